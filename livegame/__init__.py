@@ -1,0 +1,1 @@
+"""The game client: reads NHL games, makes features of their shots, has them scored once, and keeps the history."""

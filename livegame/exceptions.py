@@ -1,0 +1,29 @@
+"""What can go wrong between the NHL's feed and a stored shot. Every message says what to do next."""
+
+
+class LiveGameError(Exception):
+    """Base of the errors that the game client raises itself."""
+
+
+class InvalidGameId(LiveGameError):
+    """The game id is not one of the league's ten-digit numbers."""
+
+
+class FeedError(LiveGameError):
+    """The feed did not give a usable answer."""
+
+
+class GameNotFound(FeedError):
+    """The feed knows no game of this id."""
+
+
+class FeedUnavailable(FeedError):
+    """The feed could not be reached, or kept failing, within the time allowed."""
+
+
+class FeedMalformed(FeedError):
+    """The feed answered with something that is not a game: HTML, half a document, an unknown shape."""
+
+
+class GameBusy(LiveGameError):
+    """Another ping of the same game has been at work for longer than we wait."""

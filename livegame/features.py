@@ -1,0 +1,268 @@
+"""Plays to the feature frame: the one definition of every feature, for training, live pings and backfill.
+
+A shot's features depend on the plays before it in the feed's order and on nothing after, so that they are the same
+live and after the game. All coordinates are turned so that the shooting team attacks the net at x = 89.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from livegame.plays import Game, Play, Shot
+from livegame.rink import Directions, angle_to_net, distance_to_net, signed_angle_to_net
+
+REBOUND_SECONDS: Final = 3
+# What moves the puck. Stoppages and penalties are left out: a delayed penalty is clocked at the goal that ended the
+# delay, so it would tell a model of the goal.
+CONTEXT_KINDS: Final = frozenset(
+    {"faceoff", "hit", "giveaway", "takeaway", "blocked-shot", "missed-shot", "shot-on-goal", "goal"}
+)
+_ATTEMPT_KINDS: Final = frozenset({"blocked-shot", "missed-shot", "shot-on-goal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column of the feature frame."""
+
+    name: str
+    kind: Literal["number", "category"]
+    unit: str
+    formula: str
+
+
+FEATURES: Final = (
+    Feature("period", "number", "", "the period's number; overtime is 4"),
+    Feature("period_seconds", "number", "s", "time since the period began"),
+    Feature("game_seconds", "number", "s", "(period - 1) x 1200 + period_seconds"),
+    Feature("x", "number", "ft", "along the ice from centre; the attacked goal line is at 89"),
+    Feature("y", "number", "ft", "across the ice from its middle line, positive to the attacker's left"),
+    Feature("distance", "number", "ft", "hypot(89 - x, y)"),
+    Feature("angle", "number", "deg", "atan2(|y|, 89 - x); beyond 90 is behind the net"),
+    Feature("shot_type", "category", "", "as the league names it: wrist, snap, slap, tip-in ..."),
+    Feature(
+        "prev_type",
+        "category",
+        "",
+        "kind of the last faceoff, hit, giveaway, takeaway or attempt of the period",
+    ),
+    Feature("prev_x", "number", "ft", "its place, turned with the shot's team"),
+    Feature("prev_y", "number", "ft", "its place, turned with the shot's team"),
+    Feature("prev_seconds", "number", "s", "time since it; 0 where the feed's clock runs backwards"),
+    Feature("prev_distance", "number", "ft", "from its place to the shot's"),
+    Feature("prev_same_team", "number", "0/1", "whether the shooter's team did it"),
+    Feature("rebound", "number", "0/1", "own attempt at most 3 s before"),
+    Feature(
+        "angle_change",
+        "number",
+        "deg",
+        "|signed angle - signed angle of the attempt before|, 0 if no rebound",
+    ),
+    Feature("speed", "number", "ft/s", "prev_distance / max(prev_seconds, 1)"),
+    Feature(
+        "power_play_seconds",
+        "number",
+        "s",
+        "since the shooter's team had more skaters on its bench's merit; else 0",
+    ),
+    Feature("friendly_skaters", "number", "", "skaters of the shooter's team, goalie not counted"),
+    Feature("opposing_skaters", "number", "", "skaters of the other team, goalie not counted"),
+    Feature("strength_state", "category", "", "friendly v opposing skaters, such as 5v4; PS for a penalty shot"),
+    Feature("empty_net", "number", "0/1", "whether the attacked net has no goalie"),
+    Feature("extra_attacker", "number", "0/1", "whether the shooter's own net has no goalie"),
+    Feature("score_difference", "number", "goals", "of the shooter's team before the shot"),
+    Feature("is_home", "number", "0/1", "whether the home team shoots"),
+)
+FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """A situation code as one team sees it."""
+
+    friendly_skaters: int
+    opposing_skaters: int
+    extra_attacker: bool
+    empty_net: bool
+
+    @classmethod
+    def of(cls, code: str | None, *, is_home: bool) -> "_Situation | None":
+        if code is None or len(code) != 4 or not code.isdecimal():
+            return None
+        away_goalie, away, home, home_goalie = (int(digit) for digit in code)
+        if is_home:
+            return cls(home, away, home_goalie == 0, away_goalie == 0)
+        return cls(away, home, away_goalie == 0, home_goalie == 0)
+
+    @property
+    def is_power_play(self) -> bool:
+        """More skaters than the other side, extra attackers not counted."""
+        return self.friendly_skaters - self.extra_attacker > self.opposing_skaters - self.empty_net
+
+
+class _PowerPlayClock:
+    """Game seconds at which the present advantage began."""
+
+    def __init__(self) -> None:
+        self._side: bool | None = None  # True home, False away
+        self._since = 0
+
+    def advance(self, play: Play) -> None:
+        home = _Situation.of(play.situation, is_home=True)
+        if home is None:
+            return
+        away = _Situation.of(play.situation, is_home=False)
+        side = True if home.is_power_play else False if away and away.is_power_play else None
+        if side != self._side:
+            self._side, self._since = side, play.game_seconds
+
+    def seconds(self, shot: Shot, *, is_home: bool) -> int:
+        return max(shot.game_seconds - self._since, 0) if self._side is is_home else 0
+
+
+def shot_features(game: Game) -> pd.DataFrame:
+    """Features of every unblocked attempt in regulation and overtime.
+
+    Returns:
+        One row a shot in the feed's order, indexed by `event_id`; the columns are `FEATURE_NAMES`. A number that the
+        feed does not tell is NaN, a category None.
+    """
+    rows = _rows(game)
+    return _frame(
+        [values for _, values in rows],
+        pd.Index([event_id for event_id, _ in rows], name="event_id", dtype="int64"),
+    )
+
+
+def training_frame(games: Iterable[Game]) -> pd.DataFrame:
+    """`shot_features` of many games below each other, and what is needed to train on them.
+
+    Returns:
+        One row a shot, indexed by a plain range: `game_id`, `season`, `event_id`, `kind` and `is_goal` (0/1), then
+        the feature columns.
+    """
+    labels: list[tuple[int, int, int, str, int]] = []
+    rows: list[tuple[Any, ...]] = []
+    for game in games:
+        kinds = {shot.event_id: shot.kind for shot in game.shots}
+        for event_id, values in _rows(game):
+            kind = kinds[event_id]
+            labels.append((game.game_id, game.season, event_id, kind, int(kind == "goal")))
+            rows.append(values)
+    names = ("game_id", "season", "event_id", "kind", "is_goal")
+    front = pd.DataFrame.from_records(labels, columns=names)
+    return pd.concat([front, _frame(rows, front.index)], axis=1)
+
+
+def _frame(rows: list[tuple[Any, ...]], index: pd.Index) -> pd.DataFrame:
+    columns = zip(*rows, strict=True) if rows else [()] * len(FEATURES)
+    types: dict[str, Any] = {"number": np.float64, "category": object}
+    data = {f.name: np.array(values, dtype=types[f.kind]) for f, values in zip(FEATURES, columns, strict=True)}
+    return pd.DataFrame(data, index=index)
+
+
+def _rows(game: Game) -> list[tuple[int, tuple[Any, ...]]]:
+    rows = []
+    directions, power_play = Directions(), _PowerPlayClock()
+    goals = {game.home.team_id: 0, game.away.team_id: 0}
+    previous: Play | None = None
+    for play in game.plays:
+        if play.period_type == "SO":
+            break
+        power_play.advance(play)
+        if previous is not None and previous.period != play.period:
+            previous = None
+        if isinstance(play, Shot) and play.team_id in goals:
+            is_home = play.team_id == game.home.team_id
+            if play.x is not None:
+                directions.witness(play.period, play.home_defends, shooter_is_home=is_home, x=play.x)
+            rows.append((play.event_id, _features(play, previous, directions, power_play, goals, is_home=is_home)))
+            if play.is_goal:
+                goals[play.team_id] += 1
+        if play.kind in CONTEXT_KINDS:
+            previous = play
+    return rows
+
+
+def _features(
+    shot: Shot,
+    previous: Play | None,
+    directions: Directions,
+    power_play: _PowerPlayClock,
+    goals: dict[int, int],
+    *,
+    is_home: bool,
+) -> tuple[Any, ...]:
+    # in the order of FEATURES
+    sign = _attack_sign(shot, directions, is_home=is_home)
+    x, y = _turned(shot, sign)
+    prev_x, prev_y = _turned(previous, sign) if previous else (math.nan, math.nan)
+    prev_seconds = max(shot.seconds - previous.seconds, 0) if previous else math.nan
+    prev_distance = math.hypot(x - prev_x, y - prev_y)
+    same_team = previous is not None and previous.team_id == shot.team_id
+    rebound = (
+        previous is not None
+        and same_team
+        and previous.kind in _ATTEMPT_KINDS
+        and 0 <= shot.seconds - previous.seconds <= REBOUND_SECONDS
+    )
+    turn = abs(signed_angle_to_net(x, y) - signed_angle_to_net(prev_x, prev_y)) if rebound else 0.0
+    situation = _Situation.of(shot.situation, is_home=is_home)
+    own, other = _sides(goals, shot)
+    return (
+        shot.period,
+        shot.seconds,
+        shot.game_seconds,
+        x,
+        y,
+        distance_to_net(x, y),
+        angle_to_net(x, y),
+        shot.shot_type,
+        previous.kind if previous else None,
+        prev_x,
+        prev_y,
+        prev_seconds,
+        prev_distance,
+        same_team,
+        rebound,
+        turn,
+        prev_distance / max(prev_seconds, 1) if previous else math.nan,
+        power_play.seconds(shot, is_home=is_home),
+        situation.friendly_skaters if situation else math.nan,
+        situation.opposing_skaters if situation else math.nan,
+        _strength(shot, situation),
+        situation.empty_net if situation else math.nan,
+        situation.extra_attacker if situation else math.nan,
+        own - other,
+        is_home,
+    )
+
+
+def _attack_sign(shot: Shot, directions: Directions, *, is_home: bool) -> int:
+    # The zone is the shooter's own view of the very place; only in the neutral zone does it not tell the direction.
+    if shot.x and shot.zone in ("O", "D"):
+        return (1 if shot.x > 0 else -1) * (1 if shot.zone == "O" else -1)
+    home_attacks = directions.home_attacks(shot.period, shot.home_defends)
+    if home_attacks is None:
+        return 1 if (shot.x or 0) >= 0 else -1
+    return home_attacks if is_home else -home_attacks
+
+
+def _turned(play: Play, sign: int) -> tuple[float, float]:
+    if play.x is None or play.y is None:
+        return math.nan, math.nan
+    return sign * play.x, sign * play.y
+
+
+def _strength(shot: Shot, situation: _Situation | None) -> str | None:
+    if shot.is_penalty_shot:
+        return "PS"
+    return f"{situation.friendly_skaters}v{situation.opposing_skaters}" if situation else None
+
+
+def _sides(goals: dict[int, int], shot: Shot) -> tuple[int, int]:
+    own = goals[shot.team_id] if shot.team_id is not None else 0
+    return own, sum(goals.values()) - own
