@@ -41,6 +41,14 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True)
+class Player:
+    """Somebody on a game's roster."""
+
+    name: str
+    team_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """One event of a game. Coordinates are the feed's own, in feet, not yet oriented."""
 
@@ -98,6 +106,7 @@ class Game:
     seconds_left: int  # in the period, or in the intermission
     in_intermission: bool
     plays: tuple[Play, ...]
+    players: Mapping[int, Player]  # by player id
 
     @property
     def shots(self) -> tuple[Shot, ...]:
@@ -140,6 +149,38 @@ def status_line(
         after = name[0].lower() + name[1:]
         return f"Intermission after {after}" + (f" - {left} left" if seconds_left else "")
     return f"{name} - {left} left"
+
+
+@dataclass(frozen=True, slots=True)
+class GameSummary:
+    """One entry in the list of a day's games."""
+
+    game_id: int
+    start_time: str  # UTC, ISO 8601
+    home: str
+    away: str
+    state: GameState
+
+
+def parse_day(answer: Any) -> tuple[GameSummary, ...]:
+    """Read the feed's list of one day's games.
+
+    Raises:
+        FeedMalformed: it is not such a list.
+    """
+    try:
+        return tuple(
+            GameSummary(
+                int(game["id"]),
+                game["startTimeUTC"],
+                team_name(game["homeTeam"]),
+                team_name(game["awayTeam"]),
+                game_state(game),
+            )
+            for game in answer["games"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FeedMalformed(f"the feed's answer is not a list of a day's games: {error!r}") from error
 
 
 def parse_game(feed: Any) -> Game:
@@ -195,7 +236,10 @@ def team_name(team: Mapping[str, Any]) -> str:
 
 def _parse_present(feed: Mapping[str, Any]) -> Game:
     home, away = feed["homeTeam"], feed["awayTeam"]
-    team_of: dict[int | None, int] = {spot["playerId"]: spot["teamId"] for spot in feed.get("rosterSpots", ())}
+    players = {
+        spot["playerId"]: Player(f"{spot['firstName']['default']} {spot['lastName']['default']}", spot["teamId"])
+        for spot in feed.get("rosterSpots", ())
+    }
     period = feed.get("periodDescriptor") or {}
     clock = feed.get("clock") or {}
     return Game(
@@ -210,11 +254,12 @@ def _parse_present(feed: Mapping[str, Any]) -> Game:
         period_type=period.get("periodType", "REG"),
         seconds_left=clock.get("secondsRemaining", 0),
         in_intermission=clock.get("inIntermission", False),
-        plays=tuple(_present_play(raw, team_of) for raw in feed["plays"]),
+        plays=tuple(_present_play(raw, players) for raw in feed["plays"]),
+        players=players,
     )
 
 
-def _present_play(raw: Mapping[str, Any], team_of: Mapping[int | None, int]) -> Play:
+def _present_play(raw: Mapping[str, Any], players: Mapping[int, Player]) -> Play:
     details = raw.get("details") or {}
     kind = raw["typeDescKey"]
     period = raw["periodDescriptor"]
@@ -223,7 +268,7 @@ def _present_play(raw: Mapping[str, Any], team_of: Mapping[int | None, int]) -> 
     if kind == "blocked-shot":
         # The owner was the blocker's team in older answers and is the shooter's in newer ones; the zone is always
         # the blocker's view.
-        team_id, zone = team_of.get(details.get("shootingPlayerId")) or team_id, None
+        team_id, zone = _team_of(players, details.get("shootingPlayerId")) or team_id, None
     common = (
         raw["eventId"],
         kind,
@@ -299,17 +344,14 @@ def _parse_legacy(feed: Mapping[str, Any]) -> Game:
         away_id=teams["away"]["id"],
         is_playoff=game_type == 3,
     )
-    players = live.get("boxscore", {}).get("teams", {})
-    team_of = {
-        int(key.removeprefix("ID")): teams[side]["id"]
-        for side in ("home", "away")
-        for key in players.get(side, {}).get("players", {})
-    }
+    rosters = live.get("boxscore", {}).get("teams", {})
+    team_of = {key: teams[side]["id"] for side in ("home", "away") for key in rosters.get(side, {}).get("players", {})}
+    players = {player["id"]: Player(player["fullName"], team_of.get(key)) for key, player in data["players"].items()}
     status = data["status"]
     state = _LEGACY_STATES[status["abstractGameState"]]
     if status.get("statusCode") == _LEGACY_POSTPONED:
         state = GameState.POSTPONED
-    plays = tuple(_legacy_play(raw, code, sides, team_of) for raw, code in zip(raw_plays, codes, strict=True))
+    plays = tuple(_legacy_play(raw, code, sides, players) for raw, code in zip(raw_plays, codes, strict=True))
     period = line.get("currentPeriod", 0)
     return Game(
         game_id=int(feed["gamePk"]),
@@ -324,6 +366,7 @@ def _parse_legacy(feed: Mapping[str, Any]) -> Game:
         seconds_left=_legacy_seconds_left(line),
         in_intermission=bool(line.get("intermissionInfo", {}).get("inIntermission", False)),
         plays=plays,
+        players=players,
     )
 
 
@@ -364,7 +407,7 @@ def _legacy_fact(raw: Mapping[str, Any]) -> Fact:
 
 
 def _legacy_play(
-    raw: Mapping[str, Any], situation: str | None, sides: Mapping[int, str | None], team_of: Mapping[int, int]
+    raw: Mapping[str, Any], situation: str | None, sides: Mapping[int, str | None], players: Mapping[int, Player]
 ) -> Play:
     about, result = raw["about"], raw["result"]
     kind = _LEGACY_KINDS[result["eventTypeId"]]
@@ -372,7 +415,7 @@ def _legacy_play(
     x, y = _both(raw["coordinates"].get("x"), raw["coordinates"].get("y"))
     team_id = raw.get("team", {}).get("id")
     if kind == "blocked-shot":
-        team_id = team_of.get(people.get("Shooter", 0), team_id)
+        team_id = _team_of(players, people.get("Shooter")) or team_id
     common = (
         about["eventId"],
         kind,
@@ -432,6 +475,11 @@ def apply_diff_patch(feed: Mapping[str, Any], answer: Any) -> dict[str, Any]:
 def _seconds(clock: str) -> int:
     minutes, seconds = clock.split(":")
     return int(minutes) * 60 + int(seconds)
+
+
+def _team_of(players: Mapping[int, Player], player_id: int | None) -> int | None:
+    player = players.get(player_id or 0)
+    return player.team_id if player else None
 
 
 def _both(x: float | None, y: float | None) -> tuple[float | None, float | None]:

@@ -1,0 +1,85 @@
+"""Which of our features a model gets under which names: models of other people call them otherwise."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from livegame.exceptions import LiveGameError
+from livegame.features import FEATURE_NAMES
+
+
+class UnknownFeatures(LiveGameError):
+    """The model wants columns that are none of our features and that the feature map does not explain."""
+
+    def __init__(self, model: str, names: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{model} wants columns that this client does not know: {', '.join(names)}; map each to one of our features"
+            " in the file that XG_FEATURE_MAP names"
+        )
+        self.names = names
+
+
+class FeatureMapError(LiveGameError):
+    """The feature map cannot be read."""
+
+
+def read_feature_map(path: Path | None) -> dict[str, str]:
+    """Read a JSON object of a model's column names, each with the feature of ours that it means; {} for no path.
+
+    Raises:
+        FeatureMapError: the file cannot be read, or names a feature that we do not have.
+    """
+    if path is None:
+        return {}
+    try:
+        mapping = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FeatureMapError(f"cannot read the feature map {path}: {error}") from error
+    if not isinstance(mapping, dict):
+        raise FeatureMapError(f'the feature map {path} must be a JSON object such as {{"shot_distance": "distance"}}')
+    unknown = sorted(str(ours) for ours in mapping.values() if ours not in FEATURE_NAMES)
+    if unknown:
+        raise FeatureMapError(f"the feature map {path} names features that we do not have: {', '.join(unknown)}")
+    return mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInputs:
+    """What the loaded model wants, in terms of our features."""
+
+    model_id: str
+    population: str  # unblocked or on-goal
+    columns: Mapping[str, str]  # the model's column -> our feature
+    required: frozenset[str]  # the model's columns that it cannot take a null in
+
+    @classmethod
+    def of(cls, model: Mapping[str, Any], feature_map: Mapping[str, str]) -> "ModelInputs":
+        """Read the answer of the service's `GET /model`.
+
+        Raises:
+            UnknownFeatures: the model wants something that neither we nor the map know.
+        """
+        names = [feature["name"] for feature in model["features"]]
+        columns = {name: feature_map.get(name, name) for name in names}
+        unknown = tuple(name for name, ours in columns.items() if ours not in FEATURE_NAMES)
+        if unknown:
+            raise UnknownFeatures(model["id"], unknown)
+        required = frozenset(feature["name"] for feature in model["features"] if not feature["nullable"])
+        return cls(model["id"], model.get("population") or "unblocked", columns, required)
+
+    def inputs(self, features: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The features of ours that the model gets for one shot; None if one that it needs is missing."""
+        if any(features.get(self.columns[name]) is None for name in self.required):
+            return None
+        return {ours: features.get(ours) for ours in self.columns.values()}
+
+    def frame(self, shots: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
+        """One row a shot, indexed by event id, under the model's own column names."""
+        return pd.DataFrame(
+            {name: [inputs[ours] for inputs in shots.values()] for name, ours in self.columns.items()},
+            index=pd.Index(list(shots), dtype="int64"),
+        )

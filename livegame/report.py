@@ -1,0 +1,124 @@
+"""What the history says of one game, ready to be shown: every number the page, the command line and a ping return."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import pandas as pd
+
+from db.history import History
+from livegame.features import FEATURE_NAMES
+from livegame.plays import GameState, status_line
+
+# What identifies and describes a shot, in front of its features.
+SHOT_COLUMNS: Final = ("event_id", "time", "team", "shooter", "outcome", "status", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class TeamTotals:
+    """One team's line: expected goals beside real ones, over the same shots.
+
+    Goals and xG are those of unblocked attempts in regulation and overtime. `score` is the scoreboard's, which
+    counts a shootout won as one goal more.
+    """
+
+    name: str
+    abbrev: str
+    is_home: bool
+    score: int
+    goals: int
+    xg: float
+    difference: float  # xG - goals
+    shots: int
+    pending: int  # shots that the sums do not hold yet
+    xg_5v5: float
+    goals_5v5: int
+    xg_empty_net: float
+    goals_empty_net: int
+    xg_penalty_shots: float
+    goals_penalty_shots: int
+
+
+_SUMS: Final = tuple(f.name for f in fields(TeamTotals) if f.name not in ("name", "abbrev", "is_home", "score"))
+
+
+@dataclass(frozen=True, slots=True)
+class GameReport:
+    """One game as the history holds it, under the model of its last complete ping."""
+
+    game_id: int
+    title: str
+    status: str
+    is_over: bool
+    model: str | None
+    pinged_at: str
+    away: TeamTotals
+    home: TeamTotals
+    shots: pd.DataFrame  # one row an event: SHOT_COLUMNS, the features, the team's running_xg, probability last
+    corrections: pd.DataFrame
+
+    @property
+    def pending(self) -> int:
+        """Shots known but not scored yet, of both teams."""
+        return self.away.pending + self.home.pending
+
+
+def game_report(history: History, game_id: int) -> GameReport | None:
+    """Read a game's report from the history alone; None if it was never pinged.
+
+    Raises:
+        DatabaseError: the history cannot be read.
+    """
+    game = history.game(game_id)
+    if game is None:
+        return None
+    model = game["model"]
+    totals = {row["team"]: row for row in history.totals(game_id, model)}
+
+    def team(side: str) -> TeamTotals:
+        abbrev = game[f"{side}_abbrev"]
+        return _team_totals(
+            totals.get(abbrev), game[f"{side}_name"], abbrev, game[f"{side}_score"], is_home=side == "home"
+        )
+
+    state = GameState(game["state"])
+    status = status_line(
+        state,
+        game["period"],
+        game["period_type"],
+        game["seconds_left"],
+        in_intermission=bool(game["in_intermission"]),
+        game_type=game["game_type"],
+    )
+    return GameReport(
+        game_id=game_id,
+        title=f"{game['away_name']} at {game['home_name']}",
+        status=status,
+        is_over=state is GameState.FINAL,
+        model=model,
+        pinged_at=game["pinged_at"],
+        away=team("away"),
+        home=team("home"),
+        shots=_shots_frame(history.shots(game_id, model)),
+        corrections=pd.DataFrame(history.corrections(game_id)),
+    )
+
+
+def _team_totals(row: Mapping[str, Any] | None, name: str, abbrev: str, score: int, *, is_home: bool) -> TeamTotals:
+    sums = {field: row[field] if row else 0 for field in _SUMS}
+    return TeamTotals(name=name, abbrev=abbrev, is_home=is_home, score=score, **sums)
+
+
+def _shots_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    records = [
+        (*(row[column] for column in SHOT_COLUMNS), *_values(row["features"]), row["running_xg"], row["probability"])
+        for row in rows
+    ]
+    columns = [*SHOT_COLUMNS, *FEATURE_NAMES, "running_xg", "probability"]
+    return pd.DataFrame.from_records(records, columns=columns)
+
+
+def _values(features: str) -> tuple[Any, ...]:
+    stored = json.loads(features)
+    return tuple(stored.get(name) for name in FEATURE_NAMES)

@@ -1,0 +1,65 @@
+"""The settings of the game client and of everything built on it, from the environment. Read nowhere else."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set; the README's table tells the variables, their defaults and meaning."""
+
+    data_dir: Path
+    serving_url: str
+    serving_token: str | None
+    feed_url: str
+    feature_map: Path | None
+    replay_port: int
+    replay_speed: float
+    recordings: Path
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings.
+
+        Raises:
+            SettingsError: a variable has a value that cannot be used.
+        """
+        return cls(
+            data_dir=Path(environ.get("XG_DATA_DIR") or "data"),
+            serving_url=_url(environ, "XG_SERVING_URL", "http://127.0.0.1:8890"),
+            serving_token=environ.get("XG_ADMIN_TOKEN") or None,
+            feed_url=_url(environ, "XG_FEED_URL", "https://api-web.nhle.com"),
+            feature_map=Path(environ["XG_FEATURE_MAP"]) if environ.get("XG_FEATURE_MAP") else None,
+            replay_port=int(_number(environ, "XG_REPLAY_PORT", "8891", low=0, high=65535)),
+            replay_speed=_number(environ, "XG_REPLAY_SPEED", "20", low=0.01, high=100_000),
+            recordings=Path(environ.get("XG_RECORDINGS") or "recordings"),
+        )
+
+    @property
+    def history_db(self) -> Path:
+        """The file that holds games, shots and predictions."""
+        return self.data_dir / "history.db"
+
+
+def _url(environ: Mapping[str, str], name: str, default: str) -> str:
+    value = (environ.get(name) or default).rstrip("/")
+    if not value.startswith(("http://", "https://")):
+        raise SettingsError(f"{name} must be an http(s) address such as {default}, not {value!r}")
+    return value
+
+
+def _number(environ: Mapping[str, str], name: str, default: str, *, low: float, high: float) -> float:
+    value = environ.get(name) or default
+    try:
+        number = float(value)
+    except ValueError:
+        raise SettingsError(f"{name} must be a number such as {default}, not {value!r}") from None
+    if not low <= number <= high:
+        raise SettingsError(f"{name} must lie between {low:g} and {high:g}, not {value}")
+    return number
