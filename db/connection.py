@@ -107,10 +107,8 @@ def _schema_version(connection: sqlite3.Connection) -> int:
 def _statements(script: str) -> Iterator[str]:
     # executescript() would commit the transaction that must hold the whole migration
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
+    for piece in script.split(";")[:-1]:
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):  # not inside a trigger or a text
             yield statement
             statement = ""
-    if statement.strip():
-        yield statement

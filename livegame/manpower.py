@@ -1,7 +1,17 @@
-"""Who is on the ice, worked out from penalties and goals, for the legacy feed, which does not say."""
+"""Who is on the ice, worked out from penalties and goals, for the legacy feed, which does not say.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Rule numbers are those of the NHL's rule book; regular-season overtime is played three against three (since 2015-16).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+_SHOTS: Final = frozenset({"goal", "shot-on-goal", "missed-shot"})
+_PERIOD: Final = 1200  # seconds
+_MINOR: Final = 120
+_MAJOR: Final = 300
+_MOST_SHORT: Final = 2  # Rule 26: a further penalty waits until one of the two has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,13 +21,138 @@ class Fact:
     kind: str
     period: int
     period_type: str
-    seconds: int
+    seconds: int  # since the period began
     team_id: int | None  # of a penalty: the team of the penalised player
+    player_id: int | None = None  # of a penalty: who committed it
     penalty_minutes: int = 0
     severity: str = ""
     at_empty_net: bool = False
+    names_goalie: bool = False  # whether the play names the attacked goalie
+
+    @property
+    def game_seconds(self) -> int:
+        """Seconds of play since the game began."""
+        return (self.period - 1) * _PERIOD + self.seconds
 
 
-def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff: bool) -> list[str | None]:
-    """A situation code for each play."""
-    return ["1551" for _ in facts]
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """Time that a player serves while his team is short of him."""
+
+    player_id: int | None
+    seconds: int
+    coincident: bool = False  # one of the two minors that make four against four
+
+
+class _Box:
+    """One team's penalty box."""
+
+    def __init__(self) -> None:
+        self._running: list[tuple[int, _Term]] = []  # with the game second at which each ends
+        self._waiting: list[_Term] = []
+
+    def short(self, *, threes: bool = False) -> int:
+        """Players the team is short of; at three against three coincident minors cost nobody a player."""
+        return sum(not (threes and term.coincident) for _, term in self._running)
+
+    def send(self, terms: Iterable[_Term], now: int) -> None:
+        """Take in the penalties of one stoppage; a player serves his major before his minors (Rule 20)."""
+        self._waiting += sorted(terms, key=lambda term: -term.seconds)
+        self._fill(now)
+
+    def advance(self, now: int) -> None:
+        """Let out whoever has served by now, in turn."""
+        while self._running and (first := min(self._running, key=lambda entry: entry[0]))[0] <= now:
+            self._running.remove(first)
+            self._fill(first[0])
+
+    def goal_against(self, now: int) -> None:
+        """End the first of the minors that make the team short-handed (Rule 16.2); coincident ones do not."""
+        minors = [entry for entry in self._running if entry[1].seconds == _MINOR and not entry[1].coincident]
+        if minors:
+            self._running.remove(min(minors, key=lambda entry: entry[0]))
+            self._fill(now)
+
+    def _fill(self, now: int) -> None:
+        for term in tuple(self._waiting):
+            serving = {other.player_id for _, other in self._running if other.player_id is not None}
+            if len(self._running) < _MOST_SHORT and term.player_id not in serving:
+                self._waiting.remove(term)
+                self._running.append((now + term.seconds, term))
+
+
+def situations(
+    facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff: bool
+) -> list[str | None]:
+    """Each play's situation code (away goalie, away skaters, home skaters, home goalie), from the plays up to it.
+
+    Penalties count from the face-off after them, or the next second: before that it is not known which cancel out.
+    A pulled goalie shows only in a goal or a miss at the empty net. Of a shootout, only attempts have a code.
+    """
+    boxes = {away_id: _Box(), home_id: _Box()}
+    called: list[Fact] = []
+    full = 5
+    alone: int | None = None  # the team that is to take a penalty shot
+    misses_name_goalies = False  # they do from about 2020-21 on
+    codes: list[str | None] = []
+    for fact in facts:
+        now, threes = fact.game_seconds, fact.period_type == "OT" and not is_playoff
+        if called and (fact.kind == "faceoff" or now > called[-1].game_seconds):
+            _assess(called, boxes, threes=threes)
+            called = []
+        if fact.kind == "penalty":
+            called.append(fact)
+            if fact.severity == "Penalty Shot":
+                alone = home_id if fact.team_id == away_id else away_id
+        for box in boxes.values():
+            box.advance(now)
+        if fact.kind in ("faceoff", "period-start"):
+            alone = None
+            # In overtime the other side gains a player instead (Rule 84); whoever has served joins until a stoppage.
+            full = 3 + max(box.short(threes=True) for box in boxes.values()) if threes else 5
+        skaters = {team: full - box.short(threes=threes) for team, box in boxes.items()}
+        goalies = {away_id: 1, home_id: 1}
+        if fact.kind in _SHOTS and fact.team_id in boxes:
+            shooters, others = fact.team_id, home_id if fact.team_id == away_id else away_id
+            is_miss = fact.kind == "missed-shot"
+            if fact.period_type == "SO" or alone == shooters:
+                skaters, goalies[shooters] = {shooters: 1, others: 0}, 0
+                alone = None
+            elif fact.at_empty_net or (is_miss and misses_name_goalies and not fact.names_goalie):
+                skaters[others] += 1
+                goalies[others] = 0
+            if fact.kind == "goal" and skaters[others] and boxes[others].short() > boxes[shooters].short():
+                boxes[others].goal_against(now)
+            misses_name_goalies |= is_miss and fact.names_goalie
+        elif fact.period_type == "SO":
+            codes.append(None)
+            continue
+        codes.append(f"{goalies[away_id]}{skaters[away_id]}{skaters[home_id]}{goalies[home_id]}")
+    return codes
+
+
+def _assess(called: Sequence[Fact], boxes: Mapping[int, _Box], *, threes: bool) -> None:
+    """Send to the boxes what is left of one stoppage's penalties when equal ones have cancelled out (Rule 19)."""
+    now = called[-1].game_seconds
+    for box in boxes.values():
+        box.advance(now)
+    terms = {team: [term for fact in called if fact.team_id == team for term in _terms(fact)] for team in boxes}
+    one_minor_each = all([term.seconds for term in side] == [_MINOR] for side in terms.values())
+    if one_minor_each and not threes and not any(box.short() for box in boxes.values()):
+        terms = {team: [replace(term, coincident=True) for term in side] for team, side in terms.items()}
+    else:
+        for seconds in (_MAJOR, _MINOR):
+            equal = [[term for term in side if term.seconds == seconds] for side in terms.values()]
+            for pair in zip(*equal, strict=False):
+                for side, term in zip(terms.values(), pair, strict=True):
+                    side.remove(term)
+    for team, box in boxes.items():
+        box.send(terms[team], now)
+
+
+def _terms(penalty: Fact) -> list[_Term]:
+    if penalty.severity in ("Major", "Match"):  # Rules 20, 21
+        return [_Term(penalty.player_id, _MAJOR)]
+    if penalty.severity in ("Minor", "Bench Minor"):  # Rules 16, 17; a double minor (Rule 18) is two in a row
+        return [_Term(penalty.player_id, _MINOR)] * (penalty.penalty_minutes // 2)
+    return []  # misconducts (Rules 22, 23) cost the team nobody, nor does a penalty shot (Rule 24)

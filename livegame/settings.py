@@ -15,10 +15,12 @@ class Settings:
     """What can be set; the README's table tells the variables, their defaults and meaning."""
 
     data_dir: Path
+    serving_port: int
     serving_url: str
     serving_token: str | None
     feed_url: str
     feature_map: Path | None
+    ui_port: int
     replay_port: int
     replay_speed: float
     recordings: Path
@@ -30,13 +32,16 @@ class Settings:
         Raises:
             SettingsError: a variable has a value that cannot be used.
         """
+        serving_port = _port(environ, "XG_SERVING_PORT", "8890")
         return cls(
             data_dir=Path(environ.get("XG_DATA_DIR") or "data"),
-            serving_url=_url(environ, "XG_SERVING_URL", "http://127.0.0.1:8890"),
+            serving_port=serving_port,
+            serving_url=_url(environ, "XG_SERVING_URL", f"http://127.0.0.1:{serving_port}"),
             serving_token=environ.get("XG_ADMIN_TOKEN") or None,
             feed_url=_url(environ, "XG_FEED_URL", "https://api-web.nhle.com"),
             feature_map=Path(environ["XG_FEATURE_MAP"]) if environ.get("XG_FEATURE_MAP") else None,
-            replay_port=int(_number(environ, "XG_REPLAY_PORT", "8891", low=0, high=65535)),
+            ui_port=_port(environ, "XG_UI_PORT", "8892"),
+            replay_port=_port(environ, "XG_REPLAY_PORT", "8891"),
             replay_speed=_number(environ, "XG_REPLAY_SPEED", "20", low=0.01, high=100_000),
             recordings=Path(environ.get("XG_RECORDINGS") or "recordings"),
         )
@@ -52,6 +57,10 @@ def _url(environ: Mapping[str, str], name: str, default: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise SettingsError(f"{name} must be an http(s) address such as {default}, not {value!r}")
     return value
+
+
+def _port(environ: Mapping[str, str], name: str, default: str) -> int:
+    return int(_number(environ, name, default, low=1, high=65535))
 
 
 def _number(environ: Mapping[str, str], name: str, default: str, *, low: float, high: float) -> float:

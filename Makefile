@@ -1,0 +1,54 @@
+# Owns the virtual environment. `make demo` and `make test` need only Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo serve ui replay test lint format lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+demo: $(VENV)/.installed  ## service, replayed game and dashboard; Ctrl-C stops all
+	@$(BIN)/python -m scripts.demo
+
+serve: $(VENV)/.installed  ## the prediction service alone
+	@$(BIN)/python -m xgserve
+
+ui: $(VENV)/.installed  ## the dashboard alone
+	@$(BIN)/python -m scripts.dashboard
+
+replay: $(VENV)/.installed  ## the replay feed alone
+	@$(BIN)/python -m scripts.replay
+
+test: $(VENV)/.installed-dev  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:  ## pin the newest versions of everything in requirements/*.in (needs uv)
+	uv pip compile --universal --upgrade --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		requirements/*.in -o requirements.txt
+
+clean:  ## remove the virtual environment and the caches, not the data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+$(VENV)/.installed: requirements.txt requirements/serving.in requirements/dashboard.in pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
+	@echo "installing into $(VENV) (a minute or two, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c requirements.txt -r requirements/serving.in -r requirements/dashboard.in
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.in
+	@$(PIP) install -r requirements.txt
+	@touch $@

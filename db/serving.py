@@ -1,0 +1,222 @@
+"""serving.db: the prediction service's log, and which model was active when."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from db.connection import open_reader, open_writer, transaction
+
+FILE_NAME: Final = "serving.db"
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE logs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- pages of /logs are cut by id, so an id is never given out twice
+        at TEXT NOT NULL,
+        level INTEGER NOT NULL,
+        logger TEXT NOT NULL,
+        message TEXT NOT NULL,
+        request_id TEXT,
+        exception TEXT
+    ) STRICT;
+
+    CREATE INDEX logs_by_request ON logs (request_id) WHERE request_id IS NOT NULL;
+
+    CREATE TABLE activations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        model TEXT NOT NULL,
+        version TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        source TEXT NOT NULL CHECK (source IN ('bundled', 'cache', 'registry')),
+        request_id TEXT  -- of the request that asked for it; its log rows have the same
+    ) STRICT;
+    """,
+)
+
+DELETE_BATCH: Final = 1000
+
+
+class LogRow(NamedTuple):
+    """One row of the log; `at` is UTC as `timestamp` writes it, `level` a number of the logging module."""
+
+    at: str
+    level: int
+    logger: str
+    message: str
+    request_id: str | None
+    exception: str | None
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which rows of the log are wanted; None means no limit of that kind.
+
+    `since` and `before` are an id of a row or a `timestamp`. `since` is inclusive for times and exclusive for ids,
+    `before` is exclusive.
+    """
+
+    limit: int = 100
+    min_level: int = 0
+    since: int | str | None = None
+    before: int | str | None = None
+    request_id: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredActivation:
+    """A model that was made active, and when."""
+
+    at: str
+    workspace: str
+    model: str
+    version: str
+    digest: str
+    source: str
+    request_id: str | None
+
+
+def timestamp(at: datetime) -> str:
+    """Write a time as the database keeps it: UTC, ISO 8601, milliseconds, so that text order is time order."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def open_serving(path: Path) -> sqlite3.Connection:
+    """Open serving.db for writing and create it if need be. One connection a thread.
+
+    Raises:
+        DatabaseError: the file or its folder cannot be written, or is not a database.
+    """
+    return open_writer(path, MIGRATIONS)
+
+
+def insert_logs(connection: sqlite3.Connection, rows: Sequence[LogRow]) -> None:
+    """Append rows to the log, all or none.
+
+    Raises:
+        DatabaseError: SQLite could not write.
+    """
+    with transaction(connection):
+        connection.executemany(
+            "INSERT INTO logs (at, level, logger, message, request_id, exception) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+
+
+def trim_logs(connection: sqlite3.Connection, *, max_rows: int, oldest: str) -> int:
+    """Delete up to `DELETE_BATCH` of the oldest rows beyond `max_rows` or from before `oldest`; return how many.
+
+    Small batches keep the write lock short: call it again for as long as it returns `DELETE_BATCH`.
+
+    Raises:
+        DatabaseError: SQLite could not write.
+    """
+    with transaction(connection):
+        return connection.execute(
+            """
+            DELETE FROM logs WHERE id IN (
+                SELECT id FROM (SELECT id, at FROM logs ORDER BY id LIMIT :batch)
+                WHERE at < :oldest OR id <= (SELECT max(id) FROM logs) - :max_rows)
+            """,
+            {"batch": DELETE_BATCH, "oldest": oldest, "max_rows": max_rows},
+        ).rowcount
+
+
+def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
+    """Return the rows that match, newest first, each a dict of the table's columns.
+
+    Raises:
+        DatabaseError: there is no such file, or it cannot be read.
+    """
+    conditions: list[str] = []
+    values: dict[str, Any] = {"limit": query.limit}
+
+    def only(condition: str, **value: int | str | None) -> None:
+        if None not in value.values():
+            conditions.append(condition)
+            values.update(value)
+
+    if query.min_level > 0:
+        only("level >= :level", level=query.min_level)
+    only("id > :since" if isinstance(query.since, int) else "at >= :since", since=query.since)
+    only("id < :before" if isinstance(query.before, int) else "at < :before", before=query.before)
+    only("request_id = :request_id", request_id=query.request_id)
+    only("instr(lower(message || coalesce(exception, '')), lower(:text)) > 0", text=query.text)
+    # the conditions are the literals above; what callers send only ever goes into `values`
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    with closing(open_reader(path)) as connection:
+        found = connection.execute(f"SELECT * FROM logs {where} ORDER BY id DESC LIMIT :limit", values)  # noqa: S608
+        return [dict(row) for row in found]
+
+
+def check(path: Path) -> None:
+    """Read from the database, to know that it answers.
+
+    Raises:
+        DatabaseError: there is no such file, or it cannot be read.
+    """
+    read_logs(path, LogQuery(limit=1))
+
+
+class Activations:
+    """The record of which model was made active when, newest last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def record(
+        self,
+        *,
+        workspace: str,
+        model: str,
+        version: str,
+        digest: str,
+        source: str,
+        request_id: str | None = None,
+    ) -> None:
+        """Append an activation; it is on disk when this returns.
+
+        Raises:
+            DatabaseError: SQLite could not write.
+        """
+        with closing(open_serving(self._path)) as connection, transaction(connection):
+            connection.execute(
+                """
+                INSERT INTO activations (at, workspace, model, version, digest, source, request_id)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+                (timestamp(datetime.now(UTC)), workspace, model, version, digest, source, request_id),
+            )
+
+    def latest(self) -> StoredActivation | None:
+        """Return the newest activation; None if there never was one.
+
+        Raises:
+            DatabaseError: the file cannot be used.
+        """
+        return self._one("SELECT * FROM activations ORDER BY id DESC LIMIT 1")
+
+    def previous(self) -> StoredActivation | None:
+        """Return the newest activation of another artifact than the latest one; None if there is none.
+
+        Raises:
+            DatabaseError: the file cannot be used.
+        """
+        return self._one(
+            """
+            SELECT * FROM activations
+            WHERE (workspace, model, version, digest) IS NOT (
+                SELECT workspace, model, version, digest FROM activations ORDER BY id DESC LIMIT 1)
+            ORDER BY id DESC LIMIT 1
+            """
+        )
+
+    def _one(self, select: str) -> StoredActivation | None:
+        with closing(open_serving(self._path)) as connection:
+            row: Mapping[str, Any] | None = connection.execute(select).fetchone()
+        return StoredActivation(**{key: row[key] for key in row.keys() if key != "id"}) if row else None  # noqa: SIM118

@@ -1,0 +1,79 @@
+"""Recorded games: raw answers of either feed on disk, and the bundled sample in our own compact form."""
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from livegame.exceptions import FeedMalformed
+from livegame.plays import Game, GameState, Play, Player, Shot, Team, parse_game
+
+SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
+_COLUMNS: Final = tuple(field.name for field in fields(Shot) if field.name != "missing")
+_PLAY_COLUMNS: Final = tuple(field.name for field in fields(Play))
+_HEADER: Final = tuple(field.name for field in fields(Game) if field.name not in ("plays", "players"))
+
+
+def find_recordings(folder: Path) -> dict[int, Path]:
+    """Files below `folder` named `<game id>.json` or `<game id>.json.gz`, by game id; the present shape wins.
+
+    The bundled sample is always among them.
+    """
+    found = {int(path.name[:10]): path for path in SAMPLE_FOLDER.glob("*.json")}
+    for path in sorted(folder.rglob("*.json*")):
+        stem = path.name.removesuffix(".gz").removesuffix(".json")
+        if stem.isdecimal() and len(stem) == 10:
+            found[int(stem)] = path
+    return found
+
+
+@cache
+def read_recording(path: Path) -> Game:
+    """Read one file that `find_recordings` found.
+
+    Raises:
+        FeedMalformed: it is not a recorded game.
+    """
+    content = path.read_bytes()
+    try:
+        raw = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    except (OSError, EOFError, ValueError) as error:
+        raise FeedMalformed(f"{path} is not a recorded game: {error}") from error
+    return load_compact(raw) if "columns" in raw else parse_game(raw)
+
+
+def dump_compact(game: Game) -> str:
+    """The game's facts as JSON text: a header, the players, and a table with one play a line."""
+    header = {name: getattr(game, name) for name in _HEADER}
+    header |= {"home": asdict(game.home), "away": asdict(game.away)}
+    players = [[player_id, player.team_id, player.name] for player_id, player in sorted(game.players.items())]
+    rows = [[getattr(play, column, None) for column in _COLUMNS] for play in game.plays]
+    lines = [
+        f'"game": {json.dumps(header)}',
+        f'"players": [\n{_lines(players)}\n]',
+        f'"columns": {json.dumps(_COLUMNS)}',
+        f'"plays": [\n{_lines(rows)}\n]',
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def load_compact(table: Mapping[str, Any]) -> Game:
+    """The game that `dump_compact` wrote."""
+    header = dict(table["game"])
+    header |= {"home": Team(**header["home"]), "away": Team(**header["away"]), "state": GameState(header["state"])}
+    plays = tuple(_play(dict(zip(table["columns"], row, strict=True))) for row in table["plays"])
+    players = {player_id: Player(name, team_id) for player_id, team_id, name in table["players"]}
+    return Game(**header, plays=plays, players=players)
+
+
+def _play(values: dict[str, Any]) -> Play:
+    if values["kind"] in ("goal", "shot-on-goal", "missed-shot"):
+        return Shot(**values)
+    return Play(**{name: values[name] for name in _PLAY_COLUMNS})
+
+
+def _lines(rows: list[list[Any]]) -> str:
+    return ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)

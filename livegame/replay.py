@@ -1,0 +1,241 @@
+"""Serves recorded games in the present feed's shape as if they were being played, on a clock that can run faster.
+
+A game begins when somebody first asks for it. The moment is kept on disk, so that a feed that was killed goes on
+where the game would be by now.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import bottle
+
+from livegame.exceptions import FeedMalformed
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Play, Shot, Team
+from livegame.recordings import find_recordings, read_recording
+
+INTERMISSION_S: Final = 180  # of game time; the league's last 18 minutes
+SHOOTOUT_ROUND_S: Final = 30
+CRITICAL_S: Final = 300
+LISTED_GAMES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point on a replayed game's clock."""
+
+    state: str  # FUT, LIVE, CRIT or OFF
+    period: int
+    period_type: str
+    seconds: int  # played in the period
+    seconds_left: int  # in the period or the intermission
+    in_intermission: bool
+    plays: tuple[Play, ...]  # those that have happened
+
+
+def moment(game: Game, elapsed_s: float) -> Moment:
+    """Where the recorded game stands `elapsed_s` seconds of game time, intermissions included, after its start."""
+    left = elapsed_s
+    shown: tuple[Play, ...] = ()
+    periods = sorted({(play.period, play.period_type) for play in game.plays})
+    if not periods or elapsed_s < 0:
+        return Moment("FUT", 1, "REG", 0, PERIOD_SECONDS, in_intermission=False, plays=())
+    for number, kind in periods:
+        plays = tuple(play for play in game.plays if play.period == number)
+        step = SHOOTOUT_ROUND_S if kind == "SO" else 0  # the shootout has no clock: one play after the other
+        times = [order * step if step else play.seconds for order, play in enumerate(plays)]
+        length = max(times) + step
+        if left < length:
+            seconds = 0 if step else int(left)
+            full = 0 if step else _full_length(game, kind)
+            critical = number >= REGULATION_PERIODS and full - seconds <= CRITICAL_S
+            now = tuple(play for play, at in zip(plays, times, strict=True) if at <= left)
+            return Moment(
+                "CRIT" if critical else "LIVE",
+                number,
+                kind,
+                seconds,
+                full - seconds,
+                in_intermission=False,
+                plays=shown + now,
+            )
+        left -= length
+        shown += plays
+        if (number, kind) != periods[-1]:
+            if left < INTERMISSION_S:
+                return Moment(
+                    "LIVE", number, kind, length, int(INTERMISSION_S - left), in_intermission=True, plays=shown
+                )
+            left -= INTERMISSION_S
+    number, kind = periods[-1]
+    return Moment("OFF", number, kind, length, 0, in_intermission=False, plays=game.plays)
+
+
+def _full_length(game: Game, kind: str) -> int:
+    return 300 if kind == "OT" and game.game_type != 3 else PERIOD_SECONDS
+
+
+def play_by_play(game: Game, now: Moment) -> dict[str, Any]:
+    """The present feed's answer at that moment of the game."""
+    return _header(game, now) | {
+        "plays": [_play(play, order) for order, play in enumerate(now.plays, start=1)],
+        "rosterSpots": [
+            {
+                "teamId": player.team_id,
+                "playerId": player_id,
+                "firstName": {"default": player.name.partition(" ")[0]},
+                "lastName": {"default": player.name.partition(" ")[2]},
+            }
+            for player_id, player in game.players.items()
+        ],
+    }
+
+
+def _header(game: Game, now: Moment) -> dict[str, Any]:
+    return {
+        "id": game.game_id,
+        "season": game.season,
+        "gameType": game.game_type,
+        "startTimeUTC": game.start_time,
+        "gameState": now.state,
+        "gameScheduleState": "OK",
+        "periodDescriptor": _period(now.period, now.period_type),
+        "homeTeam": _team(game.home, now),
+        "awayTeam": _team(game.away, now),
+        "clock": {
+            "timeRemaining": _clock(now.seconds_left),
+            "secondsRemaining": now.seconds_left,
+            "running": now.state in ("LIVE", "CRIT") and not now.in_intermission,
+            "inIntermission": now.in_intermission,
+        },
+    }
+
+
+def _team(team: Team, now: Moment) -> dict[str, Any]:
+    scored = sum(
+        isinstance(play, Shot) and play.is_goal and play.team_id == team.team_id and play.period_type != "SO"
+        for play in now.plays
+    )
+    return {
+        "id": team.team_id,
+        "abbrev": team.abbrev,
+        "name": {"default": team.name},
+        "score": team.score if now.state == "OFF" else scored,
+    }
+
+
+def _play(play: Play, order: int) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "eventId": play.event_id,
+        "periodDescriptor": _period(play.period, play.period_type),
+        "timeInPeriod": _clock(play.seconds),
+        "typeDescKey": play.kind,
+        "sortOrder": order,
+    }
+    details: dict[str, Any] = {
+        "eventOwnerTeamId": play.team_id,
+        "xCoord": play.x,
+        "yCoord": play.y,
+        "zoneCode": play.zone,
+    }
+    if isinstance(play, Shot):
+        shooter = "scoringPlayerId" if play.is_goal else "shootingPlayerId"
+        details |= {"shotType": play.shot_type, shooter: play.shooter_id, "goalieInNetId": play.goalie_id}
+    optional = {"situationCode": play.situation, "homeTeamDefendingSide": play.home_defends}
+    # the feed leaves out what it does not know
+    answer |= {key: value for key, value in optional.items() if value is not None}
+    details = {key: value for key, value in details.items() if value is not None}
+    return answer | ({"details": details} if details else {})
+
+
+def _period(number: int, kind: str) -> dict[str, Any]:
+    return {"number": number, "periodType": kind, "maxRegulationPeriods": REGULATION_PERIODS}
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60:02d}:{seconds % 60:02d}"
+
+
+class Starts:
+    """When each game was first asked for, in seconds since the epoch, kept in a file."""
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        self._path, self._now = path, now
+        self._lock = threading.Lock()
+        self._starts: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+
+    def elapsed(self, game_id: int) -> float:
+        """Seconds since the game was first asked for; starts it if this is the first time."""
+        with self._lock:
+            now = self._now()
+            if str(game_id) not in self._starts:
+                self._starts[str(game_id)] = now
+                self._save()
+            return now - self._starts[str(game_id)]
+
+    def has_begun(self, game_id: int) -> bool:
+        """Whether anybody has asked for the game yet."""
+        return str(game_id) in self._starts
+
+    def _save(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_suffix(".part")
+        part.write_text(json.dumps(self._starts))
+        part.replace(self._path)
+
+
+def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[], float] = time.time) -> bottle.Bottle:
+    """The replay feed as a WSGI app: the two routes of the league's API that the game client reads.
+
+    `speed` is how many seconds of game time pass in one of `now`.
+    """
+    games = find_recordings(recordings)
+    starts = Starts(state_file, now)
+    app = bottle.Bottle()
+
+    def current(game_id: int) -> tuple[Game, Moment]:
+        game = read_recording(games[game_id])
+        return game, moment(game, starts.elapsed(game_id) * speed)
+
+    @app.get("/v1/gamecenter/<game_id:int>/play-by-play")
+    def _game(game_id: int) -> Any:
+        if game_id not in games:
+            return _answer({"message": f"no recording of game {game_id}"}, status=404)
+        try:
+            return _answer(play_by_play(*current(game_id)))
+        except FeedMalformed as error:
+            return _answer({"message": str(error)}, status=500)
+
+    @app.get("/v1/score/<day>")
+    def _score(day: str) -> Any:
+        listed: list[dict[str, Any]] = []
+        for game_id, path in sorted(games.items(), reverse=True):
+            if len(listed) == LISTED_GAMES:
+                break
+            try:
+                game = read_recording(path)
+            except FeedMalformed:
+                continue  # said when somebody asks for that game
+            if day in ("now", game.start_time[:10]):
+                # to list a game must not start it
+                at = moment(game, starts.elapsed(game_id) * speed if starts.has_begun(game_id) else -1)
+                listed.append(_header(game, at))
+        today = datetime.now(UTC).date().isoformat() if day == "now" else day
+        return _answer({"currentDate": today, "games": listed})
+
+    return app
+
+
+def _answer(content: Mapping[str, Any], status: int = 200) -> bottle.HTTPResponse:
+    body = json.dumps(content).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    headers = {"Content-Type": "application/json", "ETag": etag}
+    if status == 200 and bottle.request.get_header("If-None-Match") == etag:
+        return bottle.HTTPResponse(status=304, headers={"ETag": etag})
+    return bottle.HTTPResponse(body, status=status, headers=headers)

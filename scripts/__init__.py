@@ -1,0 +1,1 @@
+"""Thin commands over the packages; each is run as `python -m scripts.<name>`."""

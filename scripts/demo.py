@@ -1,0 +1,119 @@
+"""Start the prediction service, the replay feed and the dashboard, and stop them all on Ctrl-C."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from livegame.settings import Settings, SettingsError
+
+GAME: Final = 2021020329
+START_TIMEOUT_S: Final = 90
+STOP_TIMEOUT_S: Final = 10
+
+
+def main() -> int:
+    """Run until interrupted or until one of the three ends."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if "XG_DATA_DIR" not in os.environ:  # a replayed game does not belong among the real ones
+        settings = replace(settings, data_dir=settings.data_dir / "demo")
+    ports = {
+        "XG_SERVING_PORT": settings.serving_port,
+        "XG_REPLAY_PORT": settings.replay_port,
+        "XG_UI_PORT": settings.ui_port,
+    }
+    taken = [f"{name} ({port})" for name, port in ports.items() if _is_taken(port)]
+    if taken:
+        print(f"already in use: {', '.join(taken)}; stop what runs there or set other ports", file=sys.stderr)
+        return 2
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {
+        "XG_DATA_DIR": str(settings.data_dir),
+        "XG_SERVING_URL": f"http://127.0.0.1:{settings.serving_port}",
+        "XG_FEED_URL": f"http://127.0.0.1:{settings.replay_port}",
+        "XG_DEMO_GAME": str(GAME),
+    }
+    pages = {
+        "xgserve": f"http://127.0.0.1:{settings.serving_port}/ready",
+        "scripts.replay": f"http://127.0.0.1:{settings.replay_port}/v1/score/now",
+        "scripts.dashboard": f"http://127.0.0.1:{settings.ui_port}/_stcore/health",
+    }
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for module in pages:
+            with (settings.data_dir / f"{module}.log").open("wb") as log:
+                processes[module] = subprocess.Popen(  # noqa: S603 - our own modules
+                    [sys.executable, "-m", module], env=environment, stdout=log, stderr=log, start_new_session=True
+                )
+        return _watch(processes, pages, settings)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        print("\nstopping ...", flush=True)
+        _stop(processes)
+
+
+def _watch(processes: dict[str, subprocess.Popen[bytes]], pages: dict[str, str], settings: Settings) -> int:
+    print(f"starting (logs in {settings.data_dir}) ...", flush=True)
+    waiting, give_up = dict(pages), time.monotonic() + START_TIMEOUT_S
+    while True:
+        for module, process in processes.items():
+            if process.poll() is not None:
+                log = settings.data_dir / f"{module}.log"
+                print(f"{module} ended with {process.returncode}; its last words:\n{_tail(log)}", file=sys.stderr)
+                return 1
+        if waiting:
+            waiting = {module: page for module, page in waiting.items() if not _answers(page)}
+            if not waiting:
+                print(
+                    f"\n  Open http://127.0.0.1:{settings.ui_port}/?game={GAME} and click 'Ping game'."
+                    f"\n  Game {GAME} starts with your first ping and runs at {settings.replay_speed:g} times its speed."
+                    "\n  Ctrl-C stops everything; what was stored stays.\n",
+                    flush=True,
+                )
+            elif time.monotonic() > give_up:
+                print(f"not ready after {START_TIMEOUT_S} s: {', '.join(waiting)}", file=sys.stderr)
+                return 1
+        time.sleep(0.3)
+
+
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for process in processes.values():
+        process.terminate()
+    for process in processes.values():
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(page: str) -> bool:
+    try:
+        with urllib.request.urlopen(page, timeout=2) as answer:  # noqa: S310 - our own loopback address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _tail(path: Path) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-15:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Ping games once: read their play-by-play, have the new shots scored, store everything. Made for cron.
+
+Prints a line for each game in which something changed, and nothing otherwise.
+
+Exit codes: 0 done, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another ping at work;
+the highest of them when several games are pinged.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from typing import Final, NoReturn
+
+from xgserve.client import ServingError
+
+from db.connection import DatabaseError
+from livegame.client import GameClient, Ping
+from livegame.exceptions import FeedError, GameBusy, InvalidGameId, LiveGameError
+from livegame.feed import Feed, valid_game_id
+from livegame.plays import GameState
+from livegame.report import TeamTotals
+from livegame.settings import Settings, SettingsError
+
+TIMEOUT_S: Final = 55  # cron's shortest interval is a minute
+
+
+class OutOfTime(Exception):
+    """The time allowed for the whole run is over."""
+
+
+EXIT_CODES: Final[dict[type[Exception], int]] = {
+    SettingsError: 2,
+    InvalidGameId: 2,
+    FeedError: 3,
+    ServingError: 4,
+    DatabaseError: 5,
+    GameBusy: 6,
+    OutOfTime: 6,
+    LiveGameError: 4,  # what is left of them: the loaded model does not suit us
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.alarm(options.timeout)
+    worst = 0
+    try:
+        settings = Settings.from_env()
+        client = GameClient.from_settings(settings)
+        games = _todays_games(settings) if options.today else [valid_game_id(text) for text in options.game_id]
+        for game_id in games:
+            try:
+                ping = client.ping(game_id)
+            except (LiveGameError, ServingError, DatabaseError) as error:
+                worst = max(worst, _complain(error, f"game {game_id}: "))
+            else:
+                if ping.changed:
+                    print(_as_json(ping) if options.json else _as_line(ping), flush=True)
+    except tuple(EXIT_CODES) as error:
+        worst = max(worst, _complain(error))
+    finally:
+        signal.alarm(0)
+    return worst
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ping_game", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("game_id", nargs="*", default=[], metavar="GAME_ID", help="such as 2021020329")
+    which.add_argument("--today", action="store_true", help="the league's games of today that have begun")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each game instead of a sentence")
+    parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_S, metavar="S", help=f"default {TIMEOUT_S}")
+    return parser
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 3600:
+        raise argparse.ArgumentTypeError("must be whole seconds from 1 to 3600")
+    return int(text)
+
+
+def _out_of_time(_signal: int, _frame: object) -> NoReturn:
+    raise OutOfTime("ran out of time; what was stored stays, the next ping completes it")
+
+
+def _todays_games(settings: Settings) -> list[int]:
+    begun = (GameState.LIVE, GameState.FINAL)
+    return [game.game_id for game in Feed(settings.feed_url).day() if game.state in begun]
+
+
+def _complain(error: Exception, subject: str = "") -> int:
+    print(f"ping_game: {subject}{error}", file=sys.stderr, flush=True)
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def _as_line(ping: Ping) -> str:
+    report = ping.report
+    teams = ", ".join(f"{team.abbrev} {team.xg:.2f} xG ({team.goals})" for team in (report.away, report.home))
+    notes = [f"{len(ping.new_shots)} new shots", f"{ping.scored} scored"]
+    notes += [f"{report.pending} pending"] if report.pending else []
+    notes += [f"{len(ping.corrections)} corrections"] if ping.corrections else []
+    return f"{report.game_id} {report.title}: {report.status}: {teams}; {', '.join(notes)}"
+
+
+def _as_json(ping: Ping) -> str:
+    report = ping.report
+
+    def team(totals: TeamTotals) -> dict[str, object]:
+        return {"team": totals.abbrev, "xg": totals.xg, "goals": totals.goals, "difference": totals.difference}
+
+    return json.dumps(
+        {
+            "game_id": report.game_id,
+            "status": report.status,
+            "model": report.model,
+            "away": team(report.away),
+            "home": team(report.home),
+            "new_shots": ping.new_shots["event_id"].tolist(),
+            "scored": ping.scored,
+            "pending": report.pending,
+            "corrections": [{"event_id": c.event_id, "what": c.what} for c in ping.corrections],
+        }
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Small games made by hand, and a feed that serves them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from livegame.plays import Game, GameState, Play, Player, Shot, Team
+from livegame.replay import Moment, play_by_play
+
+HOME, AWAY = 12, 15
+GAME_ID = 2021020329
+
+
+def play(
+    event_id: int, kind: str, seconds: int, team: int = HOME, x: float | None = 70, y: float | None = 10, **more: Any
+) -> Play:
+    """A play of the first period; a Shot where the kind is an unblocked attempt."""
+    values: dict[str, Any] = {"period": 1, "period_type": "REG", "situation": "1551", "home_defends": "left"} | more
+    if kind in ("goal", "shot-on-goal", "missed-shot"):
+        shot = Shot(event_id, kind, seconds=seconds, team_id=team, x=x, y=y, **({"shot_type": "wrist"} | values))
+        missing = (*(("coordinates",) if x is None else ()), *(("shot_type",) if shot.shot_type is None else ()))
+        return replace(shot, missing=missing)
+    return Play(event_id, kind, seconds=seconds, team_id=team, x=x, y=y, **values)
+
+
+def game(*plays: Play, **more: Any) -> Game:
+    """A live game in its first period, unless told otherwise."""
+    values: dict[str, Any] = {
+        "game_id": GAME_ID,
+        "season": 20212022,
+        "game_type": 2,
+        "start_time": "2021-11-28T18:00:00Z",
+        "home": Team(HOME, "CAR", "Carolina Hurricanes", 0),
+        "away": Team(AWAY, "WSH", "Washington Capitals", 0),
+        "state": GameState.LIVE,
+        "period": 1,
+        "period_type": "REG",
+        "seconds_left": 755,
+        "in_intermission": False,
+        "players": {8478427: Player("Sebastian Aho", HOME), 8471214: Player("Alex Ovechkin", AWAY)},
+    }
+    return Game(**(values | more), plays=plays)
+
+
+def as_feed(shown: Game) -> dict[str, Any]:
+    """The present feed's answer that says just what the game says."""
+    states = {GameState.NOT_STARTED: "FUT", GameState.LIVE: "LIVE", GameState.FINAL: "OFF"}
+    moment = Moment(
+        states[shown.state], shown.period, shown.period_type, 0, shown.seconds_left, shown.in_intermission, shown.plays
+    )
+    feed = play_by_play(shown, moment)
+    for side in ("home", "away"):
+        feed[f"{side}Team"]["score"] = getattr(shown, side).score
+    return feed
+
+
+@dataclass
+class FeedServer:
+    """What a feed on loopback answers, by path; requests are counted."""
+
+    url: str
+    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, If-None-Match
+
+    def show(self, shown: Game | dict[str, Any], etag: str | None = None) -> None:
+        """Serve a game from now on."""
+        feed = as_feed(shown) if isinstance(shown, Game) else shown
+        self.answer(f"/v1/gamecenter/{feed['id']}/play-by-play", json.dumps(feed).encode(), etag=etag)
+
+    def answer(self, path: str, body: bytes, status: int = 200, etag: str | None = None) -> None:
+        """Serve these very bytes."""
+        headers = {"Content-Type": "application/json"} | ({"ETag": etag} if etag else {})
+        self.answers[path] = (status, headers, body)
+
+    def _app(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        path, etag = environ["PATH_INFO"], environ.get("HTTP_IF_NONE_MATCH")
+        self.requests.append((path, etag))
+        status, headers, body = self.answers.get(path, (404, {}, b"{}"))
+        if etag and headers.get("ETag") == etag:
+            status, body = 304, b""
+        start_response(f"{status} x", list(headers.items()))
+        return [body]
+
+
+@contextmanager
+def feed_server() -> Iterator[FeedServer]:
+    """A feed on a free loopback port."""
+    feed = FeedServer("")
+    server = make_server("127.0.0.1", 0, feed._app, _Server, _QuietHandler)
+    feed.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield feed
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass

@@ -1,0 +1,82 @@
+"""Opening shared SQLite files: migrations under several processes, roll-back, and errors in words."""
+
+import multiprocessing
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from db.connection import DatabaseError, open_reader, open_writer, transaction, wal_is_safe
+
+MIGRATIONS = (
+    "CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);",
+    "INSERT INTO numbers SELECT max(n) + 1 FROM numbers;",
+)
+
+
+def _open(path: Path) -> int:
+    with closing(open_writer(path, MIGRATIONS)) as connection:
+        return int(connection.execute("SELECT count(*) FROM numbers").fetchone()[0])
+
+
+def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        assert pool.map(_open, [tmp_path / "new.db"] * 8) == [2] * 8
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    broken = (MIGRATIONS[0], "INSERT INTO numbers VALUES (7); INSERT INTO nowhere VALUES (1);")
+    with pytest.raises(DatabaseError, match="nowhere"):
+        open_writer(tmp_path / "a.db", broken)
+    assert _open(tmp_path / "a.db") == 2  # 1 and its successor, no 7
+
+
+def test_a_failed_transaction_is_rolled_back(tmp_path: Path) -> None:
+    with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
+        with pytest.raises(KeyError), transaction(connection):
+            connection.execute("INSERT INTO numbers VALUES (9)")
+            raise KeyError("something else went wrong")
+        with pytest.raises(DatabaseError, match="UNIQUE"), transaction(connection):
+            connection.execute("INSERT INTO numbers VALUES (8), (1)")
+    assert _open(tmp_path / "a.db") == 2
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    _open(tmp_path / "a.db")
+    with (
+        closing(open_reader(tmp_path / "a.db")) as connection,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        connection.execute("DELETE FROM numbers")
+
+
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database, whatever its name says " * 50)
+    with pytest.raises(DatabaseError, match=r"text\.db"):
+        open_writer(tmp_path / "text.db", MIGRATIONS)
+    with pytest.raises(DatabaseError, match=r"none\.db"):
+        open_reader(tmp_path / "none.db")
+    with pytest.raises(DatabaseError, match="folder"):
+        open_writer(tmp_path / "text.db" / "below.db", MIGRATIONS)
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 46, 1), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 52, 0), True),
+        ((3, 53, 1), True),
+    ],
+)
+def test_wal_only_where_its_reset_bug_is_mended(version: tuple[int, int, int], safe: bool, tmp_path: Path) -> None:
+    assert wal_is_safe(version) is safe
+    with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    assert mode == ("wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate")

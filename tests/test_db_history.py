@@ -1,0 +1,172 @@
+"""The history's rules: identity, corrections, what counts, and sums that never mix models."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.connection import DatabaseError
+from db.history import GameRow, History, Recorded, ShotRow
+
+MODEL, OTHER = "bundled/a:1@sha256:000000000000", "bundled/b:1@sha256:111111111111"
+GAME = GameRow(
+    2021020329, 20212022, 2, "2021-11-28T18:00:00Z", 12, "CAR", "Carolina Hurricanes", 1, 15, "WSH",
+    "Washington Capitals", 0, "live", 1, "REG", 755, in_intermission=False,
+)  # fmt: skip
+
+
+def shot(event_id: int, outcome: str = "shot-on-goal", *, is_home: bool = True, **more: Any) -> ShotRow:
+    features = {"distance": 20, "strength_state": "5v5"} | more.pop("features", {})
+    values: dict[str, Any] = {"position": 0, "penalty_shot": False, "empty_net": False, "missing": None} | more
+    return ShotRow(
+        event_id, period=1, seconds=60, is_home=is_home, shooter="A", goalie="B", outcome=outcome, features=features,
+        **values,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path / "history.db")
+
+
+def score(history: History, model: str = MODEL, population: str = "unblocked", p: float = 0.25) -> list[int]:
+    waiting = history.unscored(GAME.game_id, model, population)
+    history.store_predictions(GAME.game_id, model, population, [(e, p, features) for e, features, _ in waiting])
+    return [event_id for event_id, _, _ in waiting]
+
+
+def by_team(history: History, model: str | None = MODEL) -> dict[str, dict[str, Any]]:
+    return {row["team"]: row for row in history.totals(GAME.game_id, model)}
+
+
+def test_new_shots_are_found_by_identity_wherever_they_stand(history: History) -> None:
+    assert history.record(GAME, [shot(900), shot(12, position=1)]) == Recorded((900, 12), ())
+    assert score(history) == [900, 12]
+    # a lower number, in front: new all the same
+    assert history.record(GAME, [shot(5), shot(900, position=1), shot(12, position=2)]) == Recorded((5,), ())
+    assert score(history) == [5]
+
+
+def test_a_second_look_at_the_same_feed_changes_nothing(history: History) -> None:
+    history.record(GAME, [shot(1), shot(2)])
+    score(history)
+    assert history.record(GAME, [shot(1), shot(2)]) == Recorded((), ())
+    assert score(history) == []
+
+
+def test_a_shot_is_scored_once_for_each_model_and_keeps_its_first_probability(history: History) -> None:
+    history.record(GAME, [shot(1)])
+    assert score(history, MODEL, p=0.25) == [1]
+    assert score(history, OTHER, p=0.5) == [1]
+    assert score(history, MODEL) == []
+    assert history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.9, {})]) == 0
+    assert by_team(history, MODEL)["CAR"]["xg"] == 0.25
+    assert by_team(history, OTHER)["CAR"]["xg"] == 0.5
+
+
+def test_sums_stand_beside_goals_of_the_same_shots(history: History) -> None:
+    history.record(GAME, [shot(1, "goal"), shot(2), shot(3, "missed-shot", is_home=False)])
+    score(history)
+    totals = by_team(history)
+    assert (totals["CAR"]["xg"], totals["CAR"]["goals"], totals["CAR"]["difference"]) == (0.5, 1, -0.5)
+    assert (totals["WSH"]["xg"], totals["WSH"]["goals"], totals["WSH"]["shots"]) == (0.25, 0, 1)
+
+
+def test_a_retracted_shot_leaves_the_sums_and_comes_back(history: History) -> None:
+    history.record(GAME, [shot(1, "goal"), shot(2)])
+    score(history)
+    assert [c.what for c in history.record(GAME, [shot(2)]).corrections] == ["retracted"]
+    assert (by_team(history)["CAR"]["xg"], by_team(history)["CAR"]["goals"]) == (0.25, 0)
+    assert [row["status"] for row in history.shots(GAME.game_id, MODEL)] == ["retracted", "scored"]
+    assert [c.what for c in history.record(GAME, [shot(1, "goal"), shot(2)]).corrections] == ["restored"]
+    assert by_team(history)["CAR"]["xg"] == 0.5
+    assert score(history) == []
+    assert [row["what"] for row in history.corrections(GAME.game_id)] == ["restored", "retracted"]
+
+
+def test_a_retracted_shot_is_not_scored(history: History) -> None:
+    history.record(GAME, [shot(1), shot(2)])
+    history.record(GAME, [shot(2)])
+    assert score(history) == [2]
+
+
+def test_a_goal_taken_back_keeps_its_prediction(history: History) -> None:
+    history.record(GAME, [shot(1, "goal")])
+    score(history)
+    recorded = history.record(GAME, [shot(1, "shot-on-goal")])
+    assert [(c.what, c.before, c.after) for c in recorded.corrections] == [("outcome", "goal", "shot-on-goal")]
+    assert (by_team(history)["CAR"]["goals"], by_team(history)["CAR"]["xg"]) == (0, 0.25)
+    assert score(history) == []
+
+
+def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(history: History) -> None:
+    history.record(GAME, [shot(1)])
+    score(history)
+    moved = shot(1, features={"distance": 30})
+    correction = history.record(GAME, [moved]).corrections[0]
+    assert (correction.what, '"distance":20' in str(correction.before), '"distance":30' in str(correction.after)) == (
+        "amended", True, True,
+    )  # fmt: skip
+    row = history.shots(GAME.game_id, MODEL)[0]
+    assert (row["status"], row["probability"], row["distance"]) == ("amended", 0.25, 30)
+    assert score(history) == []
+    history.record(GAME, [shot(1)])  # moved back: what was scored is what the league says again
+    assert history.shots(GAME.game_id, MODEL)[0]["status"] == "scored"
+
+
+def test_only_inputs_of_a_prediction_amend(history: History) -> None:
+    history.record(GAME, [shot(1), shot(2)])
+    history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.25, {"distance": 20})])
+    recorded = history.record(GAME, [shot(1, features={"speed": 3}), shot(2, features={"distance": 30})])
+    assert recorded.corrections == ()  # not an input of 1's prediction; 2 was never scored
+
+
+def test_pending_shots_are_counted_even_before_any_model(history: History) -> None:
+    history.record(GAME, [shot(1), shot(2, is_home=False, missing="coordinates")])
+    assert {team: (row["pending"], row["xg"]) for team, row in by_team(history, None).items()} == {
+        "CAR": (1, 0.0), "WSH": (1, 0.0),
+    }  # fmt: skip
+    history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.25, {})])
+    assert {team: (row["pending"], row["xg"]) for team, row in by_team(history).items()} == {
+        "CAR": (0, 0.25), "WSH": (1, 0.0),
+    }  # fmt: skip
+
+
+def test_empty_net_and_penalty_shots_are_summed_apart(history: History) -> None:
+    history.record(
+        GAME,
+        [shot(1, "goal", empty_net=True, features={"strength_state": "5v6"}),
+         shot(2, penalty_shot=True, features={"strength_state": "PS"}), shot(3, "goal")],
+    )  # fmt: skip
+    score(history)
+    row = by_team(history)["CAR"]
+    assert (row["xg"], row["xg_5v5"], row["xg_empty_net"], row["xg_penalty_shots"]) == (0.75, 0.25, 0.25, 0.25)
+    assert (row["goals"], row["goals_5v5"], row["goals_empty_net"], row["goals_penalty_shots"]) == (2, 1, 1, 0)
+
+
+def test_a_model_of_shots_on_goal_is_not_asked_for_misses(history: History) -> None:
+    history.record(GAME, [shot(1), shot(2, "missed-shot"), shot(3, "goal")])
+    assert score(history, OTHER, "on-goal") == [1, 3]
+    assert (by_team(history, OTHER)["CAR"]["shots"], by_team(history, OTHER)["CAR"]["pending"]) == (2, 0)
+
+
+def test_the_running_sum_is_each_teams_own_and_leaves_retracted_shots_out(history: History) -> None:
+    shots = [shot(1), shot(2, is_home=False, position=1), shot(3, position=2), shot(4, position=3)]
+    history.record(GAME, shots)
+    score(history)
+    history.record(GAME, [replace(s, position=i) for i, s in enumerate(s for s in shots if s.event_id != 3)])
+    running = {row["event_id"]: row["running_xg"] for row in history.shots(GAME.game_id, MODEL)}
+    assert (running[1], running[2], running[4]) == (0.25, 0.25, 0.5)
+
+
+def test_a_probability_outside_0_and_1_is_never_stored(history: History) -> None:
+    history.record(GAME, [shot(1), shot(2)])
+    with pytest.raises(DatabaseError, match="probability"):
+        history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.5, {}), (2, 1.5, {})])
+    assert score(history) == [1, 2]  # nor is the rest of that answer
+
+
+def test_an_unpinged_game_is_none(history: History) -> None:
+    assert history.game(GAME.game_id) is None
+    assert history.shots(GAME.game_id, MODEL) == []

@@ -1,0 +1,110 @@
+"""The feed over real HTTP: what is asked, what is retried, and what a bad answer is called."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
+from livegame.feed import RETRIES, Feed, valid_game_id
+from tests.games import GAME_ID, FeedServer, as_feed, feed_server, game, play
+
+PATH = f"/v1/gamecenter/{GAME_ID}/play-by-play"
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with feed_server() as running:
+        yield running
+
+
+def test_a_game_is_read(server: FeedServer) -> None:
+    server.show(game(play(11, "goal", 5)))
+    assert [shot.event_id for shot in Feed(server.url).game(str(GAME_ID)).shots] == [11]
+
+
+def test_an_unchanged_game_is_not_sent_again(server: FeedServer) -> None:
+    feed = Feed(server.url)
+    server.show(game(play(11, "goal", 5)), etag='"one"')
+    first, second = feed.game(GAME_ID), feed.game(GAME_ID)
+    assert server.requests == [(PATH, None), (PATH, '"one"')]
+    assert second == first
+    server.show(game(play(12, "goal", 7)), etag='"two"')
+    assert [shot.event_id for shot in feed.game(GAME_ID).shots] == [12]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abc", "12", "20210203290", "2021020329x", "-202102032", "0000000000", "٢٠٢١٠٢٠٣٢٩"]
+)
+def test_what_is_no_game_id_is_never_asked_for(server: FeedServer, text: str) -> None:
+    with pytest.raises(InvalidGameId, match="ten digits"):
+        Feed(server.url).game(text)
+    assert server.requests == []
+
+
+def test_a_game_id_may_come_with_spaces() -> None:
+    assert valid_game_id(" 2021020329\n") == 2021020329
+
+
+def test_an_unknown_game_is_said_to_be_unknown(server: FeedServer) -> None:
+    with pytest.raises(GameNotFound, match=str(GAME_ID)):
+        Feed(server.url).game(GAME_ID)
+
+
+def test_a_failing_server_is_asked_again_and_then_given_up(server: FeedServer) -> None:
+    server.answer(PATH, b"{}", status=503)
+    with pytest.raises(FeedUnavailable, match="503"):
+        Feed(server.url).game(GAME_ID)
+    assert len(server.requests) == 1 + RETRIES
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<!DOCTYPE html><html>maintenance</html>", "HTML"),
+        (b"", "half a document or none"),
+        (json.dumps(as_feed(game(play(11, "goal", 5)))).encode()[:-40], "half a document"),
+        (b"[]", "expected a game"),
+        (b'{"message": "moved"}', "not a play-by-play"),
+        (json.dumps(as_feed(game()) | {"id": 2021020330}).encode(), "2021020330"),
+    ],
+)
+def test_an_answer_that_is_not_this_game_is_refused(server: FeedServer, body: bytes, words: str) -> None:
+    server.answer(PATH, body)
+    with pytest.raises(FeedMalformed, match=words):
+        Feed(server.url).game(GAME_ID)
+
+
+def test_nobody_listening_is_said_in_words() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(FeedUnavailable, match="XG_FEED_URL"):
+            Feed(url).game(GAME_ID)
+
+
+def test_a_body_cut_off_on_the_way_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_half() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b'{"id": 20')
+
+        thread = threading.Thread(target=answer_half, daemon=True)
+        thread.start()
+        with pytest.raises(FeedUnavailable, match="no whole answer"):
+            Feed(f"http://127.0.0.1:{listener.getsockname()[1]}").game(GAME_ID)
+        thread.join(5)
+
+
+def test_the_days_games_are_listed(server: FeedServer) -> None:
+    server.answer("/v1/score/now", json.dumps({"games": [as_feed(game())]}).encode())
+    server.answer("/v1/score/2021-11-28", json.dumps({"games": []}).encode())
+    feed = Feed(server.url)
+    assert [entry.game_id for entry in feed.day()] == [GAME_ID]
+    assert feed.day(date(2021, 11, 28)) == ()

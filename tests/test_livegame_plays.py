@@ -1,0 +1,242 @@
+"""Reading the two feeds: what is taken from them, and that nonsense is refused in words."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from livegame.exceptions import FeedMalformed
+from livegame.plays import GameState, Shot, apply_diff_patch, parse_day, parse_game, status_line
+from tests.games import AWAY, HOME, as_feed, game, play
+
+
+def legacy_feed() -> dict[str, Any]:
+    """Three plays of a game in the legacy shape."""
+
+    def raw(event_id: int, kind: str, clock: str, team: int | None = None, **result: Any) -> dict[str, Any]:
+        return {
+            "result": {"eventTypeId": kind} | result,
+            "about": {"eventId": event_id, "period": 1, "periodType": "REGULAR", "periodTime": clock},
+            "coordinates": {"x": -70.0, "y": 5.0} if team else {},
+            **({"team": {"id": team}} if team else {}),
+        }
+
+    goal = raw(12, "GOAL", "00:50", AWAY, secondaryType="Wrist Shot")
+    goal["players"] = [
+        {"playerType": "Scorer", "player": {"id": 8471214}},
+        {"playerType": "Goalie", "player": {"id": 1}},
+    ]
+    block = raw(11, "BLOCKED_SHOT", "00:40", AWAY)
+    block["players"] = [{"playerType": "Shooter", "player": {"id": 8478427}}]
+
+    def team(number: int, code: str, name: str) -> dict[str, Any]:
+        return {"id": number, "triCode": code, "name": name}
+
+    return {
+        "gamePk": 2021020329,
+        "metaData": {"timeStamp": "20211128_180900"},
+        "gameData": {
+            "game": {"season": "20212022", "type": "R"},
+            "datetime": {"dateTime": "2021-11-28T18:00:00Z"},
+            "status": {"abstractGameState": "Live", "statusCode": "3"},
+            "teams": {
+                "home": team(HOME, "CAR", "Carolina Hurricanes"),
+                "away": team(AWAY, "WSH", "Washington Capitals"),
+            },
+            "players": {
+                "ID8478427": {"id": 8478427, "fullName": "Sebastian Aho"},
+                "ID8471214": {"id": 8471214, "fullName": "Alex Ovechkin"},
+            },
+        },
+        "liveData": {
+            "plays": {
+                "allPlays": [
+                    raw(1, "GAME_SCHEDULED", "00:00"),
+                    raw(10, "FACEOFF", "00:00", HOME),
+                    block,
+                    goal,
+                    raw(13, "MISSED_SHOT", "01:00", HOME),
+                ]
+            },
+            "linescore": {
+                "currentPeriod": 1,
+                "currentPeriodTimeRemaining": "12:35",
+                "periods": [{"num": 1, "periodType": "REGULAR", "home": {"rinkSide": "right"}}],
+                "teams": {"home": {"goals": 0}, "away": {"goals": 1}},
+            },
+            "boxscore": {"teams": {"home": {"players": {"ID8478427": {}}}, "away": {"players": {"ID8471214": {}}}}},
+        },
+    }
+
+
+def test_the_present_feed_gives_back_what_it_was_made_of() -> None:
+    made = game(
+        play(10, "faceoff", 0, x=0, y=0, zone="N"),
+        play(11, "shot-on-goal", 12, x=60.0, y=-5.0, zone="O", shooter_id=8478427, goalie_id=1),
+        play(12, "goal", 30, team=AWAY, x=-80.0, y=2.0, zone="O", shooter_id=8471214),
+    )
+    assert parse_game(as_feed(made)).plays == made.plays
+    assert parse_game(as_feed(made)).players == made.players
+
+
+def test_the_legacy_feed_is_read_into_the_same_types() -> None:
+    parsed = parse_game(legacy_feed())
+    assert (parsed.title, parsed.state, parsed.period) == (
+        "Washington Capitals at Carolina Hurricanes",
+        GameState.LIVE,
+        1,
+    )
+    assert parsed.seconds_left == 12 * 60 + 35
+    assert [play.kind for play in parsed.plays] == ["faceoff", "blocked-shot", "goal", "missed-shot"]
+    goal = parsed.plays[2]
+    assert isinstance(goal, Shot)
+    assert (goal.event_id, goal.shot_type, goal.shooter_id, goal.goalie_id) == (12, "wrist", 8471214, 1)
+    assert (goal.x, goal.y, goal.seconds, goal.home_defends) == (-70.0, 5.0, 50, "right")
+
+
+def test_a_blocked_shot_belongs_to_the_shooter_whomever_the_feed_names() -> None:
+    parsed = parse_game(legacy_feed())
+    assert parsed.plays[1].team_id == HOME  # the legacy feed names the blocker's team, AWAY
+
+    feed = as_feed(game(play(11, "blocked-shot", 5, team=AWAY)))
+    feed["plays"][0]["details"] |= {"shootingPlayerId": 8478427, "zoneCode": "D"}
+    block = parse_game(feed).plays[0]
+    assert (block.team_id, block.zone) == (HOME, None)
+
+
+def test_a_legacy_missed_shot_waits_for_no_type() -> None:
+    missed = parse_game(legacy_feed()).plays[3]
+    assert isinstance(missed, Shot)
+    assert missed.shot_type is None
+    assert missed.missing == ()
+
+
+def test_half_a_coordinate_is_none_and_is_waited_for() -> None:
+    feed = as_feed(game(play(11, "goal", 5)))
+    del feed["plays"][0]["details"]["xCoord"], feed["plays"][0]["details"]["shotType"]
+    shot = parse_game(feed).shots[0]
+    assert (shot.x, shot.y, shot.missing) == (None, None, ("coordinates", "shot_type"))
+
+
+def test_shootout_attempts_are_no_shots() -> None:
+    shootout = play(20, "goal", 0, period=5, period_type="SO", situation="1010")
+    assert [shot.event_id for shot in game(play(11, "goal", 5), shootout).shots] == [11]
+
+
+def test_a_team_is_named_by_whichever_key_this_year_uses() -> None:
+    feed = as_feed(game())
+    feed["homeTeam"] |= {"commonName": {"default": "Hurricanes"}, "placeName": {"default": "Carolina"}}
+    del feed["homeTeam"]["name"]
+    assert parse_game(feed).home.name == "Carolina Hurricanes"
+
+
+@pytest.mark.parametrize(
+    ("state", "schedule", "expected"),
+    [
+        ("FUT", "OK", GameState.NOT_STARTED),
+        ("PRE", "OK", GameState.NOT_STARTED),
+        ("LIVE", "OK", GameState.LIVE),
+        ("CRIT", "OK", GameState.LIVE),
+        ("OVER", "OK", GameState.FINAL),
+        ("FINAL", "OK", GameState.FINAL),
+        ("OFF", "OK", GameState.FINAL),
+        ("FUT", "PPD", GameState.POSTPONED),
+        ("FUT", "CNCL", GameState.CANCELLED),
+    ],
+)
+def test_states(state: str, schedule: str, expected: GameState) -> None:
+    assert parse_game(as_feed(game()) | {"gameState": state, "gameScheduleState": schedule}).state is expected
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ((GameState.LIVE, 1, "REG", 755, False, 2), "Period 1 - 12:35 left"),
+        ((GameState.LIVE, 2, "REG", 600, True, 2), "Intermission after period 2 - 10:00 left"),
+        ((GameState.LIVE, 4, "OT", 259, False, 2), "Overtime - 04:19 left"),
+        ((GameState.LIVE, 6, "OT", 60, False, 3), "Overtime 3 - 01:00 left"),
+        ((GameState.LIVE, 5, "SO", 0, False, 2), "Shootout"),
+        ((GameState.LIVE, 0, "REG", 0, False, 2), "Not started"),
+        ((GameState.FINAL, 3, "REG", 0, False, 2), "Final"),
+        ((GameState.FINAL, 4, "OT", 259, False, 2), "Final (OT)"),
+        ((GameState.FINAL, 5, "SO", 0, False, 2), "Final (shootout)"),
+        ((GameState.NOT_STARTED, 0, "REG", 1200, False, 2), "Not started"),
+        ((GameState.POSTPONED, 0, "REG", 0, False, 2), "Postponed"),
+    ],
+)
+def test_status_line(where: tuple[GameState, int, str, int, bool, int], expected: str) -> None:
+    *point, resting, game_type = where
+    assert status_line(*point, in_intermission=resting, game_type=game_type) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [None, [], "text", {}, {"plays": []}, {"liveData": {}}, {"message": "not found"}, {"plays": 1, "homeTeam": {}}],
+)
+def test_what_is_no_game_is_refused(nonsense: Any) -> None:
+    with pytest.raises(FeedMalformed):
+        parse_game(nonsense)
+
+
+@pytest.mark.parametrize("key", ["eventId", "typeDescKey", "periodDescriptor", "timeInPeriod"])
+def test_a_play_without_what_identifies_it_is_refused_by_name(key: str) -> None:
+    feed = as_feed(game(play(11, "goal", 5)))
+    del feed["plays"][0][key]
+    with pytest.raises(FeedMalformed, match=key):
+        parse_game(feed)
+
+
+def test_a_diff_patch_adds_and_corrects_plays_and_leaves_its_base_alone() -> None:
+    feed = legacy_feed()
+    before = copy.deepcopy(feed)
+    shot = copy.deepcopy(feed["liveData"]["plays"]["allPlays"][3]) | {"result": {"eventTypeId": "SHOT"}}
+    shot["about"]["eventId"] = 99
+    patched = apply_diff_patch(
+        feed,
+        [
+            {"diff": [{"op": "replace", "path": "/metaData/timeStamp", "value": "20211128_181000"}]},
+            {
+                "diff": [
+                    {"op": "add", "path": "/liveData/plays/allPlays/5", "value": shot},
+                    {"op": "replace", "path": "/liveData/plays/allPlays/3/coordinates/x", "value": -83.0},
+                    {"op": "replace", "path": "/liveData/boxscore/teams/home/nothing/we/hold", "value": 1},
+                ]
+            },
+        ],
+    )
+    assert feed == before
+    plays = {play.event_id: play for play in parse_game(patched).plays}
+    assert plays[99].kind == "shot-on-goal"
+    assert plays[12].x == -83.0
+
+
+def test_an_empty_list_of_patches_changes_nothing_and_a_whole_feed_replaces() -> None:
+    feed = legacy_feed()
+    assert apply_diff_patch(feed, []) == feed
+    assert apply_diff_patch({}, feed) == feed
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {"message": "no"},
+        [{}],
+        [{"diff": [{"op": "replace", "path": "/liveData/plays/allPlays/77/about/eventId", "value": 1}]}],
+        [{"diff": [{"op": "invent", "path": "/liveData/plays/allPlays/0"}]}],
+    ],
+)
+def test_a_patch_that_does_not_fit_is_refused(answer: Any) -> None:
+    with pytest.raises(FeedMalformed):
+        apply_diff_patch(legacy_feed(), answer)
+
+
+def test_a_days_games_are_listed() -> None:
+    first = as_feed(game(state=GameState.NOT_STARTED))
+    listed = parse_day({"games": [first, first | {"id": 2021020330, "gameScheduleState": "PPD"}]})
+    assert [(entry.game_id, entry.state) for entry in listed] == [
+        (2021020329, GameState.NOT_STARTED),
+        (2021020330, GameState.POSTPONED),
+    ]
+    with pytest.raises(FeedMalformed):
+        parse_day({"message": "nothing here"})
