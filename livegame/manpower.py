@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 _SHOTS: Final = frozenset({"goal", "shot-on-goal", "missed-shot"})
-_PERIOD: Final = 1200  # seconds
-_MINOR: Final = 120
-_MAJOR: Final = 300
+_PERIOD, _MINOR, _MAJOR = 1200, 120, 300  # seconds
 _MOST_SHORT: Final = 2  # Rule 26: a further penalty waits until one of the two has ended
 
 
@@ -81,31 +79,29 @@ class _Box:
                 self._running.append((now + term.seconds, term))
 
 
-def situations(
-    facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff: bool
-) -> list[str | None]:
+def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff: bool) -> list[str | None]:
     """Each play's situation code (away goalie, away skaters, home skaters, home goalie), from the plays up to it.
 
-    Penalties count from the face-off after them, or the next second: before that it is not known which cancel out.
+    Penalties count from the face-off after them: only then is it known which of the stoppage's cancel out.
     A pulled goalie shows only in a goal or a miss at the empty net. Of a shootout, only attempts have a code.
     """
     boxes = {away_id: _Box(), home_id: _Box()}
     called: list[Fact] = []
     full = 5
     alone: int | None = None  # the team that is to take a penalty shot
-    misses_name_goalies = False  # they do from about 2020-21 on
+    misses_name_goalies = False  # none does in 2019-20, all do in 2021-22
     codes: list[str | None] = []
     for fact in facts:
         now, threes = fact.game_seconds, fact.period_type == "OT" and not is_playoff
-        if called and (fact.kind == "faceoff" or now > called[-1].game_seconds):
-            _assess(called, boxes, threes=threes)
-            called = []
+        for box in boxes.values():
+            box.advance(now)
         if fact.kind == "penalty":
             called.append(fact)
             if fact.severity == "Penalty Shot":
                 alone = home_id if fact.team_id == away_id else away_id
-        for box in boxes.values():
-            box.advance(now)
+        elif fact.kind == "faceoff" and called:
+            _assess(called, boxes)
+            called = []
         if fact.kind in ("faceoff", "period-start"):
             alone = None
             # In overtime the other side gains a player instead (Rule 84); whoever has served joins until a stoppage.
@@ -124,21 +120,16 @@ def situations(
             if fact.kind == "goal" and skaters[others] and boxes[others].short() > boxes[shooters].short():
                 boxes[others].goal_against(now)
             misses_name_goalies |= is_miss and fact.names_goalie
-        elif fact.period_type == "SO":
-            codes.append(None)
-            continue
-        codes.append(f"{goalies[away_id]}{skaters[away_id]}{skaters[home_id]}{goalies[home_id]}")
+        code = f"{goalies[away_id]}{skaters[away_id]}{skaters[home_id]}{goalies[home_id]}"
+        codes.append(None if fact.period_type == "SO" and fact.kind not in _SHOTS else code)
     return codes
 
 
-def _assess(called: Sequence[Fact], boxes: Mapping[int, _Box], *, threes: bool) -> None:
+def _assess(called: Sequence[Fact], boxes: Mapping[int, _Box]) -> None:
     """Send to the boxes what is left of one stoppage's penalties when equal ones have cancelled out (Rule 19)."""
-    now = called[-1].game_seconds
-    for box in boxes.values():
-        box.advance(now)
     terms = {team: [term for fact in called if fact.team_id == team for term in _terms(fact)] for team in boxes}
     one_minor_each = all([term.seconds for term in side] == [_MINOR] for side in terms.values())
-    if one_minor_each and not threes and not any(box.short() for box in boxes.values()):
+    if one_minor_each and not any(box.short() for box in boxes.values()):
         terms = {team: [replace(term, coincident=True) for term in side] for team, side in terms.items()}
     else:
         for seconds in (_MAJOR, _MINOR):
@@ -147,7 +138,7 @@ def _assess(called: Sequence[Fact], boxes: Mapping[int, _Box], *, threes: bool) 
                 for side, term in zip(terms.values(), pair, strict=True):
                     side.remove(term)
     for team, box in boxes.items():
-        box.send(terms[team], now)
+        box.send(terms[team], called[-1].game_seconds)
 
 
 def _terms(penalty: Fact) -> list[_Term]:

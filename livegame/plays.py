@@ -290,7 +290,7 @@ def _present_play(raw: Mapping[str, Any], players: Mapping[int, Player]) -> Play
         shot_type=shot_type,
         shooter_id=details.get("scoringPlayerId") or details.get("shootingPlayerId"),
         goalie_id=details.get("goalieInNetId"),
-        missing=_missing(x, shot_type),
+        missing=_missing(x, has_type="shotType" in details),  # there but null: the feed will not tell
     )
 
 
@@ -394,15 +394,18 @@ def _legacy_seconds_left(line: Mapping[str, Any]) -> int:
 
 def _legacy_fact(raw: Mapping[str, Any]) -> Fact:
     about, result = raw["about"], raw["result"]
+    people = {person["playerType"]: person["player"]["id"] for person in raw.get("players", ())}
     return Fact(
         kind=_LEGACY_KINDS[result["eventTypeId"]],
         period=about["period"],
         period_type=_LEGACY_PERIOD_TYPES[about["periodType"]],
         seconds=_seconds(about["periodTime"]),
         team_id=raw.get("team", {}).get("id"),
+        player_id=people.get("PenaltyOn"),
         penalty_minutes=result.get("penaltyMinutes", 0),
         severity=result.get("penaltySeverity", ""),
         at_empty_net=result.get("emptyNet", False),
+        names_goalie="Goalie" in people or "Unknown" in people,  # a miss has the goalie as "Unknown"
     )
 
 
@@ -438,7 +441,7 @@ def _legacy_play(
         shooter_id=people.get("Scorer") or people.get("Shooter"),
         goalie_id=people.get("Goalie") or people.get("Unknown"),
         # the legacy feed never gives the type of a missed shot: waiting for it would be waiting for ever
-        missing=_missing(x, shot_type if kind != "missed-shot" else ""),
+        missing=_missing(x, has_type=shot_type is not None or kind == "missed-shot"),
     )
 
 
@@ -487,5 +490,5 @@ def _both(x: float | None, y: float | None) -> tuple[float | None, float | None]
     return (None, None) if x is None or y is None else (float(x), float(y))
 
 
-def _missing(x: float | None, shot_type: str | None) -> tuple[str, ...]:
-    return (*(("coordinates",) if x is None else ()), *(("shot_type",) if shot_type is None else ()))
+def _missing(x: float | None, *, has_type: bool) -> tuple[str, ...]:
+    return (*(("coordinates",) if x is None else ()), *(() if has_type else ("shot_type",)))
