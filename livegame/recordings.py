@@ -12,7 +12,7 @@ from livegame.exceptions import FeedMalformed
 from livegame.plays import Game, GameState, Play, Player, Shot, Team, parse_game
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
-_COLUMNS: Final = tuple(field.name for field in fields(Shot) if field.name != "missing")
+_COLUMNS: Final = tuple(field.name for field in fields(Shot))
 _PLAY_COLUMNS: Final = tuple(field.name for field in fields(Play))
 _HEADER: Final = tuple(field.name for field in fields(Game) if field.name not in ("plays", "players"))
 
@@ -71,7 +71,7 @@ def load_compact(table: Mapping[str, Any]) -> Game:
 
 def _play(values: dict[str, Any]) -> Play:
     if values["kind"] in ("goal", "shot-on-goal", "missed-shot"):
-        return Shot(**values)
+        return Shot(**values | {"missing": tuple(values["missing"])})
     return Play(**{name: values[name] for name in _PLAY_COLUMNS})
 
 

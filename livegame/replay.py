@@ -146,11 +146,13 @@ def _play(play: Play, order: int) -> dict[str, Any]:
     }
     if isinstance(play, Shot):
         shooter = "scoringPlayerId" if play.is_goal else "shootingPlayerId"
-        details |= {"shotType": play.shot_type, shooter: play.shooter_id, "goalieInNetId": play.goalie_id}
+        details |= {shooter: play.shooter_id, "goalieInNetId": play.goalie_id}
     optional = {"situationCode": play.situation, "homeTeamDefendingSide": play.home_defends}
     # the feed leaves out what it does not know
     answer |= {key: value for key, value in optional.items() if value is not None}
     details = {key: value for key, value in details.items() if value is not None}
+    if isinstance(play, Shot) and "shot_type" not in play.missing:
+        details["shotType"] = play.shot_type  # null where the recording will never tell
     return answer | ({"details": details} if details else {})
 
 

@@ -77,7 +77,7 @@ def _watch(processes: dict[str, subprocess.Popen[bytes]], pages: dict[str, str],
             if not waiting:
                 print(
                     f"\n  Open http://127.0.0.1:{settings.ui_port}/?game={GAME} and click 'Ping game'."
-                    f"\n  Game {GAME} starts with your first ping and runs at {settings.replay_speed:g} times its speed."
+                    f"\n  Game {GAME} starts with your first ping, at {settings.replay_speed:g} times its speed."
                     "\n  Ctrl-C stops everything; what was stored stays.\n",
                     flush=True,
                 )

@@ -92,12 +92,18 @@ class FeedServer:
 def feed_server() -> Iterator[FeedServer]:
     """A feed on a free loopback port."""
     feed = FeedServer("")
-    server = make_server("127.0.0.1", 0, feed._app, _Server, _QuietHandler)
-    feed.url = f"http://127.0.0.1:{server.server_port}"
+    with wsgi_server(feed._app) as feed.url:
+        yield feed
+
+
+@contextmanager
+def wsgi_server(app: Any) -> Iterator[str]:
+    """Any WSGI app on a free loopback port; gives its address."""
+    server = make_server("127.0.0.1", 0, app, _Server, _QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield feed
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -3,62 +3,55 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.feed import RETRIES, Feed, valid_game_id
-from tests.games import GAME_ID, FeedServer, as_feed, feed_server, game, play
+from tests.games import GAME_ID, FeedServer, as_feed, game, play
 
 PATH = f"/v1/gamecenter/{GAME_ID}/play-by-play"
 
 
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with feed_server() as running:
-        yield running
+def test_a_game_is_read(feed: FeedServer) -> None:
+    feed.show(game(play(11, "goal", 5)))
+    assert [shot.event_id for shot in Feed(feed.url).game(str(GAME_ID)).shots] == [11]
 
 
-def test_a_game_is_read(server: FeedServer) -> None:
-    server.show(game(play(11, "goal", 5)))
-    assert [shot.event_id for shot in Feed(server.url).game(str(GAME_ID)).shots] == [11]
-
-
-def test_an_unchanged_game_is_not_sent_again(server: FeedServer) -> None:
-    feed = Feed(server.url)
-    server.show(game(play(11, "goal", 5)), etag='"one"')
-    first, second = feed.game(GAME_ID), feed.game(GAME_ID)
-    assert server.requests == [(PATH, None), (PATH, '"one"')]
+def test_an_unchanged_game_is_not_sent_again(feed: FeedServer) -> None:
+    reader = Feed(feed.url)
+    feed.show(game(play(11, "goal", 5)), etag='"one"')
+    first, second = reader.game(GAME_ID), reader.game(GAME_ID)
+    assert feed.requests == [(PATH, None), (PATH, '"one"')]
     assert second == first
-    server.show(game(play(12, "goal", 7)), etag='"two"')
-    assert [shot.event_id for shot in feed.game(GAME_ID).shots] == [12]
+    feed.show(game(play(12, "goal", 7)), etag='"two"')
+    assert [shot.event_id for shot in reader.game(GAME_ID).shots] == [12]
 
 
 @pytest.mark.parametrize(
     "text", ["", "abc", "12", "20210203290", "2021020329x", "-202102032", "0000000000", "٢٠٢١٠٢٠٣٢٩"]
 )
-def test_what_is_no_game_id_is_never_asked_for(server: FeedServer, text: str) -> None:
+def test_what_is_no_game_id_is_never_asked_for(feed: FeedServer, text: str) -> None:
     with pytest.raises(InvalidGameId, match="ten digits"):
-        Feed(server.url).game(text)
-    assert server.requests == []
+        Feed(feed.url).game(text)
+    assert feed.requests == []
 
 
 def test_a_game_id_may_come_with_spaces() -> None:
     assert valid_game_id(" 2021020329\n") == 2021020329
 
 
-def test_an_unknown_game_is_said_to_be_unknown(server: FeedServer) -> None:
+def test_an_unknown_game_is_said_to_be_unknown(feed: FeedServer) -> None:
     with pytest.raises(GameNotFound, match=str(GAME_ID)):
-        Feed(server.url).game(GAME_ID)
+        Feed(feed.url).game(GAME_ID)
 
 
-def test_a_failing_server_is_asked_again_and_then_given_up(server: FeedServer) -> None:
-    server.answer(PATH, b"{}", status=503)
+def test_a_failing_server_is_asked_again_and_then_given_up(feed: FeedServer) -> None:
+    feed.answer(PATH, b"{}", status=503)
     with pytest.raises(FeedUnavailable, match="503"):
-        Feed(server.url).game(GAME_ID)
-    assert len(server.requests) == 1 + RETRIES
+        Feed(feed.url).game(GAME_ID)
+    assert len(feed.requests) == 1 + RETRIES
 
 
 @pytest.mark.parametrize(
@@ -72,10 +65,10 @@ def test_a_failing_server_is_asked_again_and_then_given_up(server: FeedServer) -
         (json.dumps(as_feed(game()) | {"id": 2021020330}).encode(), "2021020330"),
     ],
 )
-def test_an_answer_that_is_not_this_game_is_refused(server: FeedServer, body: bytes, words: str) -> None:
-    server.answer(PATH, body)
+def test_an_answer_that_is_not_this_game_is_refused(feed: FeedServer, body: bytes, words: str) -> None:
+    feed.answer(PATH, body)
     with pytest.raises(FeedMalformed, match=words):
-        Feed(server.url).game(GAME_ID)
+        Feed(feed.url).game(GAME_ID)
 
 
 def test_nobody_listening_is_said_in_words() -> None:
@@ -102,9 +95,9 @@ def test_a_body_cut_off_on_the_way_is_refused() -> None:
         thread.join(5)
 
 
-def test_the_days_games_are_listed(server: FeedServer) -> None:
-    server.answer("/v1/score/now", json.dumps({"games": [as_feed(game())]}).encode())
-    server.answer("/v1/score/2021-11-28", json.dumps({"games": []}).encode())
-    feed = Feed(server.url)
-    assert [entry.game_id for entry in feed.day()] == [GAME_ID]
-    assert feed.day(date(2021, 11, 28)) == ()
+def test_the_days_games_are_listed(feed: FeedServer) -> None:
+    feed.answer("/v1/score/now", json.dumps({"games": [as_feed(game())]}).encode())
+    feed.answer("/v1/score/2021-11-28", json.dumps({"games": []}).encode())
+    reader = Feed(feed.url)
+    assert [entry.game_id for entry in reader.day()] == [GAME_ID]
+    assert reader.day(date(2021, 11, 28)) == ()

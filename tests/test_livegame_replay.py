@@ -1,0 +1,146 @@
+"""Replayed games: nothing is lost on the way through our own form, and the clock runs as a game's does."""
+
+import gzip
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from livegame.feed import Feed
+from livegame.plays import Game, GameState, parse_game
+from livegame.recordings import SAMPLE_FOLDER, dump_compact, find_recordings, load_compact, read_recording
+from livegame.replay import INTERMISSION_S, create_app, moment, play_by_play
+from tests.games import GAME_ID, game, play, wsgi_server
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def replay(recordings: Path, state: Path, clock: Clock) -> Iterator[str]:
+    with wsgi_server(create_app(recordings, state, speed=10, now=clock)) as url:
+        yield url
+
+
+def sample() -> Game:
+    return read_recording(SAMPLE_FOLDER / f"{GAME_ID}.json")
+
+
+def test_the_sample_is_the_game_of_the_brief() -> None:
+    shown = sample()
+    assert shown.title == "Washington Capitals at Carolina Hurricanes"
+    goals = [shot.team_id for shot in shown.shots if shot.is_goal]
+    assert (goals.count(shown.away.team_id), goals.count(shown.home.team_id)) == (shown.away.score, shown.home.score)
+    assert (shown.away.score, shown.home.score) == (4, 2)
+
+
+def test_the_compact_form_loses_nothing() -> None:
+    assert load_compact(json.loads(dump_compact(sample()))) == sample()
+
+
+def test_a_whole_replayed_game_is_the_recorded_one() -> None:
+    shown = sample()
+    replayed = parse_game(play_by_play(shown, moment(shown, 1e9)))
+    assert (replayed.plays, replayed.home, replayed.away) == (shown.plays, shown.home, shown.away)
+    assert replayed.state is GameState.FINAL
+
+
+def test_the_clock_runs_through_periods_and_intermissions() -> None:
+    shown = sample()
+
+    def at(elapsed: float) -> tuple[str, int, int, bool]:
+        now = moment(shown, elapsed)
+        return now.state, now.period, now.seconds_left, now.in_intermission
+
+    assert at(-1) == ("FUT", 1, 1200, False)
+    assert at(445) == ("LIVE", 1, 755, False)
+    assert at(1200) == ("LIVE", 1, INTERMISSION_S, True)
+    assert at(1200 + INTERMISSION_S) == ("LIVE", 2, 1200, False)
+    assert at(3 * 1200 + 2 * INTERMISSION_S - 1) == ("CRIT", 3, 1, False)
+    assert at(3 * 1200 + 2 * INTERMISSION_S)[0] == "OFF"
+
+
+def test_only_what_has_happened_is_shown() -> None:
+    shown = sample()
+    for elapsed in (0, 100, 1300, 2500):
+        now = moment(shown, elapsed)
+        later = [p for p in now.plays if (p.period, p.seconds) > (now.period, now.seconds)]
+        assert later == []
+    counts = [len(moment(shown, elapsed).plays) for elapsed in range(0, 4100, 50)]
+    assert counts == sorted(counts)
+    assert counts[-1] == len(shown.plays)
+
+
+def test_a_shootout_is_shown_attempt_by_attempt() -> None:
+    attempts = [play(n, "goal", 0, period=5, period_type="SO", situation="1010") for n in (21, 22, 23)]
+    shown = game(play(11, "faceoff", 0), *attempts)
+    start = INTERMISSION_S
+    assert [len(moment(shown, start + s).plays) for s in (0, 29, 30, 60, 90)] == [2, 2, 3, 4, 4]
+    assert moment(shown, start + 30).period_type == "SO"
+    assert moment(shown, start + 90).state == "OFF"
+
+
+def test_the_feed_serves_a_game_from_the_first_time_it_is_asked_for(tmp_path: Path) -> None:
+    clock = Clock()
+    with replay(tmp_path, tmp_path / "replay.json", clock) as url:
+        feed = Feed(url)
+        assert [(entry.game_id, entry.state) for entry in feed.day()] == [(GAME_ID, GameState.NOT_STARTED)]
+        assert feed.game(GAME_ID).seconds_left == 1200
+        clock.now += 44.5
+        assert feed.game(GAME_ID).seconds_left == 755
+        assert feed.day()[0].state is GameState.LIVE
+
+
+def test_a_replay_that_was_killed_goes_on_where_the_game_would_be(tmp_path: Path) -> None:
+    clock = Clock()
+    with replay(tmp_path, tmp_path / "replay.json", clock) as url:
+        Feed(url).game(GAME_ID)
+    clock.now += 44.5
+    with replay(tmp_path, tmp_path / "replay.json", clock) as url:
+        assert Feed(url).game(GAME_ID).seconds_left == 755
+
+
+def test_an_unchanged_answer_is_not_sent_twice(tmp_path: Path) -> None:
+    with replay(tmp_path, tmp_path / "replay.json", Clock()) as url:
+        address = f"{url}/v1/gamecenter/{GAME_ID}/play-by-play"
+        with urllib.request.urlopen(address) as first:
+            etag = first.headers["ETag"]
+        again = urllib.request.Request(address, headers={"If-None-Match": etag})
+        with pytest.raises(urllib.error.HTTPError, match="304"):
+            urllib.request.urlopen(again)
+
+
+def test_recordings_of_both_shapes_are_found_and_damaged_ones_named(tmp_path: Path) -> None:
+    shown = play_by_play(sample(), moment(sample(), 1e9))
+    (tmp_path / "2022020001.json").write_text(json.dumps(shown | {"id": 2022020001}))
+    (tmp_path / "2022020002.json.gz").write_bytes(gzip.compress(json.dumps(shown | {"id": 2022020002}).encode()))
+    (tmp_path / "2022020003.json.gz").write_bytes(b"not gzip")
+    (tmp_path / "notes.json").write_text("{}")
+    assert sorted(find_recordings(tmp_path)) == [GAME_ID, 2022020001, 2022020002, 2022020003]
+    with replay(tmp_path, tmp_path / "replay.json", Clock()) as url:
+        feed = Feed(url)
+        assert {entry.game_id for entry in feed.day()} == {GAME_ID, 2022020001, 2022020002}
+        assert feed.game(2022020002).title == sample().title
+
+
+@pytest.mark.recordings
+def test_every_recorded_game_survives_the_replay(recordings: Path) -> None:
+    paths = sorted(find_recordings(recordings / "games").values())
+    assert len(paths) > 15
+    for path in paths:
+        shown = read_recording(path)
+        replayed = parse_game(play_by_play(shown, moment(shown, 1e9)))
+        assert replayed.plays == shown.plays, path.name
+        assert (replayed.home, replayed.away) == (shown.home, shown.away), path.name
+        assert load_compact(json.loads(dump_compact(shown))) == shown
