@@ -1,0 +1,54 @@
+"""`python -m xgserve`: the prediction service on waitress, until SIGTERM or Ctrl-C."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+# One thread a prediction is fastest for the few rows of a live game, and requests already run side by side.
+# The libraries read this when they are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from waitress.server import BaseWSGIServer
+
+from xgserve.app import create_app
+from xgserve.journal import stream_handler
+from xgserve.server import make_server, serve
+from xgserve.settings import Settings, SettingsError
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code (0 stopped, 1 cannot listen, 2 bad settings)."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        sys.stderr.write(f"xgserve: {error}\n")
+        return 2
+    logging.getLogger().addHandler(stream_handler(settings))
+    logging.captureWarnings(True)
+    stop = threading.Event()
+    server: BaseWSGIServer | None = None
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        if server is not None:
+            server.pull_trigger()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    app = create_app(settings)
+    try:
+        server = make_server(app, settings)
+        serve(server, stop)
+    except OSError as error:
+        sys.stderr.write(f"xgserve: cannot listen on {settings.host}:{settings.port}: {error}\n")
+        return 1
+    finally:
+        app.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Models already downloaded: one folder each, complete and unchanged or not there at all.
+
+`<root>/<workspace>/<model>/<version>/` holds the artifact, its `card.json` if it has one, and `manifest.json` with the
+digest of both. Folders appear by a rename, so that a process killed at any moment leaves none half-written.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from xgserve.model import ModelName
+from xgserve.names import SAFE_NAME
+
+MANIFEST = "manifest.json"
+TEMPORARY_PREFIX = ".temporary-"
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """A model in the cache. `tried_with` names the libraries with which it last passed its trial."""
+
+    name: ModelName
+    artifact: Path
+    size: int
+    tried_with: str
+
+
+class ModelCache:
+    """The folder of downloaded models. Its methods may be called from any thread."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """Yield an empty folder on the cache's file system; it is gone afterwards.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
+        self._root.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=self._root))
+        # held while in use, and let go of by the kernel if this process is killed: see `sweep`
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    def sweep(self) -> int:
+        """Delete the temporary folders that killed processes left behind, and return how many there were."""
+        swept = 0
+        for folder in self._root.glob(f"{TEMPORARY_PREFIX}*"):
+            try:
+                lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:  # its owner was quicker
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+                swept += 1
+            except BlockingIOError:  # in use by a living process
+                pass
+            finally:
+                os.close(lock)
+        return swept
+
+    def find(self, name: ModelName) -> CachedModel | None:
+        """Return the model if it is here and every byte is as downloaded, and note that it was used."""
+        folder = self._folder(name)
+        manifest = _read_manifest(folder, name)
+        if manifest is None:
+            return None
+        for file, recorded in manifest["files"].items():
+            path = folder / file
+            if not path.is_file() or path.stat().st_size != recorded["size"] or _digest(path) != recorded["sha256"]:
+                return None
+        os.utime(folder / MANIFEST)
+        return _cached(folder, name, manifest)
+
+    def publish(self, folder: Path, name: ModelName, artifact: str, tried_with: str) -> CachedModel:
+        """Move a finished folder (see `temporary`) into the cache, in place of any damaged one.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
+        files = {path.name: {"sha256": _digest(path), "size": path.stat().st_size} for path in sorted(folder.iterdir())}
+        manifest = {
+            "workspace": name.workspace,
+            "model": name.name,
+            "version": name.version,
+            "artifact": artifact,
+            "files": files,
+            "downloaded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "tried_with": tried_with,
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        for path in (*folder.iterdir(), folder):
+            _sync(path)
+        target = self._folder(name)
+        with self._lock:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._discard(target)
+            folder.rename(target)
+            _sync(target.parent)
+        return _cached(target, name, manifest)
+
+    def mark_tried(self, model: CachedModel, tried_with: str) -> None:
+        """Record that the model passed its trial with these libraries.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
+        path = model.artifact.parent / MANIFEST
+        manifest = json.loads(path.read_text()) | {"tried_with": tried_with}
+        with self.temporary() as folder:
+            (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+            _sync(folder / MANIFEST)
+            (folder / MANIFEST).replace(path)
+
+    def models(self) -> list[CachedModel]:
+        """Return the models that are here, least recently used first; their bytes are not verified."""
+        found = []
+        for path in self._root.glob(f"[!.]*/*/*/{MANIFEST}"):
+            folder = path.parent
+            name = ModelName(folder.parent.parent.name, folder.parent.name, folder.name)
+            manifest = _read_manifest(folder, name)
+            if manifest is not None:
+                found.append((path.stat().st_mtime, _cached(folder, name, manifest)))
+        return [model for _, model in sorted(found, key=lambda item: item[0])]
+
+    def evict(self, max_bytes: int, keep: Collection[ModelName]) -> list[ModelName]:
+        """Delete the least recently used models beyond `max_bytes`, none of `keep`; return what was deleted."""
+        evicted = []
+        with self._lock:
+            models = self.models()
+            total = sum(model.size for model in models)
+            for model in models:
+                if total <= max_bytes:
+                    break
+                if model.name not in keep:
+                    self._discard(model.artifact.parent)
+                    total -= model.size
+                    evicted.append(model.name)
+        return evicted
+
+    def _folder(self, name: ModelName) -> Path:
+        parts = (name.workspace, name.name, name.version)
+        if not all(SAFE_NAME.fullmatch(part) for part in parts):
+            raise ValueError(f"{name} cannot be the name of a folder")
+        return self._root.joinpath(*parts)
+
+    def _discard(self, folder: Path) -> None:
+        # by a rename first, so that nobody ever finds half a model
+        if folder.exists():
+            with self.temporary() as temporary:
+                folder.rename(temporary / folder.name)
+
+
+def _read_manifest(folder: Path, name: ModelName) -> dict[str, Any] | None:
+    """Return the folder's manifest if it is one, and is about this very model (file systems may fold case)."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        named = ModelName(manifest["workspace"], manifest["model"], manifest["version"])
+        files = manifest["files"]
+        whole = named == name and manifest["artifact"] in files and isinstance(manifest["tried_with"], str)
+        plain = all(Path(file).name == file and {"sha256", "size"} <= entry.keys() for file, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return manifest if whole and plain else None
+
+
+def _cached(folder: Path, name: ModelName, manifest: dict[str, Any]) -> CachedModel:
+    size = sum(entry["size"] for entry in manifest["files"].values())
+    return CachedModel(name, folder / manifest["artifact"], size, manifest["tried_with"])
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,236 @@
+"""ServingClient: the prediction service's routes as Python calls, for frames of pandas.
+
+The only part of `xgserve` that others import; it knows the service by its HTTP contract alone.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+CONNECT_TIMEOUT_S = 3.0
+LOG_COLUMNS = ("id", "at", "level", "logger", "message", "request_id", "exception")
+
+
+class ServingError(Exception):
+    """The service refused the request; `code` and `details` are those of its JSON error, `status` is HTTP's."""
+
+    def __init__(
+        self, message: str, *, code: str = "error", status: int = 0, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.status = status
+        self.details = dict(details or {})
+
+
+class ServiceUnavailable(ServingError):
+    """Nothing usable answers: no connection, too slow, or not the prediction service."""
+
+
+class ModelChanged(ServingError):
+    """Another model than the one asked for is active; nothing was scored. `active` is the one that is."""
+
+    @property
+    def active(self) -> "ServedModel":
+        """The model that is active now."""
+        return ServedModel.from_json(self.details["active"])
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The identity of a model as the service reports it; `id` names exactly one artifact."""
+
+    id: str
+    workspace: str
+    model: str
+    version: str
+    digest: str
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> "ServedModel":
+        """Read the identity from an answer.
+
+        Raises:
+            KeyError: the answer lacks a part of it.
+        """
+        return cls(**{name: str(answer[name]) for name in ("id", "workspace", "model", "version", "digest")})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """P(goal) for each row, under the index of the frame that was sent, and the model that made it."""
+
+    probabilities: "pd.Series[float]"
+    model: ServedModel
+
+    @property
+    def model_id(self) -> str:
+        """What names exactly this model: `workspace/name:version@sha256:<12 hex>`."""
+        return self.model.id
+
+
+class ServingClient:
+    """Talks to one prediction service.
+
+    Reading is tried again when the connection fails; anything that changes or scores something never is.
+    `timeout` is in seconds, for each answer. Every call may raise `ServingError` or its subclasses.
+    """
+
+    def __init__(self, base_url: str, timeout: float = 10.0, token: str | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.timeout = timeout
+        self._session = requests.Session()
+        self._session.trust_env = False  # the service is near: no proxies, no .netrc
+        retry = Retry(total=2, connect=2, read=2, status=0, backoff_factor=0.2, allowed_methods=("GET",))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def predict(self, df: pd.DataFrame, *, if_match: str | None = None) -> Prediction:
+        """Return P(goal) for each row of a frame with the model's columns; any index will do, missing values are null.
+
+        With `if_match`, the id of a model, nothing is scored unless that model is the active one.
+
+        Raises:
+            ModelChanged: the active model is not `if_match`.
+            ServingError: the service cannot score this frame; `details` name the columns and rows.
+            ServiceUnavailable: no answer. Rows may have been scored nonetheless.
+        """
+        headers = {"Content-Type": "application/json"}
+        if if_match is not None:
+            headers["If-Match"] = f'"{if_match}"'
+        answer = self._call("POST", "/predict", data=_frame_json(df), headers=headers)
+        try:
+            predictions, index = answer["predictions"], answer["index"]
+            if index != list(range(len(df))) or len(predictions) != len(df):
+                raise ValueError("not one prediction for each row")
+            model = ServedModel.from_json(answer["model"])
+            return Prediction(pd.Series(predictions, index=df.index, dtype="float64", name="probability"), model)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._strange(f"the answer to /predict cannot be read ({error})") from error
+
+    def logs(self, **query: str | int) -> pd.DataFrame:
+        """Return log rows, newest first, one row each; `query` are the parameters of `GET /logs`.
+
+        `at` is a time in UTC. Older rows: pass `before=` the last `id`.
+        """
+        rows = self._call("GET", "/logs", params=query).get("logs", [])
+        frame = pd.DataFrame(rows, columns=list(LOG_COLUMNS))
+        return frame.assign(at=pd.to_datetime(frame["at"], utc=True))
+
+    def download_registry_model(
+        self, workspace: str, model: str, version: str | None = None, *, timeout: float = 240.0
+    ) -> dict[str, Any]:
+        """Make a model the active one, the newest without `version`; return `{"source": ..., "model": {...}}`.
+
+        Raises:
+            ServingError: it could not be activated; the message says why, `details["active"]` which model serves.
+        """
+        body = {"workspace": workspace, "model": model, "version": version}
+        return self._call("POST", "/download_registry_model", json=body, timeout=timeout)
+
+    def rollback(self) -> dict[str, Any]:
+        """Return to the model that was active before; the answer is that of `download_registry_model`."""
+        return self._call("POST", "/rollback", timeout=max(self.timeout, 60.0))
+
+    def model(self) -> dict[str, Any]:
+        """Return what `GET /model` says of the active model: identity, columns, versions, metrics."""
+        return self._call("GET", "/model")
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return what can be loaded now: `{"workspace", "model", "version", "source", "stages", "active"}` each.
+
+        A registry that could not be asked is an entry with `source` and `problem` alone.
+        """
+        listed = self._call("GET", "/models").get("models")
+        if not isinstance(listed, list):
+            raise self._strange("the answer to /models has no list")
+        return listed
+
+    def ready(self) -> dict[str, Any]:
+        """Return `{"ready": bool, "checks": {...}}`; that the service is not ready is an answer, no error."""
+        return self._call("GET", "/ready", accept=503)
+
+    def _call(
+        self, method: str, path: str, *, accept: int = 200, timeout: float | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        headers = {"Accept": "application/json", **arguments.pop("headers", {})}
+        try:
+            answer = self._session.request(
+                method,
+                self.base_url + path,
+                headers=headers,
+                timeout=(CONNECT_TIMEOUT_S, timeout or self.timeout),
+                allow_redirects=False,
+                **arguments,
+            )
+        except requests.Timeout as error:
+            raise ServiceUnavailable(
+                f"the prediction service at {self.base_url} did not answer {path} in time", code="timeout"
+            ) from error
+        except (requests.RequestException, UnicodeError) as error:  # UnicodeError: odd host names
+            raise ServiceUnavailable(
+                f"the prediction service at {self.base_url} cannot be reached; is it running?", code="unreachable"
+            ) from error
+        try:
+            body = answer.json()
+        except requests.JSONDecodeError as error:
+            raise self._strange(f"{path} answers {answer.status_code} without JSON", answer.status_code) from error
+        if not isinstance(body, dict):
+            raise self._strange(f"{path} answers JSON that is no object", answer.status_code)
+        if answer.status_code in (200, accept) and "error" not in body:
+            return body
+        error_body = body.get("error")
+        if not isinstance(error_body, dict):
+            raise self._strange(f"{path} answers {answer.status_code}", answer.status_code)
+        details = {key: value for key, value in error_body.items() if key not in ("code", "message")}
+        kind = ModelChanged if answer.status_code == 412 else ServingError
+        raise kind(
+            str(error_body.get("message", f"{path} answers {answer.status_code}")),
+            code=str(error_body.get("code", "error")),
+            status=answer.status_code,
+            details=details,
+        )
+
+    def _strange(self, what: str, status: int = 0) -> ServiceUnavailable:
+        return ServiceUnavailable(
+            f"{what}; is {self.base_url} the prediction service?", code="unexpected_answer", status=status
+        )
+
+
+def _frame_json(df: pd.DataFrame) -> bytes:
+    """Write a frame as orient="split" with the rows' positions as labels, and numbers in full precision.
+
+    `df.to_json` rounds to ten decimals, and the service's probabilities must be those of the caller's numbers.
+    """
+    missing = df.isna().to_numpy()
+    columns = []
+    for position in range(df.shape[1]):
+        values = df.iloc[:, position].tolist()
+        if missing[:, position].any():
+            values = [None if is_missing else v for v, is_missing in zip(values, missing[:, position], strict=True)]
+        columns.append(values)
+    frame = {"columns": [str(name) for name in df.columns], "index": list(range(len(df))), "data": _rows(columns)}
+    try:
+        return json.dumps(frame, allow_nan=False, default=_plain).encode()
+    except (TypeError, ValueError) as error:
+        raise ServingError(f"the frame cannot be sent: {error}", code="invalid_frame") from error
+
+
+def _rows(columns: list[list[Any]]) -> list[tuple[Any, ...]]:
+    return list(zip(*columns, strict=True))
+
+
+def _plain(value: Any) -> Any:
+    """Turn a numpy scalar from a column of mixed values into Python's."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is neither a number, nor text, nor true or false")

@@ -1,0 +1,292 @@
+"""The registry on Comet, through its own SDK, in a bounded child process.
+
+The SDK wraps exception hooks and loggers when imported, holds whole downloads in memory, retries for minutes and has
+no deadline for a download as a whole; so the service never imports it. Functions above the line run in the service,
+those below in the child (`python -m xgserve.comet`).
+"""
+
+import errno
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from xgserve.artifacts import unpack
+from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.names import SAFE_NAME, version_order
+from xgserve.registry_errors import (
+    DownloadFailed,
+    DownloadTooSlow,
+    KeyRefused,
+    ModelTooLarge,
+    RegistryError,
+    StorageFailed,
+    UnknownModel,
+)
+
+API_TIMEOUT_S = 5
+READ_TIMEOUT_S = 10
+MAX_LISTED_MODELS = 50
+MAX_LISTED_VERSIONS = 50
+MAX_LISTED_WORKSPACES = 5
+MEMORY_HEADROOM_BYTES = 128 << 20
+
+# How the outside world is reached is the operator's business.
+NETWORK_VARIABLES = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+@dataclass(frozen=True)
+class Comet:
+    """Access to Comet; `url` overrides the public server, `max_bytes` bounds a model as sent and as unpacked."""
+
+    key: str
+    url: str | None
+    max_bytes: int
+
+    def download(
+        self,
+        workspace: str,
+        model: str,
+        version: str | None,
+        *,
+        skip: Sequence[str],
+        folder: Path,
+        scratch: Path,
+        seconds: float,
+    ) -> str:
+        """Download a model's files into the empty `folder` and return its concrete version.
+
+        `version` is a version, the name of a stage, or None for the newest. A concrete version in `skip` is not
+        downloaded, only returned. `scratch` is an empty folder for the child.
+
+        Raises:
+            RegistryError: the model could not be had; the message says why.
+            OSError: no process could be started.
+        """
+        answer = self._ask(
+            {
+                "do": "download",
+                "workspace": workspace,
+                "model": model,
+                "version": version,
+                "skip": list(skip),
+                "folder": str(folder),
+                "max_bytes": self.max_bytes,
+            },
+            scratch,
+            seconds,
+        )
+        return str(answer["version"])
+
+    def models(self, workspaces: Sequence[str], *, scratch: Path, seconds: float) -> list[dict[str, Any]]:
+        """Return what the registry offers, as `{"workspace", "model", "version", "stages"}`, newest version first.
+
+        Without `workspaces`: those that the key's owner has. Stops at half of `seconds`, with what was read by then.
+
+        Raises:
+            RegistryError: the registry did not answer.
+            OSError: no process could be started.
+        """
+        request = {"do": "list", "workspaces": list(workspaces), "seconds": seconds / 2}
+        models: list[dict[str, Any]] = self._ask(request, scratch, seconds)["models"]
+        return models
+
+    def _ask(self, request: dict[str, Any], scratch: Path, seconds: float) -> dict[str, Any]:
+        server = (urlsplit(self.url).hostname if self.url else None) or "comet.com"
+        try:
+            return run_child(
+                "xgserve.comet",
+                {**request, "server": server},
+                scratch=scratch,
+                seconds=seconds,
+                file_bytes=self.max_bytes + (1 << 20),
+                environment=self._environment(),
+            )
+        except ChildTimeout as error:
+            raise DownloadTooSlow(
+                f"Comet ({server}) did not deliver within {seconds:g} s (XG_DOWNLOAD_TIMEOUT_S sets the limit)"
+            ) from error
+        except ChildDied as error:
+            raise DownloadFailed(f"the download process {redact(str(error), self.key)}") from error
+
+    def _environment(self) -> dict[str, str]:
+        environment = {name: os.environ[name] for name in NETWORK_VARIABLES if name in os.environ}
+        if self.url:
+            environment["COMET_URL_OVERRIDE"] = self.url
+        return environment | {
+            "COMET_API_KEY": self.key,
+            "COMET_DISABLE_AUTO_LOGGING": "1",
+            "COMET_ERROR_TRACKING_ENABLE": "false",
+            "COMET_INTERNAL_REPORTING": "false",
+            "COMET_LOGGING_CONSOLE": "CRITICAL",
+            "COMET_HTTP_SESSION_RETRY_TOTAL": "0",
+            "COMET_TIMEOUT_API": str(API_TIMEOUT_S),
+            "COMET_TIMEOUT_FILE_DOWNLOAD": str(READ_TIMEOUT_S),
+        }
+
+
+def redact(text: str, key: str) -> str:
+    """Return the text without the API key, and without the part of it that the SDK itself quotes."""
+    for part in {key, key.partition("*")[0]} - {""}:  # a key may carry a server's address behind a star
+        text = text.replace(part, "[key]")
+    return re.sub(r"(?i)(api key:?\s*)[^\s,]+", r"\1[key]", text)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In the child
+
+
+def main() -> None:
+    """Answer one request (see `Comet`)."""
+    serve_one(_handle)
+
+
+def _handle(request: dict[str, Any]) -> dict[str, Any]:
+    # the limit on memory counts from what the import itself needs
+    import comet_ml
+    import comet_ml.exceptions
+    import requests
+
+    limit_memory(MEMORY_HEADROOM_BYTES + 2 * request.get("max_bytes", 0))
+    server = request["server"]
+    try:
+        # its cache would hold every download in memory
+        api = comet_ml.API(cache=False)  # type: ignore[no-untyped-call]
+        return _download(api, request) if request["do"] == "download" else _list(api, request)
+    except RegistryError:
+        raise
+    except MemoryError as error:
+        raise ModelTooLarge(
+            "the download needs more memory than is allowed; XG_MODEL_MAX_MB sets what the service takes"
+        ) from error
+    except comet_ml.exceptions.CometRestApiException as error:
+        raise _refusal(request, error.response.status_code, _said(error.safe_msg)) from error
+    except requests.exceptions.InvalidHeader as error:
+        raise KeyRefused("COMET_API_KEY holds characters that no key has, such as a line break") from error
+    except requests.exceptions.RequestException as error:
+        raise _transport(server, error) from error
+    except OSError as error:
+        raise _storage(error) from error
+    except Exception as error:  # the SDK raises nearly anything on answers that it does not expect
+        raise DownloadFailed(
+            f"Comet ({server}) gave an answer that its SDK cannot read ({type(error).__name__})"
+        ) from error
+
+
+def _download(api: Any, request: dict[str, Any]) -> dict[str, Any]:
+    workspace, model = request["workspace"], request["model"]
+    details = api.get_registry_model_details(workspace, model)
+    version = _resolve(details["versions"], f"{workspace}/{model}", request["version"])
+    if version in request["skip"]:
+        return {"version": version}
+    api.download_registry_model(workspace, model, version, output_path=".", expand=False)
+    archive = Path(f"{model}_{version}.zip")
+    unpack(archive, Path(request["folder"]), max_bytes=request["max_bytes"])
+    archive.unlink()
+    return {"version": version}
+
+
+def _resolve(versions: list[dict[str, Any]], model: str, wanted: str | None) -> str:
+    """Return the concrete version for a version, a stage (the newest in it) or None (the newest)."""
+    usable = sorted(
+        (entry for entry in versions if SAFE_NAME.fullmatch(entry["version"])),
+        key=lambda entry: version_order(entry["version"]),
+        reverse=True,
+    )
+    for entry in usable:
+        if wanted is None or wanted == entry["version"]:
+            return str(entry["version"])
+    for entry in usable:
+        if wanted is not None and wanted.casefold() in map(str.casefold, _stages(entry)):
+            return str(entry["version"])
+    known = ", ".join(entry["version"] for entry in usable[:10]) or "none"
+    stages = ", ".join(sorted({stage for entry in usable for stage in _stages(entry)})[:10]) or "none"
+    asked = f"version or stage {wanted!r}" if wanted is not None else "version"
+    raise UnknownModel(f"{model} has no {asked} on Comet; versions: {known}; stages: {stages}")
+
+
+def _stages(entry: dict[str, Any]) -> list[str]:
+    """Return the names that a version goes by: its stages (old servers), status and tags (new ones)."""
+    named = [*(entry.get("stages") or []), entry.get("status"), *(entry.get("tags") or [])]
+    return list(dict.fromkeys(name for name in named if isinstance(name, str) and name not in ("", "None")))
+
+
+def _list(api: Any, request: dict[str, Any]) -> dict[str, Any]:
+    stop_at = time.monotonic() + request["seconds"]
+    found: list[dict[str, Any]] = []
+    for workspace in (request["workspaces"] or api.get_workspaces() or [])[:MAX_LISTED_WORKSPACES]:
+        for model in (api.get_registry_model_names(workspace) or [])[:MAX_LISTED_MODELS]:
+            if time.monotonic() > stop_at:
+                return {"models": found}
+            entries = api.get_registry_model_details(workspace, model)["versions"]
+            entries = [entry for entry in entries if SAFE_NAME.fullmatch(entry["version"])]
+            entries.sort(key=lambda entry: version_order(entry["version"]), reverse=True)
+            found += [
+                {
+                    "workspace": workspace,
+                    "model": model,
+                    "version": entry["version"],
+                    "stages": _stages(entry),
+                }
+                for entry in entries[:MAX_LISTED_VERSIONS]
+            ]
+    return {"models": found}
+
+
+def _refusal(request: dict[str, Any], status: int, said: str) -> RegistryError:
+    server = request["server"]
+    if status in (401, 403):
+        return KeyRefused(
+            f"Comet ({server}) refuses the API key (status {status}{said}); check COMET_API_KEY of the service"
+        )
+    if status in (400, 404) and request["do"] == "download":  # 400: a workspace that it does not know
+        asked = f"{request['workspace']}/{request['model']}"
+        return UnknownModel(
+            f"Comet ({server}) knows no {asked}, or not for this key (status {status}{said}); check the names"
+        )
+    if status == 429:
+        return DownloadFailed(f"Comet ({server}) says that it is asked too often (status 429); try again later")
+    if status == 200:
+        return DownloadFailed(f"Comet ({server}) gave an answer that is not JSON; is its address right?")
+    return DownloadFailed(f"Comet ({server}) answered with status {status}{said}; try again later")
+
+
+def _said(message: object) -> str:
+    """Return the server's own words, on one short line and without the key."""
+    words = " ".join(str(message or "").split())[:200]
+    return redact(f": {words}", os.environ["COMET_API_KEY"]) if words else ""
+
+
+def _transport(server: str, error: Exception) -> RegistryError:
+    import requests
+    import urllib3
+
+    reason = getattr(error.args[0] if error.args else None, "reason", error)
+    if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.TimeoutError):
+        return DownloadTooSlow(f"Comet ({server}) does not answer; check the network and try again")
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return DownloadFailed(f"the name {server} cannot be resolved; check the network and the address of Comet")
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return DownloadFailed(f"Comet ({server}) cannot be reached: no connection; check the network")
+    if isinstance(error, requests.exceptions.SSLError):
+        return DownloadFailed(f"Comet ({server}) shows a certificate that is not trusted; see REQUESTS_CA_BUNDLE")
+    return DownloadFailed(f"the connection to Comet ({server}) broke off ({type(error).__name__}); try again")
+
+
+def _storage(error: OSError) -> RegistryError:
+    if error.errno == errno.EFBIG:
+        return ModelTooLarge("the download is larger than XG_MODEL_MAX_MB allows")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return StorageFailed(f"the model cache cannot be written: {error.strerror}; free some space in XG_DATA_DIR")
+    return DownloadFailed(f"the model cannot be unpacked: {error.strerror or type(error).__name__}")
+
+
+if __name__ == "__main__":
+    main()

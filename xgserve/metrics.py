@@ -1,0 +1,80 @@
+"""What `GET /metrics` counts, in Prometheus' text format."""
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from xgserve.model import Model
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The counters of one service. Any thread may count."""
+
+    def __init__(self, active: Callable[[], Model | None], dropped_log_rows: Callable[[], int]) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "xg_requests",
+            "Requests answered, by route and status",
+            ["method", "route", "code"],
+            registry=self._registry,
+        )
+        self._duration = Histogram(
+            "xg_request_duration_seconds",
+            "Time to answer, by route",
+            ["route"],
+            buckets=DURATION_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._rows = Counter(
+            "xg_rows_scored", "Rows that a model gave a probability, by model", ["model"], registry=self._registry
+        )
+        self._swaps = Counter(
+            "xg_swaps",
+            "Requests to change the active model, by result (ok, or why it failed)",
+            ["result"],
+            registry=self._registry,
+        )
+        self._registry.register(_State(active, dropped_log_rows))
+
+    def request(self, method: str, route: str, code: int, seconds: float) -> None:
+        """Count one answered request."""
+        self._requests.labels(method, route, str(code)).inc()
+        self._duration.labels(route).observe(seconds)
+
+    def rows_scored(self, model: Model, rows: int) -> None:
+        """Count rows that the model just scored: every one of them, whether or not the caller got the answer."""
+        self._rows.labels(model.id).inc(rows)
+
+    def swap(self, result: str) -> None:
+        """Count one attempt to change the active model."""
+        self._swaps.labels(result).inc()
+
+    def text(self) -> bytes:
+        """Return all of it in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _State(Collector):
+    """What is read at the time of asking instead of counted."""
+
+    def __init__(self, active: Callable[[], Model | None], dropped_log_rows: Callable[[], int]) -> None:
+        self._active = active
+        self._dropped_log_rows = dropped_log_rows
+
+    def collect(self) -> Iterable[Metric]:
+        info = GaugeMetricFamily(
+            "xg_active_model_info", "The active model", labels=["id", "workspace", "model", "version", "digest"]
+        )
+        if (model := self._active()) is not None:
+            info.add_metric([model.id, model.name.workspace, model.name.name, model.name.version, model.digest], 1)
+        yield info
+        yield CounterMetricFamily(
+            "xg_log_rows_dropped", "Log rows that were given up because the disk failed", value=self._dropped_log_rows()
+        )

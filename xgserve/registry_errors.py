@@ -1,0 +1,121 @@
+"""Why a model could not be had: one class for each answer a caller may get, with its HTTP status and code."""
+
+
+class RegistryError(Exception):
+    """A model could not be activated; the message says why and what to do. The active model is unchanged."""
+
+    status: int = 502
+    code: str = "registry_error"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class InvalidName(RegistryError):
+    """The workspace, model or version cannot be a name in the registry."""
+
+    status = 422
+    code = "invalid_name"
+
+
+class WorkspaceNotAllowed(RegistryError):
+    """The operator limits the workspaces that models may come from."""
+
+    status = 403
+    code = "workspace_not_allowed"
+
+
+class UnknownModel(RegistryError):
+    """No source has this workspace, model or version."""
+
+    status = 404
+    code = "unknown_model"
+
+
+class KeyMissing(RegistryError):
+    """The model must come from the registry, and no API key is set (424: what the request depends on failed)."""
+
+    status = 424
+    code = "registry_key_missing"
+
+
+class KeyRefused(RegistryError):
+    """The registry refuses the service's API key; not 401, since the caller's own credentials are not meant."""
+
+    status = 424
+    code = "registry_key_refused"
+
+
+class DownloadFailed(RegistryError):
+    """The registry could not be reached, answered with an error, or sent something that is not a model."""
+
+    status = 502
+    code = "download_failed"
+
+
+class DownloadTooSlow(RegistryError):
+    """The registry did not deliver within the deadline."""
+
+    status = 504
+    code = "download_deadline"
+
+
+class ModelTooLarge(RegistryError):
+    """The model is larger than the service takes, as sent or once unpacked."""
+
+    status = 502
+    code = "model_too_large"
+
+
+class ArtifactRefused(RegistryError):
+    """The artifact is not trusted, not loadable, or does not give a probability for its golden row."""
+
+    status = 422
+    code = "artifact_refused"
+
+
+class PickleNotAllowed(ArtifactRefused):
+    """The artifact is a pickle from a workspace that the operator did not name as trusted."""
+
+    code = "pickle_not_allowed"
+
+
+class SeveralCandidates(ArtifactRefused):
+    """Several files could be the model; `details["candidates"]` names them."""
+
+    code = "several_candidates"
+
+
+class NoCandidate(ArtifactRefused):
+    """No file could be the model."""
+
+    code = "no_candidate"
+
+
+class Busy(RegistryError):
+    """Other activations are under way, and one more would take a thread away from predictions."""
+
+    status = 503
+    code = "registry_busy"
+
+
+class StorageFailed(RegistryError):
+    """The cache or the record of activations cannot be written."""
+
+    status = 503
+    code = "storage_failed"
+
+
+class NothingToRollBack(RegistryError):
+    """No other model was active before."""
+
+    status = 409
+    code = "nothing_to_roll_back"
+
+
+def _all_subclasses(of: type[RegistryError]) -> list[type[RegistryError]]:
+    return [of, *(found for child in of.__subclasses__() for found in _all_subclasses(child))]
+
+
+BY_CODE = {error.code: error for error in _all_subclasses(RegistryError)}

@@ -1,0 +1,73 @@
+"""The first load of an artifact from outside, in a bounded child process.
+
+Loading can take all memory, crash the process or never end, whatever its types; here that costs a child and not the
+service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.trial`).
+"""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.model import ModelError, ModelName, load_model
+from xgserve.registry_errors import ArtifactRefused
+
+# Forests unpack to several times their size on disk.
+MEMORY_PER_ARTIFACT_BYTE = 16
+MEMORY_FLOOR_BYTES = 256 << 20
+MAX_FILE_BYTES = 1 << 20
+
+
+def environment() -> str:
+    """Return what a trial's outcome depends on besides the artifact: the versions of Python and the libraries."""
+    libraries = [f"{name} {version(name)}" for name in ("scikit-learn", "skops", "numpy", "pandas", "joblib")]
+    return ", ".join([f"python {platform.python_version()}", *libraries])
+
+
+def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch: Path, seconds: float) -> None:
+    """Load the artifact and score its golden row in a child that gets `seconds` and a bounded amount of memory.
+
+    Raises:
+        ArtifactRefused: it is not trusted, takes too much or too long, crashes, or gives no probability.
+        OSError: no process could be started.
+    """
+    memory = max(MEMORY_FLOOR_BYTES, MEMORY_PER_ARTIFACT_BYTE * artifact.stat().st_size)
+    request = {
+        "artifact": str(artifact),
+        "name": [name.workspace, name.name, name.version],
+        "allow_pickle": allow_pickle,
+        "memory_bytes": memory,
+    }
+    try:
+        run_child("xgserve.trial", request, scratch=scratch, seconds=seconds, file_bytes=MAX_FILE_BYTES)
+    except ChildTimeout as error:
+        raise ArtifactRefused(
+            f"{artifact.name} did not load and score one row within {seconds:g} s (XG_TRIAL_TIMEOUT_S)"
+        ) from error
+    except ChildDied as error:
+        raise ArtifactRefused(f"the process that tried {artifact.name} {error}") from error
+
+
+def _handle(request: dict[str, Any]) -> dict[str, Any]:
+    limit_memory(request["memory_bytes"])
+    artifact = Path(request["artifact"])
+    try:
+        model = load_model(artifact, ModelName(*request["name"]), allow_pickle=request["allow_pickle"])
+    except ModelError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise _takes_too_much(request) from error
+        raise ArtifactRefused(str(error)) from error
+    except MemoryError as error:
+        raise _takes_too_much(request) from error
+    return {"id": model.id}
+
+
+def _takes_too_much(request: dict[str, Any]) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"{Path(request['artifact']).name} takes more than {request['memory_bytes'] >> 20} MB of memory to load"
+    )
+
+
+if __name__ == "__main__":
+    serve_one(_handle)
