@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -62,6 +62,19 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise DatabaseError(f"cannot read {path}: {error}") from error
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def backup(source: Path, target: Path) -> None:
+    """Copy a database that others may be using into a new file, as of one moment.
+
+    Raises:
+        DatabaseError: there is no such database, the target exists already, or it cannot be written.
+    """
+    with closing(open_reader(source)) as connection:
+        try:
+            connection.execute("VACUUM INTO ?", (str(target),))
+        except sqlite3.Error as error:
+            raise DatabaseError(f"cannot copy {source} to {target}: {error}") from error
 
 
 @contextmanager

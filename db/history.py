@@ -292,8 +292,10 @@ class History:
         return max(stored, 0)
 
     def game(self, game_id: int) -> dict[str, Any] | None:
-        """The stored row of a game, or None if it was never pinged."""
-        rows = self._read("SELECT * FROM games WHERE game_id = ?", (game_id,))
+        """The stored row of a game with its model's `population`, or None if it was never pinged."""
+        rows = self._read(
+            "SELECT g.*, m.population FROM games g LEFT JOIN models m USING (model) WHERE game_id = ?", (game_id,)
+        )
         return rows[0] if rows else None
 
     def games(self) -> list[dict[str, Any]]:

@@ -1,13 +1,11 @@
 """The game client: finds what is new in a game, has it scored once, and stores it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from xgserve.client import ModelChanged, ServingClient
 
 from db.history import Correction, GameRow, History, ShotRow
 from livegame.exceptions import LiveGameError
@@ -15,9 +13,10 @@ from livegame.features import FEATURES, shot_features
 from livegame.feed import Feed, valid_game_id
 from livegame.lock import game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
-from livegame.plays import Game, parse_game
+from livegame.plays import Game
 from livegame.report import GameReport, game_report
 from livegame.settings import Settings
+from xgserve.client import ModelChanged, ServingClient
 
 LOCK_TIMEOUT_S: Final = 20.0
 _SWAPS_FOLLOWED: Final = 5
@@ -82,9 +81,8 @@ class GameClient:
         with game_lock(self._data_dir, number, LOCK_TIMEOUT_S):
             return self._take(self._feed.game(number))
 
-    def ingest(self, feed_answer: Any) -> Ping:
-        """Do with a recorded answer of either feed what `ping` does with a live one. Raises the same errors."""
-        game = parse_game(feed_answer)
+    def take(self, game: Game) -> Ping:
+        """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
             return self._take(game)
 
@@ -182,6 +180,6 @@ def _name(game: Game, player_id: int | None) -> str | None:
 
 def _plain(value: Any, kind: str) -> float | int | str | None:
     """A value that JSON can hold and SQLite's JSON functions read back: no NaN, whole numbers as such."""
-    if value is None or (kind == "number" and math.isnan(value)):
+    if pd.isna(value):
         return None
     return int(value) if kind == "number" and float(value).is_integer() else value

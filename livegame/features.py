@@ -7,6 +7,7 @@ live and after the game. All coordinates are turned so that the shooting team at
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -88,19 +89,20 @@ class _Situation:
     extra_attacker: bool
     empty_net: bool
 
-    @classmethod
-    def of(cls, code: str | None, *, is_home: bool) -> "_Situation | None":
-        if code is None or len(code) != 4 or not code.isdecimal():
-            return None
-        away_goalie, away, home, home_goalie = (int(digit) for digit in code)
-        if is_home:
-            return cls(home, away, home_goalie == 0, away_goalie == 0)
-        return cls(away, home, away_goalie == 0, home_goalie == 0)
-
     @property
     def is_power_play(self) -> bool:
         """More skaters than the other side, extra attackers not counted."""
         return self.friendly_skaters - self.extra_attacker > self.opposing_skaters - self.empty_net
+
+
+@cache  # a few dozen codes, met hundreds of times a game
+def _situation(code: str | None, *, is_home: bool) -> _Situation | None:
+    if code is None or len(code) != 4 or not code.isdecimal():
+        return None
+    away_goalie, away, home, home_goalie = (int(digit) for digit in code)
+    if is_home:
+        return _Situation(home, away, home_goalie == 0, away_goalie == 0)
+    return _Situation(away, home, away_goalie == 0, home_goalie == 0)
 
 
 class _PowerPlayClock:
@@ -111,10 +113,10 @@ class _PowerPlayClock:
         self._since = 0
 
     def advance(self, play: Play) -> None:
-        home = _Situation.of(play.situation, is_home=True)
+        home = _situation(play.situation, is_home=True)
         if home is None:
             return
-        away = _Situation.of(play.situation, is_home=False)
+        away = _situation(play.situation, is_home=False)
         side = True if home.is_power_play else False if away and away.is_power_play else None
         if side != self._side:
             self._side, self._since = side, play.game_seconds
@@ -210,7 +212,7 @@ def _features(
         and 0 <= shot.seconds - previous.seconds <= REBOUND_SECONDS
     )
     turn = abs(signed_angle_to_net(x, y) - signed_angle_to_net(prev_x, prev_y)) if rebound else 0.0
-    situation = _Situation.of(shot.situation, is_home=is_home)
+    situation = _situation(shot.situation, is_home=is_home)
     own, other = _sides(goals, shot)
     return (
         shot.period,
@@ -242,10 +244,13 @@ def _features(
 
 
 def _attack_sign(shot: Shot, directions: Directions, *, is_home: bool) -> int:
-    # The zone is the shooter's own view of the very place; only in the neutral zone does it not tell the direction.
-    if shot.x and shot.zone in ("O", "D"):
-        return (1 if shot.x > 0 else -1) * (1 if shot.zone == "O" else -1)
-    home_attacks = directions.home_attacks(shot.period, shot.home_defends)
+    home_attacks = directions.witnessed(shot.period)
+    if home_attacks is None:
+        # The zone is the shooter's own view of the very place; only in the neutral zone does it not tell the direction.
+        # It comes second because now and then it is wrong, for one shot or for the rest of a period.
+        if shot.x and shot.zone in ("O", "D"):
+            return (1 if shot.x > 0 else -1) * (1 if shot.zone == "O" else -1)
+        home_attacks = directions.home_attacks(shot.period, shot.home_defends)
     if home_attacks is None:
         return 1 if (shot.x or 0) >= 0 else -1
     return home_attacks if is_home else -home_attacks

@@ -69,7 +69,7 @@ class Feed:
             FeedMalformed: an answer that is not this game.
         """
         number = valid_game_id(game_id)
-        game = parse_game(self._get(f"/v1/gamecenter/{number}/play-by-play", f"game {number}"))
+        game = parse_game(self.read(f"/v1/gamecenter/{number}/play-by-play", f"game {number}"))
         if game.game_id != number:
             raise FeedMalformed(f"asked for game {number}, the feed answered with game {game.game_id}")
         return game
@@ -77,9 +77,10 @@ class Feed:
     def day(self, day: date | None = None) -> tuple[GameSummary, ...]:
         """The games of one day, by default the league's own today. Raises the same errors as `game`."""
         which = day.isoformat() if day else "now"
-        return parse_day(self._get(f"/v1/score/{which}", f"the games of {which}"))
+        return parse_day(self.read(f"/v1/score/{which}", f"the games of {which}"))
 
-    def _get(self, path: str, what: str) -> Any:
+    def read(self, path: str, what: str) -> Any:
+        """The answer to any path as it comes; `what` names it in messages. Raises the same errors as `game`."""
         etag, last = self._last.get(path, (None, None))
         url = self._base_url + path
         try:
@@ -95,7 +96,7 @@ class Feed:
                     raise GameNotFound(f"the feed knows no such thing as {what}; check the number")
                 if response.status_code != requests.codes.ok:
                     raise FeedUnavailable(f"the feed answered {response.status_code} for {what}; try again later")
-                body = _read(response, what)
+                body = _body(response, what)
         except requests.RequestException as error:
             raise FeedUnavailable(
                 f"no whole answer from {self._base_url} for {what} ({type(error).__name__}); check the network and"
@@ -111,7 +112,7 @@ class Feed:
         return answer
 
 
-def _read(response: requests.Response, what: str) -> bytes:
+def _body(response: requests.Response, what: str) -> bytes:
     # requests' own timeout is per read: a server that trickles would keep us for ever
     deadline = time.monotonic() + DEADLINE_S
     body = bytearray()

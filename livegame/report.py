@@ -9,8 +9,9 @@ import pandas as pd
 
 from db.history import History
 from livegame.features import FEATURE_NAMES
-from livegame.plays import GameState, status_line
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, status_line
 
+OVERTIME_SECONDS: Final = 300  # outside the playoffs
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = ("event_id", "time", "team", "shooter", "outcome", "status", "missing")
 
@@ -52,7 +53,9 @@ class GameReport:
     status: str
     is_over: bool
     model: str | None
+    population: str | None  # what the model scores: unblocked or on-goal attempts
     pinged_at: str
+    played_seconds: int  # of game time, up to the last ping
     away: TeamTotals
     home: TeamTotals
     shots: pd.DataFrame  # one row an event: SHOT_COLUMNS, the features, the team's running_xg, probability last
@@ -83,6 +86,7 @@ def game_report(history: History, game_id: int) -> GameReport | None:
         )
 
     state = GameState(game["state"])
+    shots = _shots_frame(history.shots(game_id, model))
     status = status_line(
         state,
         game["period"],
@@ -97,12 +101,29 @@ def game_report(history: History, game_id: int) -> GameReport | None:
         status=status,
         is_over=state is GameState.FINAL,
         model=model,
+        population=game["population"],
         pinged_at=game["pinged_at"],
+        played_seconds=_played_seconds(game, state, shots),
         away=team("away"),
         home=team("home"),
-        shots=_shots_frame(history.shots(game_id, model)),
+        shots=shots,
         corrections=pd.DataFrame(history.corrections(game_id)),
     )
+
+
+def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFrame) -> int:
+    last_shot = 0 if shots.empty else int(shots["game_seconds"].max())
+    if game["period"] == 0 or state not in (GameState.LIVE, GameState.FINAL):
+        return last_shot
+    is_over = state is GameState.FINAL
+    sudden_death = game["period_type"] == "OT"
+    if is_over and sudden_death and last_shot > REGULATION_PERIODS * PERIOD_SECONDS:
+        return last_shot  # the goal that ended it: feeds differ on what the clock says then
+    if game["period_type"] == "SO":
+        return REGULATION_PERIODS * PERIOD_SECONDS + OVERTIME_SECONDS
+    length = OVERTIME_SECONDS if sudden_death and game["game_type"] != 3 else PERIOD_SECONDS
+    left = 0 if is_over or game["in_intermission"] else min(game["seconds_left"], length)
+    return max((game["period"] - 1) * PERIOD_SECONDS + length - left, last_shot)
 
 
 def _team_totals(row: Mapping[str, Any] | None, name: str, abbrev: str, score: int, *, is_home: bool) -> TeamTotals:

@@ -36,7 +36,7 @@ class Directions:
     a shot's features the same live and after the game.
     """
 
-    # Contrary shots, net of agreeing ones, before the feed's own word is doubted.
+    # Contrary shots, net of agreeing ones, before the feed's own word on a side or a shot's zone is doubted.
     _BENEFIT_OF_DOUBT = 3
 
     def __init__(self) -> None:
@@ -51,6 +51,11 @@ class Directions:
         self._votes[period] = self._votes.get(period, 0) + vote
         if home_defends is not None:
             self._agreement += vote * _home_attacks(home_defends)
+
+    def witnessed(self, period: int) -> int | None:
+        """As `home_attacks`, from the period's shots alone and only where they clearly agree."""
+        votes = self._votes.get(period, 0)
+        return None if abs(votes) < self._BENEFIT_OF_DOUBT else 1 if votes > 0 else -1
 
     def home_attacks(self, period: int, home_defends: str | None) -> int | None:
         """1 when the home team attacks towards x = 89 in this period, -1 when towards -89, None when unknown."""

@@ -1,0 +1,304 @@
+"""Pings against a real feed, a real service and a real database: scored once, nothing lost, corrections followed."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db.history import History
+from livegame.client import GameClient, Ping
+from livegame.exceptions import FeedMalformed, GameBusy
+from livegame.feed import Feed
+from livegame.lock import game_lock
+from livegame.model_inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
+from livegame.plays import GameState, Play, Team
+from livegame.report import GameReport
+from tests.conftest import Service, running_service
+from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
+from xgserve.client import ServiceUnavailable, ServingClient
+
+FACEOFF = play(50, "faceoff", 0, x=0, y=0)
+SHOTS = [
+    FACEOFF,
+    play(812, "shot-on-goal", 12, x=60, y=-5),
+    play(11, "missed-shot", 30, team=AWAY, x=-80, y=12),
+    play(300, "goal", 55, x=82, y=3),
+]
+
+
+def make_client(tmp_path: Path, feed: FeedServer, url: str) -> GameClient:
+    return GameClient(Feed(feed.url), ServingClient(url), History(tmp_path / "history.db"), tmp_path)
+
+
+@pytest.fixture
+def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
+    return make_client(tmp_path, feed, service.url)
+
+
+def xg(report: GameReport | None) -> float:
+    assert report is not None
+    return report.home.xg + report.away.xg
+
+
+def statuses(ping: Ping) -> dict[int, str]:
+    return dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True))
+
+
+def test_a_ping_scores_every_shot_and_reports_it(client: GameClient, feed: FeedServer, service: Service) -> None:
+    feed.show(game(*SHOTS))
+    ping = client.ping(str(GAME_ID))
+    assert (ping.scored, ping.changed, service.rows_scored()) == (3, True, 3)
+    assert ping.new_shots["event_id"].tolist() == [812, 11, 300]
+    report = ping.report
+    assert (report.title, report.status) == ("Washington Capitals at Carolina Hurricanes", "Period 1 - 12:35 left")
+    assert (report.home.shots, report.home.goals, report.away.shots, report.away.goals) == (2, 1, 1, 0)
+    assert report.shots.columns[-1] == "probability"
+    assert report.shots["probability"].between(0, 1).all()
+    assert xg(report) == pytest.approx(report.shots["probability"].sum())
+    assert report.home.difference == pytest.approx(report.home.xg - 1)
+    active = service.client.model()
+    assert report.model == active["id"]
+
+
+def test_the_first_new_shot_knows_the_play_before_it(client: GameClient, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS[:2]))
+    client.ping(GAME_ID)
+    feed.show(game(*SHOTS))
+    new = client.ping(GAME_ID).new_shots.set_index("event_id")
+    assert new.loc[11, "prev_type"] == "shot-on-goal"
+    assert new.loc[11, "prev_seconds"] == 18
+
+
+def test_a_second_ping_asks_for_nothing(client: GameClient, feed: FeedServer, service: Service) -> None:
+    feed.show(game(*SHOTS))
+    client.ping(GAME_ID)
+    again = client.ping(GAME_ID)
+    assert (again.changed, again.scored, len(again.new_shots), service.rows_scored()) == (False, 0, 0, 3)
+
+
+def test_only_new_shots_are_asked_for_wherever_they_stand(
+    client: GameClient, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(*SHOTS))
+    client.ping(GAME_ID)
+    late = play(7, "shot-on-goal", 20, x=70, y=0)  # a lower number, in the middle
+    feed.show(game(SHOTS[0], SHOTS[1], late, SHOTS[2], SHOTS[3]))
+    assert client.ping(GAME_ID).new_shots["event_id"].tolist() == [7]
+    assert service.rows_scored() == 4
+
+
+def test_a_swap_scores_once_more_and_the_way_back_nothing(
+    client: GameClient, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(*SHOTS))
+    first = client.ping(GAME_ID).report
+    service.client.download_registry_model("bundled", "xg-distance")
+    second = client.ping(GAME_ID)
+    assert (second.scored, service.rows_scored()) == (3, 6)
+    assert second.report.model != first.model
+    assert xg(second.report) != xg(first)
+    service.client.rollback()
+    back = client.ping(GAME_ID)
+    assert (back.scored, service.rows_scored()) == (0, 6)
+    assert (back.report.model, xg(back.report)) == (first.model, xg(first))
+
+
+def test_pings_at_the_same_instant_ask_once(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+    feed.show(game(*SHOTS))
+    clients = [make_client(tmp_path, feed, service.url) for _ in range(6)]
+    threads = [threading.Thread(target=client.ping, args=(GAME_ID,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert service.rows_scored() == 3
+
+
+def test_swaps_while_games_are_pinged_never_score_a_shot_twice_for_a_model(
+    tmp_path: Path, feed: FeedServer, service: Service
+) -> None:
+    names = ["xg-distance", "xg-distance-angle", "xg-default"]
+    stop = threading.Event()
+
+    def swap() -> None:
+        turn = 0
+        while not stop.is_set():
+            service.client.download_registry_model("bundled", names[turn % 3])
+            turn += 1
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        client = make_client(tmp_path, feed, service.url)
+        for last in range(2, 5):
+            feed.show(game(*SHOTS[:last]))
+            for _ in range(3):
+                client.ping(GAME_ID)
+    finally:
+        stop.set()
+        swapper.join()
+    history = History(tmp_path / "history.db")
+    ids = [service.client.model()["id"]]
+    ids += [service.client.download_registry_model("bundled", name)["model"]["id"] for name in names]
+    stored = sum(row["probability"] is not None for model in set(ids) for row in history.shots(GAME_ID, model))
+    assert service.rows_scored() == stored
+
+
+def test_shots_wait_for_a_service_that_is_down_and_are_never_left_out(tmp_path: Path, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    client = make_client(tmp_path, feed, "http://127.0.0.1:9")
+    with pytest.raises(ServiceUnavailable, match="cannot be reached"):
+        client.ping(GAME_ID)
+    report = client.report(GAME_ID)
+    assert report is not None
+    assert (report.pending, report.model, xg(report)) == (3, None, 0)
+    with running_service(tmp_path) as service:
+        ping = make_client(tmp_path, feed, service.url).ping(GAME_ID)
+        assert (ping.scored, len(ping.new_shots), ping.report.pending) == (3, 0, 0)
+
+
+def test_a_feed_cut_off_half_way_changes_nothing(client: GameClient, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    before = client.ping(GAME_ID).report
+    path = f"/v1/gamecenter/{GAME_ID}/play-by-play"
+    feed.answer(path, feed.answers[path][2][:-100])
+    with pytest.raises(FeedMalformed):
+        client.ping(GAME_ID)
+    after = client.report(GAME_ID)
+    assert after is not None
+    assert after.shots.equals(before.shots)
+
+
+def test_a_goal_taken_back_and_a_shot_that_left_and_returned(
+    client: GameClient, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(*SHOTS))
+    client.ping(GAME_ID)
+    saved = play(300, "shot-on-goal", 55, x=82, y=3)
+    feed.show(game(*SHOTS[:3], saved))
+    ping = client.ping(GAME_ID)
+    assert [(c.event_id, c.what) for c in ping.corrections] == [(300, "outcome")]
+    assert ping.report.home.goals == 0
+    total = xg(ping.report)
+    feed.show(game(*SHOTS[:3]))
+    ping = client.ping(GAME_ID)
+    assert statuses(ping) == {812: "scored", 11: "scored", 300: "retracted"}
+    assert xg(ping.report) < total
+    feed.show(game(*SHOTS[:3], saved))
+    ping = client.ping(GAME_ID)
+    assert xg(ping.report) == total
+    assert service.rows_scored() == 3
+
+
+def test_moved_coordinates_keep_the_prediction_and_mark_the_shot(
+    client: GameClient, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(*SHOTS))
+    before = client.ping(GAME_ID).report
+    feed.show(game(*SHOTS[:3], play(300, "goal", 55, x=60, y=30)))
+    ping = client.ping(GAME_ID)
+    assert statuses(ping)[300] == "amended"
+    assert (xg(ping.report), service.rows_scored()) == (xg(before), 3)
+    assert [(c.event_id, c.what) for c in ping.corrections] == [(300, "amended")]
+
+
+def test_a_shot_with_missing_inputs_waits_for_them(client: GameClient, feed: FeedServer, service: Service) -> None:
+    feed.show(game(*SHOTS[:3], play(300, "goal", 55, x=None, y=None)))
+    ping = client.ping(GAME_ID)
+    assert (ping.scored, ping.report.pending, statuses(ping)[300]) == (2, 1, "pending")
+    assert ping.report.shots.set_index("event_id").loc[300, "missing"] == "coordinates"
+    feed.show(game(*SHOTS))
+    ping = client.ping(GAME_ID)
+    assert (ping.scored, ping.report.pending, statuses(ping)[300]) == (1, 0, "scored")
+    assert ping.corrections == ()  # it was never scored with anything else
+    assert service.rows_scored() == 3
+
+
+def test_when_the_game_is_over_a_shot_is_scored_with_what_there_is(client: GameClient, feed: FeedServer) -> None:
+    untyped = play(300, "goal", 55, x=82, y=3, shot_type=None)
+    feed.show(game(*SHOTS[:3], untyped))
+    assert client.ping(GAME_ID).report.pending == 1
+    feed.show(game(*SHOTS[:3], untyped, state=GameState.FINAL, period=3, seconds_left=0))
+    assert client.ping(GAME_ID).report.pending == 0
+
+
+def test_shootout_attempts_never_count(client: GameClient, feed: FeedServer, service: Service) -> None:
+    shootout = play(900, "goal", 0, period=5, period_type="SO", situation="1010")
+    feed.show(game(*SHOTS, shootout, home=Team(HOME, "CAR", "Carolina Hurricanes", 2)))
+    report = client.ping(GAME_ID).report
+    assert (report.home.goals, report.home.score, service.rows_scored()) == (1, 2, 3)
+
+
+def test_games_that_have_no_plays(client: GameClient, feed: FeedServer, service: Service) -> None:
+    feed.show(game(state=GameState.NOT_STARTED, period=0))
+    ping = client.ping(GAME_ID)
+    assert (ping.report.status, len(ping.report.shots), ping.changed) == ("Not started", 0, False)
+    assert service.rows_scored() == 0
+
+
+def test_whoever_waits_too_long_is_told(client: GameClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livegame.client.LOCK_TIMEOUT_S", 0.2)
+    with game_lock(tmp_path, GAME_ID, 1), pytest.raises(GameBusy, match="another process"):
+        client.ping(GAME_ID)
+
+
+def _ping_forever(tmp_path: Path, feed_url: str, serving_url: str) -> None:
+    client = GameClient(Feed(feed_url), ServingClient(serving_url), History(tmp_path / "history.db"), tmp_path)
+    while True:
+        client.ping(GAME_ID)
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < give_up, "waited 30 s in vain"
+        time.sleep(0.02)
+
+
+def test_a_ping_killed_at_any_point_is_completed_by_the_next(
+    tmp_path: Path, feed: FeedServer, service: Service
+) -> None:
+    plays: list[Play] = [FACEOFF]
+    feed.show(game(*plays))
+    context = multiprocessing.get_context("spawn")
+    for round_number in range(5):
+        process = context.Process(target=_ping_forever, args=(tmp_path, feed.url, service.url))
+        asked = len(feed.requests)
+        process.start()
+        _wait_for(lambda asked=asked: len(feed.requests) > asked)  # type: ignore[misc]
+        for number in range(4):
+            plays.append(play(1000 + 10 * round_number + number, "shot-on-goal", 60 + len(plays)))
+            feed.show(game(*plays))
+            time.sleep(0.004 * round_number)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    ping = make_client(tmp_path, feed, service.url).ping(GAME_ID)
+    assert (len(ping.report.shots), ping.report.pending) == (20, 0)
+    # killed between the service's answer and its storing, a ping's rows are asked for again: one ping a round
+    assert 20 <= service.rows_scored() <= 20 + 5 * 4
+
+
+def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path) -> None:
+    wanted = {"id": "x/y:1@sha256:0", "population": None, "features": [{"name": "shot_distance", "nullable": False}]}
+    with pytest.raises(UnknownFeatures, match="shot_distance"):
+        ModelInputs.of(wanted, {})
+    path = tmp_path / "map.json"
+    path.write_text('{"shot_distance": "distance"}')
+    inputs = ModelInputs.of(wanted, read_feature_map(path))
+    assert inputs.inputs({"distance": 20}) == {"distance": 20}
+    assert inputs.inputs({"distance": None}) is None  # the model cannot take a null
+    assert inputs.frame({7: {"distance": 20}}).to_dict("index") == {7: {"shot_distance": 20}}
+    path.write_text('{"shot_distance": "no such feature"}')
+    with pytest.raises(FeatureMapError, match="no such feature"):
+        read_feature_map(path)
+    path.write_text("[1]")
+    with pytest.raises(FeatureMapError, match="JSON object"):
+        read_feature_map(path)
+    with pytest.raises(FeatureMapError, match="cannot read"):
+        read_feature_map(tmp_path / "none.json")
