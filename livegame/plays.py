@@ -452,8 +452,10 @@ _LEGACY_PATHS: Final = ("/gameData/status", "/liveData/plays/allPlays", "/liveDa
 def apply_diff_patch(feed: Mapping[str, Any], answer: Any) -> dict[str, Any]:
     """The legacy feed after one answer of its `diffPatch` route; `feed` itself is left as it was.
 
-    The old API answered either a whole new feed (when the asked time lay too far back), or a list of
-    `{"diff": [...]}`, each a JSON Patch (RFC 6902) to apply in turn; an empty list means that nothing changed.
+    The old API answered either a whole feed (when the asked time lay too far back), or the steps since the asked
+    time: a list of `{"diff": [...]}`, each a JSON Patch (RFC 6902) that also sets the feed's new time stamp. Answers
+    overlap when they were asked for with an older time, so steps that the feed has seen are passed over. An empty
+    list means that nothing changed.
 
     Raises:
         FeedMalformed: the answer is neither, or does not fit this feed; read the whole feed again.
@@ -462,11 +464,13 @@ def apply_diff_patch(feed: Mapping[str, Any], answer: Any) -> dict[str, Any]:
         return dict(answer)
     if not isinstance(answer, list):
         raise FeedMalformed(f"expected a list of patches or a whole feed, got {type(answer).__name__}")
+    patched = dict(feed)
     try:
-        operations = [
-            operation for patch in answer for operation in patch["diff"] if operation["path"].startswith(_LEGACY_PATHS)
-        ]
-        patched: dict[str, Any] = jsonpatch.apply_patch(feed, operations)
+        for step in answer:
+            operations = [operation for operation in step["diff"] if operation["path"].startswith(_LEGACY_PATHS)]
+            stamps = [operation["value"] for operation in operations if operation["path"] == "/metaData/timeStamp"]
+            if not stamps or stamps[-1] > patched["metaData"]["timeStamp"]:
+                patched = jsonpatch.apply_patch(patched, operations)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError) as error:
         raise FeedMalformed(f"the patch does not fit the feed it is applied to: {error}") from error
     return patched

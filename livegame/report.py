@@ -122,8 +122,8 @@ def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFra
     if game["period_type"] == "SO":
         return REGULATION_PERIODS * PERIOD_SECONDS + OVERTIME_SECONDS
     length = OVERTIME_SECONDS if sudden_death and game["game_type"] != 3 else PERIOD_SECONDS
-    left = 0 if is_over or game["in_intermission"] else min(game["seconds_left"], length)
-    return max((game["period"] - 1) * PERIOD_SECONDS + length - left, last_shot)
+    left = 0 if is_over or game["in_intermission"] else min(int(game["seconds_left"]), length)
+    return max((int(game["period"]) - 1) * PERIOD_SECONDS + length - left, last_shot)
 
 
 def _team_totals(row: Mapping[str, Any] | None, name: str, abbrev: str, score: int, *, is_home: bool) -> TeamTotals:

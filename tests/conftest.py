@@ -3,11 +3,13 @@
 import os
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+# as the service sets it: several threads for one row cost far more than they bring; before scikit-learn is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.games import FeedServer, feed_server, wsgi_server
 from xgserve.app import create_app
@@ -30,18 +32,28 @@ class Service:
 
     url: str
     client: ServingClient
+    rows_before: int = 0
 
     def rows_scored(self) -> int:
-        """How many rows the service was asked to score, all models together, by its own count."""
+        """How many rows the service scored since the test began, all models together, by its own count."""
+        return self._counted() - self.rows_before
+
+    def begin(self) -> None:
+        """Back to the default model and to a count of 0."""
+        if self.client.model()["model"] != "xg-default":
+            self.client.download_registry_model("bundled", "xg-default")
+        self.rows_before = self._counted()
+
+    def _counted(self) -> int:
         with urllib.request.urlopen(f"{self.url}/metrics") as answer:
             lines = answer.read().decode().splitlines()
         return sum(int(float(line.split()[-1])) for line in lines if line.startswith("xg_rows_scored_total"))
 
 
-@contextmanager
-def running_service(data_dir: Path) -> Iterator[Service]:
-    """The real service with its bundled models, in this process."""
-    app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)}))
+@pytest.fixture(scope="session")
+def session_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The real service with its bundled models, in this process: loading it takes longer than most tests."""
+    app = create_app(Settings.from_env({"XG_DATA_DIR": str(tmp_path_factory.mktemp("serving"))}))
     try:
         with wsgi_server(app) as url:
             yield Service(url, ServingClient(url))
@@ -50,10 +62,10 @@ def running_service(data_dir: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """A service of the test's own."""
-    with running_service(tmp_path) as running:
-        yield running
+def service(session_service: Service) -> Service:
+    """The service, as if it had just started."""
+    session_service.begin()
+    return session_service
 
 
 @pytest.fixture

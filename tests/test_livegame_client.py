@@ -18,7 +18,7 @@ from livegame.lock import game_lock
 from livegame.model_inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
 from livegame.plays import GameState, Play, Team
 from livegame.report import GameReport
-from tests.conftest import Service, running_service
+from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
 from xgserve.client import ServiceUnavailable, ServingClient
 
@@ -149,7 +149,9 @@ def test_swaps_while_games_are_pinged_never_score_a_shot_twice_for_a_model(
     assert service.rows_scored() == stored
 
 
-def test_shots_wait_for_a_service_that_is_down_and_are_never_left_out(tmp_path: Path, feed: FeedServer) -> None:
+def test_shots_wait_for_a_service_that_is_down_and_are_never_left_out(
+    tmp_path: Path, feed: FeedServer, service: Service
+) -> None:
     feed.show(game(*SHOTS))
     client = make_client(tmp_path, feed, "http://127.0.0.1:9")
     with pytest.raises(ServiceUnavailable, match="cannot be reached"):
@@ -157,9 +159,8 @@ def test_shots_wait_for_a_service_that_is_down_and_are_never_left_out(tmp_path: 
     report = client.report(GAME_ID)
     assert report is not None
     assert (report.pending, report.model, xg(report)) == (3, None, 0)
-    with running_service(tmp_path) as service:
-        ping = make_client(tmp_path, feed, service.url).ping(GAME_ID)
-        assert (ping.scored, len(ping.new_shots), ping.report.pending) == (3, 0, 0)
+    ping = make_client(tmp_path, feed, service.url).ping(GAME_ID)
+    assert (ping.scored, len(ping.new_shots), ping.report.pending) == (3, 0, 0)
 
 
 def test_a_feed_cut_off_half_way_changes_nothing(client: GameClient, feed: FeedServer) -> None:

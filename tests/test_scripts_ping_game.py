@@ -1,0 +1,112 @@
+"""The cron command, run as cron runs it: quiet, bounded, with an exit code for each kind of trouble."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from livegame.lock import game_lock
+from livegame.plays import GameState
+from tests.conftest import Service
+from tests.games import GAME_ID, FeedServer, as_feed, game, play
+
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "ping_game.py"
+SHOTS = [play(50, "faceoff", 0), play(11, "goal", 30), play(12, "shot-on-goal", 60)]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, feed: FeedServer, service: Service) -> dict[str, str]:
+    settings = {"XG_DATA_DIR": str(tmp_path), "XG_FEED_URL": feed.url, "XG_SERVING_URL": service.url}
+    return {name: value for name, value in os.environ.items() if not name.startswith("XG_")} | settings
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_a_line_when_something_changed_and_silence_otherwise(environment: dict[str, str], feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    first = run(environment, str(GAME_ID))
+    assert (first.returncode, first.stderr, first.stdout.count("\n")) == (0, "", 1)
+    assert "Washington Capitals at Carolina Hurricanes: Period 1 - 12:35 left" in first.stdout
+    assert "2 new shots, 2 scored" in first.stdout
+    second = run(environment, str(GAME_ID))
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_todays_games_as_json(environment: dict[str, str], feed: FeedServer) -> None:
+    begun = game(*SHOTS)
+    later = as_feed(game(game_id=2021020330, state=GameState.NOT_STARTED))
+    feed.show(begun)
+    feed.answer("/v1/score/now", json.dumps({"games": [as_feed(begun), later]}).encode())
+    result = run(environment, "--today", "--json")
+    assert result.returncode == 0
+    answer = json.loads(result.stdout)
+    assert (answer["game_id"], answer["new_shots"], answer["scored"], answer["pending"]) == (GAME_ID, [11, 12], 2, 0)
+    assert answer["home"]["difference"] == pytest.approx(answer["home"]["xg"] - 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "code", "words"),
+    [
+        ((), {}, 2, "required"),
+        (("12",), {}, 2, "ten digits"),
+        ((str(GAME_ID), "--timeout", "0"), {}, 2, "whole seconds"),
+        ((str(GAME_ID),), {"XG_FEED_URL": "nowhere"}, 2, "XG_FEED_URL"),
+        (("2021020999",), {}, 3, "2021020999"),
+        ((str(GAME_ID),), {"XG_FEED_URL": "http://127.0.0.1:9"}, 3, "XG_FEED_URL"),
+        ((str(GAME_ID),), {"XG_SERVING_URL": "http://127.0.0.1:9"}, 4, "cannot be reached"),
+        ((str(GAME_ID),), {"XG_DATA_DIR": "/proc/none"}, 5, "XG_DATA_DIR"),
+    ],
+)
+def test_each_kind_of_trouble_has_its_code_and_its_words(
+    environment: dict[str, str],
+    feed: FeedServer,
+    arguments: tuple[str, ...],
+    changes: dict[str, str],
+    code: int,
+    words: str,
+) -> None:
+    feed.show(game(*SHOTS))
+    result = run(environment | changes, *arguments)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_one_game_that_fails_does_not_keep_the_others_from_being_pinged(
+    environment: dict[str, str], feed: FeedServer
+) -> None:
+    feed.show(game(*SHOTS))
+    result = run(environment, "2021020999", str(GAME_ID))
+    assert result.returncode == 3
+    assert "2 scored" in result.stdout
+
+
+def test_its_whole_run_is_bounded(environment: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, never answers
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        result = run(environment | {"XG_FEED_URL": url}, str(GAME_ID), "--timeout", "2")
+    assert (result.returncode, "out of time" in result.stderr) == (6, True)
+    with game_lock(tmp_path, GAME_ID, 0):  # and nothing stays locked
+        pass
+
+
+def test_it_may_start_while_another_one_runs(environment: dict[str, str], feed: FeedServer, service: Service) -> None:
+    feed.show(game(*SHOTS))
+    results: list[subprocess.CompletedProcess[str]] = []
+    threads = [threading.Thread(target=lambda: results.append(run(environment, str(GAME_ID)))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result.returncode for result in results] == [0, 0, 0]
+    assert sorted(len(result.stdout.splitlines()) for result in results) == [0, 0, 1]
+    assert service.rows_scored() == 2
