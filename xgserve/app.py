@@ -224,10 +224,8 @@ def _json(answer: Mapping[str, Any]) -> bytes:
 
 def _header(name: str, default: str = "") -> str:
     """Return a header's bytes as latin-1 text; Bottle's own `get_header` fails on what is not UTF-8."""
-    key = name.upper().replace("-", "_")
-    return str(
-        request.environ.get(key if key.startswith("CONTENT_") and key != "CONTENT_ENCODING" else f"HTTP_{key}", default)
-    )
+    key = "CONTENT_TYPE" if name == "Content-Type" else f"HTTP_{name.upper().replace('-', '_')}"
+    return str(request.environ.get(key, default))
 
 
 def _identity(model: Model) -> dict[str, str]:

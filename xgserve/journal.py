@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from logging.handlers import QueueHandler
@@ -25,7 +26,7 @@ BATCH_WAIT_S = 0.2
 TRIM_EVERY_S = 60.0
 TRIM_EVERY_ROWS = 1000
 RETRY_S = 1.0
-CLOSE_WITHIN_S = 10.0
+CLOSE_WITHIN_S = 4.0
 MAX_TEXT = 20_000
 
 REDACTED = "[redacted]"
@@ -213,7 +214,7 @@ class Journal(QueueHandler):
                     return None
                 if time.monotonic() >= self._give_up_at:
                     self._drop(len(rows))
-                    sys.stderr.write(f"{len(rows)} log rows are lost\n")
+                    _tell(f"{len(rows)} log rows are lost")
                     return None
                 self._closing.wait(RETRY_S) if not self._closing.is_set() else time.sleep(0.2)
             else:
@@ -234,14 +235,20 @@ class Journal(QueueHandler):
 
     def _report(self, problem: str) -> None:
         if self.problem is None:  # once, not every second
-            sys.stderr.write(f"{self._redact(problem)}; the service goes on\n")
+            _tell(f"{self._redact(problem)}; the service goes on")
         self.problem = problem
 
     def _recovered(self) -> None:
         if self.problem is not None:
-            sys.stderr.write(f"the log can be written again; {self.dropped} rows were lost since the start\n")
+            _tell(f"the log can be written again; {self.dropped} rows were lost since the start")
         self.problem = None
 
     def _drop(self, count: int) -> None:
         with self._drop_lock:
             self.dropped += count
+
+
+def _tell(text: str) -> None:
+    # stderr may be on the disk that fails; the writer must live on all the same
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")

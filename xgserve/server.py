@@ -88,7 +88,7 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
 
 
 def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
-    """Serve until `stop` is set, then take no new connections, but finish and send the answers under way.
+    """Serve until `stop` is set, then take no new connections, but answer the requests that have begun to arrive.
 
     Whoever sets `stop` must call `server.pull_trigger()` after it.
     """
@@ -101,7 +101,8 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
     waitress.socket.close()
     deadline = time.monotonic() + DRAIN_S
     while time.monotonic() < deadline and any(
-        channel.requests or channel.total_outbufs_len for channel in waitress.active_channels.values()
+        channel.request or channel.requests or channel.total_outbufs_len
+        for channel in waitress.active_channels.values()
     ):
         loop(timeout=0.05, map=waitress._map, count=1)
     waitress.task_dispatcher.shutdown()

@@ -1,0 +1,194 @@
+"""The log on disk: nothing lost, bounded, without secrets, and never in the way of a request."""
+
+import io
+import logging
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from db.connection import transaction
+from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs, timestamp
+from xgserve import journal as journal_module
+from xgserve.journal import Journal, request_id, stream_handler
+from xgserve.settings import Settings
+
+ALL = LogQuery(limit=100_000)
+
+
+@contextmanager
+def logging_to(settings: Settings) -> Iterator[tuple[logging.Logger, Journal]]:
+    journal = Journal(settings)
+    logger = logging.Logger("test")  # on its own, so that tests do not share handlers
+    logger.addHandler(journal)
+    try:
+        yield logger, journal
+    finally:
+        journal.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does; give up after some seconds."""
+    waited = threading.Event()
+    for _ in range(500):
+        if condition():
+            return
+        waited.wait(0.02)
+    raise AssertionError("it did not happen")
+
+
+def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -> None:
+    with logging_to(Settings(data_dir=tmp_path)) as (logger, _):
+
+        def work(number: int) -> None:
+            request_id.set(f"request-{number}")
+            for i in range(250):
+                logger.info("%d/%d", number, i)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    rows = read_logs(tmp_path / "serving.db", ALL)
+    assert len(rows) == 2000
+    for number in range(8):
+        own = [row["message"] for row in reversed(rows) if row["request_id"] == f"request-{number}"]
+        assert own == [f"{number}/{i}" for i in range(250)]
+
+
+def test_a_row_is_readable_as_soon_as_it_was_logged(tmp_path: Path) -> None:
+    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+        for i in range(20):
+            logger.warning("row %d", i)
+            assert journal.read(LogQuery(limit=1))[0]["message"] == f"row {i}"
+
+
+def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path: Path) -> None:
+    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+        try:
+            raise ValueError("why")
+        except ValueError:
+            logger.exception("what")
+        (row,) = journal.read(ALL)
+    assert (row["level"], row["logger"], row["message"]) == (logging.ERROR, "test", "what")
+    assert row["exception"].startswith("Traceback")
+    assert row["exception"].endswith("ValueError: why")
+
+
+def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(data_dir=tmp_path, comet_api_key="k3y-0f-comet", admin_token="t0ken")
+    with logging_to(settings) as (logger, journal):
+        logger.addHandler(stream_handler(settings, sys.stderr))
+        try:
+            raise ValueError("https://example.org/?apiKey=k3y-0f-comet")
+        except ValueError:
+            logger.exception("key %s and token %s", "k3y-0f-comet", "t0ken")
+        rows = journal.read(ALL)
+    shown = capsys.readouterr().err + str(rows) + repr(settings)
+    assert "k3y-0f-comet" not in shown
+    assert "t0ken" not in shown
+    assert "key [redacted] and token [redacted]" in rows[0]["message"]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "nul \x00 in it", "x" * 1_000_000, "", "line\nline"])
+def test_any_text_can_be_logged(tmp_path: Path, text: str) -> None:
+    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+        logger.info("%s", text)
+        logger.info("after it")
+        rows = journal.read(ALL)
+    assert [rows[0]["message"], len(rows)] == ["after it", 2]
+    assert len(rows[1]["message"]) <= journal_module.MAX_TEXT + 3
+
+
+def test_the_oldest_rows_beyond_the_cap_are_deleted(tmp_path: Path) -> None:
+    with logging_to(Settings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
+        for i in range(5000):
+            logger.info("%d", i)
+        journal.flush()
+        until(lambda: len(journal.read(ALL)) < 100 + 2 * journal_module.TRIM_EVERY_ROWS)
+        newest = journal.read(LogQuery(limit=1))[0]["message"]
+    with logging_to(Settings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
+        logger.info("a start trims too")
+        until(lambda: len(journal.read(ALL)) == 100)
+        last = journal.read(ALL)[0]["message"]
+    assert (newest, last) == ("4999", "a start trims too")
+
+
+def test_rows_beyond_the_age_are_deleted(tmp_path: Path) -> None:
+    old, new = datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC)
+    with closing(open_serving(tmp_path / "serving.db")) as connection:
+        rows = [LogRow(timestamp(at), 20, "test", "row", None, None) for at in [old] * 2500 + [new] * 3]
+        insert_logs(connection, rows)
+    with logging_to(Settings(data_dir=tmp_path, log_max_days=30)) as (logger, journal):
+        logger.info("now")
+        until(lambda: len(journal.read(ALL)) == 4)
+
+
+def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("db.connection.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.05)
+    with closing(open_serving(tmp_path / "serving.db")) as other:
+        with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+            with transaction(other):
+                started = time.perf_counter()
+                for i in range(1000):
+                    logger.info("%d", i)
+                spent = time.perf_counter() - started
+                until(lambda: journal.problem is not None)
+            until(lambda: len(journal.read(ALL)) == 1000)
+            assert journal.problem is None
+        assert journal.dropped == 0
+    assert spent < 2.0  # far less than one wait for the lock a row
+    assert capsys.readouterr().err.count("the log cannot be written") == 1
+
+
+def test_a_disk_that_never_recovers_costs_rows_that_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(journal_module, "CLOSE_WITHIN_S", 0.3)
+    monkeypatch.setattr(journal_module, "QUEUE_ROWS", 50)
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    with logging_to(Settings(data_dir=blocked)) as (logger, journal):
+        for _ in range(10_000):
+            logger.info("row")
+        assert journal.dropped > 0
+    assert journal.dropped == 10_000
+    assert "rows are lost" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_stderr_that_fails_does_not_stop_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.05)
+    folder = tmp_path / "data"
+    folder.write_text("no folder yet")
+    full = io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", full)
+        with logging_to(Settings(data_dir=folder)) as (logger, journal):
+            logger.info("kept")
+            until(lambda: journal.problem is not None)
+            folder.unlink()
+            until(lambda: journal.problem is None)
+            assert [row["message"] for row in journal.read(ALL)] == ["kept"]
+    full.detach().close()
+
+
+def test_logging_after_the_end_is_counted_and_harmless(tmp_path: Path) -> None:
+    with logging_to(replace(Settings(), data_dir=tmp_path)) as (logger, journal):
+        logger.info("in time")
+    logger.info("too late")
+    journal.close()
+    assert journal.dropped == 1
+    with closing(sqlite3.connect(tmp_path / "serving.db")) as connection:
+        assert connection.execute("SELECT message FROM logs").fetchall() == [("in time",)]
