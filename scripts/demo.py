@@ -1,6 +1,7 @@
 """Start the prediction service, the replay feed and the dashboard, and stop them all on Ctrl-C."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +50,8 @@ def main() -> int:
         "scripts.dashboard": f"http://127.0.0.1:{settings.ui_port}/_stcore/health",
     }
     processes: dict[str, subprocess.Popen[bytes]] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         for module in pages:
             with (settings.data_dir / f"{module}.log").open("wb") as log:

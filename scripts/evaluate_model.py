@@ -1,0 +1,174 @@
+"""Judge models on shots that they have not seen.
+
+With --test, each recipe is fitted on the --train seasons (by default all recorded ones before) and judged on the test
+season, beside the base rate. Without it, the recorded or --train seasons take turns (out of fold). With --artifact, a
+saved model is judged on the test season as it is.
+
+    python -m scripts.evaluate_model --test 20222023
+    python -m scripts.evaluate_model --train 20182019 --train 20192020 --train 20202021
+    python -m scripts.evaluate_model --test 20222023 --model xg-default --against published.csv.gz
+    python -m scripts.evaluate_model --train 20182019 --train 20192020 --train 20202021 --ablation
+    python -m scripts.evaluate_model --artifact xgserve/bundled/xg-default/1.0.0 --test 20232024
+
+Exit codes: 0 done, 2 usage or settings, 3 recordings, feed, or a file that cannot be used.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from livegame.exceptions import LiveGameError
+from livegame.settings import Settings, SettingsError
+from scripts.train_model import season
+from training.card import ArtifactUnusable, load
+from training.compare import TableUnusable, compare, join_published, read_published
+from training.frames import load_frame, recorded_seasons
+from training.metrics import deciles, scores, scores_by, standard_groups
+from training.recipe import (
+    CLOCK,
+    LOCATION,
+    MANPOWER,
+    POPULATIONS,
+    PREVIOUS,
+    RECIPES,
+    SHOT_TYPE,
+    Probabilities,
+    Recipe,
+    fit,
+    of_population,
+    out_of_fold,
+    predict,
+)
+
+GROUPS: Final = {"location": LOCATION, "shot type": SHOT_TYPE, "manpower": MANPOWER, "previous event": PREVIOUS}
+EXTRAS: Final = {
+    "score, home, period": ("score_difference", "is_home", "period"),
+    "exact times (not honest)": CLOCK,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.against or options.artifact) and not options.test:
+        parser.error("--against and --artifact need a --test season")
+    try:
+        _evaluate(options, Settings.from_env())
+    except SettingsError as error:
+        return _complain(error, 2)
+    except (LiveGameError, TableUnusable, ArtifactUnusable) as error:
+        return _complain(error, 3)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evaluate_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--test", type=season, metavar="S", help="the season to judge on, such as 20222023")
+    parser.add_argument("--train", action="append", type=season, default=[], metavar="S", help="seasons to fit on")
+    parser.add_argument("--model", action="append", choices=list(RECIPES), help="default: all three")
+    parser.add_argument("--artifact", type=Path, metavar="FOLDER", help="judge this saved model instead of recipes")
+    parser.add_argument("--population", choices=POPULATIONS, default="unblocked", help="default: unblocked")
+    parser.add_argument("--ablation", action="store_true", help="what each group of features is worth to xg-default")
+    parser.add_argument("--against", type=Path, metavar="CSV", help="someone else's xG, see training/compare.py")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
+    names = options.model or list(RECIPES)
+    if options.artifact:
+        estimator, card = load(options.artifact)
+        recipe = dataclasses.replace(RECIPES["xg-default"], features=tuple(f["name"] for f in card["features"]))
+        test = of_population(load_frame(settings, [options.test], _report), card["population"])
+        if options.test in card["seasons"]:
+            print(f"NOTE: {card['name']} was trained on {options.test}; these figures flatter it.")
+        results = {card["name"]: predict(estimator, recipe, test)}
+    else:
+        wanted = options.train or [s for s in recorded_seasons(settings) if options.test is None or s < options.test]
+        frame = load_frame(settings, [*wanted, *([options.test] if options.test else [])], _report)
+        frame = of_population(frame, options.population)
+        if options.ablation:
+            _print_ablation(frame, options.test, options.seed)
+            return
+        train = frame[frame["season"] != options.test]
+        test = frame[frame["season"] == options.test] if options.test else frame
+        results = {name: _unseen(RECIPES[name], frame, options.test, options.seed) for name in names}
+        results["base rate"] = np.full(len(test), train["is_goal"].mean())
+    for name, xg in results.items():
+        _print_scores(name, test, xg)
+    if options.against:
+        _print_comparison(test, next(iter(results.values())), options.against)
+
+
+def _unseen(recipe: Recipe, frame: pd.DataFrame, test: int | None, seed: int) -> Probabilities:
+    """P(goal) of the test season's rows, or of all rows out of fold where no test season is named."""
+    if test is None:
+        return out_of_fold(recipe, frame, seed)
+    estimator = fit(recipe, frame[frame["season"] != test], seed)
+    return predict(estimator, recipe, frame[frame["season"] == test])
+
+
+def _print_scores(name: str, frame: pd.DataFrame, xg: Probabilities) -> None:
+    print(f"\n{name}")
+    print(_table(scores_by(frame, xg, standard_groups(frame))))
+    if len(np.unique(xg)) > 1:
+        print(_table(deciles(frame["is_goal"], xg)))
+
+
+def _table(table: pd.DataFrame) -> str:
+    whole = {name: "{:.0f}".format for name in ("shots", "goals") if name in table}
+    return str(table.to_string(float_format="{:.4f}".format, formatters=whole))
+
+
+def _print_ablation(frame: pd.DataFrame, test: int | None, seed: int) -> None:
+    recipe = RECIPES["xg-default"]
+    is_goal = (frame if test is None else frame[frame["season"] == test])["is_goal"]
+
+    def losses(features: tuple[str, ...]) -> Mapping[str, Any]:
+        return scores(is_goal, _unseen(dataclasses.replace(recipe, features=features), frame, test, seed))
+
+    whole = losses(recipe.features)
+    print(f"{'all features':32s} log loss {whole['log_loss']:.5f}  AUC {whole['auc']:.4f}")
+    for what, names, sign in (
+        *((f"without {group}", names, -1) for group, names in GROUPS.items()),
+        *((f"with {group}", names, 1) for group, names in EXTRAS.items()),
+    ):
+        kept = tuple(name for name in recipe.features if name not in names)
+        changed = losses(kept if sign < 0 else (*recipe.features, *names))
+        difference = changed["log_loss"] - whole["log_loss"]
+        print(
+            f"{what:32s} log loss {changed['log_loss']:.5f} ({difference:+.5f})  AUC {changed['auc']:.4f}", flush=True
+        )
+
+
+def _print_comparison(test: pd.DataFrame, xg: Probabilities, path: Path) -> None:
+    joined = join_published(test.assign(ours=xg), read_published(path))
+    on_goal = of_population(joined, "on-goal")
+    result = compare(on_goal, on_goal["ours"].to_numpy())
+    print(f"\n{path.name}: {len(on_goal):,} shots on goal and goals with a goalie in the net")
+    print(json.dumps({"ours": result["ours"], "theirs": result["theirs"]}, indent=1))
+    low, high = result["interval"]
+    print(f"our log loss is lower by {result['gain']:.5f}, 95 % interval by game {low:.5f} to {high:.5f}")
+
+
+def _report(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"evaluate_model: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
