@@ -132,9 +132,10 @@ def status(code: int, message: str = "said the stand-in", **headers: str) -> Ans
     return lambda handler: send(handler, content, code, **{"Content-Type": "application/json"} | headers)
 
 
-def html(handler: Handler) -> None:
+def page(code: int = 200) -> Answer:
     """Answer with a web page, as proxies and sign-in pages do."""
-    send(handler, b"<!DOCTYPE html><html><body>Please sign in</body></html>", **{"Content-Type": "text/html"})
+    content = b"<!DOCTYPE html><html><body>Please sign in</body></html>"
+    return lambda handler: send(handler, content, code, **{"Content-Type": "text/html"})
 
 
 def body(content: bytes) -> Answer:
@@ -162,7 +163,12 @@ def gzip_bomb(megabytes: int) -> Answer:
 
 def hang(standin: StandIn) -> Answer:
     """Take the request and never answer."""
-    return lambda handler: _wait(standin, 60)
+
+    def answer(handler: Handler) -> None:
+        _wait(standin, 60)
+        handler.close_connection = True
+
+    return answer
 
 
 def trickle(standin: StandIn, content: bytes, pause: float = 0.1) -> Answer:

@@ -13,9 +13,9 @@ from xgserve.trial import environment
 
 
 def settings(data_dir: Path, standin: StandIn | None = None, **changes: Any) -> Settings:
-    """Return the settings of a service with the stand-in as its Comet."""
+    """Return the settings of a service with the stand-in as its Comet, and with a default that loads quickly."""
     access = {"comet_api_key": KEY, "comet_url": standin.url} if standin else {}
-    return Settings(data_dir=data_dir, **(access | changes))
+    return Settings(data_dir=data_dir, **({"default_model": "bundled/xg-distance"} | access | changes))
 
 
 def put_in_cache(data_dir: Path, version: str, intercept: float, *, workspace: str = "acme") -> ModelName:

@@ -29,7 +29,8 @@ def good_estimator(intercept: float = 0.0) -> Pipeline:
 
 
 def skops_bytes(estimator: Any) -> bytes:
-    return skops.io.dumps(estimator)
+    content: bytes = skops.io.dumps(estimator)
+    return content
 
 
 def good(intercept: float = 0.0) -> dict[str, bytes]:
@@ -169,3 +170,28 @@ def zip_with_link(target: str) -> bytes:
         link.external_attr = 0o120777 << 16
         archive.writestr(link, target)
     return buffer.getvalue()
+
+
+def noise_zip(megabytes: int) -> bytes:
+    """An archive that is as large as what it holds."""
+    return zipped({"model.skops": os.urandom(megabytes << 20)}, zipfile.ZIP_STORED)
+
+
+def hoard(megabytes: int = 300) -> dict[str, bytes]:
+    """A classifier with an array of zeros that is a thousand times smaller when packed."""
+    estimator = good_estimator()
+    estimator.hoard_ = np.zeros(megabytes << 17)
+    content = io.BytesIO(skops_bytes(estimator))
+    with zipfile.ZipFile(content) as archive:
+        return {"model.skops": zipped({name: archive.read(name) for name in archive.namelist()})}
+
+
+def crashes() -> dict[str, bytes]:
+    """Trusted types, and a tree that points far outside of its memory."""
+    rows = np.random.default_rng(0).uniform(0, 60, (200, 2))
+    frame = pd.DataFrame(rows, columns=FEATURES)
+    boosting = HistGradientBoostingClassifier(max_iter=1).fit(frame, rows[:, 0] > 30)
+    boosting.classes_ = np.array([0, 1])
+    nodes = boosting._predictors[0][0].nodes
+    nodes["left"], nodes["right"] = 2**31 - 1, 2**31 - 1
+    return {"model.skops": skops_bytes(boosting)}

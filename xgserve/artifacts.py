@@ -28,7 +28,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int) -> None:
     """
     try:
         with zipfile.ZipFile(archive) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
+            members = [member for member in opened.infolist() if not member.filename.endswith("/")]
             _check_members(members, max_bytes)
             left = max_bytes
             for member in members:

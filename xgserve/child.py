@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,8 @@ def _apply(limits: Mapping[str, Any]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         # where memory runs out, the kernel is to end this process and not the service
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        with suppress(OSError):  # some sandboxes do not let anybody say so
+            Path("/proc/self/oom_score_adj").write_text("1000")
     if os.getppid() != limits["parent"]:  # it died before the line above
         os._exit(1)
     seconds = int(limits["seconds"]) + 2

@@ -136,7 +136,7 @@ def redact(text: str, key: str) -> str:
     """Return the text without the API key, and without the part of it that the SDK itself quotes."""
     for part in {key, key.partition("*")[0]} - {""}:  # a key may carry a server's address behind a star
         text = text.replace(part, "[key]")
-    return re.sub(r"(?i)(api key:?\s*)[^\s,]+", r"\1[key]", text)
+    return re.sub(r"(?i)(api key:\s*)[^\s,]+", r"\1[key]", text)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -269,12 +269,13 @@ def _transport(server: str, error: Exception) -> RegistryError:
     import urllib3
 
     reason = getattr(error.args[0] if error.args else None, "reason", error)
-    if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.TimeoutError):
-        return DownloadTooSlow(f"Comet ({server}) does not answer; check the network and try again")
+    # in this order: urllib3 counts a connection that was refused among the timeouts
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
         return DownloadFailed(f"the name {server} cannot be resolved; check the network and the address of Comet")
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return DownloadFailed(f"Comet ({server}) cannot be reached: no connection; check the network")
+    if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.TimeoutError):
+        return DownloadTooSlow(f"Comet ({server}) does not answer; check the network and try again")
     if isinstance(error, requests.exceptions.SSLError):
         return DownloadFailed(f"Comet ({server}) shows a certificate that is not trusted; see REQUESTS_CA_BUNDLE")
     return DownloadFailed(f"the connection to Comet ({server}) broke off ({type(error).__name__}); try again")

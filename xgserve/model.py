@@ -30,7 +30,7 @@ import skops.io
 from sklearn.exceptions import InconsistentVersionWarning
 from skops.io.exceptions import UntrustedTypesFoundException
 
-PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib")
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cpkl")
 
 # What a .skops file may hold beyond skops' own list of public scikit-learn estimators, numpy types and plain
 # containers. None of these runs code when built. Never extend it with what a file asks for.

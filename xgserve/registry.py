@@ -88,8 +88,7 @@ class Registry:
         self._activations = Activations(settings.database)
         self.startup_problem: str | None = None
         self._active: Model | None = None
-        if swept := self._cache.sweep():
-            logger.info("deleted %d unfinished downloads of an earlier run", swept)
+        self._sweep()
         self._start()
 
     @property
@@ -333,10 +332,19 @@ class Registry:
         )
         self._active = model
         self.startup_problem = None
-        keep = [name for name in (model.name, self._previous()) if name is not None]
-        for name in self._cache.evict(self._settings.cache_max_bytes, keep):
-            logger.info("deleted %s from the cache, which was full", name)
+        self._make_room()
         return activation
+
+    def _make_room(self) -> None:
+        """Shrink the cache to its cap; the active model and the one before it stay. A failure undoes no swap."""
+        try:
+            with _explained():
+                needed = (self._active.name if self._active else None, self._previous())
+                keep = [name for name in needed if name is not None]
+                for name in self._cache.evict(self._settings.cache_max_bytes, keep):
+                    logger.info("deleted %s from the cache, which was full", name)
+        except RegistryError as error:
+            logger.warning("the model cache could not be shrunk: %s", error)
 
     def _previous(self) -> ModelName | None:
         """Return the model to go back to: the last one recorded before this one, else the bundled default."""
@@ -347,6 +355,13 @@ class Registry:
     def _default(self) -> ModelName:
         model = self._settings.default_model.removeprefix(f"{BUNDLED}/")
         return ModelName(BUNDLED, model, _bundled_versions(model)[0])
+
+    def _sweep(self) -> None:
+        try:
+            if swept := self._cache.sweep():
+                logger.info("deleted %d unfinished downloads of an earlier run", swept)
+        except OSError as error:
+            logger.warning("unfinished downloads of an earlier run could not be deleted: %s", error)
 
     def _start(self) -> None:
         """Load the stored model; if that fails, the bundled one. Never the network: a start must not wait for it."""
