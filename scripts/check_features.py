@@ -1,0 +1,95 @@
+"""Prove the features on recorded games and measure how fast they are made.
+
+    python -m scripts.check_features                 the single games of XG_RECORDINGS, both feeds' shapes
+    python -m scripts.check_features --clock xgserve/bundled/xg-default/1.0.0
+
+The first prints how many shots were compared between each game cut after every play and the finished game, how many
+differed, and the games a second from raw JSON to features. The second moves the clock of goals, and of all other
+attempts, by two seconds either way and prints the model's mean xG.
+
+Exit codes: 0 no difference, 1 differences, 2 usage or settings, 3 recordings that cannot be used.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from livegame.exceptions import LiveGameError
+from livegame.features import shot_features, training_frame
+from livegame.plays import Game, parse_game
+from livegame.settings import Settings, SettingsError
+from training.card import ArtifactUnusable, load
+from training.checks import compare_live, mean_by_outcome, shift_clock
+from training.recipe import RECIPES, predict
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="check_features", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clock", type=Path, metavar="FOLDER", help="check this model against the goal clock instead")
+    options = parser.parse_args(arguments)
+    try:
+        feeds = _feeds(Settings.from_env().recordings)
+        return _check_clock(feeds, options.clock) if options.clock else _check_live(feeds)
+    except SettingsError as error:
+        return _complain(error, 2)
+    except (LiveGameError, ArtifactUnusable) as error:
+        return _complain(error, 3)
+
+
+def _feeds(folder: Path) -> dict[str, dict[str, Any]]:
+    paths = sorted((folder / "games").rglob("*.json.gz"))
+    if not paths:
+        raise LiveGameError(f"no games/*/*.json.gz below {folder}; set XG_RECORDINGS to a folder that holds some")
+    return {f"{path.parent.name}/{path.name[:10]}": json.loads(gzip.decompress(path.read_bytes())) for path in paths}
+
+
+def _check_live(feeds: dict[str, dict[str, Any]]) -> int:
+    cuts = shots = differences = 0
+    for name, feed in feeds.items():
+        result = compare_live(feed)
+        print(f"{name}: {result.cuts} cuts, {result.shots} shots compared, {result.differences} differ", flush=True)
+        cuts, shots, differences = cuts + result.cuts, shots + result.shots, differences + result.differences
+    print(f"live = finished: {len(feeds)} games, {cuts} cuts, {shots:,} shots compared, {differences} differ")
+    raw = [json.dumps(feed) for feed in feeds.values()]
+    begun = time.perf_counter()
+    for text in raw:
+        shot_features(parse_game(json.loads(text)))
+    rate = len(raw) / (time.perf_counter() - begun)
+    print(f"raw JSON to features: {rate:.0f} games/s, {1000 / rate:.1f} ms a game")
+    return 1 if differences else 0
+
+
+def _check_clock(feeds: dict[str, dict[str, Any]], folder: Path) -> int:
+    estimator, card = load(folder)
+    recipe = RECIPES[card["name"]]
+    games: list[Game] = [parse_game(feed) for feed in feeds.values()]
+
+    def means(shown: list[Game]) -> dict[str, float]:
+        frame = training_frame(shown)
+        return mean_by_outcome(frame, predict(estimator, recipe, frame))
+
+    base = means(games)
+    print(f"as recorded: mean xG of goals {base['goals']:.6f}, of other attempts {base['others']:.6f}")
+    moved = 0
+    for goals, what in ((True, "goals"), (False, "other attempts")):
+        for seconds in (-2, 2):
+            shifted = means(list(shift_clock(games, seconds, goals=goals)))
+            moved += shifted != base
+            print(f"{what} {seconds:+d} s: {shifted['goals']:.6f}, {shifted['others']:.6f}")
+    return 1 if moved else 0
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"check_features: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

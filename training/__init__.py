@@ -1,0 +1,1 @@
+"""Training and judging of expected-goals models: recipes, metrics and the model card."""

@@ -1,0 +1,62 @@
+"""Proofs on recorded games: features are the same live as after the game, and goals cannot be read off the clock."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from livegame.features import shot_features
+from livegame.plays import UNBLOCKED_ATTEMPTS, Game, Play, parse_game
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCheck:
+    """What comparing a game cut after each of its plays with the finished game gave."""
+
+    cuts: int
+    shots: int  # rows compared, a shot once for each cut that holds it
+    differences: int  # of those rows
+
+
+def compare_live(feed: dict[str, Any]) -> LiveCheck:
+    """Cut a recorded answer of either feed after each play; compare all shots' features with the finished game's.
+
+    Raises:
+        FeedMalformed: it is not a recorded game.
+    """
+    finished = shot_features(parse_game(feed))
+    shots = differences = cuts = 0
+    for cut in _cuts(feed):
+        live = shot_features(parse_game(cut))
+        expected = finished.loc[live.index]
+        same = (live == expected) | (live.isna() & expected.isna())
+        shots, differences, cuts = shots + len(live), differences + int((~same.all(axis=1)).sum()), cuts + 1
+    return LiveCheck(cuts, shots, differences)
+
+
+def _cuts(feed: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "plays" in feed:
+        for end in range(1, len(feed["plays"]) + 1):
+            yield feed | {"plays": feed["plays"][:end]}
+    else:
+        live, plays = feed["liveData"], feed["liveData"]["plays"]["allPlays"]
+        for end in range(1, len(plays) + 1):
+            yield feed | {"liveData": live | {"plays": live["plays"] | {"allPlays": plays[:end]}}}
+
+
+def shift_clock(games: Iterable[Game], seconds: int, *, goals: bool) -> Iterator[Game]:
+    """The games with the times of all goals, or of all other attempts, moved by some seconds; their order stays."""
+    kinds = {"goal"} if goals else (UNBLOCKED_ATTEMPTS | {"blocked-shot"}) - {"goal"}
+
+    def moved(play: Play) -> Play:
+        return replace(play, seconds=max(play.seconds + seconds, 0)) if play.kind in kinds else play
+
+    for game in games:
+        yield replace(game, plays=tuple(moved(play) for play in game.plays))
+
+
+def mean_by_outcome(frame: pd.DataFrame, xg: Iterable[float]) -> dict[str, float]:
+    """Mean xG of the goals and of the other attempts of a training frame."""
+    table = pd.Series(list(xg), index=frame.index)
+    return {"goals": float(table[frame["is_goal"] == 1].mean()), "others": float(table[frame["is_goal"] == 0].mean())}

@@ -1,0 +1,66 @@
+"""Someone else's xG beside ours, on exactly the same shots."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from training.metrics import bootstrap_by_game, log_losses, scores
+from training.recipe import Probabilities
+
+_KINDS: Final = {"SHOT": "shot-on-goal", "GOAL": "goal", "MISSED_SHOT": "missed-shot"}
+_OTHER_NAMES: Final = {"period_seconds": "seconds", "event_type": "kind"}
+_KEY: Final = ["game_id", "period", "seconds", "kind"]
+
+
+class TableUnusable(Exception):
+    """The table of published xG cannot be read or joined."""
+
+
+def read_published(path: Path) -> pd.DataFrame:
+    """Read a CSV of xG values, one row a shot.
+
+    It needs the columns `game_id`, `period`, `seconds` (or `period_seconds`), `kind` (or `event_type`, in the league's
+    old or new spelling) and `xg`. Rows without xG, of other kinds or of shootouts are left out.
+
+    Raises:
+        TableUnusable: it cannot be read, or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path, low_memory=False)
+    except (OSError, ValueError) as error:
+        raise TableUnusable(f"{path} cannot be read as CSV: {error}") from error
+    table = table.rename(columns={old: new for old, new in _OTHER_NAMES.items() if new not in table})
+    missing = [name for name in (*_KEY, "xg") if name not in table]
+    if missing:
+        raise TableUnusable(f"{path} has no column {', '.join(missing)}")
+    if "period_type" in table:
+        table = table[table["period_type"] != "SHOOTOUT"]
+    table["kind"] = table["kind"].replace(_KINDS)
+    return table.loc[table["kind"].isin(_KINDS.values()) & table["xg"].notna(), [*_KEY, "xg"]]
+
+
+def join_published(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a training frame that the published table holds, with its values in the column `theirs`.
+
+    Shots are matched by game, period, second and kind, in order where several share all four: ids of events differ
+    between sources.
+    """
+    ours = frame.assign(seconds=frame["period_seconds"], row=np.arange(len(frame)))
+    ours["nth"] = ours.groupby(_KEY).cumcount()
+    theirs = published.rename(columns={"xg": "theirs"})
+    theirs["nth"] = theirs.groupby(_KEY).cumcount()
+    return ours.merge(theirs, on=[*_KEY, "nth"]).sort_values("row", ignore_index=True)
+
+
+def compare(joined: pd.DataFrame, ours: Probabilities) -> dict[str, Any]:
+    """Scores of both on the same rows, and by how much our log loss is lower, with a 95 % interval by game."""
+    theirs = joined["theirs"].to_numpy(dtype=float)
+    gain = log_losses(joined["is_goal"], theirs) - log_losses(joined["is_goal"], ours)
+    return {
+        "ours": scores(joined["is_goal"], ours),
+        "theirs": scores(joined["is_goal"], theirs),
+        "gain": float(gain.mean()),
+        "interval": bootstrap_by_game(gain, joined["game_id"]),
+    }

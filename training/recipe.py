@@ -1,0 +1,204 @@
+"""How each bundled model is fitted: one function per recipe, for the test on unseen seasons and for what ships."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+
+from livegame.features import FEATURES
+
+POPULATIONS: Final = ("unblocked", "on-goal")
+
+LOCATION: Final = ("x", "offset", "distance", "angle")
+SHOT_TYPE: Final = ("shot_type",)
+MANPOWER: Final = ("friendly_skaters", "opposing_skaters", "strength_state", "empty_net", "extra_attacker")
+PREVIOUS: Final = ("prev_play", "prev_x", "prev_offset", "prev_distance")
+# What a model could read the outcome off: the league clocks goals differently from other attempts.
+CLOCK: Final = (
+    "period_seconds",
+    "game_seconds",
+    "prev_seconds",
+    "speed",
+    "rebound",
+    "angle_change",
+    "power_play_seconds",
+)
+
+# Share of training shots that have these inputs blanked, whatever their outcome, so that the model learns what a shot
+# is worth when the input is not known. In the records a missing shot type is nearly always a goal.
+_BLANKED: Final = (
+    (SHOT_TYPE, 0.05),
+    ((*LOCATION, "prev_offset", "prev_distance"), 0.003),
+    (PREVIOUS, 0.005),
+    (MANPOWER, 0.005),
+)
+_OLD_SEASON: Final = 0.25  # weight of a season that is not the newest: what is recorded, and how, drifts over the years
+_RARE: Final = 50  # categories with fewer training shots are treated as unknown
+
+_KINDS: Final = {feature.name: feature.kind for feature in FEATURES}
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model's name, columns, and the function that fits it on a training frame with a seed."""
+
+    name: str
+    title: str
+    features: tuple[str, ...]
+    estimator: Callable[[pd.DataFrame, "Recipe", int], Any]
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The columns that hold text."""
+        return tuple(name for name in self.features if _KINDS[name] == "category")
+
+
+def of_population(frame: pd.DataFrame, population: str) -> pd.DataFrame:
+    """The rows of a training frame that a population holds.
+
+    `unblocked` is every row. `on-goal` is goals and shots on goal with a goalie in the net: every attempt on goal at
+    an empty net is a goal.
+    """
+    if population == "on-goal":
+        return frame[(frame["kind"] != "missed-shot") & (frame["empty_net"] != 1)]
+    return frame
+
+
+def fit(recipe: Recipe, frame: pd.DataFrame, seed: int) -> Any:
+    """Fit the recipe on a training frame; the same frame and seed give the same estimator.
+
+    Returns:
+        A fitted scikit-learn classifier that takes the recipe's columns, nulls and unknown categories included.
+    """
+    return recipe.estimator(frame, recipe, seed)
+
+
+def predict(estimator: Any, recipe: Recipe, frame: pd.DataFrame) -> Probabilities:
+    """P(goal) of each row."""
+    probabilities: Probabilities = estimator.predict_proba(inputs(recipe, frame))[:, 1]
+    return probabilities
+
+
+def out_of_fold(recipe: Recipe, frame: pd.DataFrame, seed: int, *, by: str = "season") -> Probabilities:
+    """P(goal) of each row from a model that has not seen the row's season, or its fifth of the games (`by="game"`)."""
+    probabilities = np.full(len(frame), np.nan)
+    for held_out in _folds(frame, by):
+        estimator = fit(recipe, frame[~held_out], seed)
+        probabilities[held_out] = predict(estimator, recipe, frame[held_out])
+    return probabilities
+
+
+def inputs(recipe: Recipe, frame: pd.DataFrame) -> pd.DataFrame:
+    """The recipe's columns as the service hands them to a model: float64, and objects with NaN for null."""
+    columns = {}
+    for name in recipe.features:
+        column = frame[name].astype(object if name in recipe.categories else np.float64)
+        columns[name] = column.where(column.notna(), np.nan)
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def _folds(frame: pd.DataFrame, by: str) -> Iterator[npt.NDArray[np.bool_]]:
+    if by == "season":
+        for season in sorted(frame["season"].unique()):
+            yield (frame["season"] == season).to_numpy()
+    else:
+        for _, rows in GroupKFold(5).split(frame, groups=frame["game_id"]):
+            held_out = np.zeros(len(frame), dtype=bool)
+            held_out[rows] = True
+            yield held_out
+
+
+def _boosted_trees(frame: pd.DataFrame, recipe: Recipe, seed: int) -> Pipeline:
+    newest = (frame["season"] == frame["season"].max()).to_numpy()
+    weights = np.where(newest, 1.0, _OLD_SEASON)
+    if not newest.all():
+        # What older seasons teach is scaled to the goals of the newest: the same record means less or more by then.
+        old = frame[~newest]
+        expected = predict(_fit_trees(old, recipe, np.ones(len(old)), seed), recipe, frame[newest]).sum()
+        level = frame.loc[newest, "is_goal"].sum() / expected
+        weights[~newest & (frame["is_goal"] == 1).to_numpy()] *= level
+    return _fit_trees(frame, recipe, weights, seed)
+
+
+def _fit_trees(frame: pd.DataFrame, recipe: Recipe, weights: npt.NDArray[np.float64], seed: int) -> Pipeline:
+    rows = _blanked(frame, recipe, seed)
+    encoder = OrdinalEncoder(
+        # Ordered by goal rate, so that one split of a tree parts the dangerous categories from the harmless ones.
+        categories=[_by_goal_rate(rows[name], frame["is_goal"]) for name in recipe.categories],
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+    )
+    numbers = [name for name in recipe.features if name not in recipe.categories]
+    columns = ColumnTransformer(
+        [("categories", encoder, list(recipe.categories)), ("numbers", "passthrough", numbers)],
+        verbose_feature_names_out=False,
+    )
+    trees = HistGradientBoostingClassifier(
+        learning_rate=0.08,
+        max_iter=140,
+        max_leaf_nodes=15,
+        min_samples_leaf=100,
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=seed,
+    )
+    model = Pipeline([("columns", columns), ("trees", trees)])
+    return model.fit(rows, frame["is_goal"], trees__sample_weight=weights)
+
+
+def _blanked(frame: pd.DataFrame, recipe: Recipe, seed: int) -> pd.DataFrame:
+    """The recipe's columns with shot types that were never recorded drawn at random, then some inputs blanked."""
+    random = np.random.default_rng(seed)
+    frame = frame.copy(deep=False)
+    unknown = frame["shot_type"].isna()
+    drawn = random.choice(frame["shot_type"].dropna().to_numpy(object), int(unknown.sum()))
+    frame["shot_type"] = frame["shot_type"].mask(unknown, pd.Series(drawn, index=frame.index[unknown], dtype=object))
+    rows = inputs(recipe, frame)
+    for names, share in _BLANKED:
+        columns = [name for name in names if name in recipe.features]
+        rows.loc[random.random(len(rows)) < share, columns] = np.nan
+    return rows
+
+
+def _by_goal_rate(values: "pd.Series[Any]", is_goal: "pd.Series[int]") -> list[str]:
+    groups = is_goal.groupby(values)
+    rates = groups.mean()[groups.size() >= _RARE]
+    return [str(category) for category in rates.sort_values(kind="stable").index]
+
+
+def _logistic(frame: pd.DataFrame, recipe: Recipe, seed: int) -> Pipeline:
+    model = Pipeline(
+        [
+            ("fill", SimpleImputer(strategy="median")),
+            ("scale", StandardScaler()),
+            ("logistic", LogisticRegression(random_state=seed)),
+        ]
+    )
+    return model.fit(inputs(recipe, frame), frame["is_goal"])
+
+
+RECIPES: Final = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "xg-default",
+            "Boosted trees on place, shot type, manpower and the event before",
+            (*LOCATION, *SHOT_TYPE, *MANPOWER, *PREVIOUS),
+            _boosted_trees,
+        ),
+        Recipe("xg-distance", "Logistic regression on distance", ("distance",), _logistic),
+        Recipe("xg-distance-angle", "Logistic regression on distance and angle", ("distance", "angle"), _logistic),
+    )
+}
