@@ -1,0 +1,140 @@
+"""The pictures: which shots are where, what they are told apart by, where the lines end, a rink by the rule book."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pytest
+
+from livegame.plays import GameState
+from tests.conftest import Service
+from tests.games import AWAY, play
+from tests.ui_reports import GOAL, SHOTS, report_of
+from ui.charts import AWAY_COLOUR, HOME_COLOUR, rink_map, unplaced, xg_race
+from ui.rink_drawing import boards
+
+
+def rows(chart: alt.LayerChart, column: str) -> list[dict[str, Any]]:
+    """The data of the first layer that has the column."""
+    return next(rows for rows in map(records, chart.layer) if not rows or column in rows[0])
+
+
+def records(layer: Any) -> list[dict[str, Any]]:
+    data: list[dict[str, Any]] = layer.data.to_dict("records")
+    return data
+
+
+def test_each_team_shoots_at_its_own_end_all_game(tmp_path: Path, service: Service) -> None:
+    second_period = [
+        play(500, "shot-on-goal", 10, x=-70, y=8, period=2, home_defends="right"),
+        play(501, "shot-on-goal", 20, team=AWAY, x=75, y=9, period=2, home_defends="right"),
+    ]
+    report = report_of(tmp_path, service.url, *SHOTS, *second_period, period=2)
+    points = {row["event_id"]: (row["x"], row["y"]) for row in rows(rink_map(report), "area")}
+    assert points == {
+        812: (60, -5),
+        300: (82, 3),
+        11: (-80, 12),
+        301: (-85, -2),
+        500: (70, -8),
+        501: (-75, -9),
+    }
+
+
+def test_a_retracted_shot_is_in_no_picture(tmp_path: Path, service: Service) -> None:
+    report_of(tmp_path, service.url, *SHOTS)
+    report = report_of(tmp_path, service.url, *(shot for shot in SHOTS if shot is not GOAL))
+    assert "retracted" in report.shots["status"].tolist()
+    assert 300 not in [row["event_id"] for row in rows(rink_map(report), "area")]
+    lines = [row for row in rows(xg_race(report), "running_xg") if row["team"] == "CAR"]
+    assert [row["game_seconds"] for row in lines] == [0, 12, 445]
+    assert lines[-1]["running_xg"] == report.home.xg
+
+
+def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: Path, service: Service) -> None:
+    untyped = play(900, "shot-on-goal", 100, x=70, y=1, shot_type=None)
+    report = report_of(tmp_path, service.url, *SHOTS, untyped)
+    found = {row["event_id"]: row for row in rows(rink_map(report), "area")}
+    assert (found[900]["area"], found[900]["chance"], found[900]["status"]) == (0.0, "pending", "pending")
+    assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
+
+
+def test_shots_without_a_place_are_counted_not_drawn(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS, play(900, "shot-on-goal", 100, x=None, y=None))
+    assert unplaced(report) == 1
+    assert 900 not in [row["event_id"] for row in rows(rink_map(report), "area")]
+
+
+def test_the_race_ends_at_the_present_with_the_totals(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    lines = rows(xg_race(report), "running_xg")
+    for team in (report.away, report.home):
+        line = [(row["game_seconds"], row["running_xg"]) for row in lines if row["team"] == team.abbrev]
+        assert line[0] == (0, 0.0)
+        assert line[-1] == (report.played_seconds, team.xg) == (445, team.xg)
+        assert line == sorted(line)
+    goals = rows(xg_race(report), "result")
+    assert [(row["event_id"], row["team"]) for row in goals] == [(300, "CAR")]
+
+
+def test_names_at_the_end_of_equal_lines_do_not_cover_each_other(tmp_path: Path, service: Service) -> None:
+    names = rows(xg_race(report_of(tmp_path, service.url)), "name")  # the first layer with names: the periods
+    assert [row["name"] for row in names] == ["Period 1", "Period 2", "Period 3"]
+    ends = records(xg_race(report_of(tmp_path, service.url)).layer[-1])
+    assert {row["name"] for row in ends} == {"CAR 0.00", "WSH 0.00"}
+    assert abs(ends[0]["running_xg"] - ends[1]["running_xg"]) == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize(
+    ("stands", "periods"),
+    [
+        ({"period": 4, "period_type": "OT", "seconds_left": 200}, [("OT", 3900)]),
+        ({"period": 4, "period_type": "OT", "seconds_left": 200, "game_type": 3}, [("OT", 4600)]),
+        ({"period": 5, "period_type": "OT", "seconds_left": 1100, "game_type": 3}, [("OT", 4800), ("OT 2", 5100)]),
+        ({"period": 5, "period_type": "SO", "state": GameState.FINAL}, [("OT", 3900)]),
+    ],
+)
+def test_overtime_is_on_the_axis_once_it_has_begun(
+    tmp_path: Path, service: Service, stands: dict[str, Any], periods: list[tuple[str, int]]
+) -> None:
+    shown = rows(xg_race(report_of(tmp_path, service.url, *SHOTS, **stands)), "middle")
+    assert [(row["name"], row["end"]) for row in shown[3:]] == periods
+
+
+def test_teams_and_outcomes_differ_by_more_than_colour(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    marks = rink_map(report).to_dict()["layer"][-1]["encoding"]
+    assert len(set(marks["shape"]["scale"]["range"])) == 3
+    assert marks["stroke"]["scale"]["range"] == [AWAY_COLOUR, HOME_COLOUR]
+    line = next(layer["encoding"] for layer in xg_race(report).to_dict()["layer"] if "strokeDash" in layer["encoding"])
+    dashes = line["strokeDash"]["scale"]["range"]
+    assert dashes[0] != dashes[1]
+
+
+def test_colours_stand_out_on_white_and_on_black() -> None:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for colour in (AWAY_COLOUR, HOME_COLOUR):
+        assert 1.05 / (luminance(colour) + 0.05) >= 3  # WCAG 2.2, 1.4.11: graphics
+        assert (luminance(colour) + 0.05) / (luminance("#1a1a18") + 0.05) >= 3
+
+
+def test_the_rink_has_the_rule_books_measures() -> None:
+    outline = boards()
+    assert outline[0] == outline[-1]
+    assert max(x for x, _ in outline) == pytest.approx(100)
+    assert max(y for _, y in outline) == pytest.approx(42.5)
+    # 45 degrees into a corner: 28 ft from its centre at (72, 14.5)
+    corner = (72 + 28 * math.sqrt(0.5), 14.5 + 28 * math.sqrt(0.5))
+    assert min(math.dist(corner, point) for point in outline) < 1.5
+    assert all(math.dist((72, 14.5), (x, y)) == pytest.approx(28) for x, y in outline if x > 72 and y > 14.5)
+
+
+def test_a_game_without_shots_has_pictures_all_the_same(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url)
+    assert rink_map(report).to_dict()
+    assert xg_race(report).to_dict()

@@ -1,0 +1,68 @@
+"""A model of other people, with other names for its columns: refused with the names, or used through the map."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import skops.io
+
+from tests.conftest import Service
+from tests.games import FeedServer, game, wsgi_server
+from tests.serving_helpers import goals, numeric_model, shots
+from tests.ui_pages import OpenPage, get_model, pages, ping, words
+from tests.ui_reports import SHOTS
+from xgserve.app import create_app
+from xgserve.cache import ModelCache
+from xgserve.client import ServingClient
+from xgserve.model import ModelName
+from xgserve.settings import Settings
+from xgserve.trial import environment
+
+THEIRS = {"shot_distance": "distance", "shot_angle": "angle"}
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service that has downloaded `others/their-xg:2.1.0`, which calls our columns by other names."""
+    data_dir = tmp_path / "serving"
+    frame = shots()
+    renamed = frame.rename(columns={ours: theirs for theirs, ours in THEIRS.items()})[list(THEIRS)]
+    cache = ModelCache(data_dir / "models")
+    with cache.temporary() as room:
+        (room / "ready").mkdir()
+        skops.io.dump(numeric_model().fit(renamed, goals(frame)), room / "ready" / "model.skops")
+        cache.publish(room / "ready", ModelName("others", "their-xg", "2.1.0"), "model.skops", environment())
+    app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)}))
+    try:
+        with wsgi_server(app) as url:
+            yield Service(url, ServingClient(url))
+    finally:
+        app.close()
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer, service: Service) -> OpenPage:
+    return pages(monkeypatch, tmp_path, feed.url, service.url)
+
+
+def test_it_is_refused_with_the_names_and_undone(open_page: OpenPage, service: Service) -> None:
+    page = get_model(open_page(), "others", "their-xg", "2.1.0")
+    refused = words(page.sidebar.error)
+    assert "shot_distance, shot_angle" in refused
+    assert "XG_FEATURE_MAP" in refused
+    assert "Rolled back: bundled/xg-default" in refused
+    assert service.client.model()["model"] == "xg-default"
+
+
+def test_with_a_map_it_is_used(
+    open_page: OpenPage, feed: FeedServer, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "map.json").write_text(json.dumps(THEIRS))
+    monkeypatch.setenv("XG_FEATURE_MAP", str(tmp_path / "map.json"))
+    feed.show(game(*SHOTS))
+    page = get_model(open_page(), "others", "their-xg", "2.1.0")
+    assert "others/their-xg:2.1.0 is active" in words(page.sidebar.success)
+    ping(page)
+    assert "Scored by others/their-xg:2.1.0" in words(page.caption)
+    assert service.rows_scored() == 4

@@ -1,0 +1,65 @@
+"""The page as a session without a browser, and what tests do with it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.games import GAME_ID
+
+PAGE = Path(__file__).parents[1] / "ui" / "app.py"
+OpenPage = Callable[..., AppTest]
+
+
+def pages(monkeypatch: pytest.MonkeyPatch, data_dir: Path, feed_url: str, service_url: str) -> OpenPage:
+    """What opens the page in a new session, perhaps through a link to a game, as the first one of a new server."""
+    monkeypatch.setenv("XG_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("XG_FEED_URL", feed_url)
+    monkeypatch.setenv("XG_SERVING_URL", service_url)
+    monkeypatch.delenv("XG_DEMO_GAME", raising=False)
+    restart()
+
+    def open_page(game_id: str | None = None) -> AppTest:
+        page = AppTest.from_file(str(PAGE), default_timeout=30)
+        if game_id is not None:
+            page.query_params["game"] = game_id
+        page.run()
+        assert not page.exception
+        return page
+
+    return open_page
+
+
+def restart() -> None:
+    """Forget what a server keeps for all its sessions."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+def ping(page: AppTest, game_id: str = str(GAME_ID)) -> AppTest:
+    """Type an id and click "Ping game"."""
+    page.text_input(key="game_id").set_value(game_id)
+    return click(page, "Ping game")
+
+
+def click(page: AppTest, label: str) -> AppTest:
+    """Click the button of this label."""
+    next(button for button in page.button if button.label == label).click()
+    page.run()
+    assert not page.exception
+    return page
+
+
+def get_model(page: AppTest, workspace: str, model: str, version: str = "") -> AppTest:
+    """Fill in the sidebar's form and click "Get model"."""
+    for field, value in (("workspace", workspace), ("model", model), ("version", version)):
+        page.text_input(key=field).set_value(value)
+    return click(page, "Get model")
+
+
+def words(elements: Any) -> str:
+    """What the elements say, as the reader sees it."""
+    return "\n".join(str(element.value).replace("\\", "") for element in elements)

@@ -1,0 +1,202 @@
+"""Pictures of a game: where the shots came from, and how expected goals grew.
+
+Teams differ by colour and by something else in each picture (their end of the rink, the dash of their line), in hues
+that colour-blind people tell apart and that stand out on white and on black. Outcomes differ by shape.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import altair as alt
+import pandas as pd
+
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS
+from livegame.report import OVERTIME_SECONDS, GameReport, TeamTotals
+from livegame.rink import GOAL_LINE_X, RINK_WIDTH
+from ui.rink_drawing import GREY, across, along, markings
+
+AWAY_COLOUR: Final = "#d55e00"
+HOME_COLOUR: Final = "#3b82c4"
+STAR: Final = (
+    "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
+)
+OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
+SHAPES: Final = (STAR, "circle", "triangle-up")  # in the order of OUTCOMES
+# A picture is sent to every reader at each change, so it gets only the columns that it shows.
+_COLUMNS: Final = (
+    *("event_id", "period", "time", "game_seconds", "team", "shooter", "outcome", "status", "shot_type"),
+    *("distance", "angle", "strength_state", "running_xg", "probability"),
+)
+
+
+def rink_map(report: GameReport) -> alt.LayerChart:
+    """Every shot where it was taken: the away team attacks the left net and the home team the right one, all game.
+
+    Retracted shots and shots without a place are left out; `unplaced` counts the latter.
+    """
+    shots = _present(report)
+    shots = shots[shots["x"].notna() & shots["y"].notna()]
+    attacks = shots["team"].map({report.away.abbrev: -1, report.home.abbrev: 1})
+    points = _described(shots, report).assign(x=shots["x"] * attacks, y=shots["y"] * attacks)
+    marks = (
+        alt.Chart(points)
+        .mark_point(opacity=0.9, strokeWidth=1.5)
+        .encode(
+            x=along("x"),
+            y=across("y"),
+            size=alt.Size("area:Q", scale=alt.Scale(domain=[0, 0.5], range=[18, 600], clamp=True), legend=None),
+            shape=_shape(),
+            stroke=_team_colour(report),
+            fill=alt.condition("datum.outcome == 'goal'", _team_colour(report), alt.value("transparent")),
+            order=alt.Order("area:Q", sort="descending"),  # the small ones on top, within reach of the pointer
+            tooltip=_tooltip(),
+        )
+    )
+    names = [_end_name(report, report.away), _end_name(report, report.home)]
+    return _picture([*markings(), *names, marks])
+
+
+def unplaced(report: GameReport) -> int:
+    """Shots that the rink map cannot show, because the feed has not told where they were taken."""
+    return int(_present(report)["x"].isna().sum())
+
+
+def xg_race(report: GameReport) -> alt.LayerChart:
+    """Each team's expected goals over game time, up to the present, with the goals on the lines."""
+    shots = _present(report)
+    goals = _described(shots[shots["outcome"] == "goal"], report)
+    lines = pd.concat([_steps(report, team) for team in (report.away, report.home)])
+    periods = _periods(report.played_seconds)
+    end, top = int(periods["end"].max()), max(1.0, 1.1 * report.away.xg, 1.1 * report.home.xg)
+    x = alt.X(
+        "game_seconds:Q",
+        title="minutes played",
+        scale=alt.Scale(domain=[0, 1.15 * end], nice=False),  # room for the names at the lines' ends
+        axis=alt.Axis(values=list(range(0, end + 1, PERIOD_SECONDS // 2)), labelExpr="datum.value / 60", grid=False),
+    )
+    y = alt.Y(
+        "running_xg:Q", title="expected goals", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5)
+    )
+    dash = alt.Scale(domain=_abbrevs(report), range=[[6, 3], [1, 0]])
+    colour = _team_colour(report)
+    layers = (
+        alt.Chart(periods).mark_rule(strokeDash=[3, 3], color=GREY, opacity=0.6).encode(x="end:Q"),
+        alt.Chart(periods)
+        .mark_text(color=GREY, baseline="bottom", dy=-3)
+        .encode(x="middle:Q", y=alt.value(0), text="name:N"),
+        alt.Chart(lines)
+        .mark_line(interpolate="step-after", strokeWidth=2.2)
+        .encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("team:N", scale=dash, legend=None)),
+        alt.Chart(goals)
+        .mark_point(shape=STAR, size=160, filled=True, opacity=1)
+        .encode(x=x, y=y, color=colour, tooltip=_tooltip()),
+        alt.Chart(_line_names(report, apart=0.08 * top))
+        .mark_text(align="left", dx=5, fontWeight="bold")
+        .encode(x=x, y=y, color=colour, text="name:N"),
+    )
+    return _picture(layers)
+
+
+def _picture(layers: Iterable[alt.Chart]) -> alt.LayerChart:
+    picture: alt.LayerChart = alt.LayerChart(layer=list(layers)).configure_view(stroke=None)
+    return picture
+
+
+def _present(report: GameReport) -> pd.DataFrame:
+    """The shots that the feed has now."""
+    return report.shots[report.shots["status"] != "retracted"]
+
+
+def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
+    """The columns that pictures and tooltips need, with words for people."""
+    chance = shots["probability"].astype(float)
+    return shots[list(_COLUMNS)].assign(
+        team_name=shots["team"].map({team.abbrev: team.name for team in (report.away, report.home)}),
+        result=shots["outcome"].map(OUTCOMES),
+        when="P" + shots["period"].astype(int).astype(str) + " " + shots["time"],
+        chance=chance.map("{:.1%}".format).where(chance.notna(), "pending"),
+        area=chance.fillna(0.0),  # a pending shot is drawn as the smallest one
+    )
+
+
+def _end_name(report: GameReport, team: TeamTotals) -> alt.Chart:
+    """A team's name over the end that it attacks."""
+    x, text = (GOAL_LINE_X - 2, f"{team.name} ▶") if team.is_home else (2 - GOAL_LINE_X, f"◀ {team.name}")
+    name = pd.DataFrame({"x": [x], "y": [RINK_WIDTH / 2 + 4], "team": [team.abbrev], "text": [text]})
+    label: alt.Chart = (
+        alt.Chart(name)
+        .mark_text(align="right" if team.is_home else "left", fontWeight="bold", fontSize=12)
+        .encode(x=along("x"), y=across("y"), color=_team_colour(report), text="text:N")
+    )
+    return label
+
+
+def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
+    """The team's line from the opening face-off, through every shot, to the present."""
+    shots = _present(report)
+    shots = shots[shots["team"] == team.abbrev]
+    return pd.DataFrame(
+        {
+            "team": team.abbrev,
+            "game_seconds": [0, *shots["game_seconds"].astype(int), report.played_seconds],
+            "running_xg": [0.0, *shots["running_xg"].astype(float), team.xg],
+        }
+    )
+
+
+def _line_names(report: GameReport, apart: float) -> pd.DataFrame:
+    """Each team's name and xG at the end of its line, moved `apart` where they would cover each other."""
+    low, high = sorted((report.away, report.home), key=lambda team: team.xg)
+    push = max(0.0, apart - (high.xg - low.xg)) / 2
+    return pd.DataFrame(
+        {
+            "team": [low.abbrev, high.abbrev],
+            "name": [f"{team.abbrev} {team.xg:.2f}" for team in (low, high)],
+            "game_seconds": report.played_seconds,
+            "running_xg": [low.xg - push, high.xg + push],
+        }
+    )
+
+
+def _periods(played_seconds: int) -> pd.DataFrame:
+    """The three periods and any overtime that has begun, in game seconds."""
+    ends = [PERIOD_SECONDS * number for number in range(1, REGULATION_PERIODS + 1)]
+    names = [f"Period {number}" for number in range(1, REGULATION_PERIODS + 1)]
+    while played_seconds > ends[-1]:
+        names.append("OT" if len(ends) == REGULATION_PERIODS else f"OT {len(ends) - REGULATION_PERIODS + 1}")
+        ends.append(min(ends[-1] + PERIOD_SECONDS, max(ends[-1] + OVERTIME_SECONDS, played_seconds)))
+    frame = pd.DataFrame({"name": names, "start": [0, *ends[:-1]], "end": ends})
+    return frame.assign(middle=(frame["start"] + frame["end"]) / 2)
+
+
+def _abbrevs(report: GameReport) -> list[str]:
+    return [report.away.abbrev, report.home.abbrev]
+
+
+def _team_colour(report: GameReport) -> alt.Color:
+    return alt.Color("team:N", scale=alt.Scale(domain=_abbrevs(report), range=[AWAY_COLOUR, HOME_COLOUR]), legend=None)
+
+
+def _shape() -> alt.Shape:
+    return alt.Shape(
+        "result:N",
+        scale=alt.Scale(domain=list(OUTCOMES.values()), range=list(SHAPES)),
+        legend=alt.Legend(
+            title=None, orient="bottom", symbolSize=70, symbolFillColor="transparent", symbolStrokeColor=GREY
+        ),
+    )
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("team_name:N", title="Team"),
+        alt.Tooltip("shooter:N", title="Shooter"),
+        alt.Tooltip("when:N", title="Time"),
+        alt.Tooltip("result:N", title="Outcome"),
+        alt.Tooltip("chance:N", title="Goal probability"),
+        alt.Tooltip("shot_type:N", title="Type"),
+        alt.Tooltip("distance:Q", title="Distance (ft)", format=".0f"),
+        alt.Tooltip("angle:Q", title="Angle (°)", format=".0f"),
+        alt.Tooltip("strength_state:N", title="Strength"),
+        alt.Tooltip("status:N", title="Status"),
+    ]

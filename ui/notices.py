@@ -1,0 +1,30 @@
+"""What the page has to say about the last thing that was done: kept over reruns, one for each place."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from ui.texts import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence for the reader, and how good the news is."""
+
+    kind: Literal["success", "info", "warning", "error"]
+    text: str
+
+
+def keep(place: str, notice: Notice | None) -> None:
+    """Remember the notice of a place until the next one, or forget it."""
+    st.session_state[f"notice_{place}"] = notice
+
+
+def show(place: str) -> None:
+    """Draw the notice of a place, if it has one."""
+    notice = st.session_state.get(f"notice_{place}")
+    if notice is not None:
+        {"success": st.success, "info": st.info, "warning": st.warning, "error": st.error}[notice.kind](
+            plain(notice.text)
+        )

@@ -1,0 +1,149 @@
+"""The sidebar: which model serves, which could, and changing it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from livegame.model_inputs import ModelInputs, UnknownFeatures
+from ui.notices import Notice, keep, show
+from ui.texts import POPULATIONS, model_name, number, offer_label, plain
+from xgserve.client import ServingClient, ServingError
+
+LIST_KEPT_S = 60
+_PLACE = "model"
+
+
+def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
+    """Draw the form that gets a model, and do what it asks for."""
+    for field in ("workspace", "model", "version"):
+        st.session_state.setdefault(field, "")
+    with st.form("get_model", border=False):
+        st.text_input("Workspace", key="workspace", placeholder="bundled")
+        st.text_input("Model", key="model", placeholder="xg-default")
+        st.text_input("Version", key="version", placeholder="newest")
+        get = st.form_submit_button("Get model", type="primary", width="stretch")
+    back = st.button("Roll back", width="stretch", help="Return to the model that was active before this one.")
+    if get:
+        _get_model(serving, feature_map)
+    elif back:
+        _roll_back(serving)
+    show(_PLACE)
+
+
+def active_model(model: Mapping[str, Any] | None, problem: str | None) -> None:
+    """Draw the card of the model that serves now, or why there is none."""
+    if model is None:
+        st.error(plain(problem), icon=":material/cloud_off:")
+        return
+    st.markdown(f"**{plain(model_name(model['id']))}** is active")
+    for warning in model["warnings"]:
+        st.warning(plain(warning))
+    with st.expander("Model card"):
+        st.markdown(
+            f"Version: {plain(model['version'])}  \n"
+            f"Digest: `{model['digest'][:12]}`  \n"
+            f"Scores: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
+            f"scikit-learn: {plain(model['sklearn_version']['artifact'] or 'not recorded')}  \n"
+            f"Loaded: {plain(model['loaded_at'][:19].replace('T', ' '))} UTC"
+        )
+        _quality(model["metrics"] or {})
+        st.caption(f"{len(model['features'])} features")
+        st.dataframe(_features(model["features"]), hide_index=True, height=220)
+
+
+def pick_model(serving: ServingClient) -> None:
+    """Draw the list of what can be loaded now; picking one fills the form."""
+    try:
+        entries = _entries(serving)
+    except ServingError as error:
+        st.caption(f"Models cannot be listed: {plain(error.message)}")
+        return
+    problems = [entry["problem"] for entry in entries if "problem" in entry]
+    listed = {offer_label(entry): entry for entry in entries if "problem" not in entry}
+    st.selectbox(
+        "Models to choose from",
+        list(listed),
+        index=None,
+        key="pick",
+        placeholder=f"{len(listed)} can be loaded now",
+        on_change=_fill_form,
+        args=(listed,),
+    )
+    if problems:
+        st.caption(f"Not all of them: {plain('; '.join(problems))}")
+
+
+def _fill_form(listed: Mapping[str, Mapping[str, Any]]) -> None:
+    if offer := listed.get(st.session_state.pick or ""):
+        for field in ("workspace", "model", "version"):
+            st.session_state[field] = offer[field]
+
+
+@st.cache_data(ttl=LIST_KEPT_S, show_spinner="Listing models ...")
+def _entries(_serving: ServingClient) -> list[dict[str, Any]]:
+    """The service's list, asked for once in a while for all readers. Raises ServingError."""
+    return _serving.models()
+
+
+def _get_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
+    workspace, model, version = (st.session_state[field].strip() for field in ("workspace", "model", "version"))
+    if not workspace or not model:
+        keep(_PLACE, Notice("error", "Name a workspace and a model, or pick one from the list."))
+        return
+    asked = f"{workspace}/{model}:{version or 'newest'}"
+    try:
+        with st.spinner(f"Getting {plain(asked)} ...", show_time=True):
+            answer = serving.download_registry_model(workspace, model, version or None)
+            _entries.clear()
+            ModelInputs.of(serving.model(), feature_map)
+    except ServingError as error:
+        active = error.details.get("active")
+        stays = f" {model_name(active['id'])} stays active." if active else ""
+        keep(_PLACE, Notice("error", f"{asked} was not loaded: {error.message}.{stays}"))
+    except UnknownFeatures as error:
+        keep(_PLACE, Notice("error", f"{error} {_undo(serving)}"))
+    else:
+        keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active, from {answer['source']}."))
+
+
+def _undo(serving: ServingClient) -> str:
+    """Go back from a model that we cannot serve with columns; what came of it, in words."""
+    try:
+        answer = serving.rollback()
+    except ServingError as error:
+        return f"Going back failed as well: {error.message}. Get another model."
+    return f"Rolled back: {model_name(answer['model']['id'])} stays active."
+
+
+def _roll_back(serving: ServingClient) -> None:
+    try:
+        with st.spinner("Rolling back ..."):
+            answer = serving.rollback()
+            _entries.clear()
+    except ServingError as error:
+        keep(_PLACE, Notice("error", error.message))
+    else:
+        keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active again."))
+
+
+def _quality(metrics: Mapping[str, Any]) -> None:
+    """Draw what the card tells of the model's quality: whatever it holds, its plain numbers first."""
+    numbers = {name: number(value) for name, value in metrics.items() if isinstance(value, int | float)}
+    if numbers:
+        st.table(pd.DataFrame({"": list(numbers.values())}, index=list(numbers)), border="horizontal", hide_header=True)
+    for words in (value for value in metrics.values() if isinstance(value, str)):
+        st.caption(plain(words))
+    if nested := {name: value for name, value in metrics.items() if isinstance(value, dict | list)}:
+        st.json(nested, expanded=False)
+
+
+def _features(features: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "feature": [feature["name"] for feature in features],
+            "kind": [feature["kind"] for feature in features],
+            "may be missing": [feature["nullable"] for feature in features],
+        }
+    )
