@@ -48,15 +48,19 @@ def open_writer(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open an existing database read-only.
+    """Open an existing database for reading; a statement that writes fails.
+
+    The file itself is opened for writing where that is allowed, because whoever reads after a killed writer has to
+    undo what the writer left half done.
 
     Raises:
         DatabaseError: there is no such file, or it cannot be read.
     """
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
         )
+        connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
     except sqlite3.Error as error:
         raise DatabaseError(f"cannot read {path}: {error}") from error
@@ -70,10 +74,14 @@ def backup(source: Path, target: Path) -> None:
     Raises:
         DatabaseError: there is no such database, the target exists already, or it cannot be written.
     """
+    if target.exists():
+        raise DatabaseError(f"{target} exists already; name a new file for the copy")
     with closing(open_reader(source)) as connection:
         try:
-            connection.execute("VACUUM INTO ?", (str(target),))
+            with closing(sqlite3.connect(target)) as copy:
+                connection.backup(copy)
         except sqlite3.Error as error:
+            target.unlink(missing_ok=True)
             raise DatabaseError(f"cannot copy {source} to {target}: {error}") from error
 
 

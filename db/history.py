@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from db.connection import open_reader, open_writer, transaction
+from db.connection import DatabaseError, open_reader, open_writer, transaction
 
 MIGRATIONS: Final = (
     """
@@ -329,7 +329,10 @@ class History:
         if not self._path.exists():
             return []
         with closing(open_reader(self._path)) as connection:
-            return [dict(row) for row in connection.execute(query, parameters)]
+            try:
+                return [dict(row) for row in connection.execute(query, parameters)]
+            except sqlite3.Error as error:
+                raise DatabaseError(f"cannot read {self._path}: {error}") from error
 
 
 def _compare(

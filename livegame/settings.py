@@ -24,6 +24,7 @@ class Settings:
     replay_port: int
     replay_speed: float
     recordings: Path
+    demo_game: str  # what the dashboard offers to a visitor who named no game
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -44,6 +45,7 @@ class Settings:
             replay_port=_port(environ, "XG_REPLAY_PORT", "8891"),
             replay_speed=_number(environ, "XG_REPLAY_SPEED", "20", low=0.01, high=100_000),
             recordings=Path(environ.get("XG_RECORDINGS") or "recordings"),
+            demo_game=environ.get("XG_DEMO_GAME", ""),
         )
 
     @property

@@ -1,6 +1,8 @@
 """Opening shared SQLite files: migrations under several processes, roll-back, and errors in words."""
 
 import multiprocessing
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -49,6 +51,25 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         connection.execute("DELETE FROM numbers")
+
+
+def _die_while_writing(path: Path) -> None:
+    connection = open_writer(path, MIGRATIONS)
+    connection.execute("PRAGMA cache_size = 1")  # so that the file itself is written before the commit
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM numbers")
+    connection.executemany("INSERT INTO numbers VALUES (?)", [(n,) for n in range(100, 20_000)])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_writer_killed_half_way_is_undone_by_whoever_reads_next(tmp_path: Path) -> None:
+    _open(tmp_path / "a.db")
+    process = multiprocessing.get_context("spawn").Process(target=_die_while_writing, args=(tmp_path / "a.db",))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with closing(open_reader(tmp_path / "a.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM numbers").fetchone()[0] == 2
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

@@ -170,3 +170,9 @@ def test_a_probability_outside_0_and_1_is_never_stored(history: History) -> None
 def test_an_unpinged_game_is_none(history: History) -> None:
     assert history.game(GAME.game_id) is None
     assert history.shots(GAME.game_id, MODEL) == []
+
+
+def test_a_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "history.db").touch()
+    with pytest.raises(DatabaseError, match="no such table"):
+        History(tmp_path / "history.db").game(GAME.game_id)

@@ -7,7 +7,7 @@ import pytest
 from livegame.plays import GameState
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play
-from tests.ui_pages import OpenPage, click, get_model, pages, ping, restart, words
+from tests.ui_pages import OpenPage, click, field, get_model, pages, ping, restart, words
 from tests.ui_reports import SHOTS
 
 
@@ -23,7 +23,7 @@ def test_the_first_visit_says_what_to_do(open_page: OpenPage, monkeypatch: pytes
     assert "2021020329" in words(page.caption)
     monkeypatch.setenv("XG_DEMO_GAME", str(GAME_ID))
     page = open_page()
-    assert page.text_input(key="game_id").value == str(GAME_ID)
+    assert field(page, "Game ID").value == str(GAME_ID)
     assert "This is a demonstration" in words(page.info)
 
 
@@ -143,9 +143,9 @@ def test_the_list_of_models_fills_the_form(open_page: OpenPage) -> None:
     chosen = next(option for option in picker.options if "xg-distance-angle" in option)
     picker.select(chosen)
     page.run()
-    assert page.text_input(key="workspace").value == "bundled"
-    assert page.text_input(key="model").value == "xg-distance-angle"
-    assert page.text_input(key="version").value
+    assert field(page, "Workspace").value == "bundled"
+    assert field(page, "Model").value == "xg-distance-angle"
+    assert field(page, "Version").value
 
 
 def test_a_model_that_cannot_be_had_is_told_with_the_one_that_stays(open_page: OpenPage, service: Service) -> None:

@@ -57,6 +57,7 @@ def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: 
     report = report_of(tmp_path, service.url, *SHOTS, untyped)
     found = {row["event_id"]: row for row in rows(rink_map(report), "area")}
     assert (found[900]["area"], found[900]["chance"], found[900]["status"]) == (0.0, "pending", "pending")
+    assert found[900]["shot_type"] == "not told"
     assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
 
 

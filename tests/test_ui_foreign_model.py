@@ -55,6 +55,19 @@ def test_it_is_refused_with_the_names_and_undone(open_page: OpenPage, service: S
     assert service.client.model()["model"] == "xg-default"
 
 
+def test_while_somebody_else_has_it_loaded_shots_are_kept_and_pending(
+    open_page: OpenPage, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(*SHOTS))
+    page = open_page()
+    service.client.download_registry_model("others", "their-xg", "2.1.0")
+    ping(page)
+    assert "stored but not scored" in words(page.warning)
+    assert "shot_distance, shot_angle" in words(page.warning)
+    assert len(page.main.dataframe[-1].value) == 4
+    assert len(page.metric) == 2
+
+
 def test_with_a_map_it_is_used(
     open_page: OpenPage, feed: FeedServer, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

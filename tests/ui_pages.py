@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
 
 from tests.games import GAME_ID
 
@@ -39,9 +40,14 @@ def restart() -> None:
     st.cache_data.clear()
 
 
+def field(page: AppTest, label: str) -> TextInput:
+    """The text field of this label."""
+    return next(field for field in page.text_input if field.label == label)
+
+
 def ping(page: AppTest, game_id: str = str(GAME_ID)) -> AppTest:
     """Type an id and click "Ping game"."""
-    page.text_input(key="game_id").set_value(game_id)
+    field(page, "Game ID").set_value(game_id)
     return click(page, "Ping game")
 
 
@@ -55,8 +61,8 @@ def click(page: AppTest, label: str) -> AppTest:
 
 def get_model(page: AppTest, workspace: str, model: str, version: str = "") -> AppTest:
     """Fill in the sidebar's form and click "Get model"."""
-    for field, value in (("workspace", workspace), ("model", model), ("version", version)):
-        page.text_input(key=field).set_value(value)
+    for label, value in (("Workspace", workspace), ("Model", model), ("Version", version)):
+        field(page, label).set_value(value)
     return click(page, "Get model")
 
 

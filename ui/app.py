@@ -1,6 +1,5 @@
 """The page: `streamlit run ui/app.py`. Layout only; all it shows of a game is read from the history."""
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +13,7 @@ from livegame.client import GameClient
 from livegame.exceptions import FeedError, InvalidGameId, LiveGameError
 from livegame.features import FEATURES
 from livegame.feed import Feed, valid_game_id
-from livegame.model_inputs import read_feature_map
+from livegame.model_inputs import UnknownFeatures, read_feature_map
 from livegame.plays import GameSummary
 from livegame.report import GameReport, TeamTotals
 from livegame.settings import Settings, SettingsError
@@ -30,7 +29,6 @@ GAMES_LISTED: Final = 20
 CHANCES_LISTED: Final = 5
 LOG_ROWS: Final = 100
 PICTURES_KEPT: Final = 64
-DEMO_GAME: Final = os.environ.get("XG_DEMO_GAME", "")
 _PLACE: Final = "game"
 # Width to height of the pictures, so that they fill their columns from a phone to a wide screen.
 _COLUMNS: Final = (11, 9)
@@ -53,6 +51,7 @@ class Clients:
     history: History
     feed: Feed
     feature_map: dict[str, str]
+    demo_game: str
 
 
 @st.cache_resource(show_spinner=False)
@@ -69,6 +68,7 @@ def connect() -> Clients:
         History(settings.history_db),
         Feed(settings.feed_url),
         read_feature_map(settings.feature_map),
+        settings.demo_game,
     )
 
 
@@ -100,21 +100,22 @@ def main() -> None:
 
 def _main_area(clients: Clients) -> tuple[GameReport | None, Any]:
     """Draw the game; its report, and the place to say which model scored it."""
-    if "game_id" not in st.session_state:
-        st.session_state.game_id = st.query_params.get("game", DEMO_GAME)
+    # A field that is to hold something else becomes another field, with that as its default. Writing to the state of
+    # the one that is there gets lost when a click interrupts the run that wrote it.
+    opened, start = st.session_state.setdefault("opened", (0, st.query_params.get("game", clients.demo_game)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.form("ping", border=False, width=400), st.container(horizontal=True, vertical_alignment="bottom"):
-            st.text_input("Game ID", key="game_id", placeholder="2021020329")
+            typed = st.text_input("Game ID", start, key=f"game_id_{opened}", placeholder="2021020329")
             asked = st.form_submit_button("Ping game", type="primary")
         _pick_game(clients)
         automatic = st.empty()
     if asked:
-        _ping(clients, st.session_state.game_id)
+        _ping(clients, typed)
     show(_PLACE)
-    shown = st.query_params.get("game", DEMO_GAME)
+    shown = st.query_params.get("game", clients.demo_game)
     report = _report(clients, shown)
     if report is None:
-        _start_screen(shown)
+        _start_screen(shown, is_demo=shown == clients.demo_game)
         return None, None
     if report.is_over:
         st.session_state.every = False
@@ -175,7 +176,8 @@ def _game_button(game_id: int, title: str, note: str, group: str) -> None:
 
 
 def _open(game_id: int) -> None:
-    st.session_state.game_id = st.query_params["game"] = str(game_id)
+    st.query_params["game"] = str(game_id)
+    st.session_state.opened = (st.session_state.opened[0] + 1, str(game_id))
     st.session_state.games = False
     st.session_state.every = False
     keep(_PLACE, None)
@@ -193,12 +195,12 @@ def _ping(clients: Clients, text: str) -> None:
         game_id = valid_game_id(text)
         with st.spinner("Reading the play-by-play and scoring what is new ..."):
             ping = clients.game.ping(game_id)
+    except (ServingError, UnknownFeatures) as error:
+        # the shots are stored, so there is something to show
+        keep(_PLACE, Notice("warning", f"The shots are stored but not scored ({error}). Ping again."))
+        st.query_params["game"] = str(game_id)
     except (LiveGameError, DatabaseError) as error:
         keep(_PLACE, Notice("error", str(error)))
-    except ServingError as error:
-        # the shots are stored, so there is something to show
-        keep(_PLACE, Notice("warning", f"The shots are stored but not scored ({error.message}). Ping again."))
-        st.query_params["game"] = str(game_id)
     else:
         keep(_PLACE, Notice("success" if ping.changed else "info", texts.ping_words(ping)))
         st.query_params["game"] = str(game_id)
@@ -238,7 +240,7 @@ def _clock(clients: Clients, shown: Version) -> None:
 # -- one game ---------------------------------------------------------------------------------------------------------
 
 
-def _start_screen(shown: str) -> None:
+def _start_screen(shown: str, *, is_demo: bool) -> None:
     st.title("Live expected goals", anchor=False)
     st.markdown(
         "How many goals should each team have, by the chances it had?\n\n"
@@ -246,8 +248,8 @@ def _start_screen(shown: str) -> None:
         "2. Click **Ping game**: its shots are read from the league, scored by the model and kept.\n"
         "3. Ping again as the game goes on, or let the page do it every 30 s."
     )
-    if DEMO_GAME and shown == DEMO_GAME:
-        st.info(f"This is a demonstration: game {plain(DEMO_GAME)} is recorded and starts with your first ping.")
+    if shown and is_demo:
+        st.info(f"This is a demonstration: game {plain(shown)} is recorded and starts with your first ping.")
     elif shown:
         st.info(f"Game {plain(shown)} has not been pinged yet.")
     else:

@@ -113,6 +113,7 @@ def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
     return shots[list(_COLUMNS)].assign(
         team_name=shots["team"].map({team.abbrev: team.name for team in (report.away, report.home)}),
         result=shots["outcome"].map(OUTCOMES),
+        shot_type=shots["shot_type"].fillna("not told"),
         when="P" + shots["period"].astype(int).astype(str) + " " + shots["time"],
         chance=chance.map("{:.1%}".format).where(chance.notna(), "pending"),
         area=chance.fillna(0.0),  # a pending shot is drawn as the smallest one

@@ -13,20 +13,21 @@ from xgserve.client import ServingClient, ServingError
 
 LIST_KEPT_S = 60
 _PLACE = "model"
+_FIELDS = (("workspace", "Workspace", "bundled"), ("model", "Model", "xg-default"), ("version", "Version", "newest"))
 
 
 def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
     """Draw the form that gets a model, and do what it asks for."""
-    for field in ("workspace", "model", "version"):
-        st.session_state.setdefault(field, "")
+    picked, start = st.session_state.setdefault("picked", (0, {}))
     with st.form("get_model", border=False):
-        st.text_input("Workspace", key="workspace", placeholder="bundled")
-        st.text_input("Model", key="model", placeholder="xg-default")
-        st.text_input("Version", key="version", placeholder="newest")
+        wanted = [
+            st.text_input(label, start.get(field, ""), key=f"{field}_{picked}", placeholder=example).strip()
+            for field, label, example in _FIELDS
+        ]
         get = st.form_submit_button("Get model", type="primary", width="stretch")
     back = st.button("Roll back", width="stretch", help="Return to the model that was active before this one.")
     if get:
-        _get_model(serving, feature_map)
+        _get_model(serving, feature_map, *wanted)
     elif back:
         _roll_back(serving)
     show(_PLACE)
@@ -77,8 +78,7 @@ def pick_model(serving: ServingClient) -> None:
 
 def _fill_form(listed: Mapping[str, Mapping[str, Any]]) -> None:
     if offer := listed.get(st.session_state.pick or ""):
-        for field in ("workspace", "model", "version"):
-            st.session_state[field] = offer[field]
+        st.session_state.picked = (st.session_state.picked[0] + 1, offer)
 
 
 @st.cache_data(ttl=LIST_KEPT_S, show_spinner="Listing models ...")
@@ -87,8 +87,9 @@ def _entries(_serving: ServingClient) -> list[dict[str, Any]]:
     return _serving.models()
 
 
-def _get_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
-    workspace, model, version = (st.session_state[field].strip() for field in ("workspace", "model", "version"))
+def _get_model(
+    serving: ServingClient, feature_map: Mapping[str, str], workspace: str, model: str, version: str
+) -> None:
     if not workspace or not model:
         keep(_PLACE, Notice("error", "Name a workspace and a model, or pick one from the list."))
         return
