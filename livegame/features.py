@@ -33,52 +33,100 @@ class Feature:
     kind: Literal["number", "category"]
     unit: str
     formula: str
+    source: str  # fields of the present feed, or other features
 
 
 FEATURES: Final = (
-    Feature("period", "number", "", "the period's number; overtime is 4"),
-    Feature("period_seconds", "number", "s", "time since the period began"),
-    Feature("game_seconds", "number", "s", "(period - 1) x 1200 + period_seconds"),
-    Feature("x", "number", "ft", "along the ice from centre; the attacked goal line is at 89"),
-    Feature("y", "number", "ft", "across the ice from its middle line, positive to the attacker's left"),
-    Feature("offset", "number", "ft", "|y|"),
-    Feature("distance", "number", "ft", "hypot(89 - x, y)"),
-    Feature("angle", "number", "deg", "atan2(|y|, 89 - x); beyond 90 is behind the net"),
-    Feature("shot_type", "category", "", "as the league names it: wrist, snap, slap, tip-in ..."),
+    Feature("period", "number", "", "the period's number; overtime is 4", "the play's periodDescriptor.number"),
+    Feature("period_seconds", "number", "s", "time since the period began", "timeInPeriod"),
+    Feature("game_seconds", "number", "s", "(period - 1) x 1200 + period_seconds", "period, period_seconds"),
+    Feature(
+        "x",
+        "number",
+        "ft",
+        "along the ice from centre; the attacked goal line is at 89",
+        "details.xCoord, zoneCode, homeTeamDefendingSide and the period's earlier shots",
+    ),
+    Feature(
+        "y",
+        "number",
+        "ft",
+        "across the ice from its middle line, positive to the attacker's left",
+        "details.yCoord, turned as x",
+    ),
+    Feature("offset", "number", "ft", "|y|", "y"),
+    Feature("distance", "number", "ft", "hypot(89 - x, y)", "x, y"),
+    Feature("angle", "number", "deg", "atan2(|y|, 89 - x); beyond 90 is behind the net", "x, y"),
+    Feature("shot_type", "category", "", "as the league names it: wrist, snap, slap, tip-in ...", "details.shotType"),
     Feature(
         "prev_type",
         "category",
         "",
         "kind of the last faceoff, hit, giveaway, takeaway or attempt of the period",
+        "typeDescKey of the plays before",
     ),
-    Feature("prev_play", "category", "", "prev_type after its side, such as own faceoff, opposing hit"),
-    Feature("prev_x", "number", "ft", "its place, turned with the shot's team"),
-    Feature("prev_y", "number", "ft", "its place, turned with the shot's team"),
-    Feature("prev_offset", "number", "ft", "prev_y, negative where it lies on the other side of the ice than the shot"),
-    Feature("prev_seconds", "number", "s", "time since it; 0 where the feed's clock runs backwards"),
-    Feature("prev_distance", "number", "ft", "from its place to the shot's"),
-    Feature("prev_same_team", "number", "0/1", "whether the shooter's team did it"),
-    Feature("rebound", "number", "0/1", "own attempt at most 3 s before"),
+    Feature(
+        "prev_play",
+        "category",
+        "",
+        "prev_type after its side, such as own faceoff, opposing hit",
+        "prev_type, prev_same_team",
+    ),
+    Feature("prev_x", "number", "ft", "its place, turned with the shot's team", "as x"),
+    Feature("prev_y", "number", "ft", "its place, turned with the shot's team", "as y"),
+    Feature(
+        "prev_offset",
+        "number",
+        "ft",
+        "prev_y, negative where it lies on the other side of the ice than the shot",
+        "prev_y, y",
+    ),
+    Feature(
+        "prev_seconds", "number", "s", "time since it; 0 where the feed's clock runs backwards", "timeInPeriod of both"
+    ),
+    Feature("prev_distance", "number", "ft", "from its place to the shot's", "x, y, prev_x, prev_y"),
+    Feature(
+        "prev_same_team",
+        "number",
+        "0/1",
+        "whether the shooter's team did it",
+        "details.eventOwnerTeamId of both; of a block, the shooter's team",
+    ),
+    Feature("rebound", "number", "0/1", "own attempt at most 3 s before", "prev_type, prev_same_team, prev_seconds"),
     Feature(
         "angle_change",
         "number",
         "deg",
         "|signed angle - signed angle of the attempt before|, 0 if no rebound",
+        "x, y, prev_x, prev_y",
     ),
-    Feature("speed", "number", "ft/s", "prev_distance / max(prev_seconds, 1)"),
+    Feature("speed", "number", "ft/s", "prev_distance / max(prev_seconds, 1)", "prev_distance, prev_seconds"),
     Feature(
         "power_play_seconds",
         "number",
         "s",
         "since the shooter's team had more skaters on its bench's merit; else 0",
+        "situationCode of all plays so far",
     ),
-    Feature("friendly_skaters", "number", "", "skaters of the shooter's team, goalie not counted"),
-    Feature("opposing_skaters", "number", "", "skaters of the other team, goalie not counted"),
-    Feature("strength_state", "category", "", "friendly v opposing skaters, such as 5v4; PS for a penalty shot"),
-    Feature("empty_net", "number", "0/1", "whether the attacked net has no goalie"),
-    Feature("extra_attacker", "number", "0/1", "whether the shooter's own net has no goalie"),
-    Feature("score_difference", "number", "goals", "of the shooter's team before the shot"),
-    Feature("is_home", "number", "0/1", "whether the home team shoots"),
+    Feature("friendly_skaters", "number", "", "skaters of the shooter's team, goalie not counted", "situationCode"),
+    Feature("opposing_skaters", "number", "", "skaters of the other team, goalie not counted", "situationCode"),
+    Feature(
+        "strength_state",
+        "category",
+        "",
+        "friendly v opposing skaters, such as 5v4; PS for a penalty shot",
+        "situationCode",
+    ),
+    Feature("empty_net", "number", "0/1", "whether the attacked net has no goalie", "situationCode"),
+    Feature("extra_attacker", "number", "0/1", "whether the shooter's own net has no goalie", "situationCode"),
+    Feature(
+        "score_difference",
+        "number",
+        "goals",
+        "of the shooter's team before the shot",
+        "the goals among the plays before",
+    ),
+    Feature("is_home", "number", "0/1", "whether the home team shoots", "details.eventOwnerTeamId, homeTeam.id"),
 )
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 
@@ -165,7 +213,11 @@ def training_frame(games: Iterable[Game]) -> pd.DataFrame:
 def _frame(rows: list[tuple[Any, ...]], index: pd.Index) -> pd.DataFrame:
     columns = zip(*rows, strict=True) if rows else [()] * len(FEATURES)
     types: dict[str, Any] = {"number": np.float64, "category": object}
-    data = {f.name: np.array(values, dtype=types[f.kind]) for f, values in zip(FEATURES, columns, strict=True)}
+    data = {
+        # as a Series of its own, since a DataFrame would turn text into another type, and None into NaN with it
+        f.name: pd.Series(np.array(values, dtype=types[f.kind]), index, dtype=types[f.kind])
+        for f, values in zip(FEATURES, columns, strict=True)
+    }
     return pd.DataFrame(data, index=index)
 
 
@@ -231,7 +283,7 @@ def _features(
         f"{'own' if same_team else 'opposing'} {previous.kind}" if previous else None,
         prev_x,
         prev_y,
-        prev_y if y >= 0 else -prev_y,
+        prev_y * math.copysign(1, y) if not math.isnan(y) else math.nan,
         prev_seconds,
         prev_distance,
         same_team,

@@ -17,7 +17,7 @@ from typing import Any, Final
 from livegame.exceptions import FeedMalformed, GameNotFound
 from livegame.plays import Game, GameState, game_state, parse_game
 
-PAUSE_S: Final = 0.5  # between two requests
+PAUSE_S = 0.5  # between two requests
 COUNTED_GAME_TYPES: Final = (2, 3)  # regular season and playoffs
 _COMPLETE: Final = "complete"  # empty file in a downloaded season's folder, put there last
 _SEASON_FILE: Final = re.compile(r"(\d{4})-(\d\d)\.jsonl\.xz")
@@ -66,9 +66,7 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
         raise FeedMalformed(f"{path} cannot be read: {error}; fetch it again") from error
 
 
-def download_season(
-    season: int, folder: Path, fetch: Fetch, *, pause_s: float = PAUSE_S, report: Callable[[str], None] = print
-) -> Path:
+def download_season(season: int, folder: Path, fetch: Fetch, *, report: Callable[[str], None] = print) -> Path:
     """Fetch the finished games of a season into `folder/<season>`, one request at a time.
 
     An interrupted download goes on where it stopped: a game's file appears whole or not at all. A season that is
@@ -82,7 +80,7 @@ def download_season(
     """
     target = folder / str(season)
     target.mkdir(parents=True, exist_ok=True)
-    game_ids, is_over = _finished_games(season, fetch, pause_s)
+    game_ids, is_over = _finished_games(season, fetch)
     missing = [game_id for game_id in game_ids if not _file(target, game_id).exists()]
     report(f"season {season}: {len(game_ids)} finished games, {len(missing)} to fetch")
     for number, game_id in enumerate(missing, start=1):
@@ -97,7 +95,7 @@ def download_season(
         part.replace(_file(target, game_id))
         if number % 20 == 0 or number == len(missing):
             report(f"season {season}: {number} of {len(missing)} fetched")
-        time.sleep(pause_s)
+        time.sleep(PAUSE_S)
     if is_over:
         (target / _COMPLETE).touch()
     return target
@@ -107,7 +105,7 @@ def _file(folder: Path, game_id: int) -> Path:
     return folder / f"{game_id}.json.gz"
 
 
-def _finished_games(season: int, fetch: Fetch, pause_s: float) -> tuple[list[int], bool]:
+def _finished_games(season: int, fetch: Fetch) -> tuple[list[int], bool]:
     """Ids of the season's finished games, and whether no more will come."""
     finished: set[int] = set()
     unfinished = 0
@@ -123,11 +121,14 @@ def _finished_games(season: int, fetch: Fetch, pause_s: float) -> tuple[list[int
                 if game["season"] == season and game["gameType"] in COUNTED_GAME_TYPES
             ]
             states = {game["id"]: game_state(game) for game in games}
-            monday = week.get("nextStartDate")
+            following: str | None = week.get("nextStartDate")
         except (KeyError, TypeError) as error:
             raise FeedMalformed(f"the feed's week of {monday} is not a schedule: no {error}") from error
+        if following is not None and following <= monday:
+            raise FeedMalformed(f"the feed's schedule does not go on after the week of {monday}")
+        monday = following
         finished |= {game_id for game_id, state in states.items() if state is GameState.FINAL}
         unfinished += sum(state in (GameState.NOT_STARTED, GameState.LIVE) for state in states.values())
-        time.sleep(pause_s)
+        time.sleep(PAUSE_S)
     is_over = bool(finished) and not unfinished and f"{date.today()}" > f"{season % 10_000}-07-15"
     return sorted(finished), is_over

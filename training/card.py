@@ -20,7 +20,7 @@ from training.recipe import Probabilities, Recipe, predict
 
 _ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 # All that our recipes need beyond what skops trusts by itself.
-TRUSTED_TYPES: Final = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
+TRUSTED_TYPES: Final = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
 
 _TITLES: Final = {
     "unblocked": "goals, shots on goal and missed shots, regulation and overtime, without shootouts",
@@ -33,7 +33,8 @@ WEAKNESSES: Final = (
     "Coordinates and shot types are the league's scorers' and are sometimes corrected after the game. Rinks differ.",
     "Shots at an empty net are few and a kind of their own; read them apart.",
     "Penalty shots are rare (some 45 a season): their xG is little more than their average.",
-    "What is recorded as a missed shot changes over the years, and the goal rate of attempts with it.",
+    "What is recorded, and where, changes over the years. The newest training season sets the level: older seasons, "
+    "which count less, scored more goals than the model expects, and a later drift shows as a sum of xG off the goals.",
 )
 
 
@@ -144,7 +145,7 @@ def _features(recipe: Recipe, estimator: Any) -> list[dict[str, Any]]:
     described = []
     for feature in (feature for feature in FEATURES if feature.name in recipe.features):
         entry: dict[str, Any] = {"name": feature.name, "kind": feature.kind}
-        entry |= {"unit": feature.unit, "formula": feature.formula}
+        entry |= {"unit": feature.unit, "formula": feature.formula, "source": feature.source}
         if feature.name in categories:
             entry["categories"] = categories[feature.name]
         described.append(entry)
@@ -171,7 +172,8 @@ def _page(card: Mapping[str, Any]) -> str:
             "feature": f["name"],
             "unit": f["unit"],
             "what": f["formula"],
-            "categories": ", ".join(f.get("categories", ())),
+            "source": f["source"],
+            "known": ", ".join(f.get("categories", ())),
         }
         for f in card["features"]
     ]

@@ -1,0 +1,96 @@
+"""The event before a shot: which one counts, where it was, and what a clock that runs backwards does."""
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from livegame.features import shot_features
+from livegame.plays import Play
+from tests.games import AWAY, HOME, game, play
+
+
+def last(*plays: Play) -> "pd.Series[Any]":
+    return shot_features(game(*plays)).iloc[-1]
+
+
+def test_the_previous_event_is_turned_with_the_shot() -> None:
+    shot = last(play(1, "takeaway", 10, AWAY, x=30, y=8), play(2, "goal", 16, AWAY, x=-80, y=3))
+    assert (shot["prev_x"], shot["prev_y"]) == (-30, -8)
+    assert shot["prev_distance"] == pytest.approx(math.hypot(110, 5))
+    assert shot["prev_seconds"] == 6
+    assert shot["speed"] == pytest.approx(math.hypot(110, 5) / 6)
+    assert shot["prev_play"] == "own takeaway"
+    assert shot["prev_same_team"] == 1
+
+
+@pytest.mark.parametrize("kind", ["penalty", "stoppage", "delayed-penalty", "period-start"])
+def test_what_does_not_move_the_puck_is_passed_over(kind: str) -> None:
+    shot = last(play(1, "hit", 10, AWAY), play(2, kind, 15), play(3, "goal", 16))
+    assert shot["prev_type"] == "hit"
+    assert shot["prev_play"] == "opposing hit"
+
+
+def test_nothing_is_carried_over_an_intermission() -> None:
+    shot = last(play(1, "hit", 1190), play(2, "shot-on-goal", 3, period=2))
+    assert shot["prev_type"] is None
+    assert shot["prev_play"] is None
+    assert shot[["prev_x", "prev_y", "prev_seconds", "prev_distance", "speed"]].isna().all()
+    assert shot["rebound"] == 0
+
+
+def test_the_first_event_of_a_game_has_none_before_it() -> None:
+    assert last(play(1, "goal", 0))["prev_type"] is None
+
+
+def test_time_that_runs_backwards_counts_as_no_time() -> None:
+    shot = last(play(1, "shot-on-goal", 100, x=60, y=0), play(2, "goal", 70, x=80, y=0))
+    assert shot["prev_seconds"] == 0
+    assert shot["speed"] == shot["prev_distance"] == 20
+    assert shot["rebound"] == 0, "an event after the shot is no shot it could rebound from"
+
+
+@pytest.mark.parametrize(
+    ("kind", "team", "gap", "is_rebound"),
+    [
+        ("shot-on-goal", HOME, 0, 1),
+        ("shot-on-goal", HOME, 3, 1),
+        ("blocked-shot", HOME, 2, 1),
+        ("missed-shot", HOME, 2, 1),
+        ("shot-on-goal", HOME, 4, 0),
+        ("shot-on-goal", AWAY, 2, 0),
+        ("hit", HOME, 1, 0),
+    ],
+)
+def test_a_rebound_is_an_own_attempt_at_most_three_seconds_before(
+    kind: str, team: int, gap: int, is_rebound: int
+) -> None:
+    shot = last(play(1, kind, 50, team, x=69, y=20), play(2, "goal", 50 + gap, x=69, y=-20))
+    assert shot["rebound"] == is_rebound
+    assert shot["angle_change"] == pytest.approx(90 * is_rebound)
+
+
+def test_a_previous_event_without_a_place_has_a_kind_all_the_same() -> None:
+    shot = last(play(1, "giveaway", 10, AWAY, x=None, y=None), play(2, "goal", 12))
+    assert shot["prev_play"] == "opposing giveaway"
+    assert shot[["prev_x", "prev_offset", "prev_distance"]].isna().all()
+    assert shot["prev_seconds"] == 2
+
+
+def test_the_outcome_of_a_shot_is_in_none_of_its_features() -> None:
+    before = (play(1, "faceoff", 5), play(2, "hit", 9, AWAY))
+    frames = [shot_features(game(*before, play(3, kind, 12))) for kind in ("goal", "shot-on-goal", "missed-shot")]
+    pd.testing.assert_frame_equal(frames[0], frames[1])
+    pd.testing.assert_frame_equal(frames[0], frames[2])
+
+
+def test_later_plays_change_nothing() -> None:
+    plays = [
+        play(n, kind, n * 7, (HOME, AWAY)[n % 2], x=60 - n, y=n)
+        for n, kind in enumerate(("faceoff", "shot-on-goal", "hit", "goal", "missed-shot", "takeaway", "goal"))
+    ]
+    whole = shot_features(game(*plays))
+    for end in range(1, len(plays) + 1):
+        cut = shot_features(game(*plays[:end]))
+        pd.testing.assert_frame_equal(cut, whole.loc[cut.index])

@@ -1,0 +1,121 @@
+"""Fitting: what the recipes may look at, how they take nulls, and that the same seed gives the same model."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.training_frames import training_rows
+from training.card import skops_bytes
+from training.recipe import CLOCK, RECIPES, fit, inputs, of_population, out_of_fold, predict
+
+DEFAULT = RECIPES["xg-default"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees() -> Iterator[None]:
+    """A small model behaves as a large one here and is fitted in a fraction of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.recipe.ITERATIONS", 12)
+        yield
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return training_rows()
+
+
+@pytest.fixture(scope="module")
+def fitted(frame: pd.DataFrame) -> Any:
+    return fit(DEFAULT, frame, seed=0)
+
+
+def test_the_default_model_looks_at_no_clock() -> None:
+    assert not set(DEFAULT.features) & set(CLOCK)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_seed_gives_the_same_bytes(name: str, frame: pd.DataFrame) -> None:
+    one, other = (skops_bytes(fit(RECIPES[name], frame, seed=3)) for _ in range(2))
+    assert one == other
+
+
+def test_another_seed_gives_another_model(frame: pd.DataFrame, fitted: Any) -> None:
+    assert skops_bytes(fitted) != skops_bytes(fit(DEFAULT, frame, seed=4))
+
+
+def test_a_model_learns_that_near_shots_score(frame: pd.DataFrame) -> None:
+    for recipe in RECIPES.values():
+        xg = predict(fit(recipe, frame, seed=0), recipe, frame)
+        near = (frame["distance"] < 15).to_numpy()
+        assert xg[near].mean() > 3 * xg[~near].mean(), recipe.name
+
+
+def test_a_missing_shot_type_tells_nothing_of_the_outcome(frame: pd.DataFrame) -> None:
+    # as in the records: a type is missing only where a goal was scored
+    leaking = frame.copy()
+    goals = np.flatnonzero(leaking["is_goal"])[::2]
+    leaking.loc[goals, "shot_type"] = None
+    estimator = fit(DEFAULT, leaking, seed=0)
+    nameless = frame.assign(shot_type=pd.Series([None] * len(frame), dtype=object))
+    known, unknown = (predict(estimator, DEFAULT, rows).mean() for rows in (frame, nameless))
+    assert unknown == pytest.approx(known, rel=0.15)
+
+
+@pytest.mark.parametrize("column", DEFAULT.features)
+def test_a_null_in_any_column_still_gives_a_probability(column: str, frame: pd.DataFrame, fitted: Any) -> None:
+    rows = inputs(DEFAULT, frame.head(50)).assign(**{column: np.nan})
+    if column in DEFAULT.categories:
+        rows[column] = rows[column].astype(object)
+    xg = fitted.predict_proba(rows)[:, 1]
+    assert ((xg > 0) & (xg < 1)).all()
+
+
+def test_a_category_never_seen_counts_as_unknown(frame: pd.DataFrame, fitted: Any) -> None:
+    strange, null = (
+        frame.head(50).assign(shot_type=value).astype({"shot_type": object}) for value in ("no such", None)
+    )
+    assert (predict(fitted, DEFAULT, strange) == predict(fitted, DEFAULT, null)).all()
+
+
+def test_fitting_leaves_the_frame_as_it_was(frame: pd.DataFrame) -> None:
+    before = frame.copy()
+    fit(DEFAULT, frame, seed=0)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_the_newest_season_sets_the_level() -> None:
+    frame = training_rows(8000, seasons=(20182019, 20192020, 20202021, 20222023))
+    old_goals = np.flatnonzero((frame["season"] < 20222023) & (frame["is_goal"] == 1))
+    frame.loc[old_goals[::3], "is_goal"] = 0  # fewer goals from the same places in older seasons
+    newest = frame["season"] == 20222023
+    xg = predict(fit(DEFAULT, frame, seed=0), DEFAULT, frame[newest]).sum()
+    assert xg == pytest.approx(frame.loc[newest, "is_goal"].sum(), rel=0.05)
+
+
+@pytest.mark.parametrize(("by", "column"), [("season", "season"), ("game", "game_id")])
+def test_no_shot_is_scored_by_a_model_that_saw_its_season_or_game(by: str, column: str, frame: pd.DataFrame) -> None:
+    # a model that saw a row's group would know its outcome from the column that names the group
+    groups = frame[column].unique()
+    telling = frame.assign(distance=frame[column].map({g: float(i) for i, g in enumerate(groups)}))
+    telling["is_goal"] = (telling[column].map({g: i % 2 for i, g in enumerate(groups)})).astype(int)
+    if by == "season":
+        with pytest.raises(ValueError, match="class"):  # the other season alone holds one outcome only
+            out_of_fold(RECIPES["xg-distance"], telling, seed=0, by=by)
+        return
+    xg = out_of_fold(RECIPES["xg-distance"], telling, seed=0, by=by)
+    assert not np.isnan(xg).any()
+    assert telling.groupby(column)["is_goal"].nunique().max() == 1
+    assert np.unique(xg.round(12)).size > 1
+    for _, rows in telling.assign(xg=xg).groupby(column):
+        assert rows["xg"].nunique() == 1, "one model for the whole game"
+
+
+def test_shots_on_goal_with_a_goalie_are_a_population_of_their_own(frame: pd.DataFrame) -> None:
+    shots = frame.assign(empty_net=np.arange(len(frame)) % 2.0)
+    assert len(of_population(shots, "unblocked")) == len(shots)
+    on_goal = of_population(shots, "on-goal")
+    assert set(on_goal["kind"]) == {"goal", "shot-on-goal"}
+    assert (on_goal["empty_net"] == 0).all()
