@@ -6,8 +6,9 @@ from typing import Any
 from tests import hostile
 from tests.comet_standin import KEY, StandIn
 from xgserve.cache import ModelCache
-from xgserve.model import ModelName
-from xgserve.registry import Registry, RegistryError
+from xgserve.errors import RegistryError
+from xgserve.names import ModelName
+from xgserve.registry import Registry
 from xgserve.settings import Settings
 from xgserve.trial import environment
 

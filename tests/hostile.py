@@ -1,5 +1,6 @@
 """Artifacts that a registry may hold, good ones and hostile ones, made when a test asks for them."""
 
+import ctypes
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import skops.io
+from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -57,30 +59,11 @@ def negative() -> dict[str, bytes]:
 
 
 def never_ends() -> dict[str, bytes]:
-    """Trusted types, and a tree whose root is its own child: predicting walks it for ever."""
-    rows = np.random.default_rng(0).uniform(0, 60, (200, 2))
-    frame = pd.DataFrame(rows, columns=FEATURES)
-    boosting = HistGradientBoostingClassifier(max_iter=1).fit(frame, rows[:, 0] > 30)
-    boosting.classes_ = np.array([0, 1])
-    nodes = boosting._predictors[0][0].nodes
-    nodes["left"], nodes["right"], nodes["is_leaf"] = 0, 0, 0
-    return {"model.skops": skops_bytes(boosting)}
-
-
-def memory_hog(size: int = 300_000_000) -> dict[str, bytes]:
-    """Some hundred bytes of trusted types that build a byte string of `size`."""
-    number = io.BytesIO()
-    np.save(number, np.array(size))
-    schema = {
-        "__class__": "bytes_",
-        "__module__": "numpy",
-        "__loader__": "NdArrayNode",
-        "type": "numpy",
-        "file": "number.npy",
-        "protocol": 2,
-        "_skops_version": "0.16.0",
-    }
-    return {"model.skops": zipped({"schema.json": json.dumps(schema).encode(), "number.npy": number.getvalue()})}
+    """Trusted types, and a first step that improves its answer for ever."""
+    steps = [("topics", LatentDirichletAllocation(2, max_iter=1)), ("classify", LogisticRegression())]
+    endless = Pipeline(steps).fit(ROWS, [1, 0, 0, 1])
+    endless[0].set_params(max_doc_update_iter=10**12, mean_change_tol=-1.0)
+    return {"model.skops": skops_bytes(endless)}
 
 
 def untrusted_types() -> dict[str, bytes]:
@@ -89,6 +72,17 @@ def untrusted_types() -> dict[str, bytes]:
             Pipeline([("run", FunctionTransformer(os.system)), ("classify", LogisticRegression())])
         )
     }
+
+
+class _Crash:
+    """Pickled, it reads from nowhere when loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ctypes.string_at, (0,))
+
+
+def crashes() -> dict[str, bytes]:
+    return {"model.pkl": pickle.dumps(_Crash())}
 
 
 class _Touch:
@@ -177,7 +171,7 @@ def noise_zip(megabytes: int) -> bytes:
     return zipped({"model.skops": os.urandom(megabytes << 20)}, zipfile.ZIP_STORED)
 
 
-def hoard(megabytes: int = 300) -> dict[str, bytes]:
+def hoard(megabytes: int) -> dict[str, bytes]:
     """A classifier with an array of zeros that is a thousand times smaller when packed."""
     estimator = good_estimator()
     estimator.hoard_ = np.zeros(megabytes << 17)
@@ -186,7 +180,7 @@ def hoard(megabytes: int = 300) -> dict[str, bytes]:
         return {"model.skops": zipped({name: archive.read(name) for name in archive.namelist()})}
 
 
-def crashes() -> dict[str, bytes]:
+def far_tree() -> dict[str, bytes]:
     """Trusted types, and a tree that points far outside of its memory."""
     rows = np.random.default_rng(0).uniform(0, 60, (200, 2))
     frame = pd.DataFrame(rows, columns=FEATURES)

@@ -10,7 +10,7 @@ import pytest
 
 from tests import hostile
 from xgserve.artifacts import MAX_FILES, find_artifact, unpack
-from xgserve.registry_errors import RegistryError
+from xgserve.errors import RegistryError
 
 
 def lay_out(folder: Path, files: dict[str, bytes]) -> Path:

@@ -9,7 +9,10 @@ import pytest
 from tests import hostile
 from tests.comet_standin import StandIn
 from tests.helpers_registry import refusal, settings
-from xgserve.model import ModelError, ModelName, load_model
+from xgserve import trial
+from xgserve.errors import ArtifactRefused, ModelError
+from xgserve.model import load_model
+from xgserve.names import ModelName
 from xgserve.registry import Registry
 
 
@@ -22,24 +25,43 @@ def comet() -> Iterator[StandIn]:
 Files = dict[str, bytes]
 
 HOSTILE: dict[str, tuple[Callable[[], Files], str]] = {
-    "untrusted types": (hostile.untrusted_types, "posix.system"),
     "NaN": (hostile.nan, "no probability within [0, 1]"),
     "never ends": (hostile.never_ends, "within 5 s"),
-    "hoard": (hostile.hoard, "MB of memory"),
-    "hoard of trusted types": (hostile.memory_hog, "not a classifier"),
+    "hoard": (lambda: hostile.hoard(100), "MB of memory"),
     "crash": (hostile.crashes, "was killed by SIGSEGV"),
 }
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_skops_files(kind: str, comet: StandIn, tmp_path: Path) -> None:
+def test_the_trial_refuses(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "MEMORY_FLOOR_BYTES", 64 << 20)  # so that a small hoard will do
     make, words = HOSTILE[kind]
+    ((file, content),) = make().items()
+    (tmp_path / file).write_bytes(content)
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(ArtifactRefused) as error:
+        trial.try_artifact(
+            tmp_path / file,
+            ModelName("acme", "shots", "1.0.0"),
+            allow_pickle=True,
+            scratch=tmp_path / "scratch",
+            seconds=5 if kind == "never ends" else 60,
+        )
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [(hostile.untrusted_types, "posix.system"), (hostile.far_tree, "a node that does not exist")],
+    ids=["untrusted types", "damaged tree"],
+)
+def test_what_is_refused_is_not_kept(make: Callable[[], Files], words: str, comet: StandIn, tmp_path: Path) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(make()))
-    registry = Registry(settings(tmp_path, comet, trial_timeout_s=5 if kind == "never ends" else 60))
+    registry = Registry(settings(tmp_path, comet))
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (422, "artifact_refused")
-    assert words in str(error), str(error)
-    assert not list((tmp_path / "models").rglob("*.skops")), "what is refused is not kept"
+    assert words in str(error)
+    assert not list((tmp_path / "models").rglob("*.skops"))
     assert registry.active is not None
     assert 0 < registry.active.check() < 1
 

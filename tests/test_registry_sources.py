@@ -10,6 +10,7 @@ import pytest
 from tests import hostile
 from tests.comet_standin import StandIn, slowly
 from tests.helpers_registry import put_in_cache, refusal, settings
+from tests.serving_helpers import bundle, bundled_models
 from xgserve.registry import Activation, Registry
 
 
@@ -156,6 +157,23 @@ def test_the_list_names_every_source(tmp_path: Path, comet: StandIn) -> None:
     comet.asked.clear()
     assert registry.available() == listed
     assert comet.asked == [], "the registry's answer is kept for a while"
+
+
+def test_the_list_begins_with_the_default_and_each_model_with_its_newest_version(tmp_path: Path) -> None:
+    for model, version in (("a", "9.0.0"), ("xg-default", "1.9.0"), ("xg-default", "1.10.0"), ("b", "1.0.0")):
+        bundle(tmp_path / "bundled", hostile.good_estimator(), model, version)
+    for version in ("1.9.0", "1.10.0"):  # the newest is not the one used last
+        put_in_cache(tmp_path, version, 0.5)
+    with bundled_models(tmp_path / "bundled"):
+        listed = Registry(settings(tmp_path, default_model="bundled/xg-default")).available()
+    assert [f"{entry['workspace']}/{entry['model']}:{entry['version']}" for entry in listed] == [
+        "bundled/xg-default:1.10.0",
+        "bundled/xg-default:1.9.0",
+        "bundled/a:9.0.0",
+        "bundled/b:1.0.0",
+        "acme/shots:1.10.0",
+        "acme/shots:1.9.0",
+    ]
 
 
 def test_a_registry_that_fails_is_an_entry_of_the_list(tmp_path: Path, comet: StandIn) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from db.serving import Activations
@@ -16,7 +16,8 @@ from tests.comet_standin import StandIn
 from tests.helpers_registry import put_in_cache, refusal, settings
 from tests.serving_helpers import process
 from xgserve.client import ServingClient
-from xgserve.registry import Registry, RegistryError
+from xgserve.errors import RegistryError
+from xgserve.registry import Registry
 
 # A thousand take minutes: XG_TEST_SWAPS=1000 pytest tests/test_registry_swap.py -k production -s --timeout=1200
 SWAPS = int(os.environ.get("XG_TEST_SWAPS", "30"))

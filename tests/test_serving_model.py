@@ -31,7 +31,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.serving_helpers import bundle, goals, mixed_model, numeric_model, shots
-from xgserve.model import InvalidFrame, Model, ModelError, ModelName, load_model
+from xgserve.errors import InvalidFrame, ModelError
+from xgserve.model import Model, load_model
+from xgserve.names import ModelName
 
 NAME = ModelName("someone", "xg", "1.0.0")
 SHOTS = shots()

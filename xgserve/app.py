@@ -1,36 +1,31 @@
 """The routes of the prediction service and their JSON, nothing else."""
 
-import hmac
 import json
 import logging
-import math
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, urlsplit
 
 import bottle
 from bottle import request, response
 
 from db.connection import DatabaseError
-from db.serving import LogQuery, check, timestamp
-from xgserve import metrics
-from xgserve.errors import ApiError, as_api_error, error_body
+from db.serving import check
+from xgserve import incoming, metrics
+from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body
 from xgserve.frames import parse_frame
 from xgserve.journal import Journal, request_id
 from xgserve.logpage import level_name, render
-from xgserve.model import Model, ModelError
-from xgserve.registry import Activation, Registry, RegistryError
-from xgserve.settings import LEVELS, Settings
+from xgserve.model import Model
+from xgserve.registry import Activation, Registry
+from xgserve.settings import Settings
 
 logger = logging.getLogger("xgserve.app")
 
-MAX_LOG_LIMIT = 1000
 # Asked for all the time by machines: not worth a row each, unless something is wrong.
 QUIET_ROUTES = ("/health", "/ready", "/metrics", "/logs")
 SANE_REQUEST_ID = re.compile(r"[!-~]{1,128}")
@@ -89,9 +84,8 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
             raise ApiError(404, "not_found", f"there is no {path} here; the routes are {routes}")
         if error.status_code == 405:
             allowed = error.headers["Allow"]
-            raise ApiError(
-                405, "method_not_allowed", f"{path} does not take {method}, only {allowed}", {}, {"Allow": allowed}
-            )
+            message = f"{path} does not take {method}, only {allowed}"
+            raise ApiError(405, "method_not_allowed", message, headers={"Allow": allowed})
         raise ApiError(error.status_code, "bad_request", str(error.body))
 
     def _note(self, environ: Mapping[str, Any], status: int, seconds: float) -> None:
@@ -132,9 +126,11 @@ def __getattr__(name: str) -> Service:
 def _answer_error(
     exception: Exception, identity: str, environ: dict[str, Any], start: Callable[[str, Headers], Any]
 ) -> list[bytes]:
-    error = as_api_error(exception)
-    if error.code == "internal":
-        logger.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"][:200], exc_info=exception)
+    if isinstance(exception, ServiceError):
+        error = exception
+    else:
+        logger.error("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"][:200], exc_info=exception)
+        error = ServiceError("the service failed on this request; its log has the details")
     environ["xgserve.note"] = f"{error.code}: {error}"
     body = error_body(error.code, str(error), {**error.details, "request_id": identity})
     status = HTTPStatus(error.status)
@@ -147,26 +143,26 @@ def _add_routes(app: Service) -> None:
     @app.post("/predict")
     def predict() -> bytes:
         model = _active(app)
-        _check_if_match(model)
-        frame = parse_frame(_json_body(app.settings))
+        incoming.check_if_match(model)
+        frame = parse_frame(incoming.json_body(app.settings.max_body_bytes))
         columns = frame.columns
         if columns is None:
             columns = {feature.name: [] for feature in model.features}
         probabilities = model.predict(model.frame(columns, frame.index))
         app.metrics.rows_scored(model, len(probabilities))
         request.environ["xgserve.note"] = f"{len(probabilities)} rows by {model.id}"
-        answer = {"predictions": probabilities.tolist(), "index": list(frame.index), "model": _identity(model)}
+        answer = {"predictions": probabilities.tolist(), "index": list(frame.index), "model": model.identity}
         return _json(answer)
 
     @app.post("/download_registry_model")
     def download_registry_model() -> bytes:
-        _check_admin(app.settings)
-        wanted = _model_request(_json_body(app.settings))
+        incoming.check_may_swap(app.settings.admin_token)
+        wanted = incoming.model_request(incoming.json_body(app.settings.max_body_bytes))
         return _swap(app, lambda: app.registry.activate(*wanted))
 
     @app.post("/rollback")
     def rollback() -> bytes:
-        _check_admin(app.settings)
+        incoming.check_may_swap(app.settings.admin_token)
         return _swap(app, app.registry.rollback)
 
     @app.get("/model")
@@ -177,13 +173,12 @@ def _add_routes(app: Service) -> None:
 
     @app.get("/models")
     def models() -> bytes:
-        active = app.registry.active
-        return _json({"models": app.registry.available(), "active": _identity(active) if active else None})
+        return _json({"models": app.registry.available(), "active": _active_identity(app)})
 
     @app.get("/logs")
     def logs() -> bytes:
-        asked = _query("limit", "level", "since", "before", "request_id", "q")
-        query = _log_query(asked)
+        asked = incoming.parameters(*incoming.LOG_PARAMETERS)
+        query = incoming.log_query(asked)
         try:
             found = app.journal.read(query)
         except DatabaseError as error:
@@ -191,7 +186,7 @@ def _add_routes(app: Service) -> None:
         rows = [{**row, "level": level_name(row["level"])} for row in found]
         next_before = rows[-1]["id"] if len(rows) == query.limit else None
         response.set_header("Vary", "Accept")
-        if "text/html" in _header("Accept", ""):
+        if "text/html" in incoming.header("Accept"):
             response.content_type = "text/html; charset=utf-8"
             response.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
             return render(rows, asked, next_before).encode()
@@ -203,7 +198,11 @@ def _add_routes(app: Service) -> None:
 
     @app.get("/ready")
     def ready() -> bytes:
-        checks = {"model": _model_state(app), "database": _database_state(app), "stored_model": _stored_state(app)}
+        checks = {
+            "model": _model_state(app),
+            "database": _database_state(app),
+            "stored_model": _state(app.registry.startup_problem),
+        }
         # a stored model that failed at the start is replaced by the bundled one, so the service can serve
         is_ready = checks["model"]["ok"] and checks["database"]["ok"]
         if not is_ready:
@@ -222,23 +221,6 @@ def _json(answer: Mapping[str, Any]) -> bytes:
     return json.dumps(answer, allow_nan=False, default=str).encode()
 
 
-def _header(name: str, default: str = "") -> str:
-    """Return a header's bytes as latin-1 text; Bottle's own `get_header` fails on what is not UTF-8."""
-    key = "CONTENT_TYPE" if name == "Content-Type" else f"HTTP_{name.upper().replace('-', '_')}"
-    return str(request.environ.get(key, default))
-
-
-def _identity(model: Model) -> dict[str, str]:
-    name = model.name
-    return {
-        "id": model.id,
-        "workspace": name.workspace,
-        "model": name.name,
-        "version": name.version,
-        "digest": model.digest,
-    }
-
-
 def _active(app: Service) -> Model:
     model = app.registry.active
     if model is None:
@@ -251,86 +233,9 @@ def _active(app: Service) -> Model:
     return model
 
 
-def _check_if_match(model: Model) -> None:
-    wanted = _header("If-Match", "*").strip()
-    if wanted != "*" and model.id not in [tag.strip().strip('"') for tag in wanted.split(",")]:
-        raise ApiError(
-            412,
-            "model_changed",
-            f"the active model is {model.id}, not {wanted[:300]}; nothing was scored",
-            {"active": _identity(model)},
-        )
-
-
-def _check_admin(settings: Settings) -> None:
-    """Let only those change the model who may: the holder of the token, and no web page of somebody else."""
-    origin = _header("Origin")
-    if origin and urlsplit(origin).netloc != _header("Host"):
-        raise ApiError(403, "cross_origin", "other web sites must not change the model")
-    if settings.admin_token is None:
-        return
-    scheme, _, token = _header("Authorization", "").partition(" ")
-    right = hmac.compare_digest(token.strip().encode("latin-1"), settings.admin_token.encode())
-    if scheme.lower() != "bearer" or not right:
-        raise ApiError(
-            401,
-            "unauthorized",
-            "changing the model needs the header Authorization: Bearer <token>, with the token of XG_ADMIN_TOKEN",
-            {},
-            {"WWW-Authenticate": "Bearer"},
-        )
-
-
-def _json_body(settings: Settings) -> Any:
-    content_type = _header("Content-Type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise ApiError(
-            415,
-            "unsupported_media_type",
-            f"the body must be JSON with Content-Type: application/json, not {content_type[:100] or 'none'}",
-        )
-    if _header("Content-Encoding", "identity").lower() != "identity":
-        raise ApiError(415, "unsupported_media_type", "the body must not be compressed")
-    if "HTTP_TRANSFER_ENCODING" in request.environ:  # waitress decodes chunks; other servers may not
-        raise ApiError(411, "length_required", "send the body with a Content-Length")
-    length = max(0, request.content_length)
-    if length > settings.max_body_bytes:
-        limit = settings.max_body_bytes / (1 << 20)
-        raise ApiError(
-            413,
-            "too_large",
-            f"the body has {length:,} bytes, more than the {limit:g} MB of XG_MAX_BODY_MB; send fewer rows at a time",
-        )
-    body = request.environ["wsgi.input"].read(length)
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ApiError(400, "invalid_json", f"the body is not JSON: {what}") from error
-
-
-def _refuse_constant(token: str) -> NoReturn:
-    raise ValueError(f"{token} is not a JSON value; send null for a missing one")
-
-
-def _model_request(body: Any) -> tuple[str, str, str | None]:
-    if not isinstance(body, dict):
-        raise ApiError(422, "invalid_request", 'the body must be {"workspace": ..., "model": ..., "version": ...}')
-    unknown = sorted(body.keys() - {"workspace", "model", "version"})
-    if unknown:
-        raise ApiError(422, "invalid_request", f"unknown keys: {', '.join(unknown)[:200]}", {"unknown": unknown[:50]})
-    for key in ("workspace", "model"):
-        if not isinstance(body.get(key), str) or not body[key].strip():
-            raise ApiError(422, "invalid_request", f'"{key}" must be a text that is not empty', {"key": key})
-    version = body.get("version")
-    if not isinstance(version, str | None):
-        raise ApiError(
-            422,
-            "invalid_request",
-            '"version" must be a text such as "1.0.0", or null for the newest',
-            {"key": "version"},
-        )
-    return body["workspace"].strip(), body["model"].strip(), (version.strip() or None) if version else None
+def _active_identity(app: Service) -> dict[str, str] | None:
+    active = app.registry.active
+    return active.identity if active else None
 
 
 def _swap(app: Service, change: Callable[[], Activation]) -> bytes:
@@ -338,9 +243,8 @@ def _swap(app: Service, change: Callable[[], Activation]) -> bytes:
         activation = change()
     except RegistryError as error:
         app.metrics.swap(error.code)
-        active = app.registry.active
-        details = {**error.details, "active": _identity(active) if active else None}
-        raise ApiError(error.status, error.code, str(error), details) from error
+        error.details["active"] = _active_identity(app)
+        raise
     except Exception:
         app.metrics.swap("internal")
         raise
@@ -349,77 +253,25 @@ def _swap(app: Service, change: Callable[[], Activation]) -> bytes:
     return _json({"source": activation.source, "model": activation.model.describe()})
 
 
-def _query(*allowed: str) -> dict[str, str]:
-    """Return the request's parameters; empty ones, as forms send them, count as not given."""
-    asked: dict[str, str] = {}
-    for name, value in parse_qsl(request.query_string, keep_blank_values=True):
-        if name not in allowed:
-            raise _bad_parameter(name[:100], f"is unknown; there are {', '.join(allowed)}")
-        if name in asked:
-            raise _bad_parameter(name, "is given twice")
-        asked[name] = value.strip()
-    return {name: value for name, value in asked.items() if value}
-
-
-def _bad_parameter(name: str, why: str) -> ApiError:
-    return ApiError(400, "invalid_parameter", f"{name} {why}", {"parameter": name})
-
-
-def _log_query(asked: Mapping[str, str]) -> LogQuery:
-    limit = asked.get("limit", "100")
-    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MAX_LOG_LIMIT:
-        raise _bad_parameter("limit", f"must be a whole number from 1 to {MAX_LOG_LIMIT}")
-    level = asked.get("level", "DEBUG").upper()
-    if level not in LEVELS:
-        raise _bad_parameter("level", f"must be one of {', '.join(LEVELS)}")
-    text = asked.get("q")
-    if text is not None and len(text) > 200:
-        raise _bad_parameter("q", "must not be longer than 200 characters")
-    return LogQuery(
-        limit=int(limit),
-        min_level=int(getattr(logging, level)),
-        since=_moment("since", asked.get("since")),
-        before=_moment("before", asked.get("before")),
-        request_id=asked.get("request_id"),
-        text=text,
-    )
-
-
-def _moment(name: str, text: str | None) -> int | str | None:
-    """Read a row's id or an ISO time (UTC, if it names no zone)."""
-    if text is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,18}", text):
-        return int(text)
-    try:
-        # the "+" of a zone is a space in a query that was not encoded
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        raise _bad_parameter(name, "must be the id of a row or a time such as 2024-01-31T19:30:00Z") from None
-
-
 def _model_state(app: Service) -> dict[str, Any]:
     model = app.registry.active
     if model is None:
-        return {"ok": False, "problem": "no model is loaded"}
+        return _state("no model is loaded")
     try:
-        probability = model.check()
+        return _state(None, id=model.id, golden_probability=model.check())
     except ModelError as error:
-        return {"ok": False, "id": model.id, "problem": str(error)}
-    return {"ok": math.isfinite(probability), "id": model.id, "golden_probability": probability}
+        return _state(str(error), id=model.id)
 
 
 def _database_state(app: Service) -> dict[str, Any]:
-    problem = app.journal.problem
-    if problem is None:
-        try:
-            check(app.journal.database)
-        except DatabaseError as error:
-            problem = str(error)
-    return {"ok": problem is None, **({"problem": problem} if problem else {})}
+    if app.journal.problem is not None:
+        return _state(app.journal.problem)
+    try:
+        check(app.journal.database)
+    except DatabaseError as error:
+        return _state(str(error))
+    return _state(None)
 
 
-def _stored_state(app: Service) -> dict[str, Any]:
-    problem = app.registry.startup_problem
-    return {"ok": problem is None, **({"problem": problem} if problem else {})}
+def _state(problem: str | None, **details: object) -> dict[str, Any]:
+    return {"ok": problem is None, **details} | ({"problem": problem} if problem else {})

@@ -18,8 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xgserve.model import ModelName
-from xgserve.names import SAFE_NAME
+from xgserve.names import SAFE_NAME, ModelName
 
 MANIFEST = "manifest.json"
 TEMPORARY_PREFIX = ".temporary-"

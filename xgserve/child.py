@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from xgserve.registry_errors import BY_CODE, RegistryError
+from xgserve.errors import BY_CODE, RegistryError
 
 # What a child may need to run at all; everything else, secrets above all, stays behind.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")

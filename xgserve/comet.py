@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 
 from xgserve.artifacts import unpack
 from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
-from xgserve.names import SAFE_NAME, version_order
-from xgserve.registry_errors import (
+from xgserve.errors import (
     DownloadFailed,
     DownloadTooSlow,
     KeyRefused,
@@ -27,6 +26,7 @@ from xgserve.registry_errors import (
     StorageFailed,
     UnknownModel,
 )
+from xgserve.names import SAFE_NAME, version_order
 
 API_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xgserve.model import InvalidFrame
+from xgserve.errors import InvalidFrame
 
 FORMS = (
     'send what pandas writes: {"column": {"0": value}} (df.to_json()), [{"column": value}] (orient="records") or '
@@ -39,7 +39,7 @@ def parse_frame(body: Any) -> ParsedFrame:
     if isinstance(body, list):
         return _records(body)
     if not isinstance(body, dict):
-        raise InvalidFrame(f"the body is not a frame: {FORMS}", {})
+        raise InvalidFrame(f"the body is not a frame: {FORMS}")
     if body.keys() == {"columns", "index", "data"} and all(isinstance(part, list) for part in body.values()):
         return _split(body["columns"], body["index"], body["data"])
     return _columns(body)
@@ -51,24 +51,24 @@ def _records(records: list[Any]) -> ParsedFrame:
     first = records[0]
     for row, record in enumerate(records):
         if not isinstance(record, dict):
-            raise InvalidFrame(f"row {row} is not an object: {FORMS}", {"row": row})
+            raise InvalidFrame(f"row {row} is not an object: {FORMS}", row=row)
         if record.keys() != first.keys():
             differing = sorted(record.keys() ^ first.keys())[:10]
-            raise InvalidFrame(f"row {row} has other columns than row 0", {"row": row, "columns": differing})
+            raise InvalidFrame(f"row {row} has other columns than row 0", row=row, columns=differing)
     return ParsedFrame({name: [record[name] for record in records] for name in first}, range(len(records)))
 
 
 def _split(names: list[Any], index: list[Any], data: list[Any]) -> ParsedFrame:
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        raise InvalidFrame("columns must be texts, each one once", {})
+        raise InvalidFrame("columns must be texts, each one once")
     if len(index) != len(data):
-        raise InvalidFrame(f"index has {len(index)} labels for {len(data)} rows of data", {})
+        raise InvalidFrame(f"index has {len(index)} labels for {len(data)} rows of data")
     for row, label in enumerate(index):
         if not isinstance(label, Label):
-            raise InvalidFrame("the labels of the index must be texts or numbers", {"row": row})
+            raise InvalidFrame("the labels of the index must be texts or numbers", row=row)
     for row, values in enumerate(data):
         if not isinstance(values, list) or len(values) != len(names):
-            raise InvalidFrame(f"row {row} of data must be a list of {len(names)} values", {"row": row})
+            raise InvalidFrame(f"row {row} of data must be a list of {len(names)} values", row=row)
     columns = zip(*data, strict=True) if data else ([] for _ in names)
     return ParsedFrame({name: list(column) for name, column in zip(names, columns, strict=True)}, index)
 
@@ -78,7 +78,7 @@ def _columns(body: dict[str, Any]) -> ParsedFrame:
     columns: dict[str, list[Any]] = {}
     for number, (name, column) in enumerate(body.items()):
         if not isinstance(column, dict):
-            raise InvalidFrame(f"column {name[:100]!r} is not an object: {FORMS}", {"column": name[:100]})
+            raise InvalidFrame(f"column {name[:100]!r} is not an object: {FORMS}", column=name[:100])
         found = list(column)
         if number == 0:
             labels = found
@@ -89,7 +89,7 @@ def _columns(body: dict[str, Any]) -> ParsedFrame:
         else:
             differing = sorted(column.keys() ^ set(labels))[:10]
             raise InvalidFrame(
-                f"column {name[:100]!r} has other rows than the first column", {"column": name[:100], "rows": differing}
+                f"column {name[:100]!r} has other rows than the first column", column=name[:100], rows=differing
             )
     if all(map(_INTEGER.fullmatch, labels)):
         return ParsedFrame(columns, [int(label) for label in labels])

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from bottle import SimpleTemplate
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+from xgserve.settings import LEVELS
 
 # Values in {{...}} are escaped by the template engine.
 _PAGE = SimpleTemplate(

@@ -73,7 +73,7 @@ class _State(Collector):
             "xg_active_model_info", "The active model", labels=["id", "workspace", "model", "version", "digest"]
         )
         if (model := self._active()) is not None:
-            info.add_metric([model.id, model.name.workspace, model.name.name, model.name.version, model.digest], 1)
+            info.add_metric(list(model.identity.values()), 1)
         yield info
         yield CounterMetricFamily(
             "xg_log_rows_dropped", "Log rows that were given up because the disk failed", value=self._dropped_log_rows()

@@ -1,9 +1,22 @@
-"""What models, workspaces and versions may be called, and which version is newer."""
+"""What models, workspaces and versions are called, and which version is newer."""
 
 import re
+from dataclasses import dataclass
 
 # May become the name of a folder: no separators, no leading dot.
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """Where a model comes from in words: `workspace/name:version`."""
+
+    workspace: str
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.workspace}/{self.name}:{self.version}"
 
 
 def version_order(version: str) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:

@@ -17,19 +17,17 @@ from typing import Any, Literal
 
 from db.connection import DatabaseError
 from db.serving import Activations, StoredActivation
-from xgserve.artifacts import find_artifact, keep_model
+from xgserve.artifacts import PICKLE_SUFFIXES, find_artifact, keep_model
 from xgserve.cache import CachedModel, ModelCache
 from xgserve.comet import Comet
-from xgserve.journal import request_id
-from xgserve.model import PICKLE_SUFFIXES, Model, ModelError, ModelName, load_model
-from xgserve.names import SAFE_NAME, version_order
-from xgserve.registry_errors import (
+from xgserve.errors import (
     ArtifactRefused,
     Busy,
     DownloadFailed,
     DownloadTooSlow,
     InvalidName,
     KeyMissing,
+    ModelError,
     NothingToRollBack,
     PickleNotAllowed,
     RegistryError,
@@ -37,10 +35,11 @@ from xgserve.registry_errors import (
     UnknownModel,
     WorkspaceNotAllowed,
 )
+from xgserve.journal import request_id
+from xgserve.model import Model, load_model
+from xgserve.names import SAFE_NAME, ModelName, version_order
 from xgserve.settings import Settings
 from xgserve.trial import environment, try_artifact
-
-__all__ = ["Activation", "Registry", "RegistryError"]
 
 logger = logging.getLogger("xgserve.registry")
 
@@ -70,6 +69,7 @@ class Registry:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._default_model = settings.default_model.removeprefix(f"{BUNDLED}/")
         self._cache = ModelCache(settings.data_dir / "models")
         self._comet = (
             Comet(settings.comet_api_key, settings.comet_url, settings.model_max_bytes)
@@ -153,17 +153,15 @@ class Registry:
     def available(self) -> list[dict[str, Any]]:
         """Return what can be activated: `{"workspace", "model", "version", "source", "active", ...}`, one each.
 
+        The bundled models come first, the default before the others; of each model, the newest version comes first.
         What only the registry has is listed with `"source": "registry"` and its `stages`. A registry that fails or
         is slow gives one entry of that source with `problem` instead.
         """
-        names: dict[ModelName, Source] = {
-            ModelName(BUNDLED, folder.parent.name, folder.name): "bundled"
-            for folder in sorted(BUNDLED_FOLDER.glob("*/*"), key=lambda path: version_order(path.name), reverse=True)
-            if folder.is_dir()
-        }
-        for cached in self._cache.models():
-            if self._allows(cached.name.workspace):
-                names[cached.name] = "cache"
+        names: dict[ModelName, Source] = dict.fromkeys(self._bundled(), "bundled")
+        cached = [model.name for model in self._cache.models() if self._allows(model.name.workspace)]
+        cached.sort(key=lambda name: version_order(name.version), reverse=True)
+        cached.sort(key=lambda name: (name.workspace, name.name))
+        names |= dict.fromkeys(cached, "cache")
         offered, problem = self._offered()
         stages = {ModelName(entry["workspace"], entry["model"], entry["version"]): entry["stages"] for entry in offered}
         active = self._active
@@ -353,8 +351,14 @@ class Registry:
         return None if self._active is not None and name == self._active.name else name
 
     def _default(self) -> ModelName:
-        model = self._settings.default_model.removeprefix(f"{BUNDLED}/")
+        model = self._default_model
         return ModelName(BUNDLED, model, _bundled_versions(model)[0])
+
+    def _bundled(self) -> list[ModelName]:
+        """Return the bundled models: the default first, of each the newest version first."""
+        models = {path.parents[1].name for path in BUNDLED_FOLDER.glob("*/*/model.skops")}
+        default_first = sorted(models, key=lambda model: (model != self._default_model, model))
+        return [ModelName(BUNDLED, model, version) for model in default_first for version in _bundled_versions(model)]
 
     def _sweep(self) -> None:
         try:

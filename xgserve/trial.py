@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
-from xgserve.model import ModelError, ModelName, load_model
-from xgserve.registry_errors import ArtifactRefused
+from xgserve.errors import ArtifactRefused, ModelError
+from xgserve.model import load_model
+from xgserve.names import ModelName
 
 # Forests unpack to several times their size on disk.
 MEMORY_PER_ARTIFACT_BYTE = 16

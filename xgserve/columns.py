@@ -1,0 +1,176 @@
+"""The caller's values, checked and cast to the frame that the model wants; what is wrong is named by row and column."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from xgserve.errors import InvalidFrame, short
+from xgserve.signature import Feature, is_null
+
+MAX_PROBLEMS_LISTED = 10
+MAX_COLUMNS_LISTED = 50
+
+
+def to_frame(
+    features: Sequence[Feature], columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]
+) -> pd.DataFrame:
+    """Return the columns as the features want them: checked, cast, in the order of `features`.
+
+    `index` labels the rows, one label for each value of every column.
+
+    Raises:
+        InvalidFrame: missing or unknown columns, or values that the model cannot take.
+    """
+    _check_names(features, columns)
+    problems = Problems(index)
+    arrays = [_cast(feature, columns[feature.name], problems) for feature in features]
+    problems.raise_if_any()
+    names = [feature.name for feature in features]
+    labels = pd.Index(list(index), dtype=object)  # pandas must not guess: it fails on some odd texts
+    if all(array.dtype == np.float64 for array in arrays):  # one block: cheaper here, and for scikit-learn
+        return pd.DataFrame(np.column_stack(arrays), index=labels, columns=names, copy=False)
+    # an explicit dtype, because pandas makes text columns of its own kind, in which None turns into NaN
+    series = {
+        name: pd.Series(array, index=labels, dtype=array.dtype, copy=False)
+        for name, array in zip(names, arrays, strict=True)
+    }
+    return pd.DataFrame(series, index=labels, columns=names, copy=False)
+
+
+class Problems:
+    """Collects the offending values of a frame; counts all, lists the first few."""
+
+    def __init__(self, index: Sequence[Hashable]) -> None:
+        self._index = index
+        self._listed: list[dict[str, Any]] = []
+        self._rows: set[int] = set()
+        self._count = 0
+
+    def add_where(
+        self,
+        mask: Sequence[bool] | npt.NDArray[np.bool_],
+        column: str | None,
+        values: Sequence[Any],
+        why: str,
+    ) -> None:
+        """Note each of a column's values (of the whole row's, if it is None) where `mask` is true."""
+        positions = np.flatnonzero(mask)
+        self._count += len(positions)
+        self._rows.update(positions.tolist())
+        for position in positions[: MAX_PROBLEMS_LISTED - len(self._listed)]:
+            self._listed.append(
+                {
+                    "row": self._index[position],
+                    "column": column,
+                    "value": _showable(values[position]),
+                    "problem": why,
+                }
+            )
+
+    def raise_if_any(self) -> None:
+        """Refuse the frame if anything was noted.
+
+        Raises:
+            InvalidFrame: something was.
+        """
+        if not self._count:
+            return
+        first = self._listed[0]
+        where = f"row {short(first['row'])}" + (f", column {first['column']}" if first["column"] else "")
+        raise InvalidFrame(
+            f"{len(self._rows)} row{'s' if len(self._rows) > 1 else ''} cannot be scored; {where}: {first['problem']}",
+            rows=self._listed,
+            row_count=len(self._rows),
+            problem_count=self._count,
+        )
+
+
+def _check_names(features: Sequence[Feature], columns: Mapping[str, Any]) -> None:
+    missing = [feature.name for feature in features if feature.name not in columns]
+    if not missing and len(columns) == len(features):
+        return
+    known = {feature.name for feature in features}
+    unknown = [str(column) for column in columns if column not in known]
+    parts = [
+        f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({short(', '.join(names))})"
+        for names, word in ((missing, "missing"), (unknown, "unknown"))
+        if names
+    ]
+    raise InvalidFrame(
+        f"the frame has {' and '.join(parts)}; GET /model lists what the model wants",
+        missing=missing[:MAX_COLUMNS_LISTED],
+        unknown=[short(name) for name in unknown[:MAX_COLUMNS_LISTED]],
+        missing_count=len(missing),
+        unknown_count=len(unknown),
+    )
+
+
+def _cast(feature: Feature, values: Sequence[Any], problems: Problems) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any]
+    if feature.kind == "number" or feature.holds(int, float):
+        array = _cast_numbers(feature.name, values, problems)
+        if not feature.nullable:
+            problems.add_where(np.isnan(array), feature.name, values, "must not be null")
+    else:
+        array = _cast_categories(feature, values, problems)
+    if feature.categories is not None and not feature.takes_unknown:
+        known = {*feature.categories, None}
+        strange = [
+            isinstance(value, Hashable) and not is_null(value) and value not in known  # the others are named already
+            for value in values
+        ]
+        problems.add_where(strange, feature.name, values, "is not a category that the model knows")
+    return array
+
+
+def _cast_numbers(name: str, values: Sequence[Any], problems: Problems) -> npt.NDArray[np.float64]:
+    if not set(map(type, values)) <= {int, float, bool, NoneType}:
+        odd = [not isinstance(value, int | float | None) for value in values]
+        problems.add_where(odd, name, values, "must be a number")
+        values = [1.0 if is_odd else value for value, is_odd in zip(values, odd, strict=True)]
+    try:
+        array = np.array(values, dtype=np.float64)
+    except OverflowError:  # an integer beyond the range of floats
+        array = np.array([_float(value) for value in values])
+    infinite = np.isinf(array)
+    if infinite.any():
+        problems.add_where(infinite, name, values, "must be a finite number")
+    return array
+
+
+def _float(value: float | None) -> float:
+    try:
+        return math.nan if value is None else float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _cast_categories(feature: Feature, values: Sequence[Any], problems: Problems) -> npt.NDArray[np.object_]:
+    allowed: tuple[type, ...] = (str, int, float, bool)
+    why = "must be text, a number or true/false"
+    if feature.holds(str):
+        allowed, why = (str,), "must be text"
+    elif feature.holds(bool):
+        allowed, why = (bool,), "must be true or false"
+    null = [is_null(value) for value in values]
+    odd = [not missing and not isinstance(value, allowed) for value, missing in zip(values, null, strict=True)]
+    problems.add_where(odd, feature.name, values, why)
+    if not feature.nullable:
+        problems.add_where(null, feature.name, values, "must not be null")
+    array = np.empty(len(values), dtype=object)
+    array[:] = [feature.null if missing else value for value, missing in zip(values, null, strict=True)]
+    return array
+
+
+def _showable(value: Any) -> Any:
+    """Return a value that is safe and short in a JSON answer."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    return short(value)

@@ -1,0 +1,184 @@
+"""What a request says, read and checked: its headers, its JSON body, its query."""
+
+import hmac
+import json
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, urlsplit
+
+from bottle import request
+
+from db.serving import LogQuery, timestamp
+from xgserve.errors import ApiError
+from xgserve.model import Model
+from xgserve.settings import LEVELS
+
+MAX_LOG_LIMIT = 1000
+LOG_PARAMETERS = ("limit", "level", "since", "before", "request_id", "q")
+
+
+def header(name: str, default: str = "") -> str:
+    """Return a header's bytes as latin-1 text; Bottle's own `get_header` fails on what is not UTF-8."""
+    key = "CONTENT_TYPE" if name == "Content-Type" else f"HTTP_{name.upper().replace('-', '_')}"
+    return str(request.environ.get(key, default))
+
+
+def check_if_match(model: Model) -> None:
+    """Hold `If-Match` against the active model.
+
+    Raises:
+        ApiError: the caller means another model.
+    """
+    wanted = header("If-Match", "*").strip()
+    if wanted != "*" and model.id not in [tag.strip().strip('"') for tag in wanted.split(",")]:
+        raise ApiError(
+            412,
+            "model_changed",
+            f"the active model is {model.id}, not {wanted[:300]}; nothing was scored",
+            active=model.identity,
+        )
+
+
+def check_may_swap(admin_token: str | None) -> None:
+    """Let only those change the model who may: the holder of the token, and no web page of somebody else.
+
+    Raises:
+        ApiError: the caller may not.
+    """
+    origin = header("Origin")
+    if origin and urlsplit(origin).netloc != header("Host"):
+        raise ApiError(403, "cross_origin", "other web sites must not change the model")
+    if admin_token is None:
+        return
+    scheme, _, token = header("Authorization").partition(" ")
+    right = hmac.compare_digest(token.strip().encode("latin-1"), admin_token.encode())
+    if scheme.lower() != "bearer" or not right:
+        raise ApiError(
+            401,
+            "unauthorized",
+            "changing the model needs the header Authorization: Bearer <token>, with the token of XG_ADMIN_TOKEN",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def json_body(max_bytes: int) -> Any:
+    """Return the body, parsed.
+
+    Raises:
+        ApiError: it is not JSON, not said to be JSON, or larger than `max_bytes`.
+    """
+    content_type = header("Content-Type").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise ApiError(
+            415,
+            "unsupported_media_type",
+            f"the body must be JSON with Content-Type: application/json, not {content_type[:100] or 'none'}",
+        )
+    if header("Content-Encoding", "identity").lower() != "identity":
+        raise ApiError(415, "unsupported_media_type", "the body must not be compressed")
+    if header("Transfer-Encoding"):  # waitress decodes chunks; other servers may not
+        raise ApiError(411, "length_required", "send the body with a Content-Length")
+    length = max(0, request.content_length)
+    if length > max_bytes:
+        limit = max_bytes / (1 << 20)
+        raise ApiError(
+            413,
+            "too_large",
+            f"the body has {length:,} bytes, more than the {limit:g} MB of XG_MAX_BODY_MB; send fewer rows at a time",
+        )
+    body = request.environ["wsgi.input"].read(length)
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ApiError(400, "invalid_json", f"the body is not JSON: {what}") from error
+
+
+def _refuse_constant(token: str) -> NoReturn:
+    raise ValueError(f"{token} is not a JSON value; send null for a missing one")
+
+
+def model_request(body: Any) -> tuple[str, str, str | None]:
+    """Return the workspace, model and version that the body of `POST /download_registry_model` asks for.
+
+    Raises:
+        ApiError: it does not say so.
+    """
+    if not isinstance(body, dict):
+        raise _unusable('the body must be {"workspace": ..., "model": ..., "version": ...}')
+    unknown = sorted(body.keys() - {"workspace", "model", "version"})
+    if unknown:
+        raise _unusable(f"unknown keys: {', '.join(unknown)[:200]}", unknown=unknown[:50])
+    for key in ("workspace", "model"):
+        if not isinstance(body.get(key), str) or not body[key].strip():
+            raise _unusable(f'"{key}" must be a text that is not empty', key=key)
+    version = body.get("version")
+    if not isinstance(version, str | None):
+        raise _unusable('"version" must be a text such as "1.0.0", or null for the newest', key="version")
+    return body["workspace"].strip(), body["model"].strip(), (version.strip() or None) if version else None
+
+
+def _unusable(message: str, **details: Any) -> ApiError:
+    return ApiError(422, "invalid_request", message, **details)
+
+
+def parameters(*allowed: str) -> dict[str, str]:
+    """Return the request's parameters; empty ones, as forms send them, count as not given.
+
+    Raises:
+        ApiError: there is another one than those allowed, or one twice.
+    """
+    asked: dict[str, str] = {}
+    for name, value in parse_qsl(request.query_string, keep_blank_values=True):
+        if name not in allowed:
+            raise _bad_parameter(name[:100], f"is unknown; there are {', '.join(allowed)}")
+        if name in asked:
+            raise _bad_parameter(name, "is given twice")
+        asked[name] = value.strip()
+    return {name: value for name, value in asked.items() if value}
+
+
+def log_query(asked: Mapping[str, str]) -> LogQuery:
+    """Return the query that parameters among `LOG_PARAMETERS` stand for.
+
+    Raises:
+        ApiError: one of them has a value that cannot be used.
+    """
+    limit = asked.get("limit", "100")
+    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MAX_LOG_LIMIT:
+        raise _bad_parameter("limit", f"must be a whole number from 1 to {MAX_LOG_LIMIT}")
+    level = asked.get("level", "DEBUG").upper()
+    if level not in LEVELS:
+        raise _bad_parameter("level", f"must be one of {', '.join(LEVELS)}")
+    text = asked.get("q")
+    if text is not None and len(text) > 200:
+        raise _bad_parameter("q", "must not be longer than 200 characters")
+    return LogQuery(
+        limit=int(limit),
+        min_level=int(getattr(logging, level)),
+        since=_moment("since", asked.get("since")),
+        before=_moment("before", asked.get("before")),
+        request_id=asked.get("request_id"),
+        text=text,
+    )
+
+
+def _moment(name: str, text: str | None) -> int | str | None:
+    """Read a row's id or an ISO time (UTC, if it names no zone)."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,18}", text):
+        return int(text)
+    try:
+        # the "+" of a zone is a space in a query that was not encoded
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise _bad_parameter(name, "must be the id of a row or a time such as 2024-01-31T19:30:00Z") from None
+
+
+def _bad_parameter(name: str, why: str) -> ApiError:
+    return ApiError(400, "invalid_parameter", f"{name} {why}", parameter=name)

@@ -1,0 +1,136 @@
+"""The indices inside an estimator, checked before compiled code follows them: those of trees and of one-hot encoders.
+
+scikit-learn trusts them, and skops checks the types in a file, not its numbers. An index out of range can crash the
+process, or read memory that is not the model's, on the first row that happens to reach it: perhaps long after the
+trial. So each of them is looked at once, when the model is loaded.
+"""
+
+import gc
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble._gb import BaseGradientBoosting
+from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import BaseDecisionTree
+from sklearn.tree._tree import Tree
+
+from xgserve.errors import ModelError
+
+LEAF = -1  # in place of a child
+BITSET_WORDS = 8  # histogram boosting knows at most 256 categories of a column
+
+Indices = npt.NDArray[np.integer]
+
+
+def check_indices(estimator: object) -> None:
+    """Check all trees and encoders that the estimator holds, however deep: no row can lead out of their arrays.
+
+    Raises:
+        ModelError: an index is out of range, a tree takes other columns than it will be given, or an object of
+            scikit-learn brings something in place of one of its methods, which may be what checks the columns.
+    """
+    for part in _parts(estimator):
+        if type(part).__module__.startswith("sklearn."):
+            _check_methods(part)
+        match part:
+            case Tree():
+                _check_tree(part)
+            case BaseDecisionTree(tree_=tree):
+                _require(tree.n_features == part.n_features_in_, "a tree takes other columns than it is given")
+            case BaseGradientBoosting(estimators_=members):
+                _check_members(members, part.n_features_in_)
+            case BaseHistGradientBoosting(_predictors=rounds):
+                _check_histogram_boosting(part, [predictor for trees in rounds for predictor in trees])
+            case OneHotEncoder(categories_=_):
+                _check_encoder(part)
+
+
+def _parts(root: object) -> Iterator[object]:
+    """Yield the object and all that it refers to, directly or not, once each; stops at classes, modules, functions."""
+    seen: dict[int, object] = {}  # keeps each part alive, so that its id stays its own
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or isinstance(part, type | ModuleType | FunctionType):
+            continue
+        seen[id(part)] = part
+        yield part
+        if isinstance(part, np.ndarray) and part.dtype.hasobject:  # does not tell gc what it holds
+            waiting += part.ravel().tolist()
+        else:
+            waiting += gc.get_referents(part)
+
+
+def _check_methods(part: object) -> None:
+    for name in getattr(part, "__dict__", ()):
+        if callable(getattr(type(part), name, None)):
+            raise ModelError(f"the model holds a {type(part).__name__} with something else in place of its {name}")
+
+
+def _check_tree(tree: Any) -> None:
+    _require(min(tree.value.shape) > 0, "a tree has no nodes or no values")
+    inner = np.flatnonzero(tree.children_left != LEAF)
+    _check_children(inner, tree.children_left, tree.children_right)
+    _check_range(tree.feature[inner], tree.n_features, "a column")
+
+
+def _check_members(members: Any, columns: int) -> None:
+    """Check the trees of gradient boosting, whose compiled code gives all of them what the first one has checked."""
+    _require(members.ndim == 2 and members.shape[1] == 1, "a tree is not the only one of its round")
+    for member in members.flat:
+        fits = isinstance(member, BaseDecisionTree) and member.n_features_in_ == columns
+        _require(fits, "a tree takes other columns than it is given")
+
+
+def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
+    columns = boosting.n_features_in_
+    categorical = boosting._bin_mapper.is_categorical_
+    door = boosting if boosting._preprocessor is None else boosting._preprocessor
+    _require(door.n_features_in_ == columns == categorical.size, "a tree takes other columns than it is given")
+    for predictor in predictors:
+        nodes, bitsets = predictor.nodes, predictor.raw_left_cat_bitsets
+        _require(nodes.size > 0, "a tree has no nodes")
+        inner = np.flatnonzero(nodes["is_leaf"] == 0)
+        _check_children(inner, nodes["left"], nodes["right"])
+        _check_range(nodes["feature_idx"][inner], columns, "a column")
+        splits = nodes[inner][nodes["is_categorical"][inner] != 0]
+        if splits.size:
+            _require(categorical[splits["feature_idx"]].all(), "a tree looks for categories in a column of numbers")
+            _require(bitsets.shape[1] == BITSET_WORDS, "a tree has a set of categories of another size")
+            _check_range(splits["bitset_idx"], len(bitsets), "a set of categories")
+
+
+def _check_encoder(encoder: Any) -> None:
+    widths = encoder._compute_n_features_outs()
+    _require(encoder._n_features_outs == widths, "an encoder makes other columns than it has categories")
+    none = [None] * len(widths)
+    dropped = none if encoder._drop_idx_after_grouping is None else encoder._drop_idx_after_grouping.tolist()
+    grouped = encoder._default_to_infrequent_mappings if encoder._infrequent_enabled else none
+    for categories, width, drop, groups in zip(encoder.categories_, widths, dropped, grouped, strict=True):
+        codes = width if drop is None else width + 1
+        for given in (drop, groups):
+            if given is not None:
+                _check_range(np.asarray(given), codes, "a category")
+        if categories.dtype.kind in "biuf":  # these are found by bisection
+            in_order = np.array_equal(np.sort(categories), categories, equal_nan=True)
+            _require(in_order, "an encoder has categories that are not in order")
+
+
+def _check_children(inner: Indices, left: Indices, right: Indices) -> None:
+    """Check that the children of all inner nodes exist and come after them: then every walk ends."""
+    for children in (left[inner], right[inner]):
+        _check_range(children, len(left), "a node")
+        _require((children > inner).all(), "a tree leads back to a node before")
+
+
+def _check_range(indices: Indices, end: int, what: str) -> None:
+    _require(((indices >= 0) & (indices < end)).all(), f"it points to {what} that does not exist")
+
+
+def _require(condition: bool | np.bool_, why: str) -> None:
+    if not condition:
+        raise ModelError(f"the model is damaged: {why}")
