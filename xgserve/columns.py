@@ -30,8 +30,9 @@ def to_frame(
     problems = Problems(index)
     arrays = [_cast(feature, columns[feature.name], problems) for feature in features]
     problems.raise_if_any()
-    names = [feature.name for feature in features]
-    labels = pd.Index(list(index), dtype=object)  # pandas must not guess: it fails on some odd texts
+    # pandas must not guess what the texts are: it takes its time, and fails on some odd ones
+    names = pd.Index([feature.name for feature in features], dtype=object)
+    labels = pd.Index(list(index), dtype=object)
     if all(array.dtype == np.float64 for array in arrays):  # one block: cheaper here, and for scikit-learn
         return pd.DataFrame(np.column_stack(arrays), index=labels, columns=names, copy=False)
     # an explicit dtype, because pandas makes text columns of its own kind, in which None turns into NaN
