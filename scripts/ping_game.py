@@ -12,8 +12,6 @@ import signal
 import sys
 from typing import Final, NoReturn
 
-from xgserve.client import ServingError
-
 from db.connection import DatabaseError
 from livegame.client import GameClient, Ping
 from livegame.exceptions import FeedError, GameBusy, InvalidGameId, LiveGameError
@@ -21,6 +19,7 @@ from livegame.feed import Feed, valid_game_id
 from livegame.plays import GameState
 from livegame.report import TeamTotals
 from livegame.settings import Settings, SettingsError
+from xgserve.client import ServingError
 
 TIMEOUT_S: Final = 55  # cron's shortest interval is a minute
 
