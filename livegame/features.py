@@ -105,7 +105,7 @@ FEATURES: Final = (
         "power_play_seconds",
         "number",
         "s",
-        "since the shooter's team had more skaters on its bench's merit; else 0",
+        "since the shooter's team went on the power play; 0 when it is on none",
         "situationCode of all plays so far",
     ),
     Feature("friendly_skaters", "number", "", "skaters of the shooter's team, goalie not counted", "situationCode"),
