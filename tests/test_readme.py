@@ -1,11 +1,16 @@
 """What the README promises: every setting is in its table, every query runs, every file that it names is there."""
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+import requests
+
 from db.connection import open_reader, open_writer
 from db.history import MIGRATIONS
+from tests.conftest import Service
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,6 +41,19 @@ def test_every_query_runs(tmp_path: Path) -> None:
     with closing(open_reader(tmp_path / "history.db")) as connection:
         for query in queries:
             connection.execute(query)
+
+
+def test_the_examples_over_http_answer_what_it_says(service: Service) -> None:
+    asked = re.findall(r"localhost:8890/predict --json '(.+)'\n(.+)", README)
+    assert len(asked) == 2
+    service.client.download_registry_model("bundled", "xg-distance")
+    for body, printed in asked:
+        answer = requests.post(f"{service.url}/predict", json=json.loads(body), timeout=10).json()
+        if "error" in answer:
+            assert answer["error"]["message"] in printed
+        else:
+            assert answer["predictions"] == pytest.approx(json.loads(re.findall(r"\[.+?\]", printed)[0]))
+            assert answer["model"]["id"] in printed
 
 
 def test_what_it_links_to_is_there() -> None:
