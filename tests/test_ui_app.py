@@ -21,6 +21,7 @@ def test_the_first_visit_says_what_to_do(open_page: OpenPage, monkeypatch: pytes
     assert page.title[0].value == "Live expected goals"
     assert not page.metric
     assert "2021020329" in words(page.caption)
+    restart()  # the settings are read once in the life of a dashboard
     monkeypatch.setenv("XG_DEMO_GAME", str(GAME_ID))
     page = open_page()
     assert field(page, "Game ID").value == str(GAME_ID)
