@@ -254,21 +254,20 @@ class History:
 
     def unscored(self, game_id: int, model: str, population: str) -> list[tuple[int, dict[str, Any], str | None]]:
         """Shots in the feed that this model has not scored: event id, features, and what the feed still owes."""
-        with closing(open_writer(self._path, MIGRATIONS)) as connection:
-            rows = connection.execute(
-                """
-                SELECT event_id, features, missing FROM shots s
-                WHERE game_id = :game AND retracted_at IS NULL
-                    AND (:population <> 'on-goal' OR outcome <> 'missed-shot')
-                    AND NOT EXISTS (
-                        SELECT 1 FROM predictions p
-                        WHERE p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = :model
-                    )
-                ORDER BY position
-                """,
-                {"game": game_id, "model": model, "population": population},
-            )
-            return [(row["event_id"], json.loads(row["features"]), row["missing"]) for row in rows]
+        rows = self._read(
+            """
+            SELECT event_id, features, missing FROM shots s
+            WHERE game_id = :game AND retracted_at IS NULL
+                AND (:population <> 'on-goal' OR outcome <> 'missed-shot')
+                AND NOT EXISTS (
+                    SELECT 1 FROM predictions p
+                    WHERE p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = :model
+                )
+            ORDER BY position
+            """,
+            {"game": game_id, "model": model, "population": population},
+        )
+        return [(row["event_id"], json.loads(row["features"]), row["missing"]) for row in rows]
 
     def store_predictions(
         self,
@@ -325,7 +324,7 @@ class History:
             "SELECT * FROM correction_log WHERE game_id = ? ORDER BY corrected_at DESC, event_id", (game_id,)
         )
 
-    def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+    def _read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
         with closing(open_reader(self._path)) as connection:
