@@ -3,6 +3,7 @@
 import os
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +51,22 @@ class Service:
         return sum(int(float(line.split()[-1])) for line in lines if line.startswith("xg_rows_scored_total"))
 
 
-@pytest.fixture(scope="session")
-def session_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The real service with its bundled models, in this process: loading it takes longer than most tests."""
-    app = create_app(Settings.from_env({"XG_DATA_DIR": str(tmp_path_factory.mktemp("serving"))}))
+@contextmanager
+def running_service(data_dir: Path) -> Iterator[Service]:
+    """The real service, in this process, with its models and log in `data_dir`."""
+    app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)}))
     try:
         with wsgi_server(app) as url:
             yield Service(url, ServingClient(url))
     finally:
         app.close()
+
+
+@pytest.fixture(scope="session")
+def session_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with its bundled models: loading it takes longer than most tests."""
+    with running_service(tmp_path_factory.mktemp("serving")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -7,16 +7,13 @@ from pathlib import Path
 import pytest
 import skops.io
 
-from tests.conftest import Service
-from tests.games import FeedServer, game, wsgi_server
+from tests.conftest import Service, running_service
+from tests.games import FeedServer, game
 from tests.serving_helpers import goals, numeric_model, shots
 from tests.ui_pages import OpenPage, get_model, pages, ping, words
 from tests.ui_reports import SHOTS
-from xgserve.app import create_app
 from xgserve.cache import ModelCache
-from xgserve.client import ServingClient
 from xgserve.model import ModelName
-from xgserve.settings import Settings
 from xgserve.trial import environment
 
 THEIRS = {"shot_distance": "distance", "shot_angle": "angle"}
@@ -33,12 +30,8 @@ def service(tmp_path: Path) -> Iterator[Service]:
         (room / "ready").mkdir()
         skops.io.dump(numeric_model().fit(renamed, goals(frame)), room / "ready" / "model.skops")
         cache.publish(room / "ready", ModelName("others", "their-xg", "2.1.0"), "model.skops", environment())
-    app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)}))
-    try:
-        with wsgi_server(app) as url:
-            yield Service(url, ServingClient(url))
-    finally:
-        app.close()
+    with running_service(data_dir) as running:
+        yield running
 
 
 @pytest.fixture
