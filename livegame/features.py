@@ -7,7 +7,6 @@ live and after the game. All coordinates are turned so that the shooting team at
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 
 from livegame.plays import Game, Play, Shot
 from livegame.rink import Directions, angle_to_net, distance_to_net, signed_angle_to_net
+from livegame.situations import PowerPlayClock, Situation, situation_of
 
 REBOUND_SECONDS: Final = 3
 # What moves the puck. Stoppages and penalties are left out: a delayed penalty is clocked at the goal that ended the
@@ -131,51 +131,6 @@ FEATURES: Final = (
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 
 
-@dataclass(frozen=True, slots=True)
-class _Situation:
-    """A situation code as one team sees it."""
-
-    friendly_skaters: int
-    opposing_skaters: int
-    extra_attacker: bool
-    empty_net: bool
-
-    @property
-    def is_power_play(self) -> bool:
-        """More skaters than the other side, extra attackers not counted."""
-        return self.friendly_skaters - self.extra_attacker > self.opposing_skaters - self.empty_net
-
-
-@cache  # a few dozen codes, met hundreds of times a game
-def _situation(code: str | None, *, is_home: bool) -> _Situation | None:
-    if code is None or len(code) != 4 or not code.isdecimal():
-        return None
-    away_goalie, away, home, home_goalie = (int(digit) for digit in code)
-    if is_home:
-        return _Situation(home, away, home_goalie == 0, away_goalie == 0)
-    return _Situation(away, home, away_goalie == 0, home_goalie == 0)
-
-
-class _PowerPlayClock:
-    """Game seconds at which the present advantage began."""
-
-    def __init__(self) -> None:
-        self._side: bool | None = None  # True home, False away
-        self._since = 0
-
-    def advance(self, play: Play) -> None:
-        home = _situation(play.situation, is_home=True)
-        if home is None:
-            return
-        away = _situation(play.situation, is_home=False)
-        side = True if home.is_power_play else False if away and away.is_power_play else None
-        if side != self._side:
-            self._side, self._since = side, play.game_seconds
-
-    def seconds(self, shot: Shot, *, is_home: bool) -> int:
-        return max(shot.game_seconds - self._since, 0) if self._side is is_home else 0
-
-
 def shot_features(game: Game) -> pd.DataFrame:
     """Features of every unblocked attempt in regulation and overtime.
 
@@ -223,7 +178,7 @@ def _frame(rows: list[tuple[Any, ...]], index: pd.Index) -> pd.DataFrame:
 
 def _rows(game: Game) -> list[tuple[int, tuple[Any, ...]]]:
     rows = []
-    directions, power_play = Directions(), _PowerPlayClock()
+    directions, power_play = Directions(), PowerPlayClock()
     goals = {game.home.team_id: 0, game.away.team_id: 0}
     previous: Play | None = None
     for play in game.plays:
@@ -248,7 +203,7 @@ def _features(
     shot: Shot,
     previous: Play | None,
     directions: Directions,
-    power_play: _PowerPlayClock,
+    power_play: PowerPlayClock,
     goals: dict[int, int],
     *,
     is_home: bool,
@@ -267,7 +222,7 @@ def _features(
         and 0 <= shot.seconds - previous.seconds <= REBOUND_SECONDS
     )
     turn = abs(signed_angle_to_net(x, y) - signed_angle_to_net(prev_x, prev_y)) if rebound else 0.0
-    situation = _situation(shot.situation, is_home=is_home)
+    situation = situation_of(shot.situation, is_home=is_home)
     own, other = _sides(goals, shot)
     return (
         shot.period,
@@ -290,7 +245,7 @@ def _features(
         rebound,
         turn,
         prev_distance / max(prev_seconds, 1) if previous else math.nan,
-        power_play.seconds(shot, is_home=is_home),
+        power_play.seconds(shot.game_seconds, is_home=is_home),
         situation.friendly_skaters if situation else math.nan,
         situation.opposing_skaters if situation else math.nan,
         _strength(shot, situation),
@@ -320,7 +275,7 @@ def _turned(play: Play, sign: int) -> tuple[float, float]:
     return sign * play.x, sign * play.y
 
 
-def _strength(shot: Shot, situation: _Situation | None) -> str | None:
+def _strength(shot: Shot, situation: Situation | None) -> str | None:
     if shot.is_penalty_shot:
         return "PS"
     return f"{situation.friendly_skaters}v{situation.opposing_skaters}" if situation else None

@@ -1,0 +1,81 @@
+"""Situation codes as one team sees them, and when a team was on the power play."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from livegame.plays import Game, Play
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A situation code as one team sees it."""
+
+    friendly_skaters: int
+    opposing_skaters: int
+    extra_attacker: bool
+    empty_net: bool
+
+    @property
+    def is_power_play(self) -> bool:
+        """More skaters than the other side, extra attackers not counted."""
+        return self.friendly_skaters - self.extra_attacker > self.opposing_skaters - self.empty_net
+
+
+@cache  # a few dozen codes, met hundreds of times a game
+def situation_of(code: str | None, *, is_home: bool) -> Situation | None:
+    """Read a situation code for the home or the away team; None where the feed tells none."""
+    if code is None or len(code) != 4 or not code.isdecimal():
+        return None
+    away_goalie, away, home, home_goalie = (int(digit) for digit in code)
+    if is_home:
+        return Situation(home, away, home_goalie == 0, away_goalie == 0)
+    return Situation(away, home, away_goalie == 0, home_goalie == 0)
+
+
+class PowerPlayClock:
+    """Game seconds at which the present advantage began."""
+
+    def __init__(self) -> None:
+        self.is_home: bool | None = None  # who is on the power play: True home, False away, None nobody
+        self.since = 0
+
+    def advance(self, play: Play) -> None:
+        """Take note of the next play."""
+        home = situation_of(play.situation, is_home=True)
+        if home is None:
+            return
+        away = situation_of(play.situation, is_home=False)
+        is_home = True if home.is_power_play else False if away and away.is_power_play else None
+        if is_home != self.is_home:
+            self.is_home, self.since = is_home, play.game_seconds
+
+    def seconds(self, at: int, *, is_home: bool) -> int:
+        """How long the team has been on the power play at that game second; 0 when it is on none."""
+        return max(at - self.since, 0) if self.is_home is is_home else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPlay:
+    """A stretch of the game, in game seconds, in which one team had more skaters than the other."""
+
+    is_home: bool
+    start: int
+    end: int
+
+
+def power_plays(game: Game) -> tuple[PowerPlay, ...]:
+    """The power plays of regulation and overtime, in their order; one that goes on ends with the last play so far."""
+    clock = PowerPlayClock()
+    found: list[PowerPlay] = []
+    last = 0
+    for play in game.plays:
+        if play.period_type == "SO":
+            break
+        side, since = clock.is_home, clock.since
+        clock.advance(play)
+        last = max(last, play.game_seconds)
+        if side is not None and (clock.is_home, clock.since) != (side, since):
+            found.append(PowerPlay(side, since, play.game_seconds))
+    if clock.is_home is not None:
+        found.append(PowerPlay(clock.is_home, clock.since, last))
+    return tuple(stretch for stretch in found if stretch.end > stretch.start)
