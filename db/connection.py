@@ -1,5 +1,6 @@
 """Opening SQLite files that several processes share, and bringing their schema up to date."""
 
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -40,6 +41,7 @@ def open_writer(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
             mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "TRUNCATE"
             connection.execute(f"PRAGMA journal_mode = {mode}")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.create_function("ln", 1, math.log, deterministic=True)  # not every SQLite is built with it
         _migrate(connection, migrations)
     except sqlite3.Error as error:
         connection.close()

@@ -2,144 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from db.connection import DatabaseError, open_reader, open_writer, transaction
-
-MIGRATIONS: Final = (
-    """
-    CREATE TABLE games (
-        game_id INTEGER PRIMARY KEY,
-        season INTEGER NOT NULL,
-        game_type INTEGER NOT NULL,
-        start_time TEXT NOT NULL,
-        home_id INTEGER NOT NULL,
-        home_abbrev TEXT NOT NULL,
-        home_name TEXT NOT NULL,
-        home_score INTEGER NOT NULL,
-        away_id INTEGER NOT NULL,
-        away_abbrev TEXT NOT NULL,
-        away_name TEXT NOT NULL,
-        away_score INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        period INTEGER NOT NULL,
-        period_type TEXT NOT NULL,
-        seconds_left INTEGER NOT NULL,
-        in_intermission INTEGER NOT NULL,
-        pinged_at TEXT NOT NULL,
-        model TEXT REFERENCES models (model)  -- the one that the last complete ping scored with
-    ) STRICT;
-
-    CREATE TABLE models (
-        model TEXT PRIMARY KEY,  -- workspace/name:version@sha256:digest, as the service reports it
-        population TEXT NOT NULL CHECK (population IN ('unblocked', 'on-goal')),
-        first_used_at TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-
-    CREATE TABLE shots (
-        game_id INTEGER NOT NULL REFERENCES games (game_id),
-        event_id INTEGER NOT NULL,
-        position INTEGER NOT NULL,  -- in the feed's latest answer; the league re-orders, so it identifies nothing
-        period INTEGER NOT NULL,
-        seconds INTEGER NOT NULL,
-        is_home INTEGER NOT NULL CHECK (is_home IN (0, 1)),  -- whether the home team shot
-        shooter TEXT,
-        goalie TEXT,
-        outcome TEXT NOT NULL CHECK (outcome IN ('goal', 'shot-on-goal', 'missed-shot')),
-        penalty_shot INTEGER NOT NULL CHECK (penalty_shot IN (0, 1)),
-        empty_net INTEGER NOT NULL CHECK (empty_net IN (0, 1)),
-        features TEXT NOT NULL CHECK (json_valid(features)),
-        missing TEXT,  -- inputs that the feed has not told yet
-        first_seen_at TEXT NOT NULL,
-        amended_at TEXT,  -- since when its inputs differ from those that were scored
-        retracted_at TEXT,  -- since when the feed no longer has it
-        PRIMARY KEY (game_id, event_id)
-    ) STRICT, WITHOUT ROWID;
-
-    CREATE TABLE predictions (
-        game_id INTEGER NOT NULL,
-        event_id INTEGER NOT NULL,
-        model TEXT NOT NULL REFERENCES models (model),
-        probability REAL NOT NULL CHECK (probability BETWEEN 0 AND 1),
-        inputs TEXT NOT NULL CHECK (json_valid(inputs)),  -- the shot's features when it was scored
-        predicted_at TEXT NOT NULL,
-        PRIMARY KEY (game_id, event_id, model),
-        FOREIGN KEY (game_id, event_id) REFERENCES shots (game_id, event_id)
-    ) STRICT, WITHOUT ROWID;
-
-    CREATE TABLE corrections (
-        correction_id INTEGER PRIMARY KEY,
-        game_id INTEGER NOT NULL,
-        event_id INTEGER NOT NULL,
-        what TEXT NOT NULL CHECK (what IN ('retracted', 'restored', 'outcome', 'amended')),
-        before TEXT,
-        after TEXT,
-        corrected_at TEXT NOT NULL,
-        FOREIGN KEY (game_id, event_id) REFERENCES shots (game_id, event_id)
-    ) STRICT;
-    CREATE INDEX corrections_by_game ON corrections (game_id, event_id);
-
-    -- Every shot that a model is to score, with its probability, NULL while it is pending. A game that no model has
-    -- scored yet has its shots under the model NULL.
-    CREATE VIEW shot_probabilities AS
-    SELECT
-        s.game_id, s.event_id, s.position, s.period, s.seconds,
-        format('%02d:%02d', s.seconds / 60, s.seconds % 60) AS time,
-        iif(s.is_home, g.home_abbrev, g.away_abbrev) AS team, s.is_home,
-        s.shooter, s.goalie, s.outcome, s.outcome = 'goal' AS is_goal,
-        s.features ->> 'shot_type' AS shot_type,
-        s.features ->> 'x' AS x, s.features ->> 'y' AS y,
-        round(s.features ->> 'distance', 1) AS distance, round(s.features ->> 'angle', 1) AS angle,
-        s.features ->> 'strength_state' AS strength, s.empty_net, s.penalty_shot,
-        m.model, p.probability, p.predicted_at,
-        CASE
-            WHEN s.retracted_at IS NOT NULL THEN 'retracted'
-            WHEN p.probability IS NULL THEN 'pending'
-            WHEN s.amended_at IS NOT NULL THEN 'amended'
-            ELSE 'scored'
-        END AS status,
-        s.missing, s.features
-    FROM shots s
-    JOIN games g USING (game_id)
-    LEFT JOIN models m ON m.model = g.model
-        OR EXISTS (SELECT 1 FROM predictions o WHERE o.game_id = s.game_id AND o.model = m.model)
-    LEFT JOIN predictions p ON p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = m.model
-    WHERE m.population IS NOT 'on-goal' OR s.outcome <> 'missed-shot';
-
-    -- xG beside goals, for each team of each game under each model. Sums never mix models.
-    CREATE VIEW xg_by_team AS
-    SELECT
-        game_id, model, team, max(is_home) AS is_home,
-        total(probability) AS xg, sum(is_goal) AS goals, total(probability) - sum(is_goal) AS difference,
-        count(*) AS shots, sum(status = 'pending') AS pending,
-        total(probability) FILTER (WHERE strength = '5v5') AS xg_5v5,
-        sum(is_goal) FILTER (WHERE strength = '5v5') AS goals_5v5,
-        total(probability) FILTER (WHERE empty_net) AS xg_empty_net,
-        coalesce(sum(is_goal) FILTER (WHERE empty_net), 0) AS goals_empty_net,
-        total(probability) FILTER (WHERE penalty_shot) AS xg_penalty_shots,
-        coalesce(sum(is_goal) FILTER (WHERE penalty_shot), 0) AS goals_penalty_shots
-    FROM shot_probabilities
-    WHERE status <> 'retracted'
-    GROUP BY game_id, model, team;
-
-    -- Which model scored what, and when.
-    CREATE VIEW scoring_log AS
-    SELECT model, game_id, count(*) AS shots, min(predicted_at) AS first_scored, max(predicted_at) AS last_scored
-    FROM predictions
-    GROUP BY model, game_id;
-
-    -- What the league took back or changed, in words.
-    CREATE VIEW correction_log AS
-    SELECT c.corrected_at, c.game_id, c.event_id, s.period,
-        format('%02d:%02d', s.seconds / 60, s.seconds % 60) AS time, s.shooter, c.what, c.before, c.after
-    FROM corrections c JOIN shots s USING (game_id, event_id);
-    """,
-)
+from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +34,7 @@ class GameRow:
     period_type: str
     seconds_left: int
     in_intermission: bool
+    problems: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +53,17 @@ class ShotRow:
     empty_net: bool
     features: Mapping[str, Any]  # finite numbers, texts and None
     missing: str | None
+    shooter_id: int | None = None
+    goalie_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPlayRow:
+    """A row of `power_plays`: a stretch of a game, in its seconds, in which one team had more skaters."""
+
+    start_s: int
+    end_s: int
+    is_home: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +84,20 @@ class Recorded:
     corrections: tuple[Correction, ...]
 
 
-_GAME_COLUMNS: Final = tuple(field.name for field in fields(GameRow))
+@dataclass(frozen=True, slots=True)
+class StoredGame:
+    """All that is stored of one game under one model, as of one moment; rows are those of the views."""
+
+    game: dict[str, Any]
+    model: str | None
+    population: str | None  # of the model
+    models: tuple[str, ...]  # all that have scored the game, the first to do so first
+    totals: list[dict[str, Any]]  # of `xg_by_team`; a team without shots has none
+    shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
+    corrections: list[dict[str, Any]]  # of `correction_log`, newest first
+    power_plays: tuple[PowerPlayRow, ...]
+
+
 _SHOT_COLUMNS: Final = tuple(field.name for field in fields(ShotRow))
 
 
@@ -215,7 +111,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def record(self, game: GameRow, shots: Sequence[ShotRow]) -> Recorded:
+    def record(self, game: GameRow, shots: Sequence[ShotRow], power_plays: Sequence[PowerPlayRow] = ()) -> Recorded:
         """Store one whole answer of the feed, comparing it with what is there, in one transaction.
 
         New shots are added wherever they stand; a shot that left the feed is marked retracted, and restored when it
@@ -249,6 +145,9 @@ class History:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 [(game.game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
             )
+            _store_power_plays(connection, game.game_id, power_plays)
+            if corrections:
+                _sum_up(connection, game.game_id)
         new = tuple(shot.event_id for shot in shots if shot.event_id not in stored)
         return Recorded(new, tuple(corrections))
 
@@ -288,50 +187,182 @@ class History:
                 [(game_id, event, model, p, _json(inputs), now) for event, p, inputs in predictions],
             ).rowcount
             connection.execute("UPDATE games SET model = ? WHERE game_id = ?", (model, game_id))
+            if stored > 0:
+                _sum_up(connection, game_id)
         return max(stored, 0)
 
-    def game(self, game_id: int) -> dict[str, Any] | None:
-        """The stored row of a game with its model's `population`, or None if it was never pinged."""
-        rows = self._read(
-            "SELECT g.*, m.population FROM games g LEFT JOIN models m USING (model) WHERE game_id = ?", (game_id,)
-        )
-        return rows[0] if rows else None
+    def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
+        """All that is stored of a game under a model, by default that of its last complete ping.
 
-    def games(self) -> list[dict[str, Any]]:
-        """All stored games, the latest pinged first."""
-        return self._read("SELECT * FROM games ORDER BY pinged_at DESC")
+        None if the game was never pinged. A model that has not scored the game counts as the default.
+        """
+        with self._reading() as connection:
+            if connection is None:
+                return None
 
-    def totals(self, game_id: int, model: str | None) -> list[dict[str, Any]]:
-        """The rows of `xg_by_team` for one game under one model; a team without shots has none."""
-        return self._read("SELECT * FROM xg_by_team WHERE game_id = ? AND model IS ?", (game_id, model))
+            def rows(query: str, *values: object) -> list[dict[str, Any]]:
+                return [dict(row) for row in connection.execute(query, (game_id, *values))]
 
-    def shots(self, game_id: int, model: str | None) -> list[dict[str, Any]]:
-        """The rows of `shot_probabilities` for one game under one model, with each team's running sum of xG."""
+            game = rows("SELECT * FROM games WHERE game_id = ?")
+            if not game:
+                return None
+            models = {row["model"]: row["population"] for row in rows(_MODELS_OF_GAME)}
+            chosen = model if model in models else game[0]["model"]
+            return StoredGame(
+                game=game[0],
+                model=chosen,
+                population=models.get(chosen),
+                models=tuple(models),
+                totals=rows("SELECT * FROM xg_by_team WHERE game_id = ? AND model IS ?", chosen),
+                shots=rows(_SHOTS_OF_GAME, chosen),
+                corrections=rows("SELECT * FROM correction_log WHERE game_id = ? ORDER BY corrected_at DESC, event_id"),
+                power_plays=tuple(
+                    PowerPlayRow(row["start_s"], row["end_s"], bool(row["is_home"]))
+                    for row in rows("SELECT * FROM power_plays WHERE game_id = ? ORDER BY start_s")
+                ),
+            )
+
+    def games(self, search: str = "", *, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
+        """Stored games, the latest first, each a row of `games` with its rows of `xg_by_team` as `totals`.
+
+        Each word of `search` must be found in a team's name or abbreviation, or begin the date or the game's id.
+        """
+        conditions, values = _search(search)
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            found = connection.execute(
+                f"SELECT * FROM games {conditions} ORDER BY start_time DESC, game_id DESC LIMIT :limit OFFSET :offset",  # noqa: S608 - conditions are ours
+                {**values, "limit": limit, "offset": offset},
+            ).fetchall()
+            return [
+                dict(game)
+                | {
+                    "totals": [
+                        dict(row)
+                        for row in connection.execute(
+                            "SELECT * FROM xg_by_team WHERE game_id = ? AND model IS ?",
+                            (game["game_id"], game["model"]),
+                        )
+                    ]
+                }
+                for game in found
+            ]
+
+    def count_games(self, search: str = "") -> int:
+        """How many games `games` finds in all."""
+        conditions, values = _search(search)
+        return int(self._read(f"SELECT count(*) AS found FROM games {conditions}", values)[0]["found"])  # noqa: S608
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that have scored shots: `model`, `population`, `games` and `shots` each, the latest used first."""
         return self._read(
             """
-            SELECT *, total(iif(status = 'retracted', 0, probability)) OVER (
-                PARTITION BY is_home ORDER BY period, seconds, position
-            ) AS running_xg
-            FROM shot_probabilities WHERE game_id = ? AND model IS ?
-            ORDER BY period, seconds, position
-            """,
-            (game_id, model),
+            SELECT model, population, count(DISTINCT game_id) AS games, sum(shots) AS shots
+            FROM game_totals JOIN models USING (model) GROUP BY model ORDER BY first_used_at DESC
+            """
         )
 
-    def corrections(self, game_id: int) -> list[dict[str, Any]]:
-        """The rows of `correction_log` for one game, newest first."""
+    def calibration(self, model: str) -> list[dict[str, Any]]:
+        """A model's scored shots by `step` of probability: `shots`, and sums of `xg`, `goals` and `log_loss`."""
         return self._read(
-            "SELECT * FROM correction_log WHERE game_id = ? ORDER BY corrected_at DESC, event_id", (game_id,)
+            """
+            SELECT step, sum(shots) AS shots, sum(xg) AS xg, sum(goals) AS goals, sum(log_loss) AS log_loss
+            FROM game_totals WHERE model = ? GROUP BY step ORDER BY step
+            """,
+            (model,),
         )
 
-    def _read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+    def teams(self, model: str, season: int | None = None) -> list[dict[str, Any]]:
+        """Each team's sums over its games under a model: `games`, `xg`, `goals`, `xg_against`, `goals_against`.
+
+        A game counts for both of its teams once the model has scored a shot of it.
+        """
+        return self._read(
+            """
+            WITH sides AS (
+                SELECT game_id, is_home, sum(xg) AS xg, sum(goals) AS goals
+                FROM game_totals WHERE model = :model GROUP BY game_id, is_home
+            ), lines AS (
+                SELECT iif(side, home_abbrev, away_abbrev) AS team, iif(side, home_name, away_name) AS name, start_time,
+                    coalesce(own.xg, 0) AS xg, coalesce(own.goals, 0) AS goals,
+                    coalesce(other.xg, 0) AS xg_against, coalesce(other.goals, 0) AS goals_against
+                FROM (SELECT DISTINCT game_id FROM sides)
+                JOIN games USING (game_id)
+                JOIN (SELECT 0 AS side UNION ALL SELECT 1)
+                LEFT JOIN sides own ON own.game_id = games.game_id AND own.is_home = side
+                LEFT JOIN sides other ON other.game_id = games.game_id AND other.is_home = 1 - side
+                WHERE :season IS NULL OR season = :season
+            )
+            SELECT team, name, max(start_time) AS last_game, count(*) AS games, sum(xg) AS xg, sum(goals) AS goals,
+                sum(xg_against) AS xg_against, sum(goals_against) AS goals_against
+            FROM lines GROUP BY team ORDER BY team
+            """,
+            {"model": model, "season": season},
+        )
+
+    def seasons(self) -> list[int]:
+        """The seasons that the stored games are of, the latest first."""
+        return [row["season"] for row in self._read("SELECT DISTINCT season FROM games ORDER BY season DESC")]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection on which all questions are answered as of one moment; None while there is no history yet."""
         if not self._path.exists():
-            return []
+            yield None
+            return
         with closing(open_reader(self._path)) as connection:
             try:
-                return [dict(row) for row in connection.execute(query, parameters)]
+                connection.execute("BEGIN")
+                yield connection
             except sqlite3.Error as error:
                 raise DatabaseError(f"cannot read {self._path}: {error}") from error
+
+    def _read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query, parameters)] if connection else []
+
+
+_MODELS_OF_GAME: Final = """
+    SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
+        OR EXISTS (SELECT 1 FROM predictions p WHERE p.game_id = g.game_id AND p.model = m.model)
+    WHERE g.game_id = ? ORDER BY m.first_used_at
+"""
+_SHOTS_OF_GAME: Final = """
+    SELECT *, total(iif(status = 'retracted', 0, probability)) OVER (
+        PARTITION BY is_home ORDER BY period, seconds, position
+    ) AS running_xg
+    FROM shot_probabilities WHERE game_id = ? AND model IS ?
+    ORDER BY period, seconds, position
+"""
+
+
+def _search(text: str) -> tuple[str, dict[str, str]]:
+    """The condition, and its values, for what `History.games` describes."""
+    words = {f"word{number}": word.lower() for number, word in enumerate(text.split()[:10])}
+    found = [
+        f"(instr(lower(home_name || ' ' || home_abbrev || ' ' || away_name || ' ' || away_abbrev), :{name}) > 0"
+        f" OR substr(start_time, 1, length(:{name})) = :{name} OR substr(game_id, 1, length(:{name})) = :{name})"
+        for name in words
+    ]
+    return (f"WHERE {' AND '.join(found)}" if found else ""), words
+
+
+def _sum_up(connection: sqlite3.Connection, game_id: int) -> None:
+    """Bring a game's rows of `game_totals` up to date."""
+    connection.execute("DELETE FROM game_totals WHERE game_id = ?", (game_id,))
+    connection.execute(f"INSERT INTO game_totals {SUMS_OF_SHOTS} AND game_id = ? GROUP BY 1, 2, 3, 4", (game_id,))
+
+
+def _store_power_plays(connection: sqlite3.Connection, game_id: int, power_plays: Sequence[PowerPlayRow]) -> None:
+    rows = connection.execute("SELECT start_s, end_s, is_home FROM power_plays WHERE game_id = ?", (game_id,))
+    if {tuple(row) for row in rows} == {(p.start_s, p.end_s, p.is_home) for p in power_plays}:
+        return
+    connection.execute("DELETE FROM power_plays WHERE game_id = ?", (game_id,))
+    connection.executemany(
+        "INSERT INTO power_plays (game_id, start_s, end_s, is_home) VALUES (?, ?, ?, ?)",
+        [(game_id, p.start_s, p.end_s, p.is_home) for p in power_plays],
+    )
 
 
 def _compare(

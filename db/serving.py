@@ -1,7 +1,7 @@
 """serving.db: the prediction service's log, and which model was active when."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -199,7 +199,7 @@ class Activations:
         Raises:
             DatabaseError: the file cannot be used.
         """
-        return self._one("SELECT * FROM activations ORDER BY id DESC LIMIT 1")
+        return next(iter(self.newest(1)), None)
 
     def previous(self) -> StoredActivation | None:
         """Return the newest activation of another artifact than the latest one; None if there is none.
@@ -207,7 +207,7 @@ class Activations:
         Raises:
             DatabaseError: the file cannot be used.
         """
-        return self._one(
+        found = self._all(
             """
             SELECT * FROM activations
             WHERE (workspace, model, version, digest) IS NOT (
@@ -215,8 +215,17 @@ class Activations:
             ORDER BY id DESC LIMIT 1
             """
         )
+        return next(iter(found), None)
 
-    def _one(self, select: str) -> StoredActivation | None:
+    def newest(self, limit: int) -> list[StoredActivation]:
+        """Return up to `limit` activations, newest first.
+
+        Raises:
+            DatabaseError: the file cannot be used.
+        """
+        return self._all("SELECT * FROM activations ORDER BY id DESC LIMIT ?", limit)
+
+    def _all(self, select: str, *values: int) -> list[StoredActivation]:
         with closing(open_serving(self._path)) as connection:
-            row: Mapping[str, Any] | None = connection.execute(select).fetchone()
-        return StoredActivation(**{key: row[key] for key in row.keys() if key != "id"}) if row else None  # noqa: SIM118
+            rows = [dict(row) for row in connection.execute(select, values)]
+        return [StoredActivation(**{key: value for key, value in row.items() if key != "id"}) for row in rows]

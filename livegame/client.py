@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from db.history import Correction, GameRow, History, ShotRow
+from db.history import Correction, GameRow, History, PowerPlayRow, ShotRow
 from livegame.exceptions import LiveGameError
 from livegame.features import FEATURES, shot_features
 from livegame.feed import Feed, valid_game_id
@@ -16,6 +16,7 @@ from livegame.model_inputs import ModelInputs, read_feature_map
 from livegame.plays import Game
 from livegame.report import GameReport, game_report
 from livegame.settings import Settings
+from livegame.situations import power_plays
 from xgserve.client import ModelChanged, ServingClient
 
 LOCK_TIMEOUT_S: Final = 20.0
@@ -86,12 +87,15 @@ class GameClient:
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
             return self._take(game)
 
-    def report(self, game_id: int) -> GameReport | None:
-        """What the history says of a game, without asking anybody else; None if it was never pinged."""
-        return game_report(self._history, game_id)
+    def report(self, game_id: int, model: str | None = None) -> GameReport | None:
+        """What the history says of a game, without asking anybody else; None if it was never pinged.
+
+        `model` is the one to report on, if it has scored the game; by default that of the last complete ping.
+        """
+        return game_report(self._history, game_id, model)
 
     def _take(self, game: Game) -> Ping:
-        recorded = self._history.record(_game_row(game), _shot_rows(game))
+        recorded = self._history.record(_game_row(game), _shot_rows(game), _power_play_rows(game))
         scored = self._score(game)
         report = game_report(self._history, game.game_id)
         assert report is not None, "the game was recorded above"  # noqa: S101
@@ -168,9 +172,15 @@ def _shot_rows(game: Game) -> list[ShotRow]:
                 empty_net=values["empty_net"] == 1,
                 features={f.name: _plain(values[f.name], f.kind) for f in FEATURES},
                 missing=", ".join(shot.missing) or None,
+                shooter_id=shot.shooter_id,
+                goalie_id=shot.goalie_id,
             )
         )
     return rows
+
+
+def _power_play_rows(game: Game) -> list[PowerPlayRow]:
+    return [PowerPlayRow(stretch.start, stretch.end, stretch.is_home) for stretch in power_plays(game)]
 
 
 def _name(game: Game, player_id: int | None) -> str | None:

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
-from livegame.plays import Game, GameSummary, parse_day, parse_game
+from livegame.plays import Day, Game, parse_day, parse_game
 
 CONNECT_TIMEOUT_S: Final = 3.05
 READ_TIMEOUT_S: Final = 10.0
@@ -74,7 +74,7 @@ class Feed:
             raise FeedMalformed(f"asked for game {number}, the feed answered with game {game.game_id}")
         return game
 
-    def day(self, day: date | None = None) -> tuple[GameSummary, ...]:
+    def day(self, day: date | None = None) -> Day:
         """The games of one day, by default the league's own today. Raises the same errors as `game`."""
         which = day.isoformat() if day else "now"
         return parse_day(self.read(f"/v1/score/{which}", f"the games of {which}"))

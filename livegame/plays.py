@@ -6,6 +6,7 @@ hold (`liveData`), with the legacy feed's `diffPatch` answers.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
@@ -157,30 +158,47 @@ class GameSummary:
 
     game_id: int
     start_time: str  # UTC, ISO 8601
-    home: str
-    away: str
+    home: Team
+    away: Team
     state: GameState
+    status: str  # in one line
 
 
-def parse_day(answer: Any) -> tuple[GameSummary, ...]:
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day's games, with the nearest days before and after it that have any, where the feed tells them."""
+
+    day: date  # the league's, which begins and ends in North America
+    games: tuple[GameSummary, ...]
+    previous: date | None
+    next: date | None
+
+
+def parse_day(answer: Any) -> Day:
     """Read the feed's list of one day's games.
 
     Raises:
         FeedMalformed: it is not such a list.
     """
     try:
-        return tuple(
-            GameSummary(
-                int(game["id"]),
-                game["startTimeUTC"],
-                team_name(game["homeTeam"]),
-                team_name(game["awayTeam"]),
-                game_state(game),
-            )
-            for game in answer["games"]
+        previous, following = answer.get("prevDate"), answer.get("nextDate")
+        return Day(
+            date.fromisoformat(answer["currentDate"]),
+            tuple(_summary(game) for game in answer["games"]),
+            date.fromisoformat(previous) if previous else None,
+            date.fromisoformat(following) if following else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FeedMalformed(f"the feed's answer is not a list of a day's games: {error!r}") from error
+
+
+def _summary(game: Mapping[str, Any]) -> GameSummary:
+    state, (number, kind), (left, in_intermission) = game_state(game), _period(game), _clock(game)
+    status = status_line(
+        state, number, kind, left, in_intermission=in_intermission, game_type=int(game.get("gameType", 2))
+    )
+    home, away = _present_team(game["homeTeam"]), _present_team(game["awayTeam"])
+    return GameSummary(int(game["id"]), str(game["startTimeUTC"]), home, away, state, status)
 
 
 def parse_game(feed: Any) -> Game:
@@ -235,28 +253,42 @@ def team_name(team: Mapping[str, Any]) -> str:
 
 
 def _parse_present(feed: Mapping[str, Any]) -> Game:
-    home, away = feed["homeTeam"], feed["awayTeam"]
     players = {
         spot["playerId"]: Player(f"{spot['firstName']['default']} {spot['lastName']['default']}", spot["teamId"])
         for spot in feed.get("rosterSpots", ())
     }
-    period = feed.get("periodDescriptor") or {}
-    clock = feed.get("clock") or {}
+    number, kind = _period(feed)
+    left, in_intermission = _clock(feed)
     return Game(
         game_id=int(feed["id"]),
         season=int(feed["season"]),
         game_type=int(feed["gameType"]),
         start_time=str(feed["startTimeUTC"]),
-        home=Team(home["id"], home["abbrev"], team_name(home), home.get("score", 0)),
-        away=Team(away["id"], away["abbrev"], team_name(away), away.get("score", 0)),
+        home=_present_team(feed["homeTeam"]),
+        away=_present_team(feed["awayTeam"]),
         state=game_state(feed),
-        period=period.get("number", 0),
-        period_type=period.get("periodType", "REG"),
-        seconds_left=clock.get("secondsRemaining", 0),
-        in_intermission=clock.get("inIntermission", False),
+        period=number,
+        period_type=kind,
+        seconds_left=left,
+        in_intermission=in_intermission,
         plays=tuple(_present_play(raw, players) for raw in feed["plays"]),
         players=players,
     )
+
+
+def _present_team(team: Mapping[str, Any]) -> Team:
+    return Team(team["id"], team["abbrev"], team_name(team), team.get("score", 0))
+
+
+def _period(feed: Mapping[str, Any]) -> tuple[int, str]:
+    period = feed.get("periodDescriptor") or {}
+    return period.get("number", 0), period.get("periodType", "REG")
+
+
+def _clock(feed: Mapping[str, Any]) -> tuple[int, bool]:
+    """Seconds left, and whether those are of an intermission."""
+    clock = feed.get("clock") or {}
+    return clock.get("secondsRemaining", 0), clock.get("inIntermission", False)
 
 
 def _present_play(raw: Mapping[str, Any], players: Mapping[int, Player]) -> Play:

@@ -217,19 +217,25 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
     @app.get("/v1/score/<day>")
     def _score(day: str) -> Any:
         listed: list[dict[str, Any]] = []
+        days: set[str] = set()
         for game_id, path in sorted(games.items(), reverse=True):
-            if len(listed) == LISTED_GAMES:
+            if day == "now" and len(listed) == LISTED_GAMES:
                 break
             try:
                 game = read_recording(path)
             except FeedMalformed:
                 continue  # said when somebody asks for that game
+            days.add(game.start_time[:10])
             if day in ("now", game.start_time[:10]):
                 # to list a game must not start it
                 at = moment(game, starts.elapsed(game_id) * speed if starts.has_begun(game_id) else -1)
                 listed.append(_header(game, at))
         today = datetime.now(UTC).date().isoformat() if day == "now" else day
-        return _answer({"currentDate": today, "games": listed})
+        nearest = {
+            "prevDate": max((other for other in days if other < today), default=None),
+            "nextDate": min((other for other in days if other > today), default=None),
+        }
+        return _answer({"currentDate": today, **nearest, "games": listed})
 
     return app
 

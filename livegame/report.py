@@ -7,13 +7,16 @@ from typing import Any, Final
 
 import pandas as pd
 
-from db.history import History
+from db.history import History, PowerPlayRow
 from livegame.features import FEATURE_NAMES
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, status_line
 
 OVERTIME_SECONDS: Final = 300  # outside the playoffs
 # What identifies and describes a shot, in front of its features.
-SHOT_COLUMNS: Final = ("event_id", "time", "team", "shooter", "outcome", "status", "missing")
+SHOT_COLUMNS: Final = (
+    *("event_id", "time", "team", "shooter", "shooter_id", "goalie", "goalie_id"),
+    *("outcome", "status", "missing", "penalty_shot"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,15 @@ _SUMS: Final = tuple(f.name for f in fields(TeamTotals) if f.name not in ("name"
 
 @dataclass(frozen=True, slots=True)
 class GameReport:
-    """One game as the history holds it, under the model of its last complete ping."""
+    """One game as the history holds it, under one model."""
 
     game_id: int
     title: str
+    start_time: str  # UTC, ISO 8601
+    state: GameState
     status: str
-    is_over: bool
     model: str | None
+    models: tuple[str, ...]  # all that have scored this game
     population: str | None  # what the model scores: unblocked or on-goal attempts
     pinged_at: str
     played_seconds: int  # of game time, up to the last ping
@@ -60,6 +65,23 @@ class GameReport:
     home: TeamTotals
     shots: pd.DataFrame  # one row an event: SHOT_COLUMNS, the features, the team's running_xg, probability last
     corrections: pd.DataFrame
+    power_plays: tuple[PowerPlayRow, ...]
+    problems: str | None  # what of the feed's latest answer could not be read
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the game is final; corrections may still come."""
+        return self.state is GameState.FINAL
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether plays are still to come."""
+        return self.state in (GameState.NOT_STARTED, GameState.LIVE)
+
+    @property
+    def present(self) -> pd.DataFrame:
+        """The rows of `shots` that the feed has now: all but the retracted ones."""
+        return self.shots[self.shots["status"] != "retracted"]
 
     @property
     def pending(self) -> int:
@@ -67,17 +89,19 @@ class GameReport:
         return self.away.pending + self.home.pending
 
 
-def game_report(history: History, game_id: int) -> GameReport | None:
+def game_report(history: History, game_id: int, model: str | None = None) -> GameReport | None:
     """Read a game's report from the history alone; None if it was never pinged.
+
+    `model` is the one to report on, if it has scored the game; by default that of the last complete ping.
 
     Raises:
         DatabaseError: the history cannot be read.
     """
-    game = history.game(game_id)
-    if game is None:
+    stored = history.read_game(game_id, model)
+    if stored is None:
         return None
-    model = game["model"]
-    totals = {row["team"]: row for row in history.totals(game_id, model)}
+    game = stored.game
+    totals = {row["team"]: row for row in stored.totals}
 
     def team(side: str) -> TeamTotals:
         abbrev = game[f"{side}_abbrev"]
@@ -86,28 +110,36 @@ def game_report(history: History, game_id: int) -> GameReport | None:
         )
 
     state = GameState(game["state"])
-    shots = _shots_frame(history.shots(game_id, model))
-    status = status_line(
-        state,
-        game["period"],
-        game["period_type"],
-        game["seconds_left"],
-        in_intermission=bool(game["in_intermission"]),
-        game_type=game["game_type"],
-    )
+    shots = _shots_frame(stored.shots)
     return GameReport(
         game_id=game_id,
         title=f"{game['away_name']} at {game['home_name']}",
-        status=status,
-        is_over=state is GameState.FINAL,
-        model=model,
-        population=game["population"],
+        start_time=game["start_time"],
+        state=state,
+        status=stored_status(game),
+        model=stored.model,
+        models=stored.models,
+        population=stored.population,
         pinged_at=game["pinged_at"],
         played_seconds=_played_seconds(game, state, shots),
         away=team("away"),
         home=team("home"),
         shots=shots,
-        corrections=pd.DataFrame(history.corrections(game_id)),
+        corrections=pd.DataFrame(stored.corrections),
+        power_plays=stored.power_plays,
+        problems=game["problems"],
+    )
+
+
+def stored_status(game: Mapping[str, Any]) -> str:
+    """Where a stored game stands, in one line; `game` is its row."""
+    return status_line(
+        GameState(game["state"]),
+        game["period"],
+        game["period_type"],
+        game["seconds_left"],
+        in_intermission=bool(game["in_intermission"]),
+        game_type=game["game_type"],
     )
 
 

@@ -1,13 +1,16 @@
 """The history's rules: identity, corrections, what counts, and sums that never mix models."""
 
-from dataclasses import replace
+import math
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from db.connection import DatabaseError
-from db.history import GameRow, History, Recorded, ShotRow
+from db.connection import DatabaseError, open_writer
+from db.history import GameRow, History, PowerPlayRow, Recorded, ShotRow, StoredGame
+from db.history_schema import MIGRATIONS, PROBABILITY_STEPS
 
 MODEL, OTHER = "bundled/a:1@sha256:000000000000", "bundled/b:1@sha256:111111111111"
 GAME = GameRow(
@@ -37,7 +40,13 @@ def score(history: History, model: str = MODEL, population: str = "unblocked", p
 
 
 def by_team(history: History, model: str | None = MODEL) -> dict[str, dict[str, Any]]:
-    return {row["team"]: row for row in history.totals(GAME.game_id, model)}
+    return {row["team"]: row for row in stored(history, model).totals}
+
+
+def stored(history: History, model: str | None = MODEL) -> StoredGame:
+    found = history.read_game(GAME.game_id, model)
+    assert found is not None
+    return found
 
 
 def test_new_shots_are_found_by_identity_wherever_they_stand(history: History) -> None:
@@ -78,11 +87,11 @@ def test_a_retracted_shot_leaves_the_sums_and_comes_back(history: History) -> No
     score(history)
     assert [c.what for c in history.record(GAME, [shot(2)]).corrections] == ["retracted"]
     assert (by_team(history)["CAR"]["xg"], by_team(history)["CAR"]["goals"]) == (0.25, 0)
-    assert [row["status"] for row in history.shots(GAME.game_id, MODEL)] == ["retracted", "scored"]
+    assert [row["status"] for row in stored(history).shots] == ["retracted", "scored"]
     assert [c.what for c in history.record(GAME, [shot(1, "goal"), shot(2)]).corrections] == ["restored"]
     assert by_team(history)["CAR"]["xg"] == 0.5
     assert score(history) == []
-    assert [row["what"] for row in history.corrections(GAME.game_id)] == ["restored", "retracted"]
+    assert [row["what"] for row in stored(history).corrections] == ["restored", "retracted"]
 
 
 def test_a_retracted_shot_is_not_scored(history: History) -> None:
@@ -108,11 +117,11 @@ def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(histor
     assert (correction.what, '"distance":20' in str(correction.before), '"distance":30' in str(correction.after)) == (
         "amended", True, True,
     )  # fmt: skip
-    row = history.shots(GAME.game_id, MODEL)[0]
+    row = stored(history).shots[0]
     assert (row["status"], row["probability"], row["distance"]) == ("amended", 0.25, 30)
     assert score(history) == []
     history.record(GAME, [shot(1)])  # moved back: what was scored is what the league says again
-    assert history.shots(GAME.game_id, MODEL)[0]["status"] == "scored"
+    assert stored(history).shots[0]["status"] == "scored"
 
 
 def test_only_inputs_of_a_prediction_amend(history: History) -> None:
@@ -156,7 +165,7 @@ def test_the_running_sum_is_each_teams_own_and_leaves_retracted_shots_out(histor
     history.record(GAME, shots)
     score(history)
     history.record(GAME, [replace(s, position=i) for i, s in enumerate(s for s in shots if s.event_id != 3)])
-    running = {row["event_id"]: row["running_xg"] for row in history.shots(GAME.game_id, MODEL)}
+    running = {row["event_id"]: row["running_xg"] for row in stored(history).shots}
     assert (running[1], running[2], running[4]) == (0.25, 0.25, 0.5)
 
 
@@ -168,11 +177,96 @@ def test_a_probability_outside_0_and_1_is_never_stored(history: History) -> None
 
 
 def test_an_unpinged_game_is_none(history: History) -> None:
-    assert history.game(GAME.game_id) is None
-    assert history.shots(GAME.game_id, MODEL) == []
+    assert history.read_game(GAME.game_id) is None
 
 
 def test_a_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "history.db").touch()
     with pytest.raises(DatabaseError, match="no such table"):
-        History(tmp_path / "history.db").game(GAME.game_id)
+        History(tmp_path / "history.db").read_game(GAME.game_id)
+
+
+def test_two_models_are_read_side_by_side_and_the_last_one_by_default(history: History) -> None:
+    history.record(GAME, [shot(1), shot(2)])
+    score(history, MODEL, p=0.25)
+    score(history, OTHER, p=0.5)
+    assert stored(history, None).model == OTHER
+    assert stored(history, None).models == (MODEL, OTHER)
+    assert [row["probability"] for row in stored(history, MODEL).shots] == [0.25, 0.25]
+    assert stored(history, "nobody/knows:1").model == OTHER
+
+
+def test_power_plays_are_those_of_the_last_answer(history: History) -> None:
+    first, second = PowerPlayRow(10, 130, is_home=True), PowerPlayRow(200, 210, is_home=False)
+    history.record(GAME, [], [first, second])
+    history.record(GAME, [], [replace(first, end_s=120), second])
+    assert stored(history).power_plays == (replace(first, end_s=120), second)
+
+
+# -- over all games ---------------------------------------------------------------------------------------------------
+
+
+def test_games_are_found_by_words_latest_first_with_their_totals(history: History) -> None:
+    later = replace(
+        GAME, game_id=2021020400, start_time="2021-12-05T18:00:00Z", home_abbrev="NYR", home_name="New York Rangers"
+    )
+    history.record(GAME, [shot(1, "goal"), shot(2, is_home=False)])
+    score(history)
+    history.record(later, [])
+
+    def found(search: str) -> list[int]:
+        assert history.count_games(search) == len(history.games(search))
+        return [row["game_id"] for row in history.games(search)]
+
+    assert found("") == [2021020400, 2021020329]
+    assert found("rangers wash") == [2021020400]
+    assert found("CAR") == found("2021-11") == found("20210203") == [2021020329]
+    assert found("' OR 1 --") == found("%") == []
+    assert [row["game_id"] for row in history.games(limit=1, offset=1)] == [2021020329]
+    assert {row["team"]: (row["xg"], row["goals"]) for row in history.games("CAR")[0]["totals"]} == {
+        "CAR": (0.25, 1),
+        "WSH": (0.25, 0),
+    }
+
+
+def test_sums_over_all_games_follow_every_change(history: History) -> None:
+    shots = [shot(1, "goal"), shot(2), shot(3, is_home=False)]
+    history.record(GAME, shots)
+    score(history, p=0.25)
+    history.record(replace(GAME, game_id=2021020330), [shot(1, is_home=False)])
+    history.store_predictions(2021020330, MODEL, "unblocked", [(1, 0.6, {})])
+
+    def by_step() -> list[tuple[int, int, float, int, float]]:
+        return [
+            (r["step"], r["shots"], r["xg"], r["goals"], round(r["log_loss"], 9)) for r in history.calibration(MODEL)
+        ]
+
+    step = sum(edge <= 0.25 for edge in PROBABILITY_STEPS)
+    loss = -math.log(0.25) - 2 * math.log(0.75)
+    assert by_step() == [(step, 3, 0.75, 1, round(loss, 9)), (12, 1, 0.6, 0, round(-math.log(0.4), 9))]
+    carolina, washington = history.teams(MODEL)
+    assert (carolina["games"], carolina["xg"], carolina["goals"], carolina["xg_against"]) == (2, 0.5, 1, 0.85)
+    assert (washington["xg"], washington["goals_against"]) == (0.85, 1)
+    assert history.teams(MODEL, 20202021) == []
+    assert [(row["model"], row["games"], row["shots"]) for row in history.models()] == [(MODEL, 2, 4)]
+
+    history.record(GAME, [replace(shots[0], outcome="missed-shot"), shots[2]])  # no goal after all, and one retracted
+    assert by_step()[0] == (step, 2, 0.5, 0, round(-2 * math.log(0.75), 9))
+    assert history.teams(MODEL)[0]["goals"] == 0
+
+
+def test_a_history_of_the_first_version_is_summed_up_when_it_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with closing(open_writer(path, MIGRATIONS[:1])) as connection:
+        connection.execute("INSERT INTO models VALUES (?, 'unblocked', '')", (MODEL,))
+        game = asdict(GAME) | {"pinged_at": "", "model": MODEL}
+        del game["problems"]
+        connection.execute(f"INSERT INTO games VALUES ({','.join('?' * len(game))})", tuple(game.values()))
+        connection.execute(
+            "INSERT INTO shots VALUES (?, 1, 0, 1, 60, 1, 'A', 'B', 'goal', 0, 0, '{}', NULL, '', NULL, NULL)",
+            (GAME.game_id,),
+        )
+        connection.execute("INSERT INTO predictions VALUES (?, 1, ?, 0.25, '{}', '')", (GAME.game_id, MODEL))
+    history = History(path)
+    history.record(GAME, [shot(1, "goal")])
+    assert [(row["shots"], row["xg"], row["goals"]) for row in history.calibration(MODEL)] == [(1, 0.25, 1)]

@@ -142,10 +142,10 @@ def test_swaps_while_games_are_pinged_never_score_a_shot_twice_for_a_model(
     finally:
         stop.set()
         swapper.join()
-    history = History(tmp_path / "history.db")
-    ids = [service.client.model()["id"]]
-    ids += [service.client.download_registry_model("bundled", name)["model"]["id"] for name in names]
-    stored = sum(row["probability"] is not None for model in set(ids) for row in history.shots(GAME_ID, model))
+    last_report = client.report(GAME_ID)
+    assert last_report is not None
+    by_model = [client.report(GAME_ID, model) for model in last_report.models]
+    stored = sum(report.shots["probability"].notna().sum() for report in by_model if report is not None)
     assert service.rows_scored() == stored
 
 

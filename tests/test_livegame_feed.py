@@ -96,8 +96,8 @@ def test_a_body_cut_off_on_the_way_is_refused() -> None:
 
 
 def test_the_days_games_are_listed(feed: FeedServer) -> None:
-    feed.answer("/v1/score/now", json.dumps({"games": [as_feed(game())]}).encode())
-    feed.answer("/v1/score/2021-11-28", json.dumps({"games": []}).encode())
+    feed.answer("/v1/score/now", json.dumps({"currentDate": "2021-11-28", "games": [as_feed(game())]}).encode())
+    feed.answer("/v1/score/2021-11-28", json.dumps({"currentDate": "2021-11-28", "games": []}).encode())
     reader = Feed(feed.url)
-    assert [entry.game_id for entry in reader.day()] == [GAME_ID]
-    assert reader.day(date(2021, 11, 28)) == ()
+    assert [entry.game_id for entry in reader.day().games] == [GAME_ID]
+    assert reader.day(date(2021, 11, 28)).games == ()

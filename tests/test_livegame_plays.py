@@ -1,12 +1,13 @@
 """Reading the two feeds: what is taken from them, and that nonsense is refused in words."""
 
 import copy
+from datetime import date
 from typing import Any
 
 import pytest
 
 from livegame.exceptions import FeedMalformed
-from livegame.plays import GameState, Shot, apply_diff_patch, parse_day, parse_game, status_line
+from livegame.plays import GameState, Shot, Team, apply_diff_patch, parse_day, parse_game, status_line
 from tests.games import AWAY, HOME, as_feed, game, play
 
 
@@ -233,10 +234,15 @@ def test_a_patch_that_does_not_fit_is_refused(answer: Any) -> None:
 
 def test_a_days_games_are_listed() -> None:
     first = as_feed(game(state=GameState.NOT_STARTED))
-    listed = parse_day({"games": [first, first | {"id": 2021020330, "gameScheduleState": "PPD"}]})
-    assert [(entry.game_id, entry.state) for entry in listed] == [
-        (2021020329, GameState.NOT_STARTED),
-        (2021020330, GameState.POSTPONED),
+    live = as_feed(game(home=Team(HOME, "CAR", "Carolina Hurricanes", 3)))
+    postponed = first | {"id": 2021020331, "gameScheduleState": "PPD"}
+    listed = parse_day({"currentDate": "2021-11-28", "nextDate": "2021-11-30", "games": [first, live, postponed]})
+    assert (listed.day, listed.previous, listed.next) == (date(2021, 11, 28), None, date(2021, 11, 30))
+    assert [(entry.game_id, entry.status) for entry in listed.games] == [
+        (2021020329, "Not started"),
+        (2021020329, "Period 1 - 12:35 left"),
+        (2021020331, "Postponed"),
     ]
+    assert (listed.games[1].home.abbrev, listed.games[1].home.score, listed.games[1].away.score) == ("CAR", 3, 0)
     with pytest.raises(FeedMalformed):
         parse_day({"message": "nothing here"})

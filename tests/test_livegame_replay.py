@@ -95,11 +95,11 @@ def test_the_feed_serves_a_game_from_the_first_time_it_is_asked_for(tmp_path: Pa
     clock = Clock()
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         feed = Feed(url)
-        assert [(entry.game_id, entry.state) for entry in feed.day()] == [(GAME_ID, GameState.NOT_STARTED)]
+        assert [(entry.game_id, entry.state) for entry in feed.day().games] == [(GAME_ID, GameState.NOT_STARTED)]
         assert feed.game(GAME_ID).seconds_left == 1200
         clock.now += 44.5
         assert feed.game(GAME_ID).seconds_left == 755
-        assert feed.day()[0].state is GameState.LIVE
+        assert feed.day().games[0].state is GameState.LIVE
 
 
 def test_a_replay_that_was_killed_goes_on_where_the_game_would_be(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_recordings_of_both_shapes_are_found_and_damaged_ones_named(tmp_path: Pa
     assert sorted(find_recordings(tmp_path)) == [GAME_ID, 2022020001, 2022020002, 2022020003]
     with replay(tmp_path, tmp_path / "replay.json", Clock()) as url:
         feed = Feed(url)
-        assert {entry.game_id for entry in feed.day()} == {GAME_ID, 2022020001, 2022020002}
+        assert {entry.game_id for entry in feed.day().games} == {GAME_ID, 2022020001, 2022020002}
         assert feed.game(2022020002).title == sample().title
 
 

@@ -1,10 +1,13 @@
 """Who is on the power play, and when."""
 
+from typing import Any
+
+from livegame.plays import Play
 from livegame.situations import PowerPlay, power_plays
 from tests.games import game, play
 
 
-def at(second: int, situation: str | None, event_id: int = 0, **more: object) -> object:
+def at(second: int, situation: str | None, event_id: int = 0, **more: Any) -> Play:
     return play(event_id or second, "faceoff", second, situation=situation, **more)
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from db.connection import open_reader, open_writer
-from db.history import MIGRATIONS
+from db.history_schema import MIGRATIONS
 from tests.conftest import Service
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -45,7 +45,7 @@ def test_todays_games_as_json(environment: dict[str, str], feed: FeedServer) -> 
     begun = game(*SHOTS)
     later = as_feed(game(game_id=2021020330, state=GameState.NOT_STARTED))
     feed.show(begun)
-    feed.answer("/v1/score/now", json.dumps({"games": [as_feed(begun), later]}).encode())
+    feed.answer("/v1/score/now", json.dumps({"currentDate": "2021-11-28", "games": [as_feed(begun), later]}).encode())
     result = run(environment, "--today", "--json")
     assert result.returncode == 0
     answer = json.loads(result.stdout)

@@ -223,8 +223,12 @@ def test_a_swap_is_seen_by_the_next_request_and_can_be_rolled_back(service: Runn
         answer = service.post("/download_registry_model", wanted)
         assert (answer.status_code, answer.json()["source"]) == (200, "bundled")
         assert answer.json()["model"]["version"] == version == scored_by()
-    rolled_back = service.post("/rollback", {})
+    rolled_back = service.post("/rollback", {}, X_Request_ID="back")
     assert rolled_back.json()["model"]["version"] == "1.0.0" == scored_by()
+    swaps = service.get("/activations?limit=3").json()["activations"]
+    assert [swap["version"] for swap in swaps] == ["1.0.0", "2.0.0", "1.0.0"]
+    assert (swaps[0]["source"], swaps[0]["request_id"]) == ("bundled", "back")
+    assert swaps[0]["digest"] == rolled_back.json()["model"]["digest"]
 
 
 @pytest.mark.parametrize(

@@ -150,11 +150,11 @@ def _pick_game(clients: Clients) -> None:
             st.warning(plain(error))
         else:
             for game in today:
-                _game_button(game.game_id, f"{game.away} at {game.home}", game.state.value, "today")
+                _game_button(game.game_id, f"{game.away.name} at {game.home.name}", game.status, "today")
             if not today:
                 st.write("No games today.")
         try:
-            stored = clients.history.games()[:GAMES_LISTED]
+            stored = clients.history.games(limit=GAMES_LISTED)
         except DatabaseError as error:
             st.warning(plain(error))
             return
@@ -186,7 +186,7 @@ def _open(game_id: int) -> None:
 @st.cache_data(ttl=DAY_KEPT_S, show_spinner="Asking for today's games ...")
 def _today(_feed: Feed) -> tuple[GameSummary, ...]:
     """The league's games of today, asked for once in a while for all readers. Raises FeedError."""
-    return _feed.day()
+    return _feed.day().games
 
 
 def _ping(clients: Clients, text: str) -> None:

@@ -5,7 +5,9 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -175,14 +177,18 @@ def _add_routes(app: Service) -> None:
     def models() -> bytes:
         return _json({"models": app.registry.available(), "active": _active_identity(app)})
 
+    @app.get("/activations")
+    def activations() -> bytes:
+        wanted = incoming.limit(incoming.parameters("limit"))
+        with _database_answers():
+            return _json({"activations": [asdict(entry) for entry in app.registry.activations(wanted)]})
+
     @app.get("/logs")
     def logs() -> bytes:
         asked = incoming.parameters(*incoming.LOG_PARAMETERS)
         query = incoming.log_query(asked)
-        try:
+        with _database_answers():
             found = app.journal.read(query)
-        except DatabaseError as error:
-            raise ApiError(503, "database_unavailable", str(error)) from error
         rows = [{**row, "level": level_name(row["level"])} for row in found]
         next_before = rows[-1]["id"] if len(rows) == query.limit else None
         response.set_header("Vary", "Accept")
@@ -214,6 +220,14 @@ def _add_routes(app: Service) -> None:
     def metrics_text() -> bytes:
         response.content_type = metrics.CONTENT_TYPE
         return app.metrics.text()
+
+
+@contextmanager
+def _database_answers() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        raise ApiError(503, "database_unavailable", str(error)) from error
 
 
 def _json(answer: Mapping[str, Any]) -> bytes:

@@ -155,6 +155,13 @@ class ServingClient:
             raise self._strange("the answer to /models has no list")
         return listed
 
+    def activations(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Return which models were made active when, newest first, as the service has it on record."""
+        listed = self._call("GET", "/activations", params={"limit": limit}).get("activations")
+        if not isinstance(listed, list):
+            raise self._strange("the answer to /activations has no list")
+        return listed
+
     def ready(self) -> dict[str, Any]:
         """Return `{"ready": bool, "checks": {...}}`; that the service is not ready is an answer, no error."""
         return self._call("GET", "/ready", accept=503)

@@ -16,7 +16,7 @@ from xgserve.errors import ApiError
 from xgserve.model import Model
 from xgserve.settings import LEVELS
 
-MAX_LOG_LIMIT = 1000
+MAX_LIMIT = 1000
 LOG_PARAMETERS = ("limit", "level", "since", "before", "request_id", "q")
 
 
@@ -141,15 +141,24 @@ def parameters(*allowed: str) -> dict[str, str]:
     return {name: value for name, value in asked.items() if value}
 
 
+def limit(asked: Mapping[str, str]) -> int:
+    """Return how many rows a request wants: its parameter `limit`, 100 by default.
+
+    Raises:
+        ApiError: it is not a number in range.
+    """
+    text = asked.get("limit", "100")
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise _bad_parameter("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
 def log_query(asked: Mapping[str, str]) -> LogQuery:
     """Return the query that parameters among `LOG_PARAMETERS` stand for.
 
     Raises:
         ApiError: one of them has a value that cannot be used.
     """
-    limit = asked.get("limit", "100")
-    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MAX_LOG_LIMIT:
-        raise _bad_parameter("limit", f"must be a whole number from 1 to {MAX_LOG_LIMIT}")
     level = asked.get("level", "DEBUG").upper()
     if level not in LEVELS:
         raise _bad_parameter("level", f"must be one of {', '.join(LEVELS)}")
@@ -157,7 +166,7 @@ def log_query(asked: Mapping[str, str]) -> LogQuery:
     if text is not None and len(text) > 200:
         raise _bad_parameter("q", "must not be longer than 200 characters")
     return LogQuery(
-        limit=int(limit),
+        limit=limit(asked),
         min_level=int(getattr(logging, level)),
         since=_moment("since", asked.get("since")),
         before=_moment("before", asked.get("before")),

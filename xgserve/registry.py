@@ -178,6 +178,14 @@ class Registry:
         ]
         return [*entries, {"source": "registry", "problem": problem}] if problem else entries
 
+    def activations(self, limit: int) -> list[StoredActivation]:
+        """Return the latest activations on record, newest first.
+
+        Raises:
+            DatabaseError: the record cannot be read.
+        """
+        return self._activations.newest(limit)
+
     # -- one activation -----------------------------------------------------------------------------------------------
 
     def _check(self, workspace: str, model: str, version: str | None) -> None:
