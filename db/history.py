@@ -93,6 +93,11 @@ class StoredGame:
     population: str | None  # of the model
     models: tuple[str, ...]  # all that have scored the game, the first to do so first
     totals: list[dict[str, Any]]  # of `xg_by_team`; a team without shots has none
+    by_period: list[dict[str, Any]]
+    by_situation: list[dict[str, Any]]
+    by_shooter: list[dict[str, Any]]
+    by_goalie: list[dict[str, Any]]
+    goals: list[dict[str, Any]]  # of `goal_log`, in play order
     shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
     corrections: list[dict[str, Any]]  # of `correction_log`, newest first
     power_plays: tuple[PowerPlayRow, ...]
@@ -213,7 +218,12 @@ class History:
                 model=chosen,
                 population=models.get(chosen),
                 models=tuple(models),
-                totals=rows("SELECT * FROM xg_by_team WHERE game_id = ? AND model IS ?", chosen),
+                totals=rows(_OF_GAME.format("xg_by_team"), chosen),
+                by_period=rows(_OF_GAME.format("xg_by_period") + " ORDER BY period", chosen),
+                by_situation=rows(_OF_GAME.format("xg_by_situation"), chosen),
+                by_shooter=rows(_OF_GAME.format("xg_by_shooter") + " ORDER BY xg DESC, shooter", chosen),
+                by_goalie=rows(_OF_GAME.format("xg_by_goalie") + " ORDER BY is_home, xg DESC", chosen),
+                goals=rows(_OF_GAME.format("goal_log") + " ORDER BY period, seconds, position", chosen),
                 shots=rows(_SHOTS_OF_GAME, chosen),
                 corrections=rows("SELECT * FROM correction_log WHERE game_id = ? ORDER BY corrected_at DESC, event_id"),
                 power_plays=tuple(
@@ -240,10 +250,7 @@ class History:
                 | {
                     "totals": [
                         dict(row)
-                        for row in connection.execute(
-                            "SELECT * FROM xg_by_team WHERE game_id = ? AND model IS ?",
-                            (game["game_id"], game["model"]),
-                        )
+                        for row in connection.execute(_OF_GAME.format("xg_by_team"), (game["game_id"], game["model"]))
                     ]
                 }
                 for game in found
@@ -323,6 +330,7 @@ class History:
             return [dict(row) for row in connection.execute(query, parameters)] if connection else []
 
 
+_OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
         OR EXISTS (SELECT 1 FROM predictions p WHERE p.game_id = g.game_id AND p.model = m.model)

@@ -174,12 +174,23 @@ MIGRATIONS: Final = (
     SELECT
         s.game_id, s.event_id, s.position, s.period, s.seconds,
         format('%02d:%02d', s.seconds / 60, s.seconds % 60) AS time,
-        iif(s.is_home, g.home_abbrev, g.away_abbrev) AS team, s.is_home,
+        iif(s.is_home, g.home_abbrev, g.away_abbrev) AS team,
+        iif(s.is_home, g.away_abbrev, g.home_abbrev) AS opponent, s.is_home,
         s.shooter_id, s.shooter, s.goalie_id, s.goalie, s.outcome, s.outcome = 'goal' AS is_goal,
         s.features ->> 'shot_type' AS shot_type,
         s.features ->> 'x' AS x, s.features ->> 'y' AS y,
         round(s.features ->> 'distance', 1) AS distance, round(s.features ->> 'angle', 1) AS angle,
         s.features ->> 'strength_state' AS strength, s.empty_net, s.penalty_shot,
+        CASE
+            WHEN s.penalty_shot THEN 'penalty shot'
+            WHEN s.empty_net THEN 'empty net'
+            WHEN s.features ->> 'strength_state' IS NULL THEN 'not told'
+            WHEN s.features ->> 'strength_state' = '5v5' THEN '5v5'
+            WHEN s.features ->> 'extra_attacker' THEN 'extra attacker'
+            WHEN s.features ->> 'friendly_skaters' > s.features ->> 'opposing_skaters' THEN 'power play'
+            WHEN s.features ->> 'friendly_skaters' < s.features ->> 'opposing_skaters' THEN 'short-handed'
+            ELSE 'other even'
+        END AS situation,  -- each shot is in one of them
         m.model, p.probability, p.predicted_at,
         CASE
             WHEN s.retracted_at IS NOT NULL THEN 'retracted'
@@ -194,5 +205,58 @@ MIGRATIONS: Final = (
         OR EXISTS (SELECT 1 FROM predictions o WHERE o.game_id = s.game_id AND o.model = m.model)
     LEFT JOIN predictions p ON p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = m.model
     WHERE m.population IS NOT 'on-goal' OR s.outcome <> 'missed-shot';
+
+    DROP VIEW xg_by_team;
+    CREATE VIEW xg_by_team AS
+    SELECT
+        game_id, model, team, max(is_home) AS is_home,
+        total(probability) AS xg, sum(is_goal) AS goals, total(probability) - sum(is_goal) AS difference,
+        count(*) AS shots, sum(status = 'pending') AS pending,
+        total(probability) FILTER (WHERE situation = '5v5') AS xg_5v5,
+        coalesce(sum(is_goal) FILTER (WHERE situation = '5v5'), 0) AS goals_5v5,
+        total(probability) FILTER (WHERE situation = 'empty net') AS xg_empty_net,
+        coalesce(sum(is_goal) FILTER (WHERE situation = 'empty net'), 0) AS goals_empty_net,
+        total(probability) FILTER (WHERE situation = 'penalty shot') AS xg_penalty_shots,
+        coalesce(sum(is_goal) FILTER (WHERE situation = 'penalty shot'), 0) AS goals_penalty_shots
+    FROM shot_probabilities
+    WHERE status <> 'retracted'
+    GROUP BY game_id, model, team;
+
+    -- The same sums, divided otherwise.
+    CREATE VIEW xg_by_period AS
+    SELECT game_id, model, team, max(is_home) AS is_home, period,
+        count(*) AS shots, sum(status = 'pending') AS pending, total(probability) AS xg, sum(is_goal) AS goals
+    FROM shot_probabilities WHERE status <> 'retracted'
+    GROUP BY game_id, model, team, period;
+
+    CREATE VIEW xg_by_situation AS
+    SELECT game_id, model, team, max(is_home) AS is_home, situation,
+        count(*) AS shots, sum(status = 'pending') AS pending, total(probability) AS xg, sum(is_goal) AS goals
+    FROM shot_probabilities WHERE status <> 'retracted'
+    GROUP BY game_id, model, team, situation;
+
+    CREATE VIEW xg_by_shooter AS
+    SELECT game_id, model, team, max(is_home) AS is_home, shooter_id, shooter,
+        count(*) AS shots, sum(status = 'pending') AS pending, sum(outcome <> 'missed-shot') AS on_goal,
+        total(probability) AS xg, sum(is_goal) AS goals, sum(is_goal) - total(probability) AS goals_above_expected
+    FROM shot_probabilities WHERE status <> 'retracted'
+    GROUP BY game_id, model, team, coalesce(shooter_id, shooter);
+
+    -- Of the attempts that the feed says a goalie faced. Some seasons name no goalie on misses.
+    CREATE VIEW xg_by_goalie AS
+    SELECT game_id, model, opponent AS team, NOT max(is_home) AS is_home, goalie_id, goalie,
+        count(*) AS shots, sum(status = 'pending') AS pending, sum(outcome <> 'missed-shot') AS on_goal,
+        total(probability) AS xg, sum(is_goal) AS goals, total(probability) - sum(is_goal) AS saved_above_expected,
+        total(probability * (1 - probability)) AS variance  -- of the goals, were each shot a coin with its xG
+    FROM shot_probabilities WHERE status <> 'retracted' AND goalie IS NOT NULL AND NOT empty_net
+    GROUP BY game_id, model, opponent, coalesce(goalie_id, goalie);
+
+    -- Each goal with its xG and the score after it.
+    CREATE VIEW goal_log AS
+    SELECT game_id, model, event_id, position, period, seconds, time, team, is_home,
+        shooter, goalie, shot_type, distance, situation, probability, status,
+        sum(NOT is_home) OVER counted AS away_score, sum(is_home) OVER counted AS home_score
+    FROM shot_probabilities WHERE is_goal AND status <> 'retracted'
+    WINDOW counted AS (PARTITION BY game_id, model ORDER BY period, seconds, position ROWS UNBOUNDED PRECEDING);
     """,  # noqa: S608 - the select above
 )

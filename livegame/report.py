@@ -15,7 +15,7 @@ OVERTIME_SECONDS: Final = 300  # outside the playoffs
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (
     *("event_id", "time", "team", "shooter", "shooter_id", "goalie", "goalie_id"),
-    *("outcome", "status", "missing", "penalty_shot"),
+    *("outcome", "status", "missing", "situation"),
 )
 
 
@@ -36,12 +36,6 @@ class TeamTotals:
     difference: float  # xG - goals
     shots: int
     pending: int  # shots that the sums do not hold yet
-    xg_5v5: float
-    goals_5v5: int
-    xg_empty_net: float
-    goals_empty_net: int
-    xg_penalty_shots: float
-    goals_penalty_shots: int
 
 
 _SUMS: Final = tuple(f.name for f in fields(TeamTotals) if f.name not in ("name", "abbrev", "is_home", "score"))
@@ -64,6 +58,11 @@ class GameReport:
     away: TeamTotals
     home: TeamTotals
     shots: pd.DataFrame  # one row an event: SHOT_COLUMNS, the features, the team's running_xg, probability last
+    by_period: pd.DataFrame  # this and the following: rows of the history's views of the same names
+    by_situation: pd.DataFrame
+    by_shooter: pd.DataFrame
+    by_goalie: pd.DataFrame
+    goals: pd.DataFrame  # of `goal_log`
     corrections: pd.DataFrame
     power_plays: tuple[PowerPlayRow, ...]
     problems: str | None  # what of the feed's latest answer could not be read
@@ -125,6 +124,11 @@ def game_report(history: History, game_id: int, model: str | None = None) -> Gam
         away=team("away"),
         home=team("home"),
         shots=shots,
+        by_period=pd.DataFrame(stored.by_period),
+        by_situation=pd.DataFrame(stored.by_situation),
+        by_shooter=pd.DataFrame(stored.by_shooter),
+        by_goalie=pd.DataFrame(stored.by_goalie),
+        goals=pd.DataFrame(stored.goals),
         corrections=pd.DataFrame(stored.corrections),
         power_plays=stored.power_plays,
         problems=game["problems"],

@@ -1,13 +1,34 @@
 """The page, run without a browser: what it says and does with a real service, feed and history behind it."""
 
+import json
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from livegame.plays import GameState
+from db.connection import open_writer
+from db.history_schema import MIGRATIONS
+from livegame.plays import Game, GameState, Shot, Team
 from tests.conftest import Service
-from tests.games import GAME_ID, FeedServer, game, play
-from tests.ui_pages import OpenPage, click, field, get_model, pages, ping, restart, words
+from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, play
+from tests.ui_pages import (
+    OpenPage,
+    click,
+    field,
+    get_model,
+    notice,
+    open_view,
+    pages,
+    ping,
+    restart,
+    score_line,
+    totals,
+    words,
+)
 from tests.ui_reports import SHOTS
 
 
@@ -19,7 +40,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer,
 def test_the_first_visit_says_what_to_do(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_page()
     assert page.title[0].value == "Live expected goals"
-    assert not page.metric
+    assert not score_line(page)
     assert "2021020329" in words(page.caption)
     restart()  # the settings are read once in the life of a dashboard
     monkeypatch.setenv("XG_DEMO_GAME", str(GAME_ID))
@@ -31,43 +52,44 @@ def test_the_first_visit_says_what_to_do(open_page: OpenPage, monkeypatch: pytes
 def test_a_ping_shows_the_game(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
-    assert words(page.success) == "4 new shots"
-    assert page.title[0].value == "Washington Capitals at Carolina Hurricanes"
-    assert "Period 1 - 12:35 left" in words(page.markdown)
-    away, home = page.metric
-    assert (away.label, home.label) == ("Washington Capitals xG (actual)", "Carolina Hurricanes xG (actual)")
-    xg, goals = home.value.rstrip(")").split(" (")
+    assert notice(page) == "4 new shots"
+    line = score_line(page)
+    assert {"Washington Capitals", "Carolina Hurricanes", "Period 1 - 12:35 left", "updated 0 s ago"} <= set(line)
+    _, _, home, difference = totals(page)
+    xg, goals = home.rstrip(")").split(" (")
     assert goals == "1"
-    assert home.delta == f"{float(xg) - 1:+.2f}"
-    assert "Data used for predictions (and predictions)" in words(page.subheader)
-    table = page.main.dataframe[-1].value
-    assert len(table) == 4
-    assert table.columns[-1] == "probability"
-    assert table["event_id"].tolist() == [301, 300, 11, 812]
+    assert difference == f"{float(xg) - 1:+.2f} xG - goals"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
+    table = events(page)
+    assert "Data used for predictions (and predictions)" in words(page.subheader)
+    assert table["event_id"].tolist() == [301, 300, 11, 812]
+    assert table.columns[-1] == "probability"
 
 
 def test_a_second_ping_adds_only_what_is_new(open_page: OpenPage, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
     ping(page)
-    assert words(page.info) == "Nothing new"
+    assert notice(page) == "Nothing new"
     feed.show(game(*SHOTS, play(700, "missed-shot", 200)))
     ping(page)
-    assert words(page.success) == "1 new shot"
+    assert notice(page) == "1 new shot"
     assert service.rows_scored() == 5
 
 
 def test_another_reader_sees_the_same_without_a_ping(open_page: OpenPage, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     first = ping(open_page())
-    asked = len(feed.requests)
+    asked = games_asked_for(feed)
     restart()
     second = open_page(str(GAME_ID))
-    assert [(m.label, m.value, m.delta) for m in second.metric] == [(m.label, m.value, m.delta) for m in first.metric]
-    assert second.main.dataframe[-1].value.equals(first.main.dataframe[-1].value)
-    assert "Last ping" in words(second.caption)
-    assert (len(feed.requests), service.rows_scored()) == (asked, 4)
+    assert totals(second) == totals(first) != []
+    assert events(second).equals(events(first))
+    assert (games_asked_for(feed), service.rows_scored()) == (asked, 4)
+
+
+def games_asked_for(feed: FeedServer) -> int:
+    return sum("play-by-play" in path for path, _ in feed.requests)
 
 
 @pytest.mark.parametrize(
@@ -77,18 +99,25 @@ def test_a_bad_id_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServ
     feed.show(game(*SHOTS))
     page = ping(ping(open_page()), game_id)
     assert says in words(page.error)
-    assert len(page.metric) == 2
+    assert len(totals(page)) == 4
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
+
+
+@pytest.mark.parametrize("game_id", ["<b>x", "2021020329' OR 1=1", "99999999999999999999", "../..", "\u0662\u0660"])
+def test_an_odd_id_in_the_address_is_told_once(open_page: OpenPage, game_id: str) -> None:
+    page = open_page(game_id)
+    assert len(page.error) == 1
+    assert "is not a game id" in words(page.error)
 
 
 def test_a_feed_that_fails_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
-    before = [metric.value for metric in page.metric]
+    before = totals(page)
     feed.answer(f"/v1/gamecenter/{GAME_ID}/play-by-play", b"<html>")
     ping(page)
     assert "HTML instead of JSON" in words(page.error)
-    assert [metric.value for metric in page.metric] == before
+    assert totals(page) == before
 
 
 def test_without_the_service_shots_are_pending_not_lost(
@@ -100,11 +129,11 @@ def test_without_the_service_shots_are_pending_not_lost(
     assert "stored but not scored" in words(page.warning)
     assert "2 shots pending" in words(page.warning)
     assert "cannot be reached" in words(page.error)  # in the sidebar, too
-    assert len(page.main.dataframe[-1].value) == 4
+    assert len(events(page)) == 4
     monkeypatch.setenv("XG_SERVING_URL", service.url)
     restart()
     page = ping(open_page(str(GAME_ID)))
-    assert "4 shots scored" in words(page.success)
+    assert "4 shots scored" in notice(page)
     assert "pending" not in words(page.warning)
 
 
@@ -130,7 +159,7 @@ def test_a_model_is_fetched_and_the_page_says_which_scored_what(
     assert "Scored by bundled/xg-default" in words(page.info)
     assert "bundled/xg-distance" in words(page.info)
     ping(page)
-    assert words(page.success).startswith("4 shots scored")
+    assert notice(page).startswith("4 shots scored")
     assert "Scored by bundled/xg-distance" in words(page.caption)
     click(page, "Roll back")
     assert "bundled/xg-default" in words(page.sidebar.success)
@@ -158,39 +187,109 @@ def test_a_model_that_cannot_be_had_is_told_with_the_one_that_stays(open_page: O
     assert "Name a workspace and a model" in words(page.sidebar.error)
 
 
-def test_pinging_on_its_own_ends_with_the_game(open_page: OpenPage, feed: FeedServer) -> None:
+def test_refreshing_ends_with_the_game(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
-    toggle = page.toggle(key="every")
-    assert (toggle.label, toggle.disabled) == ("Ping every 30 s", False)
-    toggle.set_value(True)
-    page.run()
-    assert page.toggle(key="every").value is True
+    assert (page.selectbox(key="every").value, page.selectbox(key="every").disabled) == (30, False)
     feed.show(game(*SHOTS, state=GameState.FINAL, period=3, seconds_left=0))
     ping(page)
-    assert (page.toggle(key="every").value, page.toggle(key="every").disabled) == (False, True)
+    assert page.selectbox(key="every").disabled
+    asked = games_asked_for(feed)
+    page.session_state["tried_at"] = float("-inf")
+    page.run()
+    assert games_asked_for(feed) == asked
 
 
-def test_pinging_on_its_own_pings(open_page: OpenPage, feed: FeedServer) -> None:
+def test_the_page_pings_by_itself_when_nobody_has_for_the_chosen_time(
+    open_page: OpenPage, feed: FeedServer, tmp_path: Path
+) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
     feed.show(game(*SHOTS, play(700, "missed-shot", 200)))
-    page.session_state["tried_at"] = float("-inf")  # as if 30 s had passed
-    page.toggle(key="every").set_value(True)
+
+    def a_minute_passes() -> None:
+        page.session_state["tried_at"] = float("-inf")
+        with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:
+            connection.execute("UPDATE games SET pinged_at = '2021-11-28T18:00:00.000Z'")
+        page.run()
+
+    page.selectbox(key="every").set_value(0)
     page.run()
-    assert words(page.success) == "1 new shot"
-    assert len(page.main.dataframe[-1].value) == 5
+    a_minute_passes()
+    assert len(events(page)) == 4  # the reader wants to ping by hand
+    page.session_state["tried_at"] = float("-inf")
+    with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:
+        connection.execute("UPDATE games SET pinged_at = ?", (datetime.now(UTC).isoformat(),))
+    page.selectbox(key="every").set_value(30)
+    page.run()
+    assert len(events(page)) == 4  # somebody else has just done it
+    a_minute_passes()
+    assert notice(page) == "1 new shot"
+    assert len(events(page)) == 5
 
 
-def test_what_counts_is_said(open_page: OpenPage, feed: FeedServer) -> None:
+def test_what_counts_is_said_and_shown_apart(open_page: OpenPage, feed: FeedServer) -> None:
     empty_net = play(700, "goal", 1190, x=20, y=0, period=3, situation="0651")
     feed.show(game(*SHOTS, empty_net, period=3, state=GameState.FINAL, seconds_left=0))
+    page = open_view(ping(open_page()), "Periods and strength")
+    periods, strength = (table.value.to_dict() for table in page.main.table)
+    assert strength["CAR xG (goals)"]["Empty net"].endswith("(1)")
+    assert strength["WSH xG (goals)"]["Empty net"] == ""
+    assert strength["CAR xG (goals)"]["All that counts"] == totals(page)[2]
+    assert strength["CAR shots"]["All that counts"] == periods["CAR shots"]["All that counts"] == "3"
+    assert periods["CAR xG (goals)"]["Period 3"] == strength["CAR xG (goals)"]["Empty net"]
+    open_view(page, "What counts")
+    assert "Shootout attempts never count" in words(page.markdown)
+    assert "Features." in words(page.markdown)
+
+
+def test_goals_players_and_goalies(open_page: OpenPage, feed: FeedServer) -> None:
+    aho, ovechkin = 8478427, 8471214
+    shots = [replace(shot, shooter_id=aho, goalie_id=ovechkin) if isinstance(shot, Shot) else shot for shot in SHOTS]
+    feed.show(game(*shots))
+    page = open_view(ping(open_page()), "Goals")
+    goals = page.main.dataframe[0].value
+    assert goals[["Period", "Time", "Score", "Team", "Scorer"]].values.tolist() == [
+        ["P1", "00:55", "0 - 1", "CAR", "Sebastian Aho"]
+    ]
+    chances = events(page).set_index("event_id")["probability"]
+    assert goals["xG"].tolist() == [chances[300]]
+    players = open_view(page, "Players").main.dataframe[0].value.set_index("Team")
+    assert players[["Player", "Attempts", "Goals"]].loc["CAR"].tolist() == ["Sebastian Aho", 2, 1]
+    assert players.loc["CAR", "xG"] == pytest.approx(chances.loc[[300, 812]].sum())
+    goalies = open_view(page, "Goalies").main.dataframe[0].value.set_index("Team")
+    assert goalies[["Attempts faced", "Goals against"]].loc["WSH"].tolist() == [2, 1]
+    assert goalies.loc["WSH", "Saved above expected"] == pytest.approx(chances.loc[[300, 812]].sum() - 1)
+    assert "Small sample" in words(page.warning)
+
+
+def test_events_are_searched(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    page = open_view(ping(open_page()), "All events")
+    field(page, "Search").set_value("wsh missed")
+    page.run()
+    assert page.main.dataframe[0].value["event_id"].tolist() == [11]
+    assert "1 of 4 events" in words(page.caption)
+
+
+def test_two_models_are_shown_side_by_side(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
     page = ping(open_page())
-    assert "Shootout attempts never count" in words(page.caption)
-    breakdown = page.table[0].value.to_dict()
-    assert breakdown["CAR xG (goals)"]["Empty net"].endswith("(1)")
-    assert breakdown["WSH xG (goals)"]["Empty net"] == "0.00 (0)"
-    assert breakdown["CAR xG (goals)"]["All that counts"].endswith("(2)")
+    first = totals(page)
+    open_view(page, "Two models")
+    assert "One model has scored this game so far" in words(page.info)
+    second = totals(ping(get_model(page, "bundled", "xg-distance")))
+    assert first[0] != second[0]
+    sums = page.main.table[0].value
+    assert sums["Washington Capitals"].tolist() == [second[0], first[0]]
+    shots = page.main.dataframe[0].value
+    assert len(shots) == 4
+    assert shots["Difference"].abs().is_monotonic_decreasing
+    model = next(box for box in page.selectbox if box.label == "Numbers by")
+    model.select(next(option for option in model.options if "xg-default" in option))
+    page.run()
+    assert totals(page) == first
+    assert "xg-default" in str(page.query_params["model"])
 
 
 def test_a_correction_is_told_and_listed(open_page: OpenPage, feed: FeedServer) -> None:
@@ -198,13 +297,63 @@ def test_a_correction_is_told_and_listed(open_page: OpenPage, feed: FeedServer) 
     page = ping(open_page())
     feed.show(game(*SHOTS[:3], SHOTS[4]))
     ping(page)
-    assert words(page.success) == "2 corrections"  # the goal, and the score before the next shot
-    assert page.metric[1].value.endswith("(0)")
-    assert "Corrections by the league (2)" in [expander.label for expander in page.expander]
-    table = page.main.dataframe[1].value
+    assert notice(page) == "2 corrections"  # the goal, and the score before the next shot
+    assert totals(page)[2].endswith("(0)")
+    assert "taken back 1 shot and amended 1 shot" in words(page.caption)
+    table = events(page)
+    assert "Corrections by the league (2)" in words(page.markdown)
     assert dict(zip(table["event_id"], table["status"], strict=True)) == {
         812: "✓ scored",
         11: "✓ scored",
         300: "✕ retracted",
         301: "✎ amended",
     }
+
+
+def test_names_from_the_feed_are_no_markup(open_page: OpenPage, feed: FeedServer) -> None:
+    odd = Team(HOME, "<i>", "<script>alert(1)</script> **bold** $x$", 0)
+    feed.show(game(*SHOTS, home=odd))
+    page = ping(open_page())
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; **bold** $x$" in score_line(page)
+    for view in ("Goals", "Periods and strength", "Players", "Goalies", "All events", "What counts"):
+        open_view(page, view)
+
+
+def events(page: AppTest) -> pd.DataFrame:
+    """The table of all events."""
+    return open_view(page, "All events").main.dataframe[0].value
+
+
+# -- the strip of games -----------------------------------------------------------------------------------------------
+
+
+def day(feed: FeedServer, name: str, *games: Game, **nearest: str) -> None:
+    listed = [as_feed(shown) for shown in games]
+    answer = {"currentDate": "2021-11-28" if name == "now" else name, "games": listed, **nearest}
+    feed.answer(f"/v1/score/{name}", json.dumps(answer).encode())
+
+
+def test_the_days_games_are_a_click_away(open_page: OpenPage, feed: FeedServer) -> None:
+    live = game(*SHOTS, home=Team(HOME, "CAR", "Carolina Hurricanes", 1))
+    later = game(game_id=2021020330, state=GameState.NOT_STARTED)
+    day(feed, "now", live, later, prevDate="2021-11-27")
+    day(feed, "2021-11-27", game(game_id=2021020320, state=GameState.FINAL), nextDate="2021-11-28")
+    feed.show(live)
+    page = open_page()
+    labels = [button.label for button in page.button if "CAR" in button.label]
+    assert labels == ["WSH **0 - 1** CAR  \n:small[P1 - 12\\:35]", "WSH **at** CAR  \n:small[18\\:00]"]
+    next(button for button in page.button if button.label == labels[0]).click()
+    page.run()
+    assert notice(page) == "4 new shots"
+    assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
+    next(button for button in page.button if "chevron_left" in button.label).click()
+    page.run()
+    assert [button.label for button in page.button if "CAR" in button.label] == ["WSH **0 - 0** CAR  \n:small[Final]"]
+    assert len(totals(page)) == 4  # the game stays
+
+
+def test_without_a_list_of_games_one_is_opened_by_its_id(open_page: OpenPage, feed: FeedServer) -> None:
+    page = open_page()
+    assert "A game can still be opened by its ID" in words(page.caption)
+    feed.show(game(*SHOTS))
+    assert len(totals(ping(page))) == 4

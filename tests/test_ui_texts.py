@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from livegame.client import Ping
@@ -23,11 +24,11 @@ def test_a_ping_is_told_in_numbers(tmp_path: Path, service: Service) -> None:
     assert texts.ping_words(replace(nothing, scored=4)) == "4 shots scored"
 
 
-def test_the_metric_holds_both_counts_and_their_signed_difference(tmp_path: Path, service: Service) -> None:
+def test_the_score_line_holds_both_counts_and_their_signed_difference(tmp_path: Path, service: Service) -> None:
     team = replace(report_of(tmp_path, service.url, *SHOTS).home, xg=2.314, goals=2, difference=0.314)
-    assert (texts.metric_value(team), texts.metric_delta(team)) == ("2.31 (2)", "+0.31")
-    assert texts.metric_delta(replace(team, difference=-0.31)) == "-0.31"
-    assert texts.metric_delta(replace(team, difference=-0.001)) == "+0.00"
+    assert (texts.xg_and_goals(team), texts.difference(team)) == ("2.31 (2)", "+0.31")
+    assert texts.difference(replace(team, difference=-0.31)) == "-0.31"
+    assert texts.difference(replace(team, difference=-0.001)) == "+0.00"
 
 
 def test_pending_shots_are_told_with_the_reason(tmp_path: Path, service: Service) -> None:
@@ -59,3 +60,13 @@ def test_text_from_outside_is_not_taken_for_markdown() -> None:
     assert texts.plain("**a** [b](http://c) :red[d] <i> $e$") == (
         r"\*\*a\*\* \[b\]\(http\://c\) \:red\[d\] \<i\> \$e\$"
     )
+
+
+def test_corrections_are_told_in_words(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    corrections = pd.DataFrame({"what": ["amended", "retracted", "amended", "outcome"]})
+    assert texts.correction_words(replace(report, corrections=corrections)).startswith(
+        "The league has taken back 1 shot, changed the outcome of 1 shot and amended 2 shots since."
+    )
+    one = replace(report, corrections=corrections[:1])
+    assert texts.correction_words(one).startswith("The league has amended 1 shot since.")

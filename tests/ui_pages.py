@@ -1,5 +1,6 @@
 """The page as a session without a browser, and what tests do with it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,32 @@ def get_model(page: AppTest, workspace: str, model: str, version: str = "") -> A
     for label, value in (("Workspace", workspace), ("Model", model), ("Version", version)):
         field(page, label).set_value(value)
     return click(page, "Get model")
+
+
+def open_view(page: AppTest, view: str) -> AppTest:
+    """Open one of the views below the pictures."""
+    page.query_params["view"] = view
+    page.run()
+    assert not page.exception
+    return page
+
+
+def score_line(page: AppTest) -> list[str]:
+    """The words of the score line, in their order; empty without a game."""
+    lines = [element.proto.body for element in page.get("html") if 'class="xg-score"' in element.proto.body]
+    assert len(lines) <= 1
+    return [text for text in re.split(r"<[^>]*>", lines[0]) if text] if lines else []
+
+
+def totals(page: AppTest) -> list[str]:
+    """What the score line says of xG and goals: two words a team, the away team first."""
+    return [text for text in score_line(page) if re.match(r"\d+\.\d\d \(\d+\)|[+-]\d+\.\d\d xG", text)]
+
+
+def notice(page: AppTest) -> str:
+    """What the page says of the last ping that went well."""
+    badges = [re.match(r":\w+-badge\[(.*)\]$", str(element.value)) for element in page.main.markdown]
+    return "; ".join(badge[1] for badge in badges if badge)
 
 
 def words(elements: Any) -> str:

@@ -1,27 +1,28 @@
-"""Pictures of a game: where the shots came from, and how expected goals grew.
+"""Pictures of a game: where the shots came from, how expected goals grew, and what they deserved.
 
-Teams differ by colour and by something else in each picture (their end of the rink, the dash of their line), in hues
-that colour-blind people tell apart and that stand out on white and on black. Outcomes differ by shape.
+Teams differ by colour and by something else in each picture (their end of the rink, the dash of their line, their row),
+outcomes by shape. `colours` are always those of the away team and of the home team.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
+from livegame.odds import Odds
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS
 from livegame.report import OVERTIME_SECONDS, GameReport, TeamTotals
 from livegame.rink import GOAL_LINE_X, RINK_WIDTH
 from ui.rink_drawing import GREY, across, along, markings
 
-AWAY_COLOUR: Final = "#d55e00"
-HOME_COLOUR: Final = "#3b82c4"
 STAR: Final = (
     "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
 )
 OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
 SHAPES: Final = (STAR, "circle", "triangle-up")  # in the order of OUTCOMES
+LEAST_SHOWN: Final = 0.005  # numbers of goals less likely than this are cut off
 # A picture is sent to every reader at each change, so it gets only the columns that it shows.
 _COLUMNS: Final = (
     *("event_id", "period", "time", "game_seconds", "team", "shooter", "outcome", "status", "shot_type"),
@@ -29,41 +30,46 @@ _COLUMNS: Final = (
 )
 
 
-def rink_map(report: GameReport) -> alt.LayerChart:
-    """Every shot where it was taken: the away team attacks the left net and the home team the right one, all game.
+Colours = tuple[str, str]
 
-    Retracted shots and shots without a place are left out; `unplaced` counts the latter.
+
+def rink_map(report: GameReport, shots: pd.DataFrame, colours: Colours) -> dict[str, Any]:
+    """Shots where they were taken: the away team attacks the left net and the home team the right one, all game.
+
+    `shots` are rows of the report's; those without a place are left out.
     """
-    shots = _present(report)
     shots = shots[shots["x"].notna() & shots["y"].notna()]
     attacks = shots["team"].map({report.away.abbrev: -1, report.home.abbrev: 1})
     points = _described(shots, report).assign(x=shots["x"] * attacks, y=shots["y"] * attacks)
+    team = _team_colour(report, colours)
     marks = (
         alt.Chart(points)
         .mark_point(opacity=0.9, strokeWidth=1.5)
         .encode(
             x=along("x"),
             y=across("y"),
-            size=alt.Size("area:Q", scale=alt.Scale(domain=[0, 0.5], range=[18, 600], clamp=True), legend=None),
+            size=alt.Size("area:Q", scale=alt.Scale(domain=[0, 0.5], range=[22, 650], clamp=True), legend=None),
             shape=_shape(),
-            stroke=_team_colour(report),
-            fill=alt.condition("datum.outcome == 'goal'", _team_colour(report), alt.value("transparent")),
+            stroke=team,
+            fill=alt.condition("datum.outcome == 'goal'", team, alt.value("transparent")),
             order=alt.Order("area:Q", sort="descending"),  # the small ones on top, within reach of the pointer
             tooltip=_tooltip(),
         )
     )
-    names = [_end_name(report, report.away), _end_name(report, report.home)]
-    return _picture([*markings(), *names, marks])
+    names = [_end_name(report, side, colours) for side in (report.away, report.home)]
+    ice, spec = _ice(), picture([*names, marks])
+    return spec | {"layer": ice["layer"] + spec["layer"], "datasets": ice["datasets"] | spec["datasets"]}
 
 
-def unplaced(report: GameReport) -> int:
-    """Shots that the rink map cannot show, because the feed has not told where they were taken."""
-    return int(_present(report)["x"].isna().sum())
+@cache
+def _ice() -> dict[str, Any]:
+    """The empty rink, which is the same in all maps and takes longest to describe."""
+    return picture(markings())
 
 
-def xg_race(report: GameReport) -> alt.LayerChart:
-    """Each team's expected goals over game time, up to the present, with the goals on the lines."""
-    shots = _present(report)
+def xg_race(report: GameReport, colours: Colours) -> dict[str, Any]:
+    """Each team's expected goals over game time, up to the present, with its goals and power plays."""
+    shots = report.present
     goals = _described(shots[shots["outcome"] == "goal"], report)
     lines = pd.concat([_steps(report, team) for team in (report.away, report.home)])
     periods = _periods(report.played_seconds)
@@ -78,8 +84,11 @@ def xg_race(report: GameReport) -> alt.LayerChart:
         "running_xg:Q", title="expected goals", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5)
     )
     dash = alt.Scale(domain=_abbrevs(report), range=[[6, 3], [1, 0]])
-    colour = _team_colour(report)
+    colour = _team_colour(report, colours)
     layers = (
+        alt.Chart(_power_plays(report))
+        .mark_rect(opacity=0.16)
+        .encode(x=alt.X("start:Q"), x2="end:Q", color=colour, tooltip=[alt.Tooltip("words:N", title="Power play")]),
         alt.Chart(periods).mark_rule(strokeDash=[3, 3], color=GREY, opacity=0.6).encode(x="end:Q"),
         alt.Chart(periods)
         .mark_text(color=GREY, baseline="bottom", dy=-3)
@@ -94,17 +103,59 @@ def xg_race(report: GameReport) -> alt.LayerChart:
         .mark_text(align="left", dx=5, fontWeight="bold")
         .encode(x=x, y=y, color=colour, text="name:N"),
     )
-    return _picture(layers)
+    return picture(layers)
 
 
-def _picture(layers: Iterable[alt.Chart]) -> alt.LayerChart:
-    picture: alt.LayerChart = alt.LayerChart(layer=list(layers)).configure_view(stroke=None)
-    return picture
+def goal_odds(report: GameReport, odds: Odds, colours: Colours) -> dict[str, Any]:
+    """How likely each number of goals was for either team, with the number that it scored."""
+    sides = ((report.away, odds.away_goals), (report.home, odds.home_goals))
+    shown = max(
+        [5, *(int((goals > LEAST_SHOWN).nonzero()[0].max()) for _, goals in sides), *(t.goals for t, _ in sides)]
+    )
+    rows = [
+        (team.abbrev, number, float(goals[number]) if number < len(goals) else 0.0, number == team.goals)
+        for team, goals in sides
+        for number in range(shown + 1)
+    ]
+    frame = pd.DataFrame(rows, columns=["team", "goals", "chance", "real"])
+    base = alt.Chart(frame).encode(
+        x=alt.X("goals:O", title="goals", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("team:N", sort=_abbrevs(report)),
+        tooltip=[
+            alt.Tooltip("team:N", title="Team"),
+            alt.Tooltip("goals:O", title="Goals"),
+            alt.Tooltip("chance:Q", title="Chance", format=".1%"),
+        ],
+    )
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(
+        y=alt.Y("chance:Q", axis=None),
+        color=_team_colour(report, colours),
+        opacity=alt.condition("datum.real", alt.value(1.0), alt.value(0.45)),
+    )
+    stars = (
+        base.transform_filter("datum.real")
+        .mark_point(shape=STAR, size=90, filled=True, opacity=1, yOffset=-9)
+        .encode(y="chance:Q", color=_team_colour(report, colours))
+    )
+    return picture([bars, stars])
 
 
-def _present(report: GameReport) -> pd.DataFrame:
-    """The shots that the feed has now."""
-    return report.shots[report.shots["status"] != "retracted"]
+def moments(shots: pd.DataFrame) -> "pd.Series[str]":
+    """When each shot was taken: "P2 12:35"."""
+    periods = shots["period"].astype(int).map(period_name)
+    return periods.astype(str) + " " + shots["time"].astype(str)  # without rows, map gives numbers
+
+
+def period_name(number: int, prefix: str = "P") -> str:
+    """What a period is called in short: "P1", "OT", "OT2"."""
+    extra = number - REGULATION_PERIODS
+    return f"{prefix}{number}" if extra <= 0 else "OT" if extra == 1 else f"OT{extra}"
+
+
+def picture(layers: Iterable[alt.Chart]) -> dict[str, Any]:
+    """The layers on top of each other, as Vega-Lite."""
+    spec: dict[str, Any] = alt.LayerChart(layer=list(layers)).configure_view(stroke=None).to_dict()
+    return spec
 
 
 def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
@@ -114,27 +165,27 @@ def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
         team_name=shots["team"].map({team.abbrev: team.name for team in (report.away, report.home)}),
         result=shots["outcome"].map(OUTCOMES),
         shot_type=shots["shot_type"].fillna("not told"),
-        when="P" + shots["period"].astype(int).astype(str) + " " + shots["time"],
+        when=moments(shots),
         chance=chance.map("{:.1%}".format).where(chance.notna(), "pending"),
         area=chance.fillna(0.0),  # a pending shot is drawn as the smallest one
     )
 
 
-def _end_name(report: GameReport, team: TeamTotals) -> alt.Chart:
+def _end_name(report: GameReport, team: TeamTotals, colours: Colours) -> alt.Chart:
     """A team's name over the end that it attacks."""
     x, text = (GOAL_LINE_X - 2, f"{team.name} ▶") if team.is_home else (2 - GOAL_LINE_X, f"◀ {team.name}")
     name = pd.DataFrame({"x": [x], "y": [RINK_WIDTH / 2 + 4], "team": [team.abbrev], "text": [text]})
     label: alt.Chart = (
         alt.Chart(name)
         .mark_text(align="right" if team.is_home else "left", fontWeight="bold", fontSize=12)
-        .encode(x=along("x"), y=across("y"), color=_team_colour(report), text="text:N")
+        .encode(x=along("x"), y=across("y"), color=_team_colour(report, colours), text="text:N")
     )
     return label
 
 
 def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
     """The team's line from the opening face-off, through every shot, to the present."""
-    shots = _present(report)
+    shots = report.present
     shots = shots[shots["team"] == team.abbrev]
     return pd.DataFrame(
         {
@@ -143,6 +194,15 @@ def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
             "running_xg": [0.0, *shots["running_xg"].astype(float), team.xg],
         }
     )
+
+
+def _power_plays(report: GameReport) -> pd.DataFrame:
+    rows = [
+        (team.abbrev, stretch.start_s, stretch.end_s, f"{team.name}, {stretch.end_s - stretch.start_s} s")
+        for stretch in report.power_plays
+        for team in (report.home if stretch.is_home else report.away,)
+    ]
+    return pd.DataFrame(rows, columns=["team", "start", "end", "words"])
 
 
 def _line_names(report: GameReport, apart: float) -> pd.DataFrame:
@@ -162,10 +222,9 @@ def _line_names(report: GameReport, apart: float) -> pd.DataFrame:
 def _periods(played_seconds: int) -> pd.DataFrame:
     """The three periods and any overtime that has begun, in game seconds."""
     ends = [PERIOD_SECONDS * number for number in range(1, REGULATION_PERIODS + 1)]
-    names = [f"Period {number}" for number in range(1, REGULATION_PERIODS + 1)]
     while played_seconds > ends[-1]:
-        names.append("OT" if len(ends) == REGULATION_PERIODS else f"OT {len(ends) - REGULATION_PERIODS + 1}")
         ends.append(min(ends[-1] + PERIOD_SECONDS, max(ends[-1] + OVERTIME_SECONDS, played_seconds)))
+    names = [period_name(number, "Period ") for number in range(1, len(ends) + 1)]
     frame = pd.DataFrame({"name": names, "start": [0, *ends[:-1]], "end": ends})
     return frame.assign(middle=(frame["start"] + frame["end"]) / 2)
 
@@ -174,8 +233,8 @@ def _abbrevs(report: GameReport) -> list[str]:
     return [report.away.abbrev, report.home.abbrev]
 
 
-def _team_colour(report: GameReport) -> alt.Color:
-    return alt.Color("team:N", scale=alt.Scale(domain=_abbrevs(report), range=[AWAY_COLOUR, HOME_COLOUR]), legend=None)
+def _team_colour(report: GameReport, colours: Colours) -> alt.Color:
+    return alt.Color("team:N", scale=alt.Scale(domain=_abbrevs(report), range=list(colours)), legend=None)
 
 
 def _shape() -> alt.Shape:

@@ -21,10 +21,14 @@ def keep(place: str, notice: Notice | None) -> None:
     st.session_state[f"notice_{place}"] = notice
 
 
-def show(place: str) -> None:
-    """Draw the notice of a place, if it has one."""
+def show(place: str, *, in_passing: bool = False) -> None:
+    """Draw the notice of a place, if it has one; good news need little room where they come often (`in_passing`)."""
     notice = st.session_state.get(f"notice_{place}")
-    if notice is not None:
+    if notice is None:
+        return
+    if in_passing and notice.kind in ("success", "info"):
+        st.badge(plain(notice.text), color="green" if notice.kind == "success" else "gray")
+    else:
         {"success": st.success, "info": st.info, "warning": st.warning, "error": st.error}[notice.kind](
             plain(notice.text)
         )

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from livegame.model_inputs import ModelInputs, UnknownFeatures
+from ui.clients import active_model
 from ui.notices import Notice, keep, show
 from ui.texts import POPULATIONS, model_name, number, offer_label, plain
 from xgserve.client import ServingClient, ServingError
@@ -33,7 +34,7 @@ def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None
     show(_PLACE)
 
 
-def active_model(model: Mapping[str, Any] | None, problem: str | None) -> None:
+def serving_now(model: Mapping[str, Any] | None, problem: str | None) -> None:
     """Draw the card of the model that serves now, or why there is none."""
     if model is None:
         st.error(plain(problem), icon=":material/cloud_off:")
@@ -42,16 +43,21 @@ def active_model(model: Mapping[str, Any] | None, problem: str | None) -> None:
     for warning in model["warnings"]:
         st.warning(plain(warning))
     with st.expander("Model card"):
-        st.markdown(
-            f"Version: {plain(model['version'])}  \n"
-            f"Digest: `{model['digest'][:12]}`  \n"
-            f"Scores: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
-            f"scikit-learn: {plain(model['sklearn_version']['artifact'] or 'not recorded')}  \n"
-            f"Loaded: {plain(model['loaded_at'][:19].replace('T', ' '))} UTC"
-        )
-        _quality(model["metrics"] or {})
-        st.caption(f"{len(model['features'])} features")
-        st.dataframe(_features(model["features"]), hide_index=True, height=220)
+        card(model)
+
+
+def card(model: Mapping[str, Any]) -> None:
+    """Draw what the service tells of a model."""
+    st.markdown(
+        f"Version: {plain(model['version'])}  \n"
+        f"Digest: `{model['digest'][:12]}`  \n"
+        f"Scores: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
+        f"scikit-learn: {plain(model['sklearn_version']['artifact'] or 'not recorded')}  \n"
+        f"Loaded: {plain(model['loaded_at'][:19].replace('T', ' '))} UTC"
+    )
+    _quality(model["metrics"] or {})
+    st.caption(f"{len(model['features'])} features")
+    st.dataframe(_features(model["features"]), hide_index=True, height=220, alt="The columns that the model wants.")
 
 
 def pick_model(serving: ServingClient) -> None:
@@ -97,7 +103,7 @@ def _get_model(
     try:
         with st.spinner(f"Getting {plain(asked)} ...", show_time=True):
             answer = serving.download_registry_model(workspace, model, version or None)
-            _entries.clear()
+            _forget()
             ModelInputs.of(serving.model(), feature_map)
     except ServingError as error:
         active = error.details.get("active")
@@ -109,10 +115,17 @@ def _get_model(
         keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active, from {answer['source']}."))
 
 
+def _forget() -> None:
+    """Have the service asked anew: what it has told before is not true any more."""
+    _entries.clear()
+    active_model.clear()
+
+
 def _undo(serving: ServingClient) -> str:
     """Go back from a model that we cannot serve with columns; what came of it, in words."""
     try:
         answer = serving.rollback()
+        _forget()
     except ServingError as error:
         return f"Going back failed as well: {error.message}. Get another model."
     return f"Rolled back: {model_name(answer['model']['id'])} stays active."
@@ -122,7 +135,7 @@ def _roll_back(serving: ServingClient) -> None:
     try:
         with st.spinner("Rolling back ..."):
             answer = serving.rollback()
-            _entries.clear()
+            _forget()
     except ServingError as error:
         keep(_PLACE, Notice("error", error.message))
     else:
@@ -137,7 +150,8 @@ def _quality(metrics: Mapping[str, Any]) -> None:
     for words in (value for value in metrics.values() if isinstance(value, str)):
         st.caption(plain(words))
     if nested := {name: value for name, value in metrics.items() if isinstance(value, dict | list)}:
-        st.json(nested, expanded=False)
+        with st.popover("All figures", width="stretch"):
+            st.json(nested)
 
 
 def _features(features: list[dict[str, Any]]) -> pd.DataFrame:

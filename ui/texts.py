@@ -4,11 +4,26 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+import streamlit as st
+
+from livegame.calibration import Calibration
 from livegame.client import Ping
+from livegame.odds import Odds
 from livegame.report import GameReport, TeamTotals
 
 STATUS_MARKS: Final = {"scored": "✓ scored", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
+SITUATIONS: Final = {
+    "5v5": "5 against 5",
+    "power play": "Power play",
+    "short-handed": "Short-handed",
+    "other even": "Other even strength",
+    "extra attacker": "Extra attacker",
+    "empty net": "Empty net",
+    "penalty shot": "Penalty shot",
+    "not told": "Not told",
+}
 POPULATIONS: Final = {"unblocked": "unblocked attempts", "on-goal": "shots on goal"}
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")
 
@@ -37,15 +52,33 @@ def ping_words(ping: Ping) -> str:
     return ", ".join(parts) or "Nothing new"
 
 
-def metric_value(team: TeamTotals) -> str:
+def xg_and_goals(team: TeamTotals) -> str:
     """Expected goals with the real ones in brackets: "2.31 (2)"."""
     return f"{team.xg:.2f} ({team.goals})"
 
 
-def metric_delta(team: TeamTotals) -> str:
+def difference(team: TeamTotals) -> str:
     """Expected minus real goals, signed."""
-    rounded = round(team.difference, 2) + 0.0  # no "-0.00"
-    return f"{rounded:+.2f}"
+    return signed(team.difference)
+
+
+def signed(value: float) -> str:
+    """A number with its sign and two decimals, never "-0.00"."""
+    return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def correction_words(report: GameReport) -> str:
+    """What the league changed after we had stored it: "The league has taken back 1 shot and amended 2 shots."."""
+    words = {
+        "retracted": "taken back {}",
+        "restored": "put back {}",
+        "outcome": "changed the outcome of {}",
+        "amended": "amended {}",
+    }
+    found = report.corrections["what"].value_counts()
+    parts = [words[what].format(count(int(found[what]), "shot")) for what in words if what in found]
+    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"The league has {listed} since. Retracted shots are out of the sums; amended ones keep their first xG."
 
 
 def pending_words(report: GameReport, team: TeamTotals) -> str | None:
@@ -64,12 +97,49 @@ def pending_words(report: GameReport, team: TeamTotals) -> str | None:
     return f"{count(team.pending, 'shot')} pending: {'; '.join(reasons)}"
 
 
-def what_counts(report: GameReport) -> str:
-    """Which shots the sums hold."""
-    kind = "Shots on goal" if report.population == "on-goal" else "Unblocked attempts (goals, shots on goal, misses)"
+def odds_words(report: GameReport, result: Odds) -> str:
+    """What the odds say, and what they do not."""
     return (
-        f"{kind} in regulation and overtime. Shootout attempts never count. Shots at an empty net and penalty shots"
-        " are in the totals and also shown apart."
+        f"If each shot scored with its xG as its chance, {report.away.name} would lead after {result.away_win:.0%} of"
+        f" such games and {report.home.name} after {result.home_win:.0%}. That weighs the chances, taken as independent"
+        " of each other; not who had them, nor what the score made a team risk."
+    )
+
+
+def what_counts(report: GameReport) -> str:
+    """Which shots the sums hold, and what the model knows of each, in Markdown."""
+    kind = "Shots on goal" if report.population == "on-goal" else "Unblocked attempts (goals, shots on goal, misses)"
+    return f"""
+**{kind}** in regulation and overtime. Shootout attempts never count. Penalty shots and shots at an empty net are in the
+totals, and shown apart as well. A shot that cannot be scored yet is *pending*: it is on the map and in the tables, not
+in the sums, and the page says so. A shot that the league takes back leaves the sums; one that it corrects after it was
+scored keeps its first probability and is marked *amended*. The difference is **xG - goals** over the same shots.
+
+**Features.** Besides distance and angle to the net, a shot comes with what the league tells of it and of the game
+before it: its type and place; what happened before (faceoff, hit, giveaway, takeaway or another attempt), by which
+side, where, how far away and how long ago, with rebound, change of angle and speed; skaters on both sides, whether a
+net is empty, seconds on the power play; the score, the period and the time. Places are turned so that every team
+attacks the same net. `GET /model` of the service, and the model's card in the sidebar, tell which of them the model
+uses; the column titles of *All events* give each formula.
+"""
+
+
+def season_name(season: int | None) -> str:
+    """A season as people write it: "2021-22"; "all seasons" for None."""
+    return "all" if season is None else f"{season // 10_000}-{season % 100:02d}"
+
+
+def trust_words(found: Calibration) -> str:
+    """How far the model is calibrated, in a sentence or two."""
+    inside = int(
+        ((found.steps["low"] <= found.steps["predicted"]) & (found.steps["predicted"] <= found.steps["high"])).sum()
+    )
+    ratio = f" ({found.xg / found.goals:.2f} times)" if found.goals else ""
+    return (
+        f"It expected {found.xg:,.1f} goals where {found.goals:,} were scored{ratio}. In {inside} of"
+        f" {len(found.steps)} groups of shots its chance lies within what luck explains (bars, 95 %); on the dashed"
+        " line it would be exact. Log loss is the mean penalty for a wrong chance: the lower, the better, and below"
+        " that of the goal rate alone or it knows nothing."
     )
 
 
@@ -80,6 +150,12 @@ def ago(moment: str, now: datetime | None = None) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit} ago"
     return f"{seconds} s ago"
+
+
+def local_time(moment: str, pattern: str) -> str:
+    """A moment (ISO 8601, UTC) on the clock of the reader's browser, where that tells its zone."""
+    at = datetime.fromisoformat(moment)
+    return at.astimezone(ZoneInfo(st.context.timezone) if st.context.timezone else UTC).strftime(pattern)
 
 
 def model_name(model_id: str) -> str:

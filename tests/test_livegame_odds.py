@@ -1,0 +1,46 @@
+"""What chances deserved: an exact distribution, held against counting every case."""
+
+from itertools import product
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livegame.odds import goal_distribution, odds
+
+CHANCES = st.lists(st.floats(0, 1), max_size=5)
+
+
+def counted(chances: list[float]) -> list[float]:
+    """P(k goals) by going through all cases."""
+    found = [0.0] * (len(chances) + 1)
+    for case in product((0, 1), repeat=len(chances)):
+        found[sum(case)] += prod(p if scored else 1 - p for p, scored in zip(chances, case, strict=True))
+    return found
+
+
+@given(CHANCES)
+def test_the_distribution_is_that_of_all_cases(chances: list[float]) -> None:
+    assert goal_distribution(chances) == pytest.approx(counted(chances))
+
+
+@given(CHANCES, CHANCES)
+def test_the_odds_are_those_of_all_cases(away: list[float], home: list[float]) -> None:
+    result = odds(away, home)
+    cases = [(a, h, p * q) for a, p in enumerate(counted(away)) for h, q in enumerate(counted(home))]
+    assert result.away_win == pytest.approx(sum(p for a, h, p in cases if a > h))
+    assert result.tie == pytest.approx(sum(p for a, h, p in cases if a == h))
+    assert result.home_win == pytest.approx(sum(p for a, h, p in cases if a < h))
+
+
+def test_a_whole_game_keeps_its_sum() -> None:
+    chances = np.random.default_rng(1).uniform(0, 0.5, 200)
+    distribution = goal_distribution(chances)
+    assert distribution.sum() == pytest.approx(1)
+    assert (distribution * np.arange(201)).sum() == pytest.approx(chances.sum())
+
+
+def test_without_shots_it_is_level() -> None:
+    assert odds([], []).tie == 1

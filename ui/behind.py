@@ -1,0 +1,130 @@
+"""The page behind the game: the service's state, the active model, the last swaps, and its log."""
+
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from ui import sidebar, texts
+from ui.clients import active_model, clients
+from ui.texts import plain
+from xgserve.client import ServingClient, ServingError
+
+LOG_ROWS: Final = 100
+SWAPS: Final = 20
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def main() -> None:
+    """Draw the page."""
+    serving = clients().serving
+    st.title("Prediction service", anchor=False)
+    try:
+        _state(serving)
+        left, right = st.columns((4, 5), gap="large")
+        with left:
+            _model(serving)
+        with right:
+            _swaps(serving)
+        st.fragment(_log)(serving)
+    except ServingError as error:
+        _say(error)
+
+
+def _say(error: ServingError) -> None:
+    st.error(
+        plain(f"{error.message}. Games and past predictions can be seen all the same; new shots wait as pending."),
+        icon=":material/cloud_off:",
+    )
+
+
+def _state(serving: ServingClient) -> None:
+    ready = serving.ready()
+    with st.container(horizontal=True):
+        st.badge("ready" if ready["ready"] else "not ready", color="green" if ready["ready"] else "red")
+        for name, check in ready["checks"].items():
+            words = plain(name.replace("_", " "))
+            st.badge(words, icon=":material/check:" if check["ok"] else ":material/close:", color="gray")
+        st.caption(plain(serving.base_url))
+    for check in ready["checks"].values():
+        if not check["ok"]:
+            st.warning(plain(check["problem"]))
+
+
+def _model(serving: ServingClient) -> None:
+    st.subheader("Active model", anchor=False)
+    model, problem = active_model(serving)
+    if model is None:
+        st.info(plain(f"{problem}. Choose one in the sidebar."))
+        return
+    st.markdown(f"**{plain(model['id'])}**")
+    sidebar.card(model)
+
+
+def _swaps(serving: ServingClient) -> None:
+    st.subheader("Last swaps", anchor=False)
+    swaps = serving.activations(SWAPS)
+    if not swaps:
+        st.caption("The model has never been changed: the default one serves.")
+        return
+    frame = pd.DataFrame(
+        {
+            "When": pd.to_datetime([swap["at"] for swap in swaps]),
+            "Model": [f"{swap['workspace']}/{swap['model']}:{swap['version']}" for swap in swaps],
+            "From": [swap["source"] for swap in swaps],
+            "Digest": [swap["digest"][:12] for swap in swaps],
+            "Request": [swap["request_id"] for swap in swaps],
+        }
+    )
+    when = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")
+    st.dataframe(frame, column_config={"When": when}, hide_index=True, alt="Which model was made active when.")
+
+
+def _log(serving: ServingClient) -> None:
+    st.subheader("Log", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        level = st.selectbox("From level", LEVELS, index=1, width=130, key="log_level")
+        text = st.text_input("Containing", key="log_text", type="search", width=240)
+        request = st.text_input("Request ID", key="log_request", type="search", width=200)
+        st.button("Refresh", icon=":material/refresh:")
+    asked: dict[str, str | int] = {"limit": LOG_ROWS, "level": str(level)}
+    asked |= {name: value.strip() for name, value in (("q", text), ("request_id", request)) if value and value.strip()}
+    try:
+        rows = serving.logs(**asked, **_older(asked))
+    except ServingError as error:
+        _say(error)
+        return
+    if rows.empty:
+        st.caption("No row of the log fits.")
+    else:
+        _log_table(rows)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{texts.count(len(rows), 'row')}, the newest first. `GET /logs` has the same.")
+        if len(rows) == LOG_ROWS and st.button("Older rows"):
+            st.session_state.log_before = (asked, int(rows["id"].iloc[-1]))
+            st.rerun(scope="fragment")
+        if _older(asked) and st.button("Newest rows"):
+            st.session_state.log_before = None
+            st.rerun(scope="fragment")
+
+
+def _older(asked: dict[str, str | int]) -> dict[str, int]:
+    """Where the page of the log begins, as long as the question is still the same."""
+    remembered = st.session_state.get("log_before")
+    return {"before": remembered[1]} if remembered and remembered[0] == asked else {}
+
+
+def _log_table(rows: pd.DataFrame) -> None:
+    columns: dict[str, Any] = {
+        "at": st.column_config.DatetimeColumn("time (UTC)", format="YYYY-MM-DD HH:mm:ss", width=150),
+        "level": st.column_config.TextColumn("level", width=80),
+        "message": st.column_config.TextColumn("message", width="large"),
+        "request_id": st.column_config.TextColumn("request", width=130),
+        "exception": st.column_config.TextColumn("exception", width="medium"),
+    }
+    order = [column for column in columns if column != "exception" or rows["exception"].notna().any()]
+    st.dataframe(rows, column_order=order, column_config=columns, hide_index=True, height=420, alt="The service's log.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Everybody that the pages ask, made once for all of their readers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from db.history import History
+from livegame.client import GameClient
+from livegame.exceptions import LiveGameError
+from livegame.feed import Feed
+from livegame.model_inputs import read_feature_map
+from livegame.settings import Settings, SettingsError
+from ui.texts import plain
+from xgserve.client import ServingClient, ServingError
+
+MODEL_KEPT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The game client, the service, the history and the feed, with the settings that pages need."""
+
+    game: GameClient
+    serving: ServingClient
+    history: History
+    feed: Feed
+    feature_map: dict[str, str]
+    demo_game: str
+
+
+def clients() -> Clients:
+    """The clients; where the settings cannot be used, say why and end the page."""
+    try:
+        return _connect()
+    except (SettingsError, LiveGameError) as error:
+        st.error(plain(error))
+        st.stop()
+
+
+@st.cache_resource(show_spinner=False)
+def _connect() -> Clients:
+    settings = Settings.from_env()
+    return Clients(
+        GameClient.from_settings(settings),
+        ServingClient(settings.serving_url, token=settings.serving_token),
+        History(settings.history_db),
+        Feed(settings.feed_url),
+        read_feature_map(settings.feature_map),
+        settings.demo_game,
+    )
+
+
+@st.cache_data(ttl=MODEL_KEPT_S, show_spinner=False)
+def active_model(_serving: ServingClient) -> tuple[dict[str, Any] | None, str | None]:
+    """The model that serves now, or why it cannot be told; asked for once in a while for all readers."""
+    try:
+        return _serving.model(), None
+    except ServingError as error:
+        return None, error.message

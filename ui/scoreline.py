@@ -1,0 +1,60 @@
+"""The score line: both teams, where the game stands, and expected goals beside real ones."""
+
+from html import escape
+
+from livegame.odds import Odds
+from livegame.plays import GameState
+from livegame.report import GameReport, TeamTotals
+from ui.texts import ago, difference, local_time, xg_and_goals
+
+_MINUTE = "%d %b %Y, %H:%M"
+_LEVEL = "color-mix(in srgb, currentColor 22%, transparent)"
+
+
+def score_line(report: GameReport, colours: tuple[str, str]) -> str:
+    """The score line as HTML; everything that comes from outside is escaped."""
+    away, home = _team(report.away, colours[0], "away"), _team(report.home, colours[1], "home")
+    return f'<section class="xg-score" aria-label="Score">{away}{_middle(report, colours)}{home}</section>'
+
+
+def bar(*parts: tuple[float, str]) -> str:
+    """A bar of one part beside the other, each with its size and colour, as HTML without words."""
+    filled = "".join(f'<i style="flex: {size:.3f}; background: {colour}"></i>' for size, colour in parts)
+    return f'<span class="xg-bar" aria-hidden="true">{filled}</span>'
+
+
+def odds_line(report: GameReport, result: Odds, colours: tuple[str, str]) -> str:
+    """How likely either team was to win, as HTML."""
+    away, home = escape(report.away.abbrev), escape(report.home.abbrev)
+    parts = bar((result.away_win, colours[0]), (result.tie, _LEVEL), (result.home_win, colours[1]))
+    return (
+        f'<div class="xg-share"><span>{away} {result.away_win:.0%}</span>{parts}'
+        f'<span>{home} {result.home_win:.0%}</span></div><div class="xg-label xg-centred">level {result.tie:.0%}</div>'
+    )
+
+
+def _team(team: TeamTotals, colour: str, side: str) -> str:
+    return (
+        f'<div class="xg-team xg-{side}" style="--team: {colour}">'
+        f'<h2 class="xg-name">{escape(team.name)}</h2><span class="xg-goals">{team.score}</span>'
+        '<div class="xg-sums"><span class="xg-label">xG (goals)</span>'
+        f'<span class="xg-xg">{xg_and_goals(team)}</span>'
+        f'<span class="xg-difference">{difference(team)} xG - goals</span></div></div>'
+    )
+
+
+def _middle(report: GameReport, colours: tuple[str, str]) -> str:
+    total = report.away.xg + report.home.xg
+    share = round(100 * report.away.xg / total) if total else 50
+    state = "live" if report.state is GameState.LIVE else "still"
+    updated = ago(report.pinged_at) if report.is_awaited else local_time(report.pinged_at, _MINUTE)
+    start = f"starts {local_time(report.start_time, _MINUTE)}" if report.state is GameState.NOT_STARTED else ""
+    shares = (
+        f'<div class="xg-share"><span>{share} %</span>{bar((share, colours[0]), (100 - share, colours[1]))}'
+        f'<span>{100 - share} %</span></div><div class="xg-label">share of expected goals</div>'
+    )
+    return (
+        f'<div class="xg-middle"><div class="xg-status xg-{state}">{escape(report.status)}</div>'
+        f'<div class="xg-label">{escape(start)}</div><div class="xg-label">updated {escape(updated)}</div>'
+        f"{shares if total else ''}</div>"
+    )

@@ -1,0 +1,76 @@
+"""The strip of a day's games: any day, with scores and states, one click to open a game."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+import streamlit as st
+
+from livegame.exceptions import FeedError
+from livegame.feed import Feed
+from livegame.plays import Day, GameState, GameSummary
+from ui.texts import local_time, plain
+
+KEPT_S: Final = 20
+EVERY_S: Final = 30
+
+
+def day_strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
+    """Draw the strip; `shown` is the game that the page shows, `open_game` is called with the one that is clicked."""
+    st.fragment(_strip, run_every=EVERY_S)(feed, shown, open_game)
+
+
+def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small", key="strip"):
+        asked = st.session_state.get("day")
+        try:
+            day = _games_of(feed, asked)
+        except FeedError as error:
+            st.caption(f":material/cloud_off: No list of games: {plain(error)}. A game can still be opened by its ID.")
+            return
+        _turn(":material/chevron_left:", "The games of the day before", day.previous)
+        with st.popover(f"{day.day:%a} {day.day.day} {day.day:%b}", help="Choose a day"):
+            st.date_input("Day", day.day, key=f"picked_day_{day.day}", on_change=_pick, args=(f"picked_day_{day.day}",))
+            st.button("Today", on_click=_go, args=(None,), disabled=asked is None)
+        _turn(":material/chevron_right:", "The games of the day after", day.next)
+        if not day.games:
+            st.caption("No games on this day.")
+        with st.container(horizontal=True, wrap=False, gap="xsmall", key="strip_games"):
+            for game in day.games:
+                if st.button(
+                    _label(game),
+                    key=f"open_{game.game_id}",
+                    help=plain(f"{game.away.name} at {game.home.name}, {game.game_id}"),
+                    type="primary" if str(game.game_id) == shown else "secondary",
+                ):
+                    open_game(game.game_id)
+
+
+def _turn(label: str, words: str, to: date | None) -> None:
+    st.button(label, help=words, disabled=to is None, on_click=_go, args=(to,), type="tertiary")
+
+
+def _pick(key: str) -> None:
+    _go(st.session_state[key])
+
+
+def _go(day: date | None) -> None:
+    st.session_state.day = day
+
+
+@st.cache_data(ttl=KEPT_S, show_spinner=False)
+def _games_of(_feed: Feed, day: date | None) -> Day:
+    """A day's games, by default the league's today, asked for once in a while for all readers. Raises FeedError."""
+    return _feed.day(day)
+
+
+def _label(game: GameSummary) -> str:
+    begun = game.state in (GameState.LIVE, GameState.FINAL)
+    between = f"{game.away.score} - {game.home.score}" if begun else "at"
+    return f"{plain(game.away.abbrev)} **{between}** {plain(game.home.abbrev)}  \n:small[{plain(_when(game))}]"
+
+
+def _when(game: GameSummary) -> str:
+    if game.state is not GameState.NOT_STARTED:
+        return game.status.replace("Period ", "P").replace(" left", "").replace("Intermission after ", "After ")
+    return local_time(game.start_time, "%H:%M")
