@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from db.history import Correction, GameRow, History, PowerPlayRow, ShotRow
 from livegame.exceptions import LiveGameError
-from livegame.features import FEATURES, shot_features
+from livegame.features import feature_rows, stored_features
 from livegame.feed import Feed, valid_game_id
 from livegame.lock import game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
@@ -152,25 +152,22 @@ def _game_row(game: Game) -> GameRow:
 
 
 def _shot_rows(game: Game) -> list[ShotRow]:
-    # a shot of a team that is not playing has no features, and is none
-    shots = {shot.event_id: shot for shot in game.shots}
-    frame = shot_features(game)
     rows = []
-    for position, (event_id, values) in enumerate(zip(frame.index.tolist(), frame.to_dict("records"), strict=True)):
-        shot = shots[event_id]
+    for position, (shot, values) in enumerate(feature_rows(game)):
+        features = stored_features(values)
         rows.append(
             ShotRow(
-                event_id=event_id,
+                event_id=shot.event_id,
                 position=position,
                 period=shot.period,
                 seconds=shot.seconds,
-                is_home=values["is_home"] == 1,
+                is_home=features["is_home"] == 1,
                 shooter=_name(game, shot.shooter_id),
                 goalie=_name(game, shot.goalie_id),
                 outcome=shot.kind,
                 penalty_shot=shot.is_penalty_shot,
-                empty_net=values["empty_net"] == 1,
-                features={f.name: _plain(values[f.name], f.kind) for f in FEATURES},
+                empty_net=features["empty_net"] == 1,
+                features=features,
                 missing=", ".join(shot.missing) or None,
                 shooter_id=shot.shooter_id,
                 goalie_id=shot.goalie_id,
@@ -186,10 +183,3 @@ def _power_play_rows(game: Game) -> list[PowerPlayRow]:
 def _name(game: Game, player_id: int | None) -> str | None:
     player = game.players.get(player_id or 0)
     return player.name if player else None
-
-
-def _plain(value: Any, kind: str) -> float | int | str | None:
-    """A value that JSON can hold and SQLite's JSON functions read back: no NaN, whole numbers as such."""
-    if pd.isna(value):
-        return None
-    return int(value) if kind == "number" and float(value).is_integer() else value

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterator
 import pandas as pd
 
 from livegame.exceptions import FeedError
-from livegame.features import training_frame
 from livegame.feed import Feed
+from livegame.frames import training_frame
 from livegame.plays import Game
 from livegame.seasons import download_season, find_seasons, read_season
 from livegame.settings import Settings

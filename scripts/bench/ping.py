@@ -9,8 +9,8 @@ from pathlib import Path
 
 from db.history import History
 from livegame.client import GameClient
-from livegame.features import shot_features
 from livegame.feed import Feed
+from livegame.frames import shot_features
 from livegame.plays import Game, parse_game
 from livegame.recordings import SAMPLE_FOLDER, read_recording
 from livegame.replay import create_app, moment, play_by_play
