@@ -2,8 +2,9 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from livegame.exceptions import FeedMalformed
 from livegame.plays import Game, GameState, Play, Player, Shot, Team, parse_game
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 _COLUMNS: Final = tuple(field.name for field in fields(Shot))
 _PLAY_COLUMNS: Final = tuple(field.name for field in fields(Play))
 _HEADER: Final = tuple(field.name for field in fields(Game) if field.name not in ("plays", "players"))
@@ -30,6 +32,39 @@ def find_recordings(folder: Path) -> dict[int, Path]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recorded game as it lies on disk, to be handed around unread."""
+
+    name: str  # where it lies
+    content: bytes  # a raw answer of either feed or our own compact form, gzipped or not
+
+    def game(self) -> Game:
+        """Read it.
+
+        Raises:
+            FeedMalformed: it is not a recorded game; the message says where it lies.
+        """
+        try:
+            is_gzip = self.content.startswith(_GZIP_MAGIC)
+            raw = json.loads(gzip.decompress(self.content) if is_gzip else self.content)
+            return load_compact(raw) if isinstance(raw, dict) and "columns" in raw else parse_game(raw)
+        except (OSError, EOFError, ValueError, zlib.error, FeedMalformed) as error:
+            raise FeedMalformed(f"{self.name} is not a recorded game: {error}") from error
+
+
+def load_recording(path: Path) -> Recording:
+    """Take a file that `find_recordings` found off the disk.
+
+    Raises:
+        FeedMalformed: it cannot be read.
+    """
+    try:
+        return Recording(str(path), path.read_bytes())
+    except OSError as error:
+        raise FeedMalformed(f"{path} cannot be read: {error.strerror}") from error
+
+
 @cache
 def read_recording(path: Path) -> Game:
     """Read one file that `find_recordings` found.
@@ -37,12 +72,7 @@ def read_recording(path: Path) -> Game:
     Raises:
         FeedMalformed: it is not a recorded game.
     """
-    content = path.read_bytes()
-    try:
-        raw = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
-    except (OSError, EOFError, ValueError) as error:
-        raise FeedMalformed(f"{path} is not a recorded game: {error}") from error
-    return load_compact(raw) if "columns" in raw else parse_game(raw)
+    return load_recording(path).game()
 
 
 def dump_compact(game: Game) -> str:
