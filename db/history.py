@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,26 @@ class PowerPlayRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """What one model answered for all shots of a game that it had not scored; none is an answer too."""
+
+    model: str
+    population: str
+    predictions: Sequence[tuple[int, float, Mapping[str, Any]]]  # event id, probability, inputs
+    fingerprint: str | None = None  # of all that the game's rows were made of; see `History.confirm`
+
+
+@dataclass(frozen=True, slots=True)
+class GameUpdate:
+    """One answer of the feed as rows, with the scores of what was new in it, if there are any yet."""
+
+    game: GameRow
+    shots: Sequence[ShotRow]
+    power_plays: Sequence[PowerPlayRow] = ()
+    scores: Scores | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Correction:
     """One change that the league made to a shot we had stored."""
 
@@ -78,10 +98,11 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a feed's answer changed in the history."""
+    """What an update changed in the history."""
 
-    new: tuple[int, ...]  # event ids not seen before, in the feed's order
-    corrections: tuple[Correction, ...]
+    new: tuple[int, ...] = ()  # event ids not seen before, in the feed's order
+    corrections: tuple[Correction, ...] = ()
+    scored: int = 0  # new predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +124,12 @@ class StoredGame:
     power_plays: tuple[PowerPlayRow, ...]
 
 
+_GAME_COLUMNS: Final = tuple(field.name for field in fields(GameRow))
 _SHOT_COLUMNS: Final = tuple(field.name for field in fields(ShotRow))
+_STORED: Final = ("game_id", *_SHOT_COLUMNS, "first_seen_at")
+_INSERT_SHOT: Final = (
+    f"INSERT INTO shots ({', '.join(_STORED)}) VALUES ({', '.join(f':{column}' for column in _STORED)})"  # noqa: S608
+)
 
 
 class History:
@@ -116,85 +142,53 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def record(self, game: GameRow, shots: Sequence[ShotRow], power_plays: Sequence[PowerPlayRow] = ()) -> Recorded:
-        """Store one whole answer of the feed, comparing it with what is there, in one transaction.
+    def record(
+        self,
+        game: GameRow,
+        shots: Sequence[ShotRow],
+        power_plays: Sequence[PowerPlayRow] = (),
+        scores: Scores | None = None,
+    ) -> Recorded:
+        """`record_all` of one game."""
+        return self.record_all([GameUpdate(game, shots, power_plays, scores)])[0]
+
+    def record_all(self, updates: Iterable[GameUpdate]) -> list[Recorded]:
+        """Store whole answers of the feed, comparing each with what is there, all in one transaction.
 
         New shots are added wherever they stand; a shot that left the feed is marked retracted, and restored when it
-        returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. Predictions
-        are never touched.
+        returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. A shot that a
+        model has already scored keeps its first prediction.
         """
         now = _now()
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
-            _upsert(connection, "games", {**asdict(game), "pinged_at": now}, key=("game_id",))
-            rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game.game_id,))
-            stored = {row["event_id"]: row for row in rows}
-            corrections: list[Correction] = []
-            for shot in shots:
-                before = stored.get(shot.event_id)
-                values = _shot_values(shot)
-                changes, found = _compare(connection, game.game_id, before, values, now) if before else ({}, [])
-                if before is None:
-                    values |= {"game_id": game.game_id, "first_seen_at": now}
-                    _upsert(connection, "shots", values, key=("game_id", "event_id"))
-                elif changes:
-                    changes |= {"game_id": game.game_id, "event_id": shot.event_id}
-                    _update_shot(connection, changes)
-                corrections += found
-            present = {shot.event_id for shot in shots}
-            for event_id, row in stored.items():
-                if event_id not in present and row["retracted_at"] is None:
-                    _update_shot(connection, {"game_id": game.game_id, "event_id": event_id, "retracted_at": now})
-                    corrections.append(Correction(event_id, "retracted", row["outcome"], None))
-            connection.executemany(
-                "INSERT INTO corrections (game_id, event_id, what, before, after, corrected_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                [(game.game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
-            )
-            _store_power_plays(connection, game.game_id, power_plays)
-            if corrections:
-                _sum_up(connection, game.game_id)
-        new = tuple(shot.event_id for shot in shots if shot.event_id not in stored)
-        return Recorded(new, tuple(corrections))
+            return [_record(connection, update, now) for update in updates]
 
-    def unscored(self, game_id: int, model: str, population: str) -> list[tuple[int, dict[str, Any], str | None]]:
-        """Shots in the feed that this model has not scored: event id, features, and what the feed still owes."""
-        rows = self._read(
-            """
-            SELECT event_id, features, missing FROM shots s
-            WHERE game_id = :game AND retracted_at IS NULL
-                AND (:population <> 'on-goal' OR outcome <> 'missed-shot')
-                AND NOT EXISTS (
-                    SELECT 1 FROM predictions p
-                    WHERE p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = :model
-                )
-            ORDER BY position
-            """,
-            {"game": game_id, "model": model, "population": population},
-        )
-        return [(row["event_id"], json.loads(row["features"]), row["missing"]) for row in rows]
+    def scored(self, game_ids: Iterable[int], model: str) -> dict[int, set[int]]:
+        """The event ids that a model has scored, of each of the games."""
+        with self._reading() as connection:
+            return {
+                game_id: {row["event_id"] for row in connection.execute(_SCORED, (game_id, model))}
+                if connection
+                else set()
+                for game_id in game_ids
+            }
 
-    def store_predictions(
-        self,
-        game_id: int,
-        model: str,
-        population: str,
-        predictions: Iterable[tuple[int, float, Mapping[str, Any]]],
-    ) -> int:
-        """Store (event id, probability, inputs) of one answer and make `model` the game's; the number of new rows.
+    def confirm(self, game_id: int, fingerprint: str) -> bool:
+        """Note a ping that found what the last complete one did: the same answer, read by the same code and model.
 
-        A shot that this model has already scored keeps its first prediction.
+        False, and nothing is noted, if the game's fingerprint is another one.
         """
-        now = _now()
+        if not self._path.exists():
+            return False
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
-            connection.execute("INSERT INTO models VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (model, population, now))
-            stored = connection.executemany(
-                "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(game_id, event, model, p, _json(inputs), now) for event, p, inputs in predictions],
-            ).rowcount
-            connection.execute("UPDATE games SET model = ? WHERE game_id = ?", (model, game_id))
-            if stored > 0:
-                _sum_up(connection, game_id)
-        return max(stored, 0)
+            values = (_now(), game_id, fingerprint)
+            noted = connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ? AND fingerprint = ?", values)
+            return noted.rowcount > 0
+
+    def fingerprints(self) -> frozenset[str]:
+        """Those of all games whose last ping was complete."""
+        rows = self._read("SELECT fingerprint FROM games WHERE fingerprint IS NOT NULL")
+        return frozenset(row["fingerprint"] for row in rows)
 
     def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
         """All that is stored of a game under a model, by default that of its last complete ping.
@@ -331,6 +325,7 @@ class History:
 
 
 _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
+_SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
         OR EXISTS (SELECT 1 FROM predictions p WHERE p.game_id = g.game_id AND p.model = m.model)
@@ -354,6 +349,61 @@ def _search(text: str) -> tuple[str, dict[str, str]]:
         for name in words
     ]
     return (f"WHERE {' AND '.join(found)}" if found else ""), words
+
+
+def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Recorded:
+    game_id, scores = update.game.game_id, update.scores
+    _store_game(connection, update, now)
+    rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game_id,))
+    stored = {row["event_id"]: row for row in rows}
+    new: dict[int, dict[str, Any]] = {}
+    corrections: list[Correction] = []
+    for shot in update.shots:
+        values = _shot_values(shot)
+        before = stored.get(shot.event_id)
+        if before is None:
+            new[shot.event_id] = values | {"game_id": game_id, "first_seen_at": now}
+            continue
+        changes, found = _compare(connection, game_id, before, values, now)
+        if changes:
+            _update_shot(connection, changes | {"game_id": game_id, "event_id": shot.event_id})
+        corrections += found
+    connection.executemany(_INSERT_SHOT, new.values())
+    present = {shot.event_id for shot in update.shots}
+    for event_id, row in stored.items():
+        if event_id not in present and row["retracted_at"] is None:
+            _update_shot(connection, {"game_id": game_id, "event_id": event_id, "retracted_at": now})
+            corrections.append(Correction(event_id, "retracted", row["outcome"], None))
+    connection.executemany(
+        "INSERT INTO corrections (game_id, event_id, what, before, after, corrected_at) VALUES (?, ?, ?, ?, ?, ?)",
+        [(game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
+    )
+    _store_power_plays(connection, game_id, update.power_plays)
+    scored = _store_predictions(connection, game_id, scores, now) if scores else 0
+    if corrections or scored:
+        _sum_up(connection, game_id)
+    return Recorded(tuple(new), tuple(corrections), scored)
+
+
+def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) -> None:
+    values = {column: getattr(update.game, column) for column in _GAME_COLUMNS}
+    scores = update.scores
+    values |= {"pinged_at": now, "fingerprint": scores.fingerprint if scores else None}
+    if scores:
+        models = "INSERT INTO models VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        connection.execute(models, (scores.model, scores.population, now))
+        values["model"] = scores.model
+    _upsert(connection, "games", values, key=("game_id",))
+
+
+def _store_predictions(connection: sqlite3.Connection, game_id: int, scores: Scores, now: str) -> int:
+    return max(
+        0,  # -1 for none
+        connection.executemany(
+            "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [(game_id, event, scores.model, p, _json(inputs), now) for event, p, inputs in scores.predictions],
+        ).rowcount,
+    )
 
 
 def _sum_up(connection: sqlite3.Connection, game_id: int) -> None:
@@ -423,8 +473,7 @@ def _update_shot(connection: sqlite3.Connection, values: Mapping[str, Any]) -> N
     )
 
 
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _now() -> str:

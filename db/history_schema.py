@@ -259,4 +259,8 @@ MIGRATIONS: Final = (
     FROM shot_probabilities WHERE is_goal AND status <> 'retracted'
     WINDOW counted AS (PARTITION BY game_id, model ORDER BY period, seconds, position ROWS UNBOUNDED PRECEDING);
     """,  # noqa: S608 - the select above
+    """
+    -- Of the answer of the feed, the code that read it and the model, once all of it was scored; NULL while it is not.
+    ALTER TABLE games ADD COLUMN fingerprint TEXT;
+    """,
 )

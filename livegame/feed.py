@@ -1,8 +1,10 @@
 """HTTP to the NHL: one game's play-by-play, one day's games."""
 
+import hashlib
 import json
 import re
 import time
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -36,6 +38,33 @@ def valid_game_id(text: str | int) -> int:
     return int(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the feed sent, unread."""
+
+    what: str  # in words
+    body: bytes
+
+    @property
+    def digest(self) -> str:
+        """The same for the same bytes."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    def json(self) -> Any:
+        """Read it.
+
+        Raises:
+            FeedMalformed: it is not JSON.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            kind = "HTML" if self.body.lstrip()[:1] == b"<" else "half a document or none"
+            raise FeedMalformed(
+                f"the feed answered {self.what} with {kind} instead of JSON; try again later"
+            ) from error
+
+
 class Feed:
     """Reads `api-web.nhle.com` or whatever serves the same paths. Safe to share between threads for reading.
 
@@ -57,7 +86,7 @@ class Feed:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
         self._session.headers["Accept"] = "application/json"
-        self._last: dict[str, tuple[str, Any]] = {}  # path -> ETag, answer
+        self._last: dict[str, tuple[str, Answer]] = {}  # path -> ETag, answer
 
     def game(self, game_id: str | int) -> Game:
         """One game's whole play-by-play, as it stands now.
@@ -69,9 +98,21 @@ class Feed:
             FeedMalformed: an answer that is not this game.
         """
         number = valid_game_id(game_id)
-        game = parse_game(self.read(f"/v1/gamecenter/{number}/play-by-play", f"game {number}"))
-        if game.game_id != number:
-            raise FeedMalformed(f"asked for game {number}, the feed answered with game {game.game_id}")
+        return self.read_game(number, self.answer(number))
+
+    def answer(self, game_id: int) -> Answer:
+        """What `game` reads, unread. Raises the same errors but `FeedMalformed`."""
+        return self._fetch(f"/v1/gamecenter/{game_id}/play-by-play", f"game {game_id}")
+
+    def read_game(self, game_id: int, answer: Answer) -> Game:
+        """Read what `answer` returned.
+
+        Raises:
+            FeedMalformed: it is not this game.
+        """
+        game = parse_game(self._json(answer))
+        if game.game_id != game_id:
+            raise FeedMalformed(f"asked for game {game_id}, the feed answered with game {game.game_id}")
         return game
 
     def day(self, day: date | None = None) -> Day:
@@ -81,6 +122,16 @@ class Feed:
 
     def read(self, path: str, what: str) -> Any:
         """The answer to any path as it comes; `what` names it in messages. Raises the same errors as `game`."""
+        return self._json(self._fetch(path, what))
+
+    def _json(self, answer: Answer) -> Any:
+        try:
+            return answer.json()
+        except FeedMalformed:
+            self._last = {}  # or the server would say for ever that it is not modified
+            raise
+
+    def _fetch(self, path: str, what: str) -> Answer:
         etag, last = self._last.get(path, (None, None))
         url = self._base_url + path
         try:
@@ -90,7 +141,7 @@ class Feed:
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
                 stream=True,
             ) as response:
-                if response.status_code == requests.codes.not_modified and etag:
+                if response.status_code == requests.codes.not_modified and last:
                     return last
                 if response.status_code == requests.codes.not_found:
                     raise GameNotFound(f"the feed knows no such thing as {what}; check the number")
@@ -102,11 +153,7 @@ class Feed:
                 f"no whole answer from {self._base_url} for {what} ({type(error).__name__}); check the network and"
                 " XG_FEED_URL"
             ) from error
-        try:
-            answer = json.loads(body)
-        except ValueError as error:
-            kind = "HTML" if body.lstrip()[:1] == b"<" else "half a document or none"
-            raise FeedMalformed(f"the feed answered {what} with {kind} instead of JSON; try again later") from error
+        answer = Answer(what, body)
         if "ETag" in response.headers:
             self._last = {path: (response.headers["ETag"], answer)}  # one game is watched at a time
         return answer
