@@ -1,13 +1,15 @@
 """history.db: games, their shots with features, what each model said of them, and what the league corrected."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
+
+import orjson
 
 from db.connection import DatabaseError, open_reader, open_writer, transaction
 from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
@@ -126,10 +128,10 @@ class StoredGame:
 
 _GAME_COLUMNS: Final = tuple(field.name for field in fields(GameRow))
 _SHOT_COLUMNS: Final = tuple(field.name for field in fields(ShotRow))
-_STORED: Final = ("game_id", *_SHOT_COLUMNS, "first_seen_at")
-_INSERT_SHOT: Final = (
-    f"INSERT INTO shots ({', '.join(_STORED)}) VALUES ({', '.join(f':{column}' for column in _STORED)})"  # noqa: S608
-)
+_of_shot: Final = attrgetter(*_SHOT_COLUMNS)
+_FEATURES: Final = _SHOT_COLUMNS.index("features")
+_NEW_SHOT: Final = ("game_id", "first_seen_at", *_SHOT_COLUMNS)
+_INSERT_SHOT: Final = f"INSERT INTO shots ({', '.join(_NEW_SHOT)}) VALUES ({', '.join('?' * len(_NEW_SHOT))})"  # noqa: S608
 
 
 class History:
@@ -185,10 +187,10 @@ class History:
             noted = connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ? AND fingerprint = ?", values)
             return noted.rowcount > 0
 
-    def fingerprints(self) -> frozenset[str]:
-        """Those of all games whose last ping was complete."""
-        rows = self._read("SELECT fingerprint FROM games WHERE fingerprint IS NOT NULL")
-        return frozenset(row["fingerprint"] for row in rows)
+    def fingerprints(self) -> dict[str, int]:
+        """Those of all games whose last ping was complete, each with the game's id."""
+        rows = self._read("SELECT fingerprint, game_id FROM games WHERE fingerprint IS NOT NULL")
+        return {row["fingerprint"]: row["game_id"] for row in rows}
 
     def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
         """All that is stored of a game under a model, by default that of its last complete ping.
@@ -356,15 +358,15 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
     _store_game(connection, update, now)
     rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game_id,))
     stored = {row["event_id"]: row for row in rows}
-    new: dict[int, dict[str, Any]] = {}
+    new: dict[int, tuple[Any, ...]] = {}
     corrections: list[Correction] = []
     for shot in update.shots:
         values = _shot_values(shot)
         before = stored.get(shot.event_id)
         if before is None:
-            new[shot.event_id] = values | {"game_id": game_id, "first_seen_at": now}
+            new[shot.event_id] = (game_id, now, *values)
             continue
-        changes, found = _compare(connection, game_id, before, values, now)
+        changes, found = _compare(connection, game_id, before, dict(zip(_SHOT_COLUMNS, values, strict=True)), now)
         if changes:
             _update_shot(connection, changes | {"game_id": game_id, "event_id": shot.event_id})
         corrections += found
@@ -439,8 +441,8 @@ def _compare(
         scored = connection.execute(
             "SELECT inputs FROM predictions WHERE game_id = ? AND event_id = ?", (game_id, event_id)
         ).fetchall()
-        features = json.loads(after["features"])
-        differs = any(not _agrees(json.loads(row["inputs"]), features) for row in scored)
+        features = orjson.loads(after["features"])
+        differs = any(not _agrees(orjson.loads(row["inputs"]), features) for row in scored)
         if differs:
             corrections.append(Correction(event_id, "amended", before["features"], after["features"]))
         if differs != (before["amended_at"] is not None):
@@ -452,8 +454,10 @@ def _agrees(inputs: Mapping[str, Any], features: Mapping[str, Any]) -> bool:
     return all(features.get(name) == value for name, value in inputs.items())
 
 
-def _shot_values(shot: ShotRow) -> dict[str, Any]:
-    return {column: getattr(shot, column) for column in _SHOT_COLUMNS} | {"features": _json(shot.features)}
+def _shot_values(shot: ShotRow) -> list[Any]:
+    values = list(_of_shot(shot))
+    values[_FEATURES] = _json(shot.features)
+    return values
 
 
 def _upsert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any], key: Sequence[str]) -> None:
@@ -473,7 +477,8 @@ def _update_shot(connection: sqlite3.Connection, values: Mapping[str, Any]) -> N
     )
 
 
-_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+def _json(value: Mapping[str, Any]) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _now() -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -128,6 +128,14 @@ class GameClient:
             for rows in sorted(games, key=lambda rows: rows.game.game_id):
                 locks.enter_context(game_lock(self._data_dir, rows.game.game_id, timeout_s))
             return self._take(games)
+
+    def taken(self) -> Callable[[str], int | None]:
+        """Tells of an answer's digest which game's last complete ping took that answer, if any did.
+
+        It goes by this code and the model that is active now. Raises `ServingError` and `DatabaseError`.
+        """
+        model, known = self._ask_model(), self._history.fingerprints()
+        return lambda digest: known.get(self._fingerprint(digest, model))
 
     def report(self, game_id: int, model: str | None = None) -> "GameReport | None":
         """What the history says of a game, without asking anybody else; None if it was never pinged.

@@ -159,17 +159,16 @@ def feature_rows(game: Game) -> list[tuple[Shot, tuple[Any, ...]]]:
 def stored_features(values: tuple[Any, ...]) -> dict[str, float | int | str | None]:
     """One of `feature_rows` by name, as JSON can hold it and SQLite's JSON functions read it back.
 
-    What is not known is None, whole numbers are `int`, and so are yes and no.
+    What is not known is None, and whole numbers are `int`.
     """
-    return dict(zip(FEATURE_NAMES, map(_plain, values), strict=True))
+    return {
+        name: value if type(value) is not float else int(value) if value.is_integer() else _known(value)
+        for name, value in zip(FEATURE_NAMES, values, strict=True)
+    }
 
 
-def _plain(value: float | str | None) -> float | int | str | None:
-    if not isinstance(value, float):
-        return int(value) if isinstance(value, bool) else value
-    if math.isnan(value):
-        return None
-    return int(value) if value.is_integer() else value
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _features(
@@ -214,18 +213,18 @@ def _features(
         prev_y * math.copysign(1, y) if not math.isnan(y) else math.nan,
         prev_seconds,
         prev_distance,
-        same_team,
-        rebound,
+        int(same_team),
+        int(rebound),
         turn,
         prev_distance / max(prev_seconds, 1) if previous else math.nan,
         power_play.seconds(shot.game_seconds, is_home=is_home),
         situation.friendly_skaters if situation else math.nan,
         situation.opposing_skaters if situation else math.nan,
         _strength(shot, situation),
-        situation.empty_net if situation else math.nan,
-        situation.extra_attacker if situation else math.nan,
+        int(situation.empty_net) if situation else math.nan,
+        int(situation.extra_attacker) if situation else math.nan,
         own - other,
-        is_home,
+        int(is_home),
     )
 
 

@@ -1,7 +1,6 @@
 """HTTP to the NHL: one game's play-by-play, one day's games."""
 
 import hashlib
-import json
 import re
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
+from livegame.json_bytes import read_json
 from livegame.plays import Day, Game, parse_day, parse_game
 
 CONNECT_TIMEOUT_S: Final = 3.05
@@ -57,7 +57,7 @@ class Answer:
             FeedMalformed: it is not JSON.
         """
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except ValueError as error:
             kind = "HTML" if self.body.lstrip()[:1] == b"<" else "half a document or none"
             raise FeedMalformed(

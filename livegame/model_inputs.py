@@ -85,8 +85,8 @@ class ModelInputs:
         """The features of ours that the model gets for one shot; None if one that it needs is missing."""
         if any(features.get(self.columns[name]) is None for name in self.required):
             return None
-        return {ours: features.get(ours) for ours in self.columns.values()}
+        return dict(zip(self.columns.values(), map(features.get, self.columns.values()), strict=True))
 
     def row(self, inputs: Mapping[str, Any]) -> list[Any]:
         """What `inputs` returned, in the order of the model's columns."""
-        return [inputs[ours] for ours in self.columns.values()]
+        return list(map(inputs.__getitem__, self.columns.values()))

@@ -1,6 +1,7 @@
 """Recorded games: raw answers of either feed on disk, and the bundled sample in our own compact form."""
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livegame.exceptions import FeedMalformed
+from livegame.json_bytes import read_json
 from livegame.plays import Game, GameState, Play, Player, Shot, Team, parse_game
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
@@ -38,6 +40,12 @@ class Recording:
 
     name: str  # where it lies
     content: bytes  # a raw answer of either feed or our own compact form, gzipped or not
+    disk_bytes: int  # what it takes where it lies
+
+    @property
+    def digest(self) -> str:
+        """The same for the same content."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def game(self) -> Game:
         """Read it.
@@ -47,7 +55,7 @@ class Recording:
         """
         try:
             is_gzip = self.content.startswith(_GZIP_MAGIC)
-            raw = json.loads(gzip.decompress(self.content) if is_gzip else self.content)
+            raw = read_json(gzip.decompress(self.content) if is_gzip else self.content)
             return load_compact(raw) if isinstance(raw, dict) and "columns" in raw else parse_game(raw)
         except (OSError, EOFError, ValueError, zlib.error, FeedMalformed) as error:
             raise FeedMalformed(f"{self.name} is not a recorded game: {error}") from error
@@ -60,9 +68,10 @@ def load_recording(path: Path) -> Recording:
         FeedMalformed: it cannot be read.
     """
     try:
-        return Recording(str(path), path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise FeedMalformed(f"{path} cannot be read: {error.strerror}") from error
+    return Recording(str(path), content, len(content))
 
 
 @cache

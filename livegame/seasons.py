@@ -24,6 +24,8 @@ _COMPLETE: Final = "complete"  # empty file in a downloaded season's folder, put
 _SEASON_FILE: Final = re.compile(r"(\d{4})-(\d\d)\.jsonl\.xz")
 _SEASON_FOLDER: Final = re.compile(r"\d{8}")
 
+SEASON_FILES: Final = "*.jsonl.xz"
+
 Fetch = Callable[[str, str], Any]  # path, what it is in words -> the feed's JSON answer
 
 
@@ -61,9 +63,11 @@ def season_recordings(path: Path) -> Iterator[Recording]:
         if path.is_dir():
             yield from map(load_recording, sorted(path.glob("*.json.gz")))
         else:
-            with lzma.open(path) as lines:
+            with path.open("rb") as file, lzma.open(file) as lines:
+                read = 0
                 for number, line in enumerate(lines, start=1):
-                    yield Recording(f"{path}, line {number}", line)
+                    yield Recording(f"{path}, line {number}", line, file.tell() - read)
+                    read = file.tell()
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise FeedMalformed(f"{path} cannot be read: {error}; fetch it again") from error
 

@@ -201,8 +201,8 @@ class ServingClient:
                 f"the prediction service at {self.base_url} cannot be reached; is it running?", code="unreachable"
             ) from error
         try:
-            body = answer.json()
-        except requests.JSONDecodeError as error:
+            body = json.loads(answer.content)  # not answer.json(): that may take a slower parser where one is installed
+        except ValueError as error:
             raise self._strange(f"{path} answers {answer.status_code} without JSON", answer.status_code) from error
         if not isinstance(body, dict):
             raise self._strange(f"{path} answers JSON that is no object", answer.status_code)
