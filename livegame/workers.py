@@ -6,7 +6,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -69,8 +69,11 @@ def open_workers(cluster: str | None = None) -> Iterator[Workers]:
         return
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks, held or not
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker) as executor:
-        yield Workers(executor, count)
+    try:
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker) as executor:
+            yield Workers(executor, count)
+    except BrokenExecutor as error:
+        raise WorkersUnavailable("a worker process was ended from outside; is there enough memory?") from error
 
 
 def _begin_worker() -> None:
@@ -88,7 +91,7 @@ def _end_with_parent() -> None:
 @contextmanager
 def _dask(address: str) -> Iterator[Workers]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise WorkersUnavailable("a cluster needs Dask: pip install 'live-xg[dask]'") from error
     try:
@@ -97,8 +100,11 @@ def _dask(address: str) -> Iterator[Workers]:
         raise WorkersUnavailable(f"no Dask cluster at {address}: {error}") from error
     with client:
         _check_code(client.run(definition, on_error="return"), address)
-        # not pure: to know a call again, Dask would hash every recording
-        yield Workers(client.get_executor(pure=False), sum(client.nthreads().values()))
+        try:
+            # not pure: to know a call again, Dask would hash every recording
+            yield Workers(client.get_executor(pure=False), sum(client.nthreads().values()))
+        except (KilledWorker, CancelledError) as error:
+            raise WorkersUnavailable(f"the Dask cluster at {address} lost the work it was given: {error}") from error
 
 
 def _check_code(answers: dict[str, object], address: str) -> None:
