@@ -19,6 +19,7 @@ from livegame.workers import Workers
 from xgserve.client import ServiceUnavailable, ServingError
 
 BATCH: Final = 64  # games; some 5,600 shots to score at a time
+PATIENCE_S: Final = 20.0  # for a game that somebody else is at
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class Backfill:
                 yield progress
         for rows in busy:
             self._take_patiently(rows, progress)
-            yield progress
+        yield progress
 
     def _batches(self, sources: Sequence[Path], progress: Progress) -> Iterator[list[Recording]]:
         """Recordings that are not in the history as they are."""
@@ -133,7 +134,7 @@ class Backfill:
         busy: list[GameRows] = []
         while games:
             try:
-                self._count(self._client.take_all(games, timeout_s=0), progress)
+                self._count(self._client.take_all(games, 0), progress)
                 break
             except GameBusy as error:
                 busy += [rows for rows in games if rows.game.game_id == error.game_id]
@@ -148,7 +149,7 @@ class Backfill:
 
     def _take_patiently(self, rows: GameRows, progress: Progress) -> None:
         try:
-            self._count(self._client.take_all([rows]), progress)
+            self._count(self._client.take_all([rows], PATIENCE_S), progress)
         except ServiceUnavailable:
             raise
         except (GameBusy, ServingError) as error:

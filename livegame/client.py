@@ -119,7 +119,7 @@ class GameClient:
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
             return self._take([game_rows(game)])[0]
 
-    def take_all(self, games: Sequence[GameRows], timeout_s: float = LOCK_TIMEOUT_S) -> list[Ping]:
+    def take_all(self, games: Sequence[GameRows], timeout_s: float) -> list[Ping]:
         """Do with many recorded games what `take` does with one: one request to the service, one transaction.
 
         `timeout_s` is how long each game's lock is waited for. Raises the same errors as `take`.

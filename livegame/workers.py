@@ -46,7 +46,8 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in chain(first, iterator):
-                waiting.append(self.executor.submit(function, item))
+                with _ctrl_c_held_back():
+                    waiting.append(self.executor.submit(function, item))
                 if len(waiting) > _AHEAD * self.count:
                     yield waiting.popleft().result()
             while waiting:
@@ -76,8 +77,17 @@ def open_workers(cluster: str | None = None) -> Iterator[Workers]:
         raise WorkersUnavailable("a worker process was ended from outside; is there enough memory?") from error
 
 
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started meanwhile never get it: a terminal sends it to all, but it is for the one that has the work."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that hands out the work
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
