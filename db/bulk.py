@@ -27,7 +27,7 @@ _LOG: Final = """
     SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-20 days', '+' || (n / 10) || ' seconds'),
         iif(n % 1000, 20, 30), 'xgserve.app',
         'POST /predict ' || iif(n % 1000, '200 in 2.1 ms: 3 rows by bundled/xg-default:1.0.0', '422 in 0.6 ms: 1 row'),
-        lower(hex(randomblob(16)))
+        printf('%032x', n)
     FROM numbers
 """
 
