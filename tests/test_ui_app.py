@@ -128,6 +128,9 @@ def test_without_the_service_shots_are_pending_not_lost(
     page = ping(open_page())
     assert "stored but not scored" in words(page.warning)
     assert "2 shots pending" in words(page.warning)
+    open_view(page, "Periods and strength")
+    assert page.main.table[0].value["CAR xG (goals)"]["Period 1"] == "0.00 (1), 2 pending"
+    assert "Pending" in open_view(page, "Players").main.dataframe[0].value.columns
     assert "cannot be reached" in words(page.error)  # in the sidebar, too
     assert len(events(page)) == 4
     monkeypatch.setenv("XG_SERVING_URL", service.url)

@@ -232,6 +232,12 @@ def test_a_game_is_chosen_from_the_strip_and_a_reader_follows(
     expect(page.get_by_label("Game ID")).to_have_count(1)  # while the page is redrawn, the former field is there, too
     expect(page.get_by_label("Game ID")).to_have_value(str(GAME_ID))
     expect(page).to_have_url(re.compile(f"game={GAME_ID}"))
+    page.go_back()
+    expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
+    expect(page.get_by_label("Game ID")).to_have_value("2022030236")
+    page.go_forward()
+    expect(page.get_by_text("Period 1 - 20:00 left")).to_be_visible()
+    expect(page.get_by_label("Game ID")).to_have_value(str(GAME_ID))
 
     other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     expect(other.get_by_text("Period 1 - 20:00 left")).to_be_visible()

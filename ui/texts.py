@@ -57,6 +57,11 @@ def xg_and_goals(team: TeamTotals) -> str:
     return f"{team.xg:.2f} ({team.goals})"
 
 
+def sums(xg: float, goals: int, pending: int) -> str:
+    """As `xg_and_goals`, with the shots that the sum does not hold yet: "2.31 (2), 1 pending"."""
+    return f"{xg:.2f} ({goals})" + (f", {pending} pending" if pending else "")
+
+
 def difference(team: TeamTotals) -> str:
     """Expected minus real goals, signed."""
     return signed(team.difference)
