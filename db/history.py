@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -82,6 +82,7 @@ class Recorded:
 
     new: tuple[int, ...]  # event ids not seen before, in the feed's order
     corrections: tuple[Correction, ...]
+    has_new_problems: bool = False  # whether the game has problems, and other ones than before
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +117,24 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def record(self, game: GameRow, shots: Sequence[ShotRow], power_plays: Sequence[PowerPlayRow] = ()) -> Recorded:
+    def record(
+        self,
+        game: GameRow,
+        shots: Sequence[ShotRow],
+        power_plays: Sequence[PowerPlayRow] = (),
+        unreadable: Collection[int] | None = (),
+    ) -> Recorded:
         """Store one whole answer of the feed, comparing it with what is there, in one transaction.
 
         New shots are added wherever they stand; a shot that left the feed is marked retracted, and restored when it
         returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. Predictions
-        are never touched.
+        are never touched. What is known of the `unreadable` events stays as it is: they are in the feed, but nobody
+        can tell what they are. None means that these may be any.
         """
         now = _now()
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
+            row = connection.execute("SELECT problems FROM games WHERE game_id = ?", (game.game_id,)).fetchone()
+            has_new_problems = game.problems is not None and (row is None or row["problems"] != game.problems)
             _upsert(connection, "games", {**asdict(game), "pinged_at": now}, key=("game_id",))
             rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game.game_id,))
             stored = {row["event_id"]: row for row in rows}
@@ -140,7 +150,7 @@ class History:
                     changes |= {"game_id": game.game_id, "event_id": shot.event_id}
                     _update_shot(connection, changes)
                 corrections += found
-            present = {shot.event_id for shot in shots}
+            present = {shot.event_id for shot in shots}.union(stored if unreadable is None else unreadable)
             for event_id, row in stored.items():
                 if event_id not in present and row["retracted_at"] is None:
                     _update_shot(connection, {"game_id": game.game_id, "event_id": event_id, "retracted_at": now})
@@ -154,7 +164,7 @@ class History:
             if corrections:
                 _sum_up(connection, game.game_id)
         new = tuple(shot.event_id for shot in shots if shot.event_id not in stored)
-        return Recorded(new, tuple(corrections))
+        return Recorded(new, tuple(corrections), has_new_problems=has_new_problems)
 
     def unscored(self, game_id: int, model: str, population: str) -> list[tuple[int, dict[str, Any], str | None]]:
         """Shots in the feed that this model has not scored: event id, features, and what the feed still owes."""

@@ -1,5 +1,6 @@
 """The game client: finds what is new in a game, has it scored once, and stores it."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from livegame.settings import Settings
 from livegame.situations import power_plays
 from xgserve.client import ModelChanged, ServingClient
 
+logger = logging.getLogger("livegame.client")
+
 LOCK_TIMEOUT_S: Final = 20.0
 _SWAPS_FOLLOWED: Final = 5
 
@@ -31,6 +34,8 @@ class Ping:
     new_shots: pd.DataFrame  # the rows of `report.shots` that this ping saw for the first time
     corrections: tuple[Correction, ...]
     scored: int  # shots that the service was asked for, and answered
+    problems: tuple[str, ...] = ()  # what of the feed's answer could not be read
+    has_new_problems: bool = False  # whether there are problems, and other ones than at the last ping
 
     @property
     def changed(self) -> bool:
@@ -95,12 +100,16 @@ class GameClient:
         return game_report(self._history, game_id, model)
 
     def _take(self, game: Game) -> Ping:
-        recorded = self._history.record(_game_row(game), _shot_rows(game), _power_play_rows(game))
+        recorded = self._history.record(
+            _game_row(game), _shot_rows(game), _power_play_rows(game), unreadable=game.unreadable
+        )
+        if recorded.has_new_problems:  # once, not with every ping
+            logger.warning("game %d, in the feed's answer: %s", game.game_id, "; ".join(game.problems))
         scored = self._score(game)
         report = game_report(self._history, game.game_id)
         assert report is not None, "the game was recorded above"  # noqa: S101
         new = report.shots[report.shots["event_id"].isin(recorded.new)]
-        return Ping(report, new, recorded.corrections, scored)
+        return Ping(report, new, recorded.corrections, scored, game.problems, recorded.has_new_problems)
 
     def _score(self, game: Game) -> int:
         for _ in range(_SWAPS_FOLLOWED):
@@ -148,11 +157,11 @@ def _game_row(game: Game) -> GameRow:
         period_type=game.period_type,
         seconds_left=game.seconds_left,
         in_intermission=game.in_intermission,
+        problems="; ".join(game.problems) or None,
     )
 
 
 def _shot_rows(game: Game) -> list[ShotRow]:
-    # a shot of a team that is not playing has no features, and is none
     shots = {shot.event_id: shot for shot in game.shots}
     frame = shot_features(game)
     rows = []
