@@ -1,7 +1,7 @@
 """history.db: games, their shots with features, what each model said of them, and what the league corrected."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -85,6 +85,7 @@ class GameUpdate:
     game: GameRow
     shots: Sequence[ShotRow]
     power_plays: Sequence[PowerPlayRow] = ()
+    unreadable: Collection[int] | None = ()  # events in it that nobody can tell what they are; None: they may be any
     scores: Scores | None = None
 
 
@@ -105,6 +106,7 @@ class Recorded:
     new: tuple[int, ...] = ()  # event ids not seen before, in the feed's order
     corrections: tuple[Correction, ...] = ()
     scored: int = 0  # new predictions
+    has_new_problems: bool = False  # whether the game has problems, and other ones than before
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +151,18 @@ class History:
         game: GameRow,
         shots: Sequence[ShotRow],
         power_plays: Sequence[PowerPlayRow] = (),
+        unreadable: Collection[int] | None = (),
         scores: Scores | None = None,
     ) -> Recorded:
         """`record_all` of one game."""
-        return self.record_all([GameUpdate(game, shots, power_plays, scores)])[0]
+        return self.record_all([GameUpdate(game, shots, power_plays, unreadable, scores)])[0]
 
     def record_all(self, updates: Iterable[GameUpdate]) -> list[Recorded]:
         """Store whole answers of the feed, comparing each with what is there, all in one transaction.
 
         New shots are added wherever they stand; a shot that left the feed is marked retracted, and restored when it
-        returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. A shot that a
-        model has already scored keeps its first prediction.
+        returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. What is known
+        of unreadable events stays as it is. A shot that a model has already scored keeps its first prediction.
         """
         now = _now()
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
@@ -355,6 +358,7 @@ def _search(text: str) -> tuple[str, dict[str, str]]:
 
 def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Recorded:
     game_id, scores = update.game.game_id, update.scores
+    has_new_problems = _has_new_problems(connection, update.game)
     _store_game(connection, update, now)
     rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game_id,))
     stored = {row["event_id"]: row for row in rows}
@@ -372,6 +376,7 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
         corrections += found
     connection.executemany(_INSERT_SHOT, new.values())
     present = {shot.event_id for shot in update.shots}
+    present |= stored.keys() if update.unreadable is None else set(update.unreadable)
     for event_id, row in stored.items():
         if event_id not in present and row["retracted_at"] is None:
             _update_shot(connection, {"game_id": game_id, "event_id": event_id, "retracted_at": now})
@@ -384,7 +389,12 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
     scored = _store_predictions(connection, game_id, scores, now) if scores else 0
     if corrections or scored:
         _sum_up(connection, game_id)
-    return Recorded(tuple(new), tuple(corrections), scored)
+    return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
+
+
+def _has_new_problems(connection: sqlite3.Connection, game: GameRow) -> bool:
+    row = connection.execute("SELECT problems FROM games WHERE game_id = ?", (game.game_id,)).fetchone()
+    return game.problems is not None and (row is None or row["problems"] != game.problems)
 
 
 def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from db.history import Correction, GameUpdate, History, Scores
+from db.history import Correction, GameUpdate, History, Recorded, Scores
 from livegame.definition import definition
 from livegame.exceptions import LiveGameError
 from livegame.feed import Feed, valid_game_id
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from livegame.report import GameReport
 
+logger = logging.getLogger("livegame.client")
+
 LOCK_TIMEOUT_S: Final = 20.0
 _SWAPS_FOLLOWED: Final = 5
 
@@ -39,6 +42,8 @@ class Ping:
     corrections: tuple[Correction, ...]
     scored: int  # shots that the service was asked for, and answered
     _history: History = field(repr=False)
+    problems: tuple[str, ...] = ()  # what of the feed's answer could not be read
+    has_new_problems: bool = False  # whether there are problems, and other ones than at the last ping
 
     @property
     def changed(self) -> bool:
@@ -154,12 +159,27 @@ class GameClient:
 
     def _record(self, games: Sequence[GameRows], scores: Sequence[Scores] = ()) -> list[Ping]:
         updates = [
-            GameUpdate(rows.game, rows.shots, rows.power_plays, answer) for rows, answer in zip_longest(games, scores)
+            GameUpdate(rows.game, rows.shots, rows.power_plays, rows.unreadable, answer)
+            for rows, answer in zip_longest(games, scores)
         ]
         return [
-            Ping(update.game.game_id, recorded.new, recorded.corrections, recorded.scored, self._history)
-            for update, recorded in zip(updates, self._history.record_all(updates), strict=True)
+            self._ping_of(rows, recorded)
+            for rows, recorded in zip(games, self._history.record_all(updates), strict=True)
         ]
+
+    def _ping_of(self, rows: GameRows, recorded: Recorded) -> Ping:
+        game_id, has_new_problems = rows.game.game_id, recorded.has_new_problems
+        if has_new_problems:  # once, not with every ping
+            logger.warning("game %d, in the feed's answer: %s", game_id, rows.game.problems)
+        return Ping(
+            game_id,
+            recorded.new,
+            recorded.corrections,
+            recorded.scored,
+            self._history,
+            rows.problems,
+            has_new_problems,
+        )
 
     def _score(self, games: Sequence[GameRows], model: ModelInputs | None) -> list[Scores]:
         """What the active model says of all shots that it has not scored, asked for in one request."""
@@ -178,7 +198,7 @@ class GameClient:
                     model.model_id,
                     model.population,
                     [(event_id, next(probabilities), inputs) for event_id, inputs in shots.items()],
-                    self._fingerprint(rows.digest, model) if rows.digest else None,
+                    self._fingerprint(rows.digest, model) if rows.digest and not rows.problems else None,
                 )
                 for rows, shots in zip(games, ready, strict=True)
             ]

@@ -1,24 +1,33 @@
 """HTTP to the NHL: one game's play-by-play, one day's games."""
 
 import hashlib
+import http.client
+import io
+import logging
 import re
 import time
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry
 
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.json_bytes import read_json
 from livegame.plays import Day, Game, parse_day, parse_game
 
+logger = logging.getLogger("livegame.feed")
+
 CONNECT_TIMEOUT_S: Final = 3.05
-READ_TIMEOUT_S: Final = 10.0
-DEADLINE_S: Final = 30.0
+READ_TIMEOUT_S: Final = 10.0  # between two pieces of an answer
+DEADLINE_S: Final = 30.0  # for a whole answer
 RETRIES: Final = 2
+REDIRECTS: Final = 3
 MAX_BYTES: Final = 20_000_000
 _GAME_ID: Final = re.compile(r"(19|20)\d\d\d\d\d{4}")
 _CHUNK: Final = 65_536
@@ -58,7 +67,7 @@ class Answer:
         """
         try:
             return read_json(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             kind = "HTML" if self.body.lstrip()[:1] == b"<" else "half a document or none"
             raise FeedMalformed(
                 f"the feed answered {self.what} with {kind} instead of JSON; try again later"
@@ -74,17 +83,17 @@ class Feed:
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url.rstrip("/")
-        self._session = requests.Session()
+        self._session = _Session()
         retry = Retry(
             total=RETRIES,
             backoff_factor=0.3,
-            status_forcelist=(429, 500, 502, 503, 504),
+            status_forcelist=(500, 502, 503, 504),
             allowed_methods={"GET"},
-            retry_after_max=5,
+            respect_retry_after_header=False,  # the next ping is soon enough
             raise_on_status=False,
         )
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._session.mount(scheme, _Adapter(max_retries=retry))
         self._session.headers["Accept"] = "application/json"
         self._last: dict[str, tuple[str, Answer]] = {}  # path -> ETag, answer
 
@@ -118,7 +127,10 @@ class Feed:
     def day(self, day: date | None = None) -> Day:
         """The games of one day, by default the league's own today. Raises the same errors as `game`."""
         which = day.isoformat() if day else "now"
-        return parse_day(self.read(f"/v1/score/{which}", f"the games of {which}"))
+        listed = parse_day(self.read(f"/v1/score/{which}", f"the games of {which}"))
+        if listed.problems:
+            logger.warning("the games of %s, in the feed's answer: %s", which, "; ".join(listed.problems))
+        return listed
 
     def read(self, path: str, what: str) -> Any:
         """The answer to any path as it comes; `what` names it in messages. Raises the same errors as `game`."""
@@ -133,20 +145,14 @@ class Feed:
 
     def _fetch(self, path: str, what: str) -> Answer:
         etag, last = self._last.get(path, (None, None))
-        url = self._base_url + path
         try:
-            with self._session.get(
-                url,
-                headers={"If-None-Match": etag} if etag else {},
-                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-                stream=True,
-            ) as response:
+            with self._get(self._base_url + path, {"If-None-Match": etag} if etag else {}) as response:
                 if response.status_code == requests.codes.not_modified and last:
                     return last
                 if response.status_code == requests.codes.not_found:
                     raise GameNotFound(f"the feed knows no such thing as {what}; check the number")
                 if response.status_code != requests.codes.ok:
-                    raise FeedUnavailable(f"the feed answered {response.status_code} for {what}; try again later")
+                    raise FeedUnavailable(f"the feed answered {response.status_code} for {what}; {_when(response)}")
                 body = _body(response, what)
         except requests.RequestException as error:
             raise FeedUnavailable(
@@ -158,15 +164,104 @@ class Feed:
             self._last = {path: (response.headers["ETag"], answer)}  # one game is watched at a time
         return answer
 
+    def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
+        for _ in range(1 + REDIRECTS):
+            response = self._session.get(url, headers=headers, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), stream=True)
+            if not response.is_redirect:
+                return response
+            response.close()
+            target = response.headers["Location"]
+            if not _is_at_same_place(url, target):
+                # an answer must not be able to have us ask whoever else we can reach
+                raise FeedUnavailable(
+                    f"the feed at {self._base_url} sends us elsewhere, to {target[:100]!r}; if it has moved, set"
+                    " XG_FEED_URL to its new address"
+                )
+            url = urljoin(url, target)
+        raise FeedUnavailable(f"the feed at {self._base_url} sends us from one address to the next; try again later")
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Leave redirects to `Feed`: it follows some, and does not read what comes with them."""
+
+
+def _is_at_same_place(url: str, target: str) -> bool:
+    """Whether a redirect from `url` stays with the server that sent it."""
+    try:
+        here, there = urlsplit(url), urlsplit(urljoin(url, target))
+        return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+    except ValueError:  # no address at all
+        return False
+
+
+def _when(response: requests.Response) -> str:
+    seconds = response.headers.get("Retry-After", "")
+    return f"it asks not to be asked for {seconds} s" if seconds.isdecimal() and len(seconds) < 7 else "try again later"
+
 
 def _body(response: requests.Response, what: str) -> bytes:
-    # requests' own timeout is per read: a server that trickles would keep us for ever
-    deadline = time.monotonic() + DEADLINE_S
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):
         body += chunk
         if len(body) > MAX_BYTES:
             raise FeedMalformed(f"the feed's answer for {what} is larger than {MAX_BYTES // 1_000_000} MB")
-        if time.monotonic() > deadline:
-            raise FeedUnavailable(f"the feed took longer than {DEADLINE_S:g} s to send {what}; try again later")
     return bytes(body)
+
+
+# --- a deadline for whole answers, since the timeout of `requests` begins anew with every byte ------------------------
+
+
+class _Timed(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._stop_at = time.monotonic() + DEADLINE_S
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self._stop_at:
+            raise FeedUnavailable(f"the feed has not sent its whole answer in {DEADLINE_S:g} s; try again later")
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fp = io.BufferedReader(_Timed(self.fp.detach()))
+
+
+class _Http(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _Https(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+_POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -1,18 +1,37 @@
-"""JSON from bytes, fast."""
+"""JSON from bytes, whoever wrote them."""
 
 import json
-from typing import Any
+import logging
+from typing import Any, Final
 
 import orjson
 
+logger = logging.getLogger("livegame.json_bytes")
 
-def read_json(content: bytes) -> Any:
-    """Parse JSON, strictly and fast if it can be; else as Python takes it: other encodings, byte order marks, NaN.
+_LONG_NUMBER: Final = 20  # digits
+
+
+def read_json(body: bytes) -> Any:
+    """Parse JSON: fast if it is in UTF-8 and strict, else in any encoding that it may have or is sent in by mistake.
 
     Raises:
-        ValueError: it is not JSON at all.
+        ValueError, RecursionError: it is not JSON, or nested without end.
     """
     try:
-        return orjson.loads(content)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return json.loads(content)
+        return _read_patiently(body)
+
+
+def _read_patiently(body: bytes) -> Any:
+    try:
+        text = body.decode(json.detect_encoding(body))
+    except UnicodeDecodeError:
+        logger.warning("an answer of the feed is not in UTF-8; taken as Latin-1")
+        text = body.decode("latin-1")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number of more digits than Python reads
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _LONG_NUMBER else float(digits))

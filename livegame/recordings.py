@@ -18,7 +18,8 @@ SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _COLUMNS: Final = tuple(field.name for field in fields(Shot))
 _PLAY_COLUMNS: Final = tuple(field.name for field in fields(Play))
-_HEADER: Final = tuple(field.name for field in fields(Game) if field.name not in ("plays", "players"))
+_NO_HEADER: Final = ("plays", "players", "problems", "unreadable")
+_HEADER: Final = tuple(field.name for field in fields(Game) if field.name not in _NO_HEADER)
 
 
 def find_recordings(folder: Path) -> dict[int, Path]:

@@ -16,6 +16,8 @@ class GameRows:
     shots: tuple[ShotRow, ...]
     power_plays: tuple[PowerPlayRow, ...]
     is_over: bool  # no more input will come for a shot that lacks some
+    problems: tuple[str, ...]  # what of the answer could not be read
+    unreadable: frozenset[int] | None  # see `Game`
     digest: str | None = None  # of the answer's bytes
 
 
@@ -26,6 +28,8 @@ def game_rows(game: Game, digest: str | None = None) -> GameRows:
         tuple(_shot_rows(game)),
         tuple(PowerPlayRow(stretch.start, stretch.end, stretch.is_home) for stretch in power_plays(game)),
         game.is_over,
+        game.problems,
+        game.unreadable,
         digest,
     )
 
@@ -49,6 +53,7 @@ def _game_row(game: Game) -> GameRow:
         period_type=game.period_type,
         seconds_left=game.seconds_left,
         in_intermission=game.in_intermission,
+        problems="; ".join(game.problems) or None,
     )
 
 

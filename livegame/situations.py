@@ -82,4 +82,6 @@ def power_plays(game: Game) -> tuple[PowerPlay, ...]:
             found.append(PowerPlay(side, since, play.game_seconds))
     if clock.is_home is not None:
         found.append(PowerPlay(clock.is_home, clock.since, last))
-    return tuple(stretch for stretch in found if stretch.end > stretch.start)
+    # where the feed's clock runs back, several may begin in one second: the longest is the one
+    longest = {stretch.start: stretch for stretch in sorted(found, key=lambda stretch: stretch.end)}
+    return tuple(longest[start] for start in sorted(longest) if longest[start].end > start)

@@ -11,6 +11,7 @@ Exit codes: 0 every game is in, 1 some are not, 2 usage, 4 prediction service, 5
 """
 
 import argparse
+import logging
 import signal
 import sys
 import time
@@ -75,6 +76,18 @@ class ProgressLine:
         )
 
 
+class ProblemsOnLines(logging.Handler):
+    """Says what the packages log, such as what of a recording could not be read, without breaking the line."""
+
+    def __init__(self, line: ProgressLine) -> None:
+        super().__init__()
+        self._line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        self._line.say(record.getMessage())
+
+
 def summary(progress: Progress) -> str:
     """What was done, in words."""
     words = [f"{progress.taken:,} games taken", f"{progress.scored:,} shots scored"]
@@ -92,6 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cluster", metavar="ADDRESS", help="read games on this Dask cluster, not here")
     options = parser.parse_args(arguments)
     line = ProgressLine()
+    logging.getLogger("livegame").addHandler(ProblemsOnLines(line))
     try:
         settings = Settings.from_env()
         sources = find_sources(options.path or [settings.recordings])

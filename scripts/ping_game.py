@@ -1,6 +1,7 @@
 """Ping games once: read their play-by-play, have the new shots scored, store everything. Made for cron.
 
-Prints a line for each game in which something changed, and nothing otherwise.
+Prints a line for each game in which something changed, and nothing otherwise. What of a feed's answer could not be
+read is said on stderr, once.
 
 Exit codes: 0 done, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another ping at work;
 the highest of them when several games are pinged.
@@ -8,6 +9,7 @@ the highest of them when several games are pinged.
 
 import argparse
 import json
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -47,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(options.timeout)
+    logging.getLogger("livegame").addHandler(logging.NullHandler())  # what it warns of is said here, in short
     worst = 0
     try:
         settings = Settings.from_env()
@@ -58,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
             except (LiveGameError, ServingError, DatabaseError) as error:
                 worst = max(worst, _complain(error, f"game {game_id}: "))
             else:
+                if ping.has_new_problems:
+                    _warn(ping)
                 if ping.changed:
                     print(_as_json(ping) if options.json else _as_line(ping), flush=True)
     except tuple(EXIT_CODES) as error:
@@ -97,6 +102,12 @@ def _todays_games(settings: Settings) -> list[int]:
 def _complain(error: Exception, subject: str = "") -> int:
     print(f"ping_game: {subject}{error}", file=sys.stderr, flush=True)
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def _warn(ping: Ping) -> None:
+    first, others = ping.problems[0], len(ping.problems) - 1
+    more = f" (and {others} more)" if others else ""
+    print(f"ping_game: game {ping.game_id}: {first}{more}", file=sys.stderr, flush=True)
 
 
 def _as_line(ping: Ping) -> str:

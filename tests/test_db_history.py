@@ -36,9 +36,9 @@ class TwoStepHistory(History):
         super().__init__(path)
         self._last: dict[int, tuple[GameRow, Sequence[ShotRow]]] = {}
 
-    def record(self, game: GameRow, shots: Sequence[ShotRow], *more: Any) -> Recorded:
+    def record(self, game: GameRow, shots: Sequence[ShotRow], *more: Any, **named: Any) -> Recorded:
         self._last[game.game_id] = (game, shots)
-        return super().record(game, shots, *more)
+        return super().record(game, shots, *more, **named)
 
     def score(
         self,
@@ -47,7 +47,7 @@ class TwoStepHistory(History):
         population: str = "unblocked",
         game_id: int = GAME.game_id,
     ) -> int:
-        return self.record(*self._last[game_id], (), Scores(model, population, predictions)).scored
+        return self.record(*self._last[game_id], scores=Scores(model, population, predictions)).scored
 
     def unscored(self, model: str) -> list[ShotRow]:
         game, shots = self._last[GAME.game_id]

@@ -180,11 +180,13 @@ def test_what_is_no_game_is_refused(nonsense: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["eventId", "typeDescKey", "periodDescriptor", "timeInPeriod"])
-def test_a_play_without_what_identifies_it_is_refused_by_name(key: str) -> None:
-    feed = as_feed(game(play(11, "goal", 5)))
+def test_a_play_without_what_identifies_it_is_left_out_by_name(key: str) -> None:
+    feed = as_feed(game(play(11, "goal", 5), play(12, "goal", 9)))
     del feed["plays"][0][key]
-    with pytest.raises(FeedMalformed, match=key):
-        parse_game(feed)
+    parsed = parse_game(feed)
+    assert [shot.event_id for shot in parsed.shots] == [12]
+    assert key in parsed.problems[0]
+    assert parsed.unreadable == (None if key == "eventId" else {11})
 
 
 def test_a_diff_patch_adds_and_corrects_plays_and_leaves_its_base_alone() -> None:

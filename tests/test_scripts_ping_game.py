@@ -41,6 +41,18 @@ def test_a_line_when_something_changed_and_silence_otherwise(environment: dict[s
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
 
+def test_what_cannot_be_read_is_said_once_and_in_short(environment: dict[str, str], feed: FeedServer) -> None:
+    shown = as_feed(game(*SHOTS))
+    for raw in shown["plays"][:2]:
+        raw["timeInPeriod"] = "soon"
+    feed.show(shown)
+    first = run(environment, str(GAME_ID))
+    assert (first.returncode, "1 new shots, 1 scored" in first.stdout) == (0, True)
+    assert first.stderr == f"ping_game: game {GAME_ID}: event 50: timeInPeriod is 'soon' (and 1 more)\n"
+    second = run(environment, str(GAME_ID))
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
 def test_todays_games_as_json(environment: dict[str, str], feed: FeedServer) -> None:
     begun = game(*SHOTS)
     later = as_feed(game(game_id=2021020330, state=GameState.NOT_STARTED))

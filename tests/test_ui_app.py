@@ -128,6 +128,9 @@ def test_without_the_service_shots_are_pending_not_lost(
     page = ping(open_page())
     assert "stored but not scored" in words(page.warning)
     assert "2 shots pending" in words(page.warning)
+    open_view(page, "Periods and strength")
+    assert page.main.table[0].value["CAR xG (goals)"]["Period 1"] == "0.00 (1), 2 pending"
+    assert "Pending" in open_view(page, "Players").main.dataframe[0].value.columns
     assert "cannot be reached" in words(page.error)  # in the sidebar, too
     assert len(events(page)) == 4
     monkeypatch.setenv("XG_SERVING_URL", service.url)
@@ -255,11 +258,11 @@ def test_goals_players_and_goalies(open_page: OpenPage, feed: FeedServer) -> Non
     chances = events(page).set_index("event_id")["probability"]
     assert goals["xG"].tolist() == [chances[300]]
     players = open_view(page, "Players").main.dataframe[0].value.set_index("Team")
-    assert players[["Player", "Attempts", "Goals"]].loc["CAR"].tolist() == ["Sebastian Aho", 2, 1]
-    assert players.loc["CAR", "xG"] == pytest.approx(chances.loc[[300, 812]].sum())
+    assert list(players[["Player", "Attempts", "Goals"]].loc["CAR"]) == ["Sebastian Aho", 2, 1]
+    assert players["xG"]["CAR"] == pytest.approx(chances[300] + chances[812])
     goalies = open_view(page, "Goalies").main.dataframe[0].value.set_index("Team")
-    assert goalies[["Attempts faced", "Goals against"]].loc["WSH"].tolist() == [2, 1]
-    assert goalies.loc["WSH", "Saved above expected"] == pytest.approx(chances.loc[[300, 812]].sum() - 1)
+    assert list(goalies[["Attempts faced", "Goals against"]].loc["WSH"]) == [2, 1]
+    assert goalies["Saved above expected"]["WSH"] == pytest.approx(chances[300] + chances[812] - 1)
     assert "Small sample" in words(page.warning)
 
 

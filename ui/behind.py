@@ -33,7 +33,10 @@ def main() -> None:
 
 def _say(error: ServingError) -> None:
     st.error(
-        plain(f"{error.message}. Games and past predictions can be seen all the same; new shots wait as pending."),
+        plain(
+            f"{error.message}. Start it with make serve, or see docker-compose ps. Games and past predictions can be"
+            " seen all the same; new shots wait as pending."
+        ),
         icon=":material/cloud_off:",
     )
 

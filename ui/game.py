@@ -61,14 +61,10 @@ def _open(everybody: Clients, game_id: int) -> None:
 
 
 def _show(game_id: int) -> None:
-    """Make this the page's game: in its address, and in the field."""
-    if st.query_params.get("game") == str(game_id):
-        return
-    st.query_params["game"] = str(game_id)
-    st.query_params.pop("model", None)
-    # A field that is to hold something else becomes another field, with that as its default. Writing to the state of
-    # the one that is there gets lost when a click interrupts the run that wrote it.
-    st.session_state.opened = (st.session_state.get("opened", (0, ""))[0] + 1, str(game_id))
+    """Make this the page's game, by its address."""
+    if st.query_params.get("game") != str(game_id):
+        st.query_params["game"] = str(game_id)
+        st.query_params.pop("model", None)
 
 
 def _game(everybody: Clients, waits: bool) -> None:
@@ -102,9 +98,14 @@ def _game(everybody: Clients, waits: bool) -> None:
 
 def _form(shown: str) -> tuple[str, bool]:
     """Draw the form; the id typed, and whether to ping it."""
-    opened, start = st.session_state.setdefault("opened", (0, shown))
+    opened, game = st.session_state.get("opened", (0, None))
+    if game != shown:
+        # A field that is to hold something else becomes another field, with that as its default. Writing to the state
+        # of the one that is there gets lost when a click interrupts the run that wrote it.
+        opened += 1
+        st.session_state.opened = (opened, shown)
     with st.form("ping", border=False, width=330), st.container(horizontal=True, vertical_alignment="bottom"):
-        typed = st.text_input("Game ID", start, key=f"game_id_{opened}", placeholder="2021020329")
+        typed = st.text_input("Game ID", shown, key=f"game_id_{opened}", placeholder="2021020329")
         return typed, st.form_submit_button("Ping game", type="primary")
 
 

@@ -14,27 +14,28 @@ from ui.texts import SITUATIONS, count, odds_words, plain
 
 KEPT: Final = 256
 _COLUMNS: Final = (11, 9)
-Version = tuple[int, str, str | None, int]
 Spec = dict[str, Any]
-
-
-def version(report: GameReport) -> Version:
-    """What differs whenever the report does: a ping stores what it read first, and the predictions after."""
-    return report.game_id, report.pinged_at, report.model, report.pending
 
 
 def draw(report: GameReport, colours: tuple[str, str]) -> None:
     """Draw the pictures, side by side where there is room."""
+    content = _content(report)
     left, right = st.columns(_COLUMNS, gap="large")
     with left:
-        st.fragment(_rink)(report, colours)
+        st.fragment(_rink)(report, content, colours)
     with right:
         with st.container(horizontal=True, vertical_alignment="center", key="race_title"):
             st.markdown("**Expected goals** :gray[- stars: goals; shaded: power plays]")
         with st.container(key="race"):
             words = f"Expected goals: {report.away.name} {report.away.xg:.2f}, {report.home.name} {report.home.xg:.2f}."
-            st.vega_lite_chart(spec=_race_spec(report, colours), height="stretch", alt=words)
+            st.vega_lite_chart(spec=_race_spec(report, content, colours), height="stretch", alt=words)
     _deserved(report, colours)
+
+
+def _content(report: GameReport) -> str:
+    """What differs whenever one of the pictures does; not from ping to ping, most of which find nothing new."""
+    shots = pd.util.hash_pandas_object(report.shots, index=False).sum()
+    return f"{report.game_id} {shots} {report.played_seconds} {report.power_plays}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Filter:
         return shots[shots["outcome"] == "goal"] if self.goals_only else shots
 
 
-def _rink(report: GameReport, colours: tuple[str, str]) -> None:
+def _rink(report: GameReport, content: str, colours: tuple[str, str]) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="rink_title"
     ):
@@ -66,7 +67,7 @@ def _rink(report: GameReport, colours: tuple[str, str]) -> None:
     shots = chosen.of(report.present)
     with st.container(key="rink_map"):
         words = f"Map of {count(len(shots), 'shot')} of {report.title}; the table of all events has them in numbers."
-        st.vega_lite_chart(spec=_rink_spec(report, colours, chosen), height="stretch", alt=words)
+        st.vega_lite_chart(spec=_rink_spec(report, content, colours, chosen), height="stretch", alt=words)
     notes = [f"{len(shots)} of {count(len(report.present), 'shot')}"] if len(shots) < len(report.present) else []
     if missing := int(shots["x"].isna().sum()):
         notes.append(f"{count(missing, 'shot')} not on the map: the league has not told the place")
@@ -119,12 +120,13 @@ def _deserved(report: GameReport, colours: tuple[str, str]) -> None:
         st.vega_lite_chart(spec=charts.goal_odds(report, result, colours), height="stretch", alt=words)
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False, hash_funcs={GameReport: version})
-def _rink_spec(report: GameReport, colours: tuple[str, str], chosen: Filter) -> Spec:
-    """The rink map, drawn once for all readers: it takes longer than all the rest of the page."""
-    return charts.rink_map(report, chosen.of(report.present), colours)
+# Drawn once for all readers, since it takes longer than all the rest of the page. `content` stands for the report,
+# which its underscore leaves out of the key.
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def _rink_spec(_report: GameReport, content: str, colours: tuple[str, str], chosen: Filter) -> Spec:  # noqa: ARG001
+    return charts.rink_map(_report, chosen.of(_report.present), colours)
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False, hash_funcs={GameReport: version})
-def _race_spec(report: GameReport, colours: tuple[str, str]) -> Spec:
-    return charts.xg_race(report, colours)
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def _race_spec(_report: GameReport, content: str, colours: tuple[str, str]) -> Spec:  # noqa: ARG001
+    return charts.xg_race(_report, colours)

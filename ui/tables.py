@@ -89,8 +89,8 @@ def _side_by_side(report: GameReport, sums: pd.DataFrame, column: str, names: di
         rows = [own.loc[key] if key in own.index else None for key in names]
         cells[f"{plain(team.abbrev)} shots"] = [*("" if r is None else str(r["shots"]) for r in rows), str(team.shots)]
         cells[f"{plain(team.abbrev)} xG (goals)"] = [
-            *("" if r is None else f"{r['xg']:.2f} ({r['goals']})" for r in rows),
-            texts.xg_and_goals(team),
+            *("" if r is None else texts.sums(r["xg"], r["goals"], r["pending"]) for r in rows),
+            texts.sums(team.xg, team.goals, team.pending),
         ]
     st.table(pd.DataFrame(cells, index=[*names.values(), "All that counts"]), border="horizontal")
 
@@ -106,6 +106,7 @@ def _players(report: GameReport) -> None:
             "xG": players["xg"],
             "Goals": players["goals"],
             "Goals - xG": players["goals_above_expected"],
+            **_pending(players),
         }
     )
     signed = st.column_config.NumberColumn(format="%+.2f")
@@ -127,6 +128,7 @@ def _goalies(report: GameReport) -> None:
             "Goals against": goalies["goals"],
             "Saved above expected": goalies["saved_above_expected"],
             "by chance ±": goalies["variance"].map(sqrt),
+            **_pending(goalies),
         }
     )
     decimals = st.column_config.NumberColumn(format="%.2f")
@@ -148,6 +150,11 @@ def _goalies(report: GameReport) -> None:
         ),
         icon=":material/casino:",
     )
+
+
+def _pending(sums: pd.DataFrame) -> dict[str, "pd.Series[int]"]:
+    """The column of shots that the sums do not hold yet, if there are any."""
+    return {"Pending": sums["pending"]} if sums["pending"].any() else {}
 
 
 def _events(report: GameReport) -> None:

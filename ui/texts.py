@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -55,6 +55,11 @@ def ping_words(ping: Ping) -> str:
 def xg_and_goals(team: TeamTotals) -> str:
     """Expected goals with the real ones in brackets: "2.31 (2)"."""
     return f"{team.xg:.2f} ({team.goals})"
+
+
+def sums(xg: float, goals: int, pending: int) -> str:
+    """As `xg_and_goals`, with the shots that the sum does not hold yet: "2.31 (2), 1 pending"."""
+    return f"{xg:.2f} ({goals})" + (f", {pending} pending" if pending else "")
 
 
 def difference(team: TeamTotals) -> str:
@@ -153,9 +158,12 @@ def ago(moment: str, now: datetime | None = None) -> str:
 
 
 def local_time(moment: str, pattern: str) -> str:
-    """A moment (ISO 8601, UTC) on the clock of the reader's browser, where that tells its zone."""
-    at = datetime.fromisoformat(moment)
-    return at.astimezone(ZoneInfo(st.context.timezone) if st.context.timezone else UTC).strftime(pattern)
+    """A moment (ISO 8601, UTC) on the clock of the reader's browser, where that tells a zone that we know."""
+    try:
+        zone: tzinfo = ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = UTC
+    return datetime.fromisoformat(moment).astimezone(zone).strftime(pattern)
 
 
 def model_name(model_id: str) -> str:

@@ -1,0 +1,104 @@
+"""The views that people ask and the page shows: every division of a game's shots adds up to the same totals."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.history import GameRow, History, Scores, ShotRow
+
+MODEL = "bundled/a:1@sha256:000000000000"
+GAME = GameRow(
+    2021020329, 20212022, 2, "2021-11-28T18:00:00Z", 12, "CAR", "Carolina Hurricanes", 1, 15, "WSH",
+    "Washington Capitals", 0, "live", 1, "REG", 755, in_intermission=False,
+)  # fmt: skip
+TWIN = {"shooter": "Elias Pettersson", "shooter_id": 1}
+FEATURES = {"friendly_skaters": 5, "opposing_skaters": 5, "strength_state": "5v5", "extra_attacker": 0}
+
+
+def shot(event_id: int, situation: dict[str, Any], **more: Any) -> ShotRow:
+    values: dict[str, Any] = {
+        "position": event_id, "period": 1 + event_id // 4, "seconds": 60 * event_id, "is_home": event_id % 2 == 0,
+        "shooter": "A", "shooter_id": 5, "goalie": "B", "goalie_id": 9, "outcome": "shot-on-goal",
+        "penalty_shot": False, "empty_net": False, "missing": None,
+    }  # fmt: skip
+    return ShotRow(event_id, **(values | more), features=FEATURES | situation)
+
+
+SHOTS = [
+    shot(0, {}, outcome="goal", **TWIN),
+    shot(2, {}, outcome="missed-shot", **TWIN | {"shooter_id": 2}),
+    shot(3, {"friendly_skaters": 5, "opposing_skaters": 4, "strength_state": "5v4"}, outcome="goal"),
+    shot(4, {"friendly_skaters": 4, "strength_state": "4v5"}, goalie=None, goalie_id=None),
+    shot(5, {"friendly_skaters": 6, "strength_state": "6v5", "extra_attacker": 1}),
+    shot(6, {"friendly_skaters": 3, "opposing_skaters": 3, "strength_state": "3v3"}, outcome="goal"),
+    shot(7, {"opposing_skaters": 6, "strength_state": "5v6"}, empty_net=True, outcome="goal", goalie=None),
+    shot(8, {"strength_state": "PS"}, penalty_shot=True),
+    shot(9, {"strength_state": None, "friendly_skaters": None, "opposing_skaters": None}),
+]
+
+
+@pytest.fixture
+def views(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    history = History(tmp_path / "history.db")
+    scored: list[tuple[int, float, dict[str, Any]]] = [
+        (s.event_id, 0.05 * (1 + s.event_id), {}) for s in SHOTS if s.event_id != 9
+    ]
+    history.record(GAME, SHOTS, scores=Scores(MODEL, "unblocked", scored))
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+
+
+@pytest.mark.parametrize("view", ["xg_by_period", "xg_by_situation", "xg_by_shooter"])
+def test_every_division_adds_up_to_the_totals(views: sqlite3.Connection, view: str) -> None:
+    wanted = views.execute("SELECT team, shots, goals, pending, xg FROM xg_by_team ORDER BY team").fetchall()
+    found = views.execute(
+        f"SELECT team, sum(shots), sum(goals), sum(pending), sum(xg) FROM {view} GROUP BY team ORDER BY team"
+    ).fetchall()
+    assert [tuple(row)[:4] for row in found] == [tuple(row)[:4] for row in wanted]
+    assert [row[4] for row in found] == pytest.approx([row["xg"] for row in wanted])
+    assert [(row["team"], row["shots"], row["pending"]) for row in wanted] == [("CAR", 5, 0), ("WSH", 4, 1)]
+
+
+def test_each_shot_is_in_one_situation(views: sqlite3.Connection) -> None:
+    rows = views.execute("SELECT event_id, situation FROM shot_probabilities ORDER BY event_id")
+    assert [tuple(row) for row in rows] == [
+        (0, "5v5"),
+        (2, "5v5"),
+        (3, "power play"),
+        (4, "short-handed"),
+        (5, "extra attacker"),
+        (6, "other even"),
+        (7, "empty net"),
+        (8, "penalty shot"),
+        (9, "not told"),
+    ]
+
+
+def test_players_of_one_name_are_two(views: sqlite3.Connection) -> None:
+    rows = views.execute(
+        "SELECT shooter_id, shots, on_goal, goals, goals_above_expected AS above FROM xg_by_shooter"
+        " WHERE shooter = 'Elias Pettersson' ORDER BY shooter_id"
+    ).fetchall()
+    assert [tuple(row)[:4] for row in rows] == [(1, 1, 1, 1), (2, 1, 0, 0)]
+    assert [row["above"] for row in rows] == pytest.approx([1 - 0.05, -0.15])
+
+
+def test_goalies_answer_for_what_they_faced(views: sqlite3.Connection) -> None:
+    rows = {row["team"]: row for row in views.execute("SELECT * FROM xg_by_goalie")}
+    washington = rows["WSH"]  # faced Carolina's attempts 0, 2, 6 and 8; nobody is named on 4
+    assert (washington["shots"], washington["on_goal"], washington["goals"]) == (4, 3, 2)
+    chances = [0.05 * (1 + event) for event in (0, 2, 6, 8)]
+    assert washington["xg"] == pytest.approx(sum(chances))
+    assert washington["saved_above_expected"] == pytest.approx(sum(chances) - 2)
+    assert washington["variance"] == pytest.approx(sum(p * (1 - p) for p in chances))
+    assert rows["CAR"]["shots"] == 3  # 3, 5 and 9; the net was empty at 7
+
+
+def test_the_goal_log_counts_the_score(views: sqlite3.Connection) -> None:
+    rows = views.execute("SELECT event_id, away_score, home_score FROM goal_log ORDER BY period, seconds, position")
+    assert [tuple(row) for row in rows] == [(0, 0, 1), (3, 1, 1), (6, 1, 2), (7, 2, 2)]
