@@ -470,16 +470,12 @@ def test_whatever_happens_to_a_recorded_game_the_untouched_shots_are_read(record
 # -- through the whole client: nothing stored is lost -----------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, session_service: Service) -> pd.DataFrame:
-    with feed_server() as feed:
-        feed.show(clean())
-        return client_of(tmp_path_factory.mktemp("undisturbed"), feed, session_service).ping(GAME_ID).report.shots
-
-
 def test_a_ping_loses_nothing_whatever_the_feed_says_and_the_next_clean_one_puts_all_right(
-    tmp_path: Path, feed: FeedServer, service: Service, undisturbed: pd.DataFrame
+    tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
+    feed.show(clean())
+    undisturbed = client_of(tmp_path, feed, service).ping(GAME_ID).report.shots
+
     @fuzzed(default=40)
     @given(first=MUTATIONS, second=MUTATIONS)
     def check(first: Mutations, second: Mutations) -> None:
