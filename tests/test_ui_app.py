@@ -313,6 +313,15 @@ def test_a_correction_is_told_and_listed(open_page: OpenPage, feed: FeedServer) 
     }
 
 
+def test_what_could_not_be_read_is_named(open_page: OpenPage, feed: FeedServer) -> None:
+    broken = as_feed(game(*SHOTS))
+    broken["plays"][1]["details"]["xCoord"] = "far"
+    feed.show(broken)
+    page = ping(open_page())
+    assert notice(page) == "3 new shots"
+    assert "details.xCoord is 'far'" in words(page.warning)
+
+
 def test_names_from_the_feed_are_no_markup(open_page: OpenPage, feed: FeedServer) -> None:
     odd = Team(HOME, "<i>", "<script>alert(1)</script> **bold** $x$", 0)
     feed.show(game(*SHOTS, home=odd))

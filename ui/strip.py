@@ -35,6 +35,8 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
         _turn(":material/chevron_right:", "The games of the day after", day.next)
         if not day.games:
             st.caption("No games on this day.")
+        if day.problems:
+            st.caption(f":material/report: {plain('; '.join(day.problems))}")
         with st.container(horizontal=True, wrap=False, gap="xsmall", key="strip_games"):
             for game in day.games:
                 if st.button(
