@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
+import msgspec
 
 from db.connection import DatabaseError, open_reader, open_writer, transaction
 from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
@@ -309,7 +309,18 @@ class History:
 
     def seasons(self) -> list[int]:
         """The seasons that the stored games are of, the latest first."""
-        return [row["season"] for row in self._read("SELECT DISTINCT season FROM games ORDER BY season DESC")]
+        # from one to the next, since DISTINCT would look at every game
+        rows = self._read(
+            """
+            WITH RECURSIVE found (season) AS (
+                SELECT max(season) FROM games
+                UNION ALL
+                SELECT (SELECT max(season) FROM games WHERE season < found.season) FROM found WHERE season IS NOT NULL
+            )
+            SELECT season FROM found WHERE season IS NOT NULL
+            """
+        )
+        return [row["season"] for row in rows]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -451,8 +462,8 @@ def _compare(
         scored = connection.execute(
             "SELECT inputs FROM predictions WHERE game_id = ? AND event_id = ?", (game_id, event_id)
         ).fetchall()
-        features = orjson.loads(after["features"])
-        differs = any(not _agrees(orjson.loads(row["inputs"]), features) for row in scored)
+        features = msgspec.json.decode(after["features"])
+        differs = any(not _agrees(msgspec.json.decode(row["inputs"]), features) for row in scored)
         if differs:
             corrections.append(Correction(event_id, "amended", before["features"], after["features"]))
         if differs != (before["amended_at"] is not None):
@@ -488,7 +499,7 @@ def _update_shot(connection: sqlite3.Connection, values: Mapping[str, Any]) -> N
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return orjson.dumps(value).decode()
+    return msgspec.json.encode(value).decode()
 
 
 def _now() -> str:

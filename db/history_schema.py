@@ -262,5 +262,6 @@ MIGRATIONS: Final = (
     """
     -- Of the answer of the feed, the code that read it and the model, once all of it was scored; NULL while it is not.
     ALTER TABLE games ADD COLUMN fingerprint TEXT;
+    CREATE INDEX games_by_season ON games (season);
     """,
 )

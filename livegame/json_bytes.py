@@ -4,7 +4,7 @@ import json
 import logging
 from typing import Any, Final
 
-import orjson
+import msgspec
 
 logger = logging.getLogger("livegame.json_bytes")
 
@@ -18,8 +18,8 @@ def read_json(body: bytes) -> Any:
         ValueError, RecursionError: it is not JSON, or nested without end.
     """
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _read_patiently(body)
 
 
