@@ -264,8 +264,10 @@ class History:
         """The models that have scored shots: `model`, `population`, `games` and `shots` each, the latest used first."""
         return self._read(
             """
-            SELECT model, population, count(DISTINCT game_id) AS games, sum(shots) AS shots
-            FROM game_totals JOIN models USING (model) GROUP BY model ORDER BY first_used_at DESC
+            SELECT model, population, games, shots FROM (
+                SELECT model, count(*) AS games, sum(shots) AS shots
+                FROM (SELECT model, sum(shots) AS shots FROM game_totals GROUP BY game_id, model) GROUP BY model
+            ) JOIN models USING (model) ORDER BY first_used_at DESC
             """
         )
 
