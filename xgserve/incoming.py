@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from bottle import request
 
 from db.serving import LogQuery, timestamp
-from xgserve.errors import ApiError
+from xgserve.errors import ApiError, too_large
 from xgserve.model import Model
 from xgserve.settings import LEVELS
 
@@ -83,12 +83,7 @@ def json_body(max_bytes: int) -> Any:
         raise ApiError(411, "length_required", "send the body with a Content-Length")
     length = max(0, request.content_length)
     if length > max_bytes:
-        limit = max_bytes / (1 << 20)
-        raise ApiError(
-            413,
-            "too_large",
-            f"the body has {length:,} bytes, more than the {limit:g} MB of XG_MAX_BODY_MB; send fewer rows at a time",
-        )
+        raise too_large(length, max_bytes)
     body = request.environ["wsgi.input"].read(length)
     try:
         return json.loads(body, parse_constant=_refuse_constant)
