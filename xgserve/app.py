@@ -48,6 +48,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.registry = Registry(settings)
         self.metrics = metrics.Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
+        self.add_hook("before_request", lambda: incoming.check_host(settings.allowed_hosts))
         _add_routes(self)
 
     def close(self) -> None:
