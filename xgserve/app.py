@@ -23,6 +23,7 @@ from xgserve.frames import parse_frame
 from xgserve.journal import Journal, request_id
 from xgserve.logpage import level_name, render
 from xgserve.model import Model
+from xgserve.openapi import DOCUMENT
 from xgserve.registry import Activation, Registry
 from xgserve.settings import Settings
 
@@ -216,6 +217,10 @@ def _add_routes(app: Service) -> None:
             response.status = 503
             request.environ["xgserve.note"] = "; ".join(c["problem"] for c in checks.values() if not c["ok"])
         return _json({"ready": is_ready, "checks": checks})
+
+    @app.get("/openapi.json")
+    def openapi() -> bytes:
+        return _json(DOCUMENT)
 
     @app.get("/metrics")
     def metrics_text() -> bytes:
