@@ -23,7 +23,7 @@ replay: $(VENV)/.installed  ## the replay feed alone
 	@$(BIN)/python -m scripts.replay
 
 test: $(VENV)/.installed-dev  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

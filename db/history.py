@@ -346,7 +346,7 @@ _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
 _SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
-        OR EXISTS (SELECT 1 FROM predictions p WHERE p.game_id = g.game_id AND p.model = m.model)
+        OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = g.game_id)
     WHERE g.game_id = ? ORDER BY m.first_used_at
 """
 _SHOTS_OF_GAME: Final = """
@@ -422,13 +422,13 @@ def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) ->
 
 
 def _store_predictions(connection: sqlite3.Connection, game_id: int, scores: Scores, now: str) -> int:
-    return max(
-        0,  # -1 for none
-        connection.executemany(
-            "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [(game_id, event, scores.model, p, _json(inputs), now) for event, p, inputs in scores.predictions],
-        ).rowcount,
-    )
+    if not scores.predictions:
+        return 0
+    connection.execute("INSERT INTO game_models VALUES (?, ?) ON CONFLICT DO NOTHING", (game_id, scores.model))
+    return connection.executemany(
+        "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(game_id, event, scores.model, p, _json(inputs), now) for event, p, inputs in scores.predictions],
+    ).rowcount
 
 
 def _sum_up(connection: sqlite3.Connection, game_id: int) -> None:

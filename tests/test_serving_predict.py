@@ -125,7 +125,7 @@ BAD_REQUESTS: list[tuple[str, Any, int, str]] = [
     ("split: a column that is no text", {"columns": [["a"]], "index": [0], "data": [[1]]}, 422, "invalid_frame"),
     ("split: a label that is a list", {"columns": ["a"], "index": [[]], "data": [[1]]}, 422, "invalid_frame"),
     ("too large", b" " * (1 << 20) + b"[]", 413, "too_large"),
-    ("far too large", b" " * (5 << 20) + b"[]", 413, "request_entity_too_large"),
+    ("far too large", b" " * (5 << 20) + b"[]", 413, "too_large"),
 ]
 
 

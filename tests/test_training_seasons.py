@@ -112,7 +112,7 @@ def test_a_season_in_one_file_is_read_without_unfinished_and_preseason_games(tmp
     assert [g.game_id for g in read_season(found[SEASON])] == [2018020001, 2018020004]
 
 
-@pytest.mark.parametrize("content", [b"not a gzip file", gzip.compress(b"[]"), gzip.compress(b"{")])
+@pytest.mark.parametrize("content", [b"not a gzip file", gzip.compress(b"[]", mtime=0), gzip.compress(b"{", mtime=0)])
 def test_a_damaged_recording_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "2018020001.json.gz").write_bytes(content)
     with pytest.raises(FeedMalformed, match=r"20180200|" + str(tmp_path)):

@@ -23,6 +23,7 @@ from xgserve.frames import parse_frame
 from xgserve.journal import Journal, request_id
 from xgserve.logpage import level_name, render
 from xgserve.model import Model
+from xgserve.openapi import DOCUMENT
 from xgserve.registry import Activation, Registry
 from xgserve.settings import Settings
 
@@ -48,6 +49,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.registry = Registry(settings)
         self.metrics = metrics.Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
+        self.add_hook("before_request", lambda: incoming.check_host(settings.allowed_hosts))
         _add_routes(self)
 
     def close(self) -> None:
@@ -215,6 +217,10 @@ def _add_routes(app: Service) -> None:
             response.status = 503
             request.environ["xgserve.note"] = "; ".join(c["problem"] for c in checks.values() if not c["ok"])
         return _json({"ready": is_ready, "checks": checks})
+
+    @app.get("/openapi.json")
+    def openapi() -> bytes:
+        return _json(DOCUMENT)
 
     @app.get("/metrics")
     def metrics_text() -> bytes:

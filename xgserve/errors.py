@@ -31,6 +31,16 @@ class ApiError(ServiceError):
         self.code = code
 
 
+def too_large(sent_bytes: int, max_bytes: int) -> ApiError:
+    """Return what to tell a caller whose body is larger than the service takes."""
+    limit = max_bytes / (1 << 20)
+    return ApiError(
+        413,
+        "too_large",
+        f"the body has {sent_bytes:,} bytes or more, and XG_MAX_BODY_MB is {limit:g}; send fewer rows at a time",
+    )
+
+
 class InvalidFrame(ServiceError):
     """The caller's frame cannot be scored; `details` names the columns and the first offending rows."""
 

@@ -1,10 +1,11 @@
 """What a request says, read and checked: its headers, its JSON body, its query."""
 
 import hmac
+import ipaddress
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
@@ -12,11 +13,12 @@ from urllib.parse import parse_qsl, urlsplit
 from bottle import request
 
 from db.serving import LogQuery, timestamp
-from xgserve.errors import ApiError
+from xgserve.errors import ApiError, too_large
 from xgserve.model import Model
 from xgserve.settings import LEVELS
 
 MAX_LIMIT = 1000
+MAX_SEARCH = 200
 LOG_PARAMETERS = ("limit", "level", "since", "before", "request_id", "q")
 
 
@@ -40,6 +42,33 @@ def check_if_match(model: Model) -> None:
             f"the active model is {model.id}, not {wanted[:300]}; nothing was scored",
             active=model.identity,
         )
+
+
+def check_host(allowed: Collection[str]) -> None:
+    """Answer only under names that are the service's own.
+
+    A web page can have its own host name lead to this machine once it is loaded (DNS rebinding); to the browser, the
+    service then is the page's own site, whose answers the page may read. Nobody can do that with an address, with a
+    name without a dot, or with `localhost`; other names must be among those allowed.
+
+    Raises:
+        ApiError: the request is for another host.
+    """
+    host = header("Host")
+    if not _is_own(host, allowed):
+        raise ApiError(
+            421,
+            "wrong_host",
+            f"this service does not answer as {host[:100]!r}; if that is its name, add it to XG_ALLOWED_HOSTS",
+        )
+
+
+def _is_own(host: str, allowed: Collection[str]) -> bool:
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        return "." not in name or name.endswith(".localhost") or name in allowed or bool(ipaddress.ip_address(name))
+    except ValueError:  # no address, or nothing that could be a host at all
+        return False
 
 
 def check_may_swap(admin_token: str | None) -> None:
@@ -83,12 +112,7 @@ def json_body(max_bytes: int) -> Any:
         raise ApiError(411, "length_required", "send the body with a Content-Length")
     length = max(0, request.content_length)
     if length > max_bytes:
-        limit = max_bytes / (1 << 20)
-        raise ApiError(
-            413,
-            "too_large",
-            f"the body has {length:,} bytes, more than the {limit:g} MB of XG_MAX_BODY_MB; send fewer rows at a time",
-        )
+        raise too_large(length, max_bytes)
     body = request.environ["wsgi.input"].read(length)
     try:
         return json.loads(body, parse_constant=_refuse_constant)
@@ -163,8 +187,8 @@ def log_query(asked: Mapping[str, str]) -> LogQuery:
     if level not in LEVELS:
         raise _bad_parameter("level", f"must be one of {', '.join(LEVELS)}")
     text = asked.get("q")
-    if text is not None and len(text) > 200:
-        raise _bad_parameter("q", "must not be longer than 200 characters")
+    if text is not None and len(text) > MAX_SEARCH:
+        raise _bad_parameter("q", f"must not be longer than {MAX_SEARCH} characters")
     return LogQuery(
         limit=limit(asked),
         min_level=int(getattr(logging, level)),

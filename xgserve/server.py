@@ -1,7 +1,8 @@
-"""waitress, made to answer in JSON, to refuse ambiguous requests, and to finish what it began when told to stop."""
+"""waitress, made to answer in JSON, to refuse what it need not read, and to finish what it began when told to stop."""
 
 import logging
 import secrets
+import socket
 import threading
 import time
 from http import HTTPStatus
@@ -13,14 +14,16 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 from waitress.wasyncore import loop
 
-from xgserve.errors import error_body
+from xgserve.errors import error_body, too_large
 from xgserve.settings import Settings
 
 logger = logging.getLogger("xgserve.server")
 
 DRAIN_S = 5.0
-# Bodies up to this many times the limit are still read, so that the client gets to see the answer 413.
-READ_FACTOR = 4
+# How much of a refused body is read on, and thrown away, and for how long: a client that is still sending when the
+# connection is closed does not get to see the answer.
+LINGER_FACTOR = 4
+LINGER_S = 10.0
 
 
 class _Parser(HTTPRequestParser):
@@ -30,18 +33,26 @@ class _Parser(HTTPRequestParser):
         super().parse_header(header_plus)
         if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
             raise ParsingError("Content-Length and Transfer-Encoding must not come together")
+        if self.content_length >= self.adj.max_request_body_size:
+            self.expect_continue = False  # nobody is to send what will be refused
 
 
 class _JsonErrorTask(ErrorTask):
     """Answers what is not even a request, or too large to be read."""
 
     def execute(self) -> None:
-        error: Any = cast("Any", self.request).error  # the stubs name the wrong type of request
-        status = HTTPStatus(error.code)
-        request_id = secrets.token_hex(8)
-        code = status.phrase.lower().replace(" ", "_")
-        body = error_body(code, f"{status.phrase.lower()}: {error.body}", {"request_id": request_id})
-        logger.warning("refused a request before reading it: %d %s (%s)", error.code, error.body, request_id)
+        request: Any = self.request  # the stubs name the wrong type of request
+        channel = cast("_Channel", self.channel)
+        status, request_id = HTTPStatus(request.error.code), secrets.token_hex(8)
+        if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            refusal = too_large(max(request.content_length, request.body_bytes_received), channel.max_body_bytes)
+            code, message = refusal.code, str(refusal)
+            channel.linger_bytes = LINGER_FACTOR * channel.max_body_bytes
+        else:
+            code = status.phrase.lower().replace(" ", "_")
+            message = f"{status.phrase.lower()}: {request.error.body}"
+        body = error_body(code, message, {"request_id": request_id})
+        logger.warning("refused a request before reading it: %d %s (%s)", status, message, request_id)
         self.status = f"{status.value} {status.phrase}"
         self.response_headers = [
             *self.response_headers,
@@ -54,8 +65,59 @@ class _JsonErrorTask(ErrorTask):
 
 
 class _Channel(HTTPChannel):
+    """One connection, which no client can use to hold one of the few threads: it takes one request at a time.
+
+    A client that sends several at once, and reads no answer, would block the thread that writes them. It gets the
+    answers up to the one under way, and the connection is closed.
+    """
+
     parser_class = _Parser
     error_task_class = _JsonErrorTask
+    linger_bytes = 0
+    _lingers_until: float | None = None
+    _is_at_its_last = False
+
+    @property
+    def max_body_bytes(self) -> int:
+        return int(self.adj.max_request_body_size) - 1
+
+    def received(self, data: bytes) -> bool:
+        taken = super().received(data)
+        channel: Any = self  # the stubs lack what is used here
+        with channel.requests_lock:
+            for request in channel.requests[1:]:
+                request.close()
+                self._is_at_its_last = True
+            del channel.requests[1:]
+        return taken
+
+    def service(self) -> None:
+        super().service()
+        if self._is_at_its_last:
+            self.close_when_flushed = True
+            cast("Any", self.server).pull_trigger()
+
+    def readable(self) -> bool:
+        return self._lingers_until is not None or bool(super().readable())
+
+    def handle_read(self) -> None:
+        if self._lingers_until is None:
+            super().handle_read()
+            return
+        self.linger_bytes -= len(self.recv(self.adj.recv_bytes))  # closes at the end of what the client sends
+        if self.connected and (self.linger_bytes < 0 or time.monotonic() > self._lingers_until):
+            self.handle_close()
+
+    def handle_close(self) -> None:
+        if self.linger_bytes <= 0 or self._lingers_until is not None or not self.connected:
+            super().handle_close()
+            return
+        self._lingers_until = time.monotonic() + LINGER_S
+        self.will_close = False
+        try:
+            cast("socket.socket", self.socket).shutdown(socket.SHUT_WR)
+        except OSError:  # the client is gone
+            super().handle_close()
 
 
 def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
@@ -72,7 +134,7 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
         port=settings.port,
         threads=settings.threads,
         ident=None,
-        max_request_body_size=READ_FACTOR * settings.max_body_bytes,
+        max_request_body_size=settings.max_body_bytes + 1,
         channel_timeout=30,
         cleanup_interval=10,
         connection_limit=500,

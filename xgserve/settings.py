@@ -23,6 +23,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8890
     threads: int = 4
+    allowed_hosts: frozenset[str] = frozenset()
     max_body_bytes: int = 16 << 20
 
     log_level: int = logging.INFO
@@ -64,6 +65,7 @@ class Settings:
             host=read.text("XG_SERVING_HOST", cls.host),
             port=read.integer("XG_SERVING_PORT", cls.port, 0, 65535),
             threads=read.integer("XG_SERVING_THREADS", cls.threads, 2, 64),
+            allowed_hosts=frozenset(name.lower() for name in read.names("XG_ALLOWED_HOSTS")),
             max_body_bytes=int(read.number("XG_MAX_BODY_MB", cls.max_body_bytes >> 20, 0.001, 1024) * (1 << 20)),
             log_level=read.level("XG_LOG_LEVEL", cls.log_level),
             log_max_days=read.number("XG_LOG_MAX_DAYS", cls.log_max_days, 0.001, 36_500),
