@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo serve ui replay test lint format lock clean
+.PHONY: help demo serve ui replay test lint bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -29,6 +29,9 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+
+bench: $(VENV)/.installed  ## speed of predictions and pings against what runs beside them
+	@$(BIN)/python -m scripts.bench
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

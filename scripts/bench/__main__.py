@@ -1,0 +1,29 @@
+"""Run the measurements and print medians of interleaved rounds. Trust the ratios: the times are this machine's, now.
+
+python -m scripts.bench
+python -m scripts.bench --only ping
+"""
+
+import argparse
+import sys
+from typing import Final
+
+from scripts.bench import ping, predict
+
+PARTS: Final = {"predict": predict.run, "ping": ping.run}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the parts that were asked for and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", action="append", choices=list(PARTS), help="default: all parts")
+    options = parser.parse_args(arguments)
+    for name in options.only or PARTS:
+        PARTS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
