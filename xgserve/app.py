@@ -152,7 +152,7 @@ def _add_routes(app: Service) -> None:
         columns = frame.columns
         if columns is None:
             columns = {feature.name: [] for feature in model.features}
-        probabilities = model.predict(model.frame(columns, frame.index))
+        probabilities = model.predict(columns, frame.index)
         app.metrics.rows_scored(model, len(probabilities))
         request.environ["xgserve.note"] = f"{len(probabilities)} rows by {model.id}"
         answer = {"predictions": probabilities.tolist(), "index": list(frame.index), "model": model.identity}

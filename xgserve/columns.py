@@ -1,4 +1,4 @@
-"""The caller's values, checked and cast to the frame that the model wants; what is wrong is named by row and column."""
+"""The caller's values, checked and cast to what the model wants; what is wrong is named by row and column."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from xgserve.errors import InvalidFrame, short
 from xgserve.signature import Feature, is_null
@@ -15,32 +14,87 @@ from xgserve.signature import Feature, is_null
 MAX_PROBLEMS_LISTED = 10
 MAX_COLUMNS_LISTED = 50
 
+Matrix = npt.NDArray[np.float64]
 
-def to_frame(
-    features: Sequence[Feature], columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]
-) -> pd.DataFrame:
-    """Return the columns as the features want them: checked, cast, in the order of `features`.
 
-    `index` labels the rows, one label for each value of every column.
+class Reader:
+    """Reads the columns that a model's features want: checked, cast, in the order of the features."""
 
-    Raises:
-        InvalidFrame: missing or unknown columns, or values that the model cannot take.
-    """
-    _check_names(features, columns)
-    problems = Problems(index)
-    arrays = [_cast(feature, columns[feature.name], problems) for feature in features]
-    problems.raise_if_any()
-    # pandas must not guess what the texts are: it takes its time, and fails on some odd ones
-    names = pd.Index([feature.name for feature in features], dtype=object)
-    labels = pd.Index(list(index), dtype=object)
-    if all(array.dtype == np.float64 for array in arrays):  # one block: cheaper here, and for scikit-learn
-        return pd.DataFrame(np.column_stack(arrays), index=labels, columns=names, copy=False)
-    # an explicit dtype, because pandas makes text columns of its own kind, in which None turns into NaN
-    series = {
-        name: pd.Series(array, index=labels, dtype=array.dtype, copy=False)
-        for name, array in zip(names, arrays, strict=True)
-    }
-    return pd.DataFrame(series, index=labels, columns=names, copy=False)
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._features = features
+        self._names = frozenset(feature.name for feature in features)
+        self._not_null = np.array([feature.kind == "number" and not feature.nullable for feature in features])
+
+    def matrix(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> Matrix:
+        """Return the columns as numbers, shape (rows, features): null as NaN, categories as their codes.
+
+        `index` labels the rows, one label for each value of every column.
+
+        Raises:
+            InvalidFrame: missing or unknown columns, or values that the model cannot take.
+        """
+        self._check_names(columns)
+        matrix = self._plain_matrix([columns[feature.name] for feature in self._features])
+        if matrix is not None:
+            return matrix
+        arrays = self.arrays(columns, index)  # looks at each value, and names what is wrong
+        return np.column_stack(
+            [
+                array
+                if feature.kind == "number"
+                else feature.codes_of(None if is_null(v) else v for v in array.tolist())
+                for feature, array in zip(self._features, arrays, strict=True)
+            ]
+        )
+
+    def arrays(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> list[npt.NDArray[Any]]:
+        """Return the columns as scikit-learn wants them: float64, or objects for categories that are no numbers.
+
+        Raises:
+            InvalidFrame: as for `matrix`.
+        """
+        self._check_names(columns)
+        problems = Problems(index)
+        arrays = [_cast(feature, columns[feature.name], problems) for feature in self._features]
+        problems.raise_if_any()
+        return arrays
+
+    def _plain_matrix(self, columns: list[Sequence[Any]]) -> Matrix | None:
+        """Return the matrix if all values are plainly what is wanted; None if they need a closer look."""
+        numbers: list[Sequence[float | None]] = []
+        for feature, values in zip(self._features, columns, strict=True):
+            if not feature.plain_types.issuperset(map(type, values)):
+                return None
+            if feature.kind == "category":
+                values = feature.codes_of(values)
+                if not feature.takes_all and max(values, default=0) >= len(feature.categories or ()):
+                    return None
+            numbers.append(values)
+        try:
+            matrix: Matrix = np.array(numbers, dtype=np.float64).T
+        except OverflowError:  # an integer beyond the range of floats
+            return None
+        if np.isfinite(matrix).all():
+            return matrix
+        return None if np.isinf(matrix).any() or np.isnan(matrix[:, self._not_null]).any() else matrix
+
+    def _check_names(self, columns: Mapping[str, Any]) -> None:
+        if columns.keys() == self._names:
+            return
+        missing = [feature.name for feature in self._features if feature.name not in columns]
+        unknown = [str(column) for column in columns if column not in self._names]
+        parts = [
+            f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({short(', '.join(names))})"
+            for names, word in ((missing, "missing"), (unknown, "unknown"))
+            if names
+        ]
+        raise InvalidFrame(
+            f"the frame has {' and '.join(parts)}; GET /model lists what the model wants",
+            missing=missing[:MAX_COLUMNS_LISTED],
+            unknown=[short(name) for name in unknown[:MAX_COLUMNS_LISTED]],
+            missing_count=len(missing),
+            unknown_count=len(unknown),
+        )
 
 
 class Problems:
@@ -89,26 +143,6 @@ class Problems:
             row_count=len(self._rows),
             problem_count=self._count,
         )
-
-
-def _check_names(features: Sequence[Feature], columns: Mapping[str, Any]) -> None:
-    missing = [feature.name for feature in features if feature.name not in columns]
-    if not missing and len(columns) == len(features):
-        return
-    known = {feature.name for feature in features}
-    unknown = [str(column) for column in columns if column not in known]
-    parts = [
-        f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({short(', '.join(names))})"
-        for names, word in ((missing, "missing"), (unknown, "unknown"))
-        if names
-    ]
-    raise InvalidFrame(
-        f"the frame has {' and '.join(parts)}; GET /model lists what the model wants",
-        missing=missing[:MAX_COLUMNS_LISTED],
-        unknown=[short(name) for name in unknown[:MAX_COLUMNS_LISTED]],
-        missing_count=len(missing),
-        unknown_count=len(unknown),
-    )
 
 
 def _cast(feature: Feature, values: Sequence[Any], problems: Problems) -> npt.NDArray[Any]:

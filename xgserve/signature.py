@@ -1,15 +1,19 @@
 """Which columns an estimator wants, read from the estimator itself and from the card beside it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import cached_property
+from types import NoneType
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from xgserve.errors import ModelError, short
 
 UNKNOWN_CATEGORY = "a category that no model was trained on"
+
+REFUSED: Final = object()
 
 Scalar = str | int | float | bool | None
 
@@ -32,6 +36,34 @@ class Feature:
     def holds(self, *types: type) -> bool:
         """Return whether categories are known and all of them are exactly of these types."""
         return bool(self.categories) and all(type(category) in types for category in self.categories or ())
+
+    @cached_property
+    def plain_types(self) -> frozenset[type]:
+        """The types of values that need no closer look."""
+        if self.kind == "category" and (self.holds(str) or self.holds(bool)):
+            return frozenset({NoneType, *map(type, self.categories or ())})
+        return frozenset({NoneType, int, float, bool})
+
+    @cached_property
+    def takes_all(self) -> bool:
+        """Whether every value of `plain_types` can be scored."""
+        return self.nullable and self.takes_unknown and not self.holds(int, float)  # no infinite ones
+
+    @cached_property
+    def _codes(self) -> dict[Scalar, int]:
+        known = self.categories or ()
+        return {category: code for code, category in enumerate(known)} | {None: len(known) + 1}
+
+    def codes_of(self, values: Iterable[Scalar]) -> list[int]:
+        """Return a code for each category: its place among the n known ones; n if it is unknown, n + 1 if null."""
+        codes, unknown = self._codes, len(self.categories or ())
+        return [codes.get(value, unknown) for value in values]
+
+    @property
+    def levels(self) -> list[Any]:
+        """What stands for each code: the known categories, an unknown one, null; `REFUSED` for what is not taken."""
+        unknown = self.unknown_category() if self.takes_unknown else REFUSED
+        return [*(self.categories or ()), unknown, self.null if self.nullable else REFUSED]
 
     def unknown_category(self) -> Scalar:
         """Return a value like the known categories that is none of them."""
