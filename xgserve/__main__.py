@@ -14,7 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from waitress.server import BaseWSGIServer
 
 from xgserve.app import create_app
-from xgserve.journal import stream_handler
 from xgserve.server import make_server, serve
 from xgserve.settings import Settings, SettingsError
 
@@ -26,7 +25,6 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"xgserve: {error}\n")
         return 2
-    logging.getLogger().addHandler(stream_handler(settings))
     logging.captureWarnings(True)
     stop = threading.Event()
     server: BaseWSGIServer | None = None
@@ -38,7 +36,7 @@ def main() -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    app = create_app(settings)
+    app = create_app(settings, sys.stderr)
     try:
         server = make_server(app, settings)
         serve(server, stop)

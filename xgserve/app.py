@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import bottle
 from bottle import request, response
@@ -39,11 +39,11 @@ Headers = list[tuple[str, str]]
 class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
     """The Bottle app with the parts that its routes use, and what is common to all requests: id, log row, metrics."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stream: TextIO | None) -> None:
         super().__init__()
         self.config["catchall"] = False  # `wsgi` below answers exceptions, in JSON
         self.settings = settings
-        self.journal = Journal(settings)
+        self.journal = Journal(settings, stream)
         log = logging.getLogger()
         log.addHandler(self.journal)
         logging.getLogger("xgserve").setLevel(settings.log_level)
@@ -107,12 +107,12 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logger.log(level, "%s", line if line.isprintable() else repr(line)[1:-1])
 
 
-def create_app(settings: Settings) -> Service:
-    """Return the service as a WSGI app, with its log open and a model loaded where one can be.
+def create_app(settings: Settings, stream: TextIO | None = None) -> Service:
+    """Return the service as a WSGI app, with its log open (to `stream` as well) and a model loaded where one can be.
 
     Call its `close` at the end, so that the log is complete.
     """
-    return Service(settings)
+    return Service(settings, stream)
 
 
 @cache
