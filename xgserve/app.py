@@ -1,6 +1,5 @@
 """The routes of the prediction service and their JSON, nothing else."""
 
-import json
 import logging
 import re
 import secrets
@@ -18,7 +17,7 @@ from bottle import request, response
 from db.connection import DatabaseError
 from db.serving import check
 from xgserve import incoming, metrics
-from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body
+from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
 from xgserve.frames import parse_frame
 from xgserve.journal import Journal, request_id
 from xgserve.logpage import level_name, render
@@ -238,7 +237,7 @@ def _database_answers() -> Iterator[None]:
 
 def _json(answer: Mapping[str, Any]) -> bytes:
     response.content_type = "application/json"
-    return json.dumps(answer, allow_nan=False, default=str).encode()
+    return to_json(answer)
 
 
 def _active(app: Service) -> Model:
