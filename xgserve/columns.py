@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from types import NoneType
 from typing import Any
 
@@ -9,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xgserve.errors import InvalidFrame, short
-from xgserve.signature import Feature, is_null
+from xgserve.signature import Feature, Scalar, is_null
 
 MAX_PROBLEMS_LISTED = 10
 MAX_COLUMNS_LISTED = 50
@@ -17,16 +20,44 @@ MAX_COLUMNS_LISTED = 50
 Matrix = npt.NDArray[np.float64]
 
 
-class Reader:
-    """Reads the columns that a model's features want: checked, cast, in the order of the features."""
+@dataclass(frozen=True)
+class Reading:
+    """A column of the matrix: a feature of numbers as it is, or the number that stands for each of its `levels`."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
+    feature: Feature
+    numbers: tuple[float, ...] = ()
+
+    def of(self, values: Sequence[Any]) -> Sequence[float | None]:
+        """Return the column for a feature's values."""
+        if not self.numbers:
+            return values
+        return [self._table.get(value, self._unknown) for value in values]
+
+    @cached_property
+    def _table(self) -> dict[Scalar, float]:
+        known = self.feature.categories or ()
+        return {**dict(zip(known, self.numbers[: len(known)], strict=True)), None: self.numbers[-1]}
+
+    @cached_property
+    def _unknown(self) -> float:
+        return self.numbers[-2]
+
+
+class Reader:
+    """Reads the columns that a model wants, checked and cast."""
+
+    def __init__(self, features: Sequence[Feature], readings: Sequence[Reading] = ()) -> None:
         self._features = features
+        self._readings = readings
         self._names = frozenset(feature.name for feature in features)
-        self._not_null = np.array([feature.kind == "number" and not feature.nullable for feature in features])
+        self._not_null = [
+            place
+            for place, reading in enumerate(readings)
+            if reading.feature.kind == "number" and not reading.feature.nullable
+        ]
 
     def matrix(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> Matrix:
-        """Return the columns as numbers, shape (rows, features): null as NaN, categories as their codes.
+        """Return the readings, shape (rows, readings), null numbers as NaN.
 
         `index` labels the rows, one label for each value of every column.
 
@@ -34,18 +65,24 @@ class Reader:
             InvalidFrame: missing or unknown columns, or values that the model cannot take.
         """
         self._check_names(columns)
-        matrix = self._plain_matrix([columns[feature.name] for feature in self._features])
-        if matrix is not None:
-            return matrix
-        arrays = self.arrays(columns, index)  # looks at each value, and names what is wrong
-        return np.column_stack(
-            [
-                array
-                if feature.kind == "number"
-                else feature.codes_of(None if is_null(v) else v for v in array.tolist())
+        if all(feature.takes_plainly(columns[feature.name]) for feature in self._features):
+            with suppress(OverflowError):  # an integer beyond the range of floats
+                matrix = self._matrix(columns)
+                if np.isfinite(matrix).all():
+                    return matrix
+                if not np.isinf(matrix).any() and not np.isnan(matrix[:, self._not_null]).any():
+                    return matrix
+        # look at each value, and say what is wrong
+        arrays = self.arrays(columns, index)
+        return self._matrix(
+            {
+                feature.name: [None if is_null(value) else value for value in array.tolist()]
                 for feature, array in zip(self._features, arrays, strict=True)
-            ]
+            }
         )
+
+    def _matrix(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
+        return np.array([reading.of(columns[reading.feature.name]) for reading in self._readings], dtype=np.float64).T
 
     def arrays(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> list[npt.NDArray[Any]]:
         """Return the columns as scikit-learn wants them: float64, or objects for categories that are no numbers.
@@ -58,25 +95,6 @@ class Reader:
         arrays = [_cast(feature, columns[feature.name], problems) for feature in self._features]
         problems.raise_if_any()
         return arrays
-
-    def _plain_matrix(self, columns: list[Sequence[Any]]) -> Matrix | None:
-        """Return the matrix if all values are plainly what is wanted; None if they need a closer look."""
-        numbers: list[Sequence[float | None]] = []
-        for feature, values in zip(self._features, columns, strict=True):
-            if not feature.plain_types.issuperset(map(type, values)):
-                return None
-            if feature.kind == "category":
-                values = feature.codes_of(values)
-                if not feature.takes_all and max(values, default=0) >= len(feature.categories or ()):
-                    return None
-            numbers.append(values)
-        try:
-            matrix: Matrix = np.array(numbers, dtype=np.float64).T
-        except OverflowError:  # an integer beyond the range of floats
-            return None
-        if np.isfinite(matrix).all():
-            return matrix
-        return None if np.isinf(matrix).any() or np.isnan(matrix[:, self._not_null]).any() else matrix
 
     def _check_names(self, columns: Mapping[str, Any]) -> None:
         if columns.keys() == self._names:

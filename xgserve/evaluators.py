@@ -1,13 +1,15 @@
 """Short ways to a probability: what scikit-learn computes, without what it checks and builds anew on every call.
 
-`shorten` takes a fitted classifier apart into steps on one matrix of numbers: categories become numbers by tables that
-their encoders fill, trees one operator of ONNX, and what has no shorter form stays scikit-learn's own. Whether that
-gives the same is not taken on trust: both ways score made-up rows, and if they differ, scikit-learn serves as a whole.
+`shorten` takes a fitted classifier apart. What its encoders make of a category becomes a table that the reader looks up
+(`columns.py`), trees become one operator of ONNX (`trees.py`), and what has no shorter form stays scikit-learn's own.
+Whether that gives the same is not taken on trust: both ways score made-up rows, and if they differ, scikit-learn serves
+as a whole.
 """
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import reduce, singledispatch
 from typing import Any
 
@@ -28,9 +30,9 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-from xgserve.columns import Matrix, Reader
+from xgserve.columns import Matrix, Reader, Reading
 from xgserve.errors import short
-from xgserve.signature import REFUSED, Feature, Scalar
+from xgserve.signature import REFUSED, Feature, Scalar, is_null
 from xgserve.trees import Tree, sum_of_trees
 from xgserve.whole import Probabilities, Whole
 
@@ -51,8 +53,16 @@ class NoShortWay(Exception):
     """Only scikit-learn can evaluate this classifier; the message says why."""
 
 
-def shorten(whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]) -> Evaluator:
-    """Return a faster way to what `whole` gives, for matrices as `Reader(features)` makes them.
+@dataclass(frozen=True)
+class Short:
+    """How to read a classifier's columns, and how to get from them to P(class 1) of each row."""
+
+    readings: Sequence[Reading]
+    evaluate: Evaluator
+
+
+def shorten(whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]) -> Short:
+    """Return a faster way to what `whole` gives.
 
     `row` is one that the classifier scores; the rows that both ways are tried on lie around it.
 
@@ -62,65 +72,178 @@ def shorten(whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]
     if not whole.takes_arrays:
         raise NoShortWay("it may want a DataFrame")
     try:
-        evaluator = _evaluator(whole.estimator, features)
-        difference = _difference(evaluator, whole, features, row)
+        short_way = _short(whole.estimator, features)
+        difference = _difference(short_way, whole, features, row)
     except NoShortWay:
         raise
-    except (
-        Exception
-    ) as error:  # the parts of other people's models may raise anything on rows and paths unknown to them
+    except Exception as error:  # other people's models may raise anything on rows and paths that they do not know
         raise NoShortWay(f"{type(error).__name__}: {short(error)}") from error
     if not difference <= AGREEMENT:
         raise NoShortWay(f"the short way differs from scikit-learn by {difference:.1e}")
-    return evaluator
+    return short_way
 
 
-# -- classifiers ------------------------------------------------------------------------------------------------------
+# -- what is given the caller's columns -------------------------------------------------------------------------------
 
 
 @singledispatch
-def _evaluator(classifier: Any, features: Sequence[Feature]) -> Evaluator:
-    """Return the way to P(class 1) for a matrix whose columns the features describe; without features, of numbers."""
-    _require_numbers(features)
+def _short(classifier: Any, features: Sequence[Feature]) -> Short:
+    return Short(_as_numbers(features), _evaluator(classifier))
+
+
+@_short.register(GridSearchCV)
+@_short.register(RandomizedSearchCV)
+def _(search: Any, features: Sequence[Feature]) -> Short:
+    return _short(search.best_estimator_, features)
+
+
+@_short.register
+def _(pipeline: Pipeline, features: Sequence[Feature]) -> Short:
+    return _short_after(pipeline[:-1], pipeline[-1], features)
+
+
+@_short.register
+def _(boosting: HistGradientBoostingClassifier, features: Sequence[Feature]) -> Short:
+    if boosting._preprocessor is None:
+        return Short(_as_numbers(features), _evaluator(boosting))
+    on_numbers = copy.copy(boosting)
+    on_numbers._preprocessor = None
+    return _short_after(boosting._preprocessor, on_numbers, features)
+
+
+def _short_after(transformer: Any, classifier: Any, features: Sequence[Feature]) -> Short:
+    readings, step = _read(transformer, features)
+    evaluate = _evaluator(classifier)
+    return Short(readings, evaluate if step is None else lambda matrix: evaluate(step(matrix)))
+
+
+@singledispatch
+def _read(transformer: Any, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
+    """Return how to read the columns that a transformer is given, and what is left to do with the matrix of them."""
+    return _as_numbers(features), _step(transformer)
+
+
+@_read.register
+def _(pipeline: Pipeline, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
+    first, *others = [part for _, part in pipeline.steps]
+    readings, step = _read(first, features)
+    return readings, _chain([step, *map(_step, others)])
+
+
+@_read.register
+def _(columns: ColumnTransformer, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
+    if columns.transformer_weights:
+        raise NoShortWay("its columns are weighted")
+    readings: list[Reading] = []
+    blocks: list[tuple[slice, Step | None]] = []
+    for name, part, _ in columns.transformers_:
+        if part != "drop":
+            read, step = _read(part, [features[place] for place in columns._transformer_to_input_indices[name]])
+            blocks.append((slice(len(readings), len(readings) + len(read)), step))
+            readings += read
+    if all(step is None for _, step in blocks):
+        return readings, None
+    return readings, lambda matrix: np.concatenate(
+        [matrix[:, block] if step is None else step(matrix[:, block]) for block, step in blocks], axis=1
+    )
+
+
+@_read.register(OneHotEncoder)
+@_read.register(OrdinalEncoder)
+@_read.register(TargetEncoder)
+def _(encoder: Any, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
+    """Ask the encoder what it makes of each category; to these encoders all unknown ones are the same."""
+    if not all(feature.categories for feature in features):
+        raise NoShortWay("an encoder is given something else than categories")
+    usual = [feature.categories[0] for feature in features if feature.categories]
+    made_of: dict[int, Reading] = {}
+    for place, feature in enumerate(features):
+        rows = np.empty((len(feature.levels), len(features)), dtype=object)
+        rows[:] = usual
+        # what the model refuses is never looked up
+        rows[:, place] = [usual[place] if level is REFUSED else level for level in feature.levels]
+        table = encoder.transform(rows)
+        for column, numbers in enumerate((table.toarray() if issparse(table) else table).T.tolist()):
+            if column not in made_of or len(set(numbers)) > 1:
+                made_of[column] = Reading(feature, tuple(numbers))
+    return [made_of[column] for column in sorted(made_of)], None
+
+
+def _as_numbers(features: Sequence[Feature]) -> list[Reading]:
+    if any(feature.kind == "category" for feature in features):
+        raise NoShortWay("a part other than an encoder is given categories")
+    return [Reading(feature) for feature in features]
+
+
+# -- what is given numbers --------------------------------------------------------------------------------------------
+
+
+@singledispatch
+def _step(transformer: Any) -> Step | None:
+    """Return what a transformer does with a matrix of numbers; None if nothing."""
+    return transformer.transform  # type: ignore[no-any-return]
+
+
+@_step.register(str)
+@_step.register(type(None))
+def _(_passthrough: str | None) -> Step | None:
+    return None
+
+
+@_step.register
+def _(function: FunctionTransformer) -> Step | None:
+    return None if function.func is None else function.transform
+
+
+@_step.register
+def _(pipeline: Pipeline) -> Step | None:
+    return _chain([_step(part) for _, part in pipeline.steps])
+
+
+@_step.register
+def _(scaler: StandardScaler) -> Step | None:
+    mean = 0.0 if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
+    scale = 1.0 if scaler.scale_ is None else scaler.scale_
+    return lambda matrix: (matrix - mean) / scale
+
+
+@_step.register
+def _(imputer: SimpleImputer) -> Step | None:
+    fill = imputer.statistics_
+    if imputer.add_indicator or imputer.missing_values is not np.nan or fill.dtype.kind != "f" or np.isnan(fill).any():
+        return imputer.transform  # type: ignore[no-any-return]
+    return lambda matrix: np.where(np.isnan(matrix), fill, matrix)
+
+
+def _chain(steps: Sequence[Step | None]) -> Step | None:
+    some = [step for step in steps if step is not None]
+    return (lambda matrix: reduce(lambda done, step: step(done), some, matrix)) if some else None
+
+
+@singledispatch
+def _evaluator(classifier: Any) -> Evaluator:
+    """Return the way from a matrix of numbers to P(class 1) of each row."""
     return lambda matrix: np.asarray(classifier.predict_proba(matrix), dtype=np.float64)[:, 1]
 
 
-@_evaluator.register(GridSearchCV)
-@_evaluator.register(RandomizedSearchCV)
-def _(search: Any, features: Sequence[Feature]) -> Evaluator:
-    return _evaluator(search.best_estimator_, features)
-
-
 @_evaluator.register
-def _(pipeline: Pipeline, features: Sequence[Feature]) -> Evaluator:
-    return _evaluator_after(_step(pipeline[:-1], features), pipeline[-1])
-
-
-@_evaluator.register
-def _(logistic: LogisticRegression, features: Sequence[Feature]) -> Evaluator:
-    _require_numbers(features)
+def _(logistic: LogisticRegression) -> Evaluator:
     weights, intercept = logistic.coef_[0], logistic.intercept_[0]
     return lambda matrix: np.asarray(expit(matrix @ weights + intercept))
 
 
 @_evaluator.register
-def _(boosting: HistGradientBoostingClassifier, features: Sequence[Feature]) -> Evaluator:
-    if boosting._preprocessor is not None:  # it encodes categories itself
-        encoded = copy.copy(boosting)
-        encoded._preprocessor = None
-        return _evaluator_after(_step(boosting._preprocessor, features), encoded)
-    _require_numbers(features)
+def _(boosting: HistGradientBoostingClassifier) -> Evaluator:
     predictors = [predictor for (predictor,) in boosting._predictors]
     if any(predictor.nodes["is_categorical"].any() for predictor in predictors):
         raise NoShortWay("its trees split by sets of categories")
-    total = sum_of_trees(map(Tree.of_histogram, predictors), boosting.n_features_in_)
     start = boosting._baseline_prediction.item()
-    return _shared(lambda matrix: np.asarray(expit(start + total(matrix))))
+    total = sum_of_trees(map(Tree.of_histogram, predictors), boosting.n_features_in_, start)
+    return _shared(lambda matrix: np.asarray(expit(total(matrix))))
 
 
 @_evaluator.register
-def _(boosting: GradientBoostingClassifier, features: Sequence[Feature]) -> Evaluator:
-    _require_numbers(features)
+def _(boosting: GradientBoostingClassifier) -> Evaluator:
     total = _sum_of_carts([member.tree_ for member in boosting.estimators_[:, 0]], boosting)
     start = boosting._raw_predict_init(np.zeros((1, boosting.n_features_in_))).item()
     return _shared(lambda matrix: np.asarray(expit(start + boosting.learning_rate * total(matrix))))
@@ -128,16 +251,10 @@ def _(boosting: GradientBoostingClassifier, features: Sequence[Feature]) -> Eval
 
 @_evaluator.register(RandomForestClassifier)
 @_evaluator.register(ExtraTreesClassifier)
-def _(forest: Any, features: Sequence[Feature]) -> Evaluator:
-    _require_numbers(features)
+def _(forest: Any) -> Evaluator:
     total = _sum_of_carts([member.tree_ for member in forest.estimators_], forest)
     count = len(forest.estimators_)
     return _shared(lambda matrix: total(matrix) / count)
-
-
-def _evaluator_after(step: Step, classifier: Any) -> Evaluator:
-    evaluator = _evaluator(classifier, ())
-    return lambda matrix: evaluator(step(matrix))
 
 
 def _sum_of_carts(trees: Sequence[Any], ensemble: Any) -> Step:
@@ -166,115 +283,17 @@ def _shared(evaluate: Evaluator) -> Evaluator:
     return share
 
 
-# -- what comes before them -------------------------------------------------------------------------------------------
-
-
-@singledispatch
-def _step(transformer: Any, features: Sequence[Feature]) -> Step:
-    """Return the way from a matrix whose columns the features describe to what the transformer makes of it."""
-    _require_numbers(features)
-    return transformer.transform  # type: ignore[no-any-return]
-
-
-@_step.register
-def _(named: str, features: Sequence[Feature]) -> Step:
-    if named == "drop":
-        return lambda matrix: matrix[:, :0]
-    _require_numbers(features)
-    return lambda matrix: matrix
-
-
-@_step.register
-def _(function: FunctionTransformer, features: Sequence[Feature]) -> Step:
-    _require_numbers(features)
-    return function.transform if function.func is not None else lambda matrix: matrix
-
-
-@_step.register
-def _(pipeline: Pipeline, features: Sequence[Feature]) -> Step:
-    steps = []
-    for _, part in pipeline.steps:
-        steps.append(_step("passthrough" if part is None else part, features))
-        features = ()
-    return lambda matrix: reduce(lambda done, step: step(done), steps, matrix)
-
-
-@_step.register
-def _(columns: ColumnTransformer, features: Sequence[Feature]) -> Step:
-    if columns.transformer_weights:
-        raise NoShortWay("its columns are weighted")
-    blocks = []
-    for name, part, _ in columns.transformers_:
-        places = columns._transformer_to_input_indices[name]
-        blocks.append((places, _step(part, [features[place] for place in places] if features else ())))
-    return lambda matrix: np.concatenate([step(matrix[:, places]) for places, step in blocks], axis=1)
-
-
-@_step.register
-def _(scaler: StandardScaler, features: Sequence[Feature]) -> Step:
-    _require_numbers(features)
-    mean = 0.0 if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
-    scale = 1.0 if scaler.scale_ is None else scaler.scale_
-    return lambda matrix: (matrix - mean) / scale
-
-
-@_step.register
-def _(imputer: SimpleImputer, features: Sequence[Feature]) -> Step:
-    _require_numbers(features)
-    fill = imputer.statistics_
-    if imputer.add_indicator or imputer.missing_values is not np.nan or fill.dtype.kind != "f" or np.isnan(fill).any():
-        return imputer.transform  # type: ignore[no-any-return]
-    return lambda matrix: np.where(np.isnan(matrix), fill, matrix)
-
-
-@_step.register(OneHotEncoder)
-@_step.register(OrdinalEncoder)
-@_step.register(TargetEncoder)
-def _(encoder: Any, features: Sequence[Feature]) -> Step:
-    """Look up what the encoder makes of each category; to these encoders all unknown ones are the same."""
-    if not features or not all(feature.categories for feature in features):
-        raise NoShortWay("an encoder is given something else than categories")
-    usual = [feature.categories[0] for feature in features if feature.categories]
-    tables = []
-    for place, feature in enumerate(features):
-        rows = np.empty((len(feature.levels), len(features)), dtype=object)
-        rows[:] = usual
-        # what the model refuses is never looked up
-        rows[:, place] = [usual[place] if level is REFUSED else level for level in feature.levels]
-        table = encoder.transform(rows)
-        table = np.asarray(table.toarray() if issparse(table) else table, dtype=np.float64)
-        (changed,) = np.nonzero(
-            [not np.array_equal(made, np.full_like(made, made[0]), equal_nan=True) for made in table.T]
-        )
-        tables.append((changed, table[:, changed]))
-    base = table[0]
-
-    def look_up(matrix: Matrix) -> Matrix:
-        made = np.empty((len(matrix), base.size))
-        made[:] = base
-        for codes, (changed, table) in zip(matrix.astype(np.intp).T, tables, strict=True):
-            made[:, changed] = table[codes]
-        return made
-
-    return look_up
-
-
-def _require_numbers(features: Sequence[Feature]) -> None:
-    if any(feature.kind == "category" for feature in features):
-        raise NoShortWay("a part other than an encoder is given categories")
-
-
 # -- the trial --------------------------------------------------------------------------------------------------------
 
 
-def _difference(evaluator: Evaluator, whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]) -> float:
+def _difference(short_way: Short, whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]) -> float:
     """Return the largest difference between the two ways on made-up rows, scored at once and few at a time."""
     columns = _made_up(features, row)
-    reader, index = Reader(features), range(TRIED_ROWS)
+    reader, index = Reader(features, short_way.readings), range(TRIED_ROWS)
     expected = whole(reader.arrays(columns, index))
     matrix = reader.matrix(columns, index)
-    few = [evaluator(rows) for rows in np.array_split(matrix, TRIED_ROWS // 20)]
-    return float(max(abs(evaluator(matrix) - expected).max(), abs(np.concatenate(few) - expected).max()))
+    few = np.concatenate([short_way.evaluate(rows) for rows in np.array_split(matrix, TRIED_ROWS // 20)])
+    return float(max(abs(short_way.evaluate(matrix) - expected).max(), abs(few - expected).max()))
 
 
 def _made_up(features: Sequence[Feature], row: Mapping[str, Scalar]) -> dict[str, list[Any]]:
@@ -283,7 +302,7 @@ def _made_up(features: Sequence[Feature], row: Mapping[str, Scalar]) -> dict[str
     columns = {}
     for feature in features:
         if feature.kind == "category":
-            levels = [level for level in feature.levels if level is not REFUSED]
+            levels = [None if is_null(level) else level for level in feature.levels if level is not REFUSED]
             columns[feature.name] = [levels[place] for place in random.integers(len(levels), size=TRIED_ROWS)]
             continue
         usual = row[feature.name]

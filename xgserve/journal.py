@@ -13,7 +13,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from db.connection import DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, timestamp, trim_logs
@@ -45,6 +45,14 @@ class Redactor:
         return text
 
 
+class _Logged(NamedTuple):
+    """What only the thread that logs a record knows."""
+
+    record: logging.LogRecord
+    message: str
+    request_id: str | None
+
+
 class Journal(logging.Handler):
     """A logging handler that keeps its records in the `logs` table, capped by age and by number of rows.
 
@@ -57,7 +65,7 @@ class Journal(logging.Handler):
         self._settings = settings
         self._stream = stream
         self._redact = Redactor(settings.secrets)
-        self._rows: deque[LogRow | threading.Event] = deque()
+        self._logged: deque[_Logged | threading.Event] = deque()
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._closing = threading.Event()
@@ -75,10 +83,10 @@ class Journal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a row; drop it if the queue is full or closed, since a request must not wait."""
-        if self._closing.is_set() or len(self._rows) >= QUEUE_ROWS:
+        if self._closing.is_set() or len(self._logged) >= QUEUE_ROWS:
             self._drop(1)
             return
-        self._rows.append(self._row(record))
+        self._logged.append(_Logged(record, record.getMessage(), request_id.get()))
         if not self._wake.is_set():  # once a batch: waking a thread costs more than a row
             self._wake.set()
 
@@ -106,26 +114,9 @@ class Journal(logging.Handler):
         self.flush()
         return read_logs(self.database, query)
 
-    def _row(self, record: logging.LogRecord) -> LogRow:
-        exception = None
-        if record.exc_info and record.exc_info[0] is not None:
-            exception = self._clean(logging.Formatter().formatException(record.exc_info))
-        return LogRow(
-            at=timestamp(datetime.fromtimestamp(record.created, UTC)),
-            level=record.levelno,
-            logger=record.name,
-            message=self._clean(record.getMessage()),
-            request_id=request_id.get(),
-            exception=exception,
-        )
-
-    def _clean(self, text: str) -> str:
-        text = self._redact(text).encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
-        return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
-
     def _wait_for_writer(self, seconds: float) -> None:
         reached = threading.Event()
-        self._rows.append(reached)
+        self._logged.append(reached)
         self._hurry.set()
         self._wake.set()
         reached.wait(seconds)
@@ -137,12 +128,13 @@ class Journal(logging.Handler):
         written_since_trim, trim_at = TRIM_EVERY_ROWS, 0.0
         rows: list[LogRow] = []
         waiting: list[threading.Event] = []
-        while rows or self._rows or not self._closing.is_set():
+        while rows or self._logged or not self._closing.is_set():
             self._wait(retrying=bool(rows))
-            new = [self._rows.popleft() for _ in range(len(self._rows))]
+            new = [self._logged.popleft() for _ in range(len(self._logged))]
             waiting += [item for item in new if isinstance(item, threading.Event)]
-            self._show([item for item in new if isinstance(item, LogRow)])
-            rows += [item for item in new if isinstance(item, LogRow)]
+            new_rows = [self._row(item) for item in new if isinstance(item, _Logged)]
+            self._show(new_rows)
+            rows += new_rows
             self._drop(len(rows[QUEUE_ROWS:]))
             del rows[QUEUE_ROWS:]
             connection = self._store(connection, rows)
@@ -174,6 +166,17 @@ class Journal(logging.Handler):
         self._wake.clear()
         self._hurry.clear()
 
+    def _row(self, logged: "_Logged") -> LogRow:
+        record, exception = logged.record, None
+        if record.exc_info and record.exc_info[0] is not None:
+            exception = self._clean(logging.Formatter().formatException(record.exc_info))
+        at = timestamp(datetime.fromtimestamp(record.created, UTC))
+        return LogRow(at, record.levelno, record.name, self._clean(logged.message), logged.request_id, exception)
+
+    def _clean(self, text: str) -> str:
+        text = self._redact(text).encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
+        return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
+
     def _show(self, rows: list[LogRow]) -> None:
         if self._stream is None or not rows:
             return
@@ -203,7 +206,7 @@ class Journal(logging.Handler):
         oldest = timestamp(datetime.now(UTC) - timedelta(days=self._settings.log_max_days))
         try:
             while trim_logs(connection, max_rows=self._settings.log_max_rows, oldest=oldest) == DELETE_BATCH:
-                if self._rows:
+                if self._logged:
                     break  # new rows first; the rest goes with the next ones
         except (DatabaseError, sqlite3.Error) as error:
             self._report(f"old log rows cannot be deleted: {error}")

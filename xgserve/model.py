@@ -23,7 +23,7 @@ import sklearn
 
 from xgserve.columns import Problems, Reader
 from xgserve.errors import InvalidFrame, ModelError, short
-from xgserve.evaluators import Evaluator, NoShortWay, shorten
+from xgserve.evaluators import NoShortWay, Short, shorten
 from xgserve.indices import check_indices
 from xgserve.names import ModelName
 from xgserve.signature import UNKNOWN_CATEGORY, Feature, Scalar, features_of
@@ -54,7 +54,7 @@ class Model:
     sklearn_version: str | None
     loaded_at: datetime
     _whole: Whole
-    _short: Evaluator | None = None
+    _short: Short | None = None
 
     @property
     def id(self) -> str:
@@ -82,7 +82,7 @@ class Model:
         if not len(index):
             return np.empty(0)
         try:
-            probabilities = (self._short or self._whole)(rows)
+            probabilities = (self._short.evaluate if self._short else self._whole)(rows)
         except ModelError:
             raise
         except Exception as error:  # a model of other people may raise anything on odd input
@@ -129,7 +129,7 @@ class Model:
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.features)
+        return Reader(self.features, self._short.readings if self._short else ())
 
 
 def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -> Model:

@@ -37,31 +37,31 @@ class Feature:
         """Return whether categories are known and all of them are exactly of these types."""
         return bool(self.categories) and all(type(category) in types for category in self.categories or ())
 
+    def takes_plainly(self, values: Iterable[Any]) -> bool:
+        """Return whether all values are of the right type, and known where they must be; False may need a closer look.
+
+        Numbers still have to be finite, and not null where that is not taken.
+        """
+        return self._plain_types.issuperset(map(type, values)) and (self._takes_all or self._known.issuperset(values))
+
     @cached_property
-    def plain_types(self) -> frozenset[type]:
-        """The types of values that need no closer look."""
+    def _plain_types(self) -> frozenset[type]:
         if self.kind == "category" and (self.holds(str) or self.holds(bool)):
             return frozenset({NoneType, *map(type, self.categories or ())})
         return frozenset({NoneType, int, float, bool})
 
     @cached_property
-    def takes_all(self) -> bool:
-        """Whether every value of `plain_types` can be scored."""
-        return self.nullable and self.takes_unknown and not self.holds(int, float)  # no infinite ones
+    def _takes_all(self) -> bool:
+        # of numbers as categories, infinite ones are not taken
+        return self.kind == "number" or (self.nullable and self.takes_unknown and not self.holds(int, float))
 
     @cached_property
-    def _codes(self) -> dict[Scalar, int]:
-        known = self.categories or ()
-        return {category: code for code, category in enumerate(known)} | {None: len(known) + 1}
-
-    def codes_of(self, values: Iterable[Scalar]) -> list[int]:
-        """Return a code for each category: its place among the n known ones; n if it is unknown, n + 1 if null."""
-        codes, unknown = self._codes, len(self.categories or ())
-        return [codes.get(value, unknown) for value in values]
+    def _known(self) -> frozenset[Scalar]:
+        return frozenset(self.categories or ())
 
     @property
     def levels(self) -> list[Any]:
-        """What stands for each code: the known categories, an unknown one, null; `REFUSED` for what is not taken."""
+        """The known categories, an unknown one, null; `REFUSED` in place of what is not taken."""
         unknown = self.unknown_category() if self.takes_unknown else REFUSED
         return [*(self.categories or ()), unknown, self.null if self.nullable else REFUSED]
 

@@ -60,8 +60,8 @@ class Tree:
         )
 
 
-def sum_of_trees(trees: Iterable[Tree], columns: int) -> Callable[[Numbers], Numbers]:
-    """Return a function from rows, shape (rows, columns), to the sum of the leaves that they end in, shape (rows,).
+def sum_of_trees(trees: Iterable[Tree], columns: int, start: float = 0.0) -> Callable[[Numbers], Numbers]:
+    """Return a function from rows, shape (rows, columns), to `start` and the leaves they end in, summed, shape (rows,).
 
     Raises:
         ValueError: no tree has more than a leaf.
@@ -69,10 +69,9 @@ def sum_of_trees(trees: Iterable[Tree], columns: int) -> Callable[[Numbers], Num
     nodes: dict[str, list[Any]] = {name: [] for name in _NODE_ATTRIBUTES}
     values: list[float] = []
     roots: list[int] = []
-    constant = 0.0
     for tree in trees:
         if tree.is_leaf[0]:
-            constant += tree.value[0]
+            start += tree.value[0]
             continue
         inner = ~tree.is_leaf
         # ONNX counts leaves and inner nodes apart, over all trees
@@ -102,7 +101,7 @@ def sum_of_trees(trees: Iterable[Tree], columns: int) -> Callable[[Numbers], Num
 
     def evaluate(rows: Numbers) -> Numbers:
         (sums,) = session.run(None, {"rows": np.ascontiguousarray(rows)})
-        return sums[:, 0] + constant  # type: ignore[no-any-return]
+        return sums[:, 0] + start  # type: ignore[no-any-return]
 
     return evaluate
 
