@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from db.connection import DatabaseError, open_reader, open_writer, transaction
+from db.connection import is_there, open_writer, reading, transaction
 from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
 
 
@@ -325,15 +325,11 @@ class History:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection on which all questions are answered as of one moment; None while there is no history yet."""
-        if not self._path.exists():
+        if not is_there(self._path):
             yield None
             return
-        with closing(open_reader(self._path)) as connection:
-            try:
-                connection.execute("BEGIN")
-                yield connection
-            except sqlite3.Error as error:
-                raise DatabaseError(f"cannot read {self._path}: {error}") from error
+        with reading(self._path, MIGRATIONS) as connection:
+            yield connection
 
     def _read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         with self._reading() as connection:

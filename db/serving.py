@@ -1,6 +1,5 @@
 """serving.db: the prediction service's log, and which model was active when."""
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from db.connection import open_reader, open_writer, transaction
+from db.connection import Connection, open_writer, reading, transaction
 
 FILE_NAME: Final = "serving.db"
 
@@ -87,7 +86,7 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def open_serving(path: Path) -> sqlite3.Connection:
+def open_serving(path: Path) -> Connection:
     """Open serving.db for writing and create it if need be. One connection a thread.
 
     Raises:
@@ -96,7 +95,7 @@ def open_serving(path: Path) -> sqlite3.Connection:
     return open_writer(path, MIGRATIONS)
 
 
-def insert_logs(connection: sqlite3.Connection, rows: Sequence[LogRow]) -> None:
+def insert_logs(connection: Connection, rows: Sequence[LogRow]) -> None:
     """Append rows to the log, all or none.
 
     Raises:
@@ -108,7 +107,7 @@ def insert_logs(connection: sqlite3.Connection, rows: Sequence[LogRow]) -> None:
         )
 
 
-def trim_logs(connection: sqlite3.Connection, *, max_rows: int, oldest: str) -> int:
+def trim_logs(connection: Connection, *, max_rows: int, oldest: str) -> int:
     """Delete up to `DELETE_BATCH` of the oldest rows beyond `max_rows` or from before `oldest`; return how many.
 
     Small batches keep the write lock short: call it again for as long as it returns `DELETE_BATCH`.
@@ -149,7 +148,7 @@ def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
     only("instr(lower(message || coalesce(exception, '')), lower(:text)) > 0", text=query.text)
     # the conditions are the literals above; what callers send only ever goes into `values`
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    with closing(open_reader(path)) as connection:
+    with reading(path, MIGRATIONS) as connection:
         found = connection.execute(f"SELECT * FROM logs {where} ORDER BY id DESC LIMIT :limit", values)  # noqa: S608
         return [dict(row) for row in found]
 
@@ -226,6 +225,7 @@ class Activations:
         return self._all("SELECT * FROM activations ORDER BY id DESC LIMIT ?", limit)
 
     def _all(self, select: str, *values: int) -> list[StoredActivation]:
-        with closing(open_serving(self._path)) as connection:
+        open_serving(self._path).close()  # so that there is one from the service's start
+        with reading(self._path, MIGRATIONS) as connection:
             rows = [dict(row) for row in connection.execute(select, values)]
         return [StoredActivation(**{key: value for key, value in row.items() if key != "id"}) for row in rows]

@@ -4,7 +4,6 @@ A request never waits for the disk. A disk that fails costs log rows, counted an
 """
 
 import logging
-import sqlite3
 import sys
 import threading
 import time
@@ -15,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from db.connection import DatabaseError
+from db.connection import Connection, DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, timestamp, trim_logs
 from xgserve.settings import Settings
 
@@ -124,7 +123,7 @@ class Journal(logging.Handler):
     # -- the writer thread --------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: Connection | None = None
         written_since_trim, trim_at = TRIM_EVERY_ROWS, 0.0
         rows: list[LogRow] = []
         waiting: list[threading.Event] = []
@@ -188,13 +187,13 @@ class Journal(logging.Handler):
             lines += [f"{row.exception}\n"] if row.exception else []
         _tell("".join(lines), self._stream)
 
-    def _store(self, connection: sqlite3.Connection | None, rows: list[LogRow]) -> sqlite3.Connection | None:
+    def _store(self, connection: Connection | None, rows: list[LogRow]) -> Connection | None:
         """Write the rows; return the connection to go on with, or None if they could not be written."""
         try:
             connection = connection or open_serving(self.database)
             if rows:
                 insert_logs(connection, rows)
-        except (DatabaseError, sqlite3.Error) as error:
+        except DatabaseError as error:
             self._report(f"the log cannot be written: {error}")
             if connection:
                 connection.close()
@@ -202,13 +201,13 @@ class Journal(logging.Handler):
         self._recovered()
         return connection
 
-    def _trim(self, connection: sqlite3.Connection) -> sqlite3.Connection | None:
+    def _trim(self, connection: Connection) -> Connection | None:
         oldest = timestamp(datetime.now(UTC) - timedelta(days=self._settings.log_max_days))
         try:
             while trim_logs(connection, max_rows=self._settings.log_max_rows, oldest=oldest) == DELETE_BATCH:
                 if self._logged:
                     break  # new rows first; the rest goes with the next ones
-        except (DatabaseError, sqlite3.Error) as error:
+        except DatabaseError as error:
             self._report(f"old log rows cannot be deleted: {error}")
             connection.close()
             return None
