@@ -269,7 +269,8 @@ class History:
     def count_games(self, search: str = "") -> int:
         """How many games `games` finds in all."""
         conditions, values = _search(search)
-        return int(self._read(f"SELECT count(*) AS found FROM games {conditions}", values)[0]["found"])  # noqa: S608
+        found = self._read(f"SELECT count(*) AS found FROM games {conditions}", values)  # noqa: S608
+        return int(found[0]["found"]) if found else 0
 
     def models(self) -> list[dict[str, Any]]:
         """The models that have scored shots: `model`, `population`, `games` and `shots` each, the latest used first."""

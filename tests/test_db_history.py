@@ -178,6 +178,7 @@ def test_a_probability_outside_0_and_1_is_never_stored(history: History) -> None
 
 def test_an_unpinged_game_is_none(history: History) -> None:
     assert history.read_game(GAME.game_id) is None
+    assert (history.games(), history.count_games(), history.models(), history.seasons()) == ([], 0, [], [])
 
 
 def test_a_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:
