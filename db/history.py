@@ -139,6 +139,7 @@ class History:
             rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game.game_id,))
             stored = {row["event_id"]: row for row in rows}
             corrections: list[Correction] = []
+            changed_sides = False
             for shot in shots:
                 before = stored.get(shot.event_id)
                 values = _shot_values(shot)
@@ -150,6 +151,7 @@ class History:
                     changes |= {"game_id": game.game_id, "event_id": shot.event_id}
                     _update_shot(connection, changes)
                 corrections += found
+                changed_sides = changed_sides or "is_home" in changes
             present = {shot.event_id for shot in shots}.union(stored if unreadable is None else unreadable)
             for event_id, row in stored.items():
                 if event_id not in present and row["retracted_at"] is None:
@@ -161,7 +163,7 @@ class History:
                 [(game.game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
             )
             _store_power_plays(connection, game.game_id, power_plays)
-            if corrections:
+            if corrections or changed_sides:
                 _sum_up(connection, game.game_id)
         new = tuple(shot.event_id for shot in shots if shot.event_id not in stored)
         return Recorded(new, tuple(corrections), has_new_problems=has_new_problems)
