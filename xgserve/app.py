@@ -19,6 +19,7 @@ from db.serving import check
 from xgserve import incoming, metrics
 from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
 from xgserve.frames import parse_frame
+from xgserve.idempotency import Answers
 from xgserve.journal import Journal, request_id
 from xgserve.logpage import level_name, render
 from xgserve.model import Model
@@ -47,6 +48,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         log.addHandler(self.journal)
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.registry = Registry(settings)
+        self.answers = Answers()
         self.metrics = metrics.Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
         self.add_hook("before_request", lambda: incoming.check_host(settings.allowed_hosts))
         _add_routes(self)
@@ -147,15 +149,11 @@ def _add_routes(app: Service) -> None:
     def predict() -> bytes:
         model = _active(app)
         incoming.check_if_match(model)
-        frame = parse_frame(incoming.json_body(app.settings.max_body_bytes))
-        columns = frame.columns
-        if columns is None:
-            columns = {feature.name: [] for feature in model.features}
-        probabilities = model.predict(columns, frame.index)
-        app.metrics.rows_scored(model, len(probabilities))
-        request.environ["xgserve.note"] = f"{len(probabilities)} rows by {model.id}"
-        answer = {"predictions": probabilities.tolist(), "index": list(frame.index), "model": model.identity}
-        return _json(answer)
+        content = incoming.json_body(app.settings.max_body_bytes)
+        request.environ["xgserve.note"] = f"answered before, nothing scored by {model.id}"
+        answer = app.answers.once(incoming.idempotency_key(), model.id, content, lambda: _score(app, model, content))
+        response.content_type = "application/json"
+        return answer
 
     @app.post("/download_registry_model")
     def download_registry_model() -> bytes:
@@ -233,6 +231,17 @@ def _database_answers() -> Iterator[None]:
         yield
     except DatabaseError as error:
         raise ApiError(503, "database_unavailable", str(error)) from error
+
+
+def _score(app: Service, model: Model, content: Any) -> bytes:
+    frame = parse_frame(content)
+    columns = frame.columns
+    if columns is None:
+        columns = {feature.name: [] for feature in model.features}
+    probabilities = model.predict(columns, frame.index)
+    app.metrics.rows_scored(model, len(probabilities))
+    request.environ["xgserve.note"] = f"{len(probabilities)} rows by {model.id}"
+    return _json({"predictions": probabilities.tolist(), "index": list(frame.index), "model": model.identity})
 
 
 def _json(answer: Mapping[str, Any]) -> bytes:

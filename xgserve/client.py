@@ -94,10 +94,14 @@ class ServingClient:
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def predict(self, df: pd.DataFrame, *, if_match: str | None = None) -> Prediction:
+    def predict(
+        self, df: pd.DataFrame, *, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Prediction:
         """Return P(goal) for each row of a frame with the model's columns; any index will do, missing values are null.
 
-        With `if_match`, the id of a model, nothing is scored unless that model is the active one.
+        With `if_match`, the id of a model, nothing is scored unless that model is the active one. Whoever sends the
+        same frame again with the same `idempotency_key` gets the same answer, and the rows are scored once, as long
+        as the service has not been restarted.
 
         Raises:
             ModelChanged: the active model is not `if_match`.
@@ -107,6 +111,8 @@ class ServingClient:
         headers = {"Content-Type": "application/json"}
         if if_match is not None:
             headers["If-Match"] = f'"{if_match}"'
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = f'"{idempotency_key}"'
         answer = self._call("POST", "/predict", data=_frame_json(df), headers=headers)
         try:
             predictions, index = answer["predictions"], answer["index"]

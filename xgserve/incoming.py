@@ -45,6 +45,11 @@ def check_if_match(model: Model) -> None:
         )
 
 
+def idempotency_key() -> str:
+    """Return the key by which the caller sends the same request again; "" if there is none."""
+    return header("Idempotency-Key").strip().strip('"')
+
+
 def check_host(allowed: Collection[str]) -> None:
     """Answer only under names that are the service's own.
 
