@@ -15,6 +15,7 @@ from livegame.feed import Feed, valid_game_id
 from livegame.lock import game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
 from livegame.plays import Game
+from livegame.question import Questions
 from livegame.report import GameReport, game_report
 from livegame.settings import Settings
 from livegame.situations import power_plays
@@ -84,13 +85,13 @@ class GameClient:
             DatabaseError: the history cannot be written.
         """
         number = valid_game_id(game_id)
-        with game_lock(self._data_dir, number, LOCK_TIMEOUT_S):
-            return self._take(self._feed.game(number))
+        with game_lock(self._data_dir, number, LOCK_TIMEOUT_S) as file:
+            return self._take(self._feed.game(number), Questions(file))
 
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
-        with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
-            return self._take(game)
+        with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S) as file:
+            return self._take(game, Questions(file))
 
     def report(self, game_id: int, model: str | None = None) -> GameReport | None:
         """What the history says of a game, without asking anybody else; None if it was never pinged.
@@ -99,19 +100,20 @@ class GameClient:
         """
         return game_report(self._history, game_id, model)
 
-    def _take(self, game: Game) -> Ping:
+    def _take(self, game: Game, questions: Questions) -> Ping:
         recorded = self._history.record(
             _game_row(game), _shot_rows(game), _power_play_rows(game), unreadable=game.unreadable
         )
         if recorded.has_new_problems:  # once, not with every ping
             logger.warning("game %d, in the feed's answer: %s", game.game_id, "; ".join(game.problems))
-        scored = self._score(game)
+        scored = self._score(game, questions)
         report = game_report(self._history, game.game_id)
         assert report is not None, "the game was recorded above"  # noqa: S101
         new = report.shots[report.shots["event_id"].isin(recorded.new)]
         return Ping(report, new, recorded.corrections, scored, game.problems, recorded.has_new_problems)
 
-    def _score(self, game: Game) -> int:
+    def _score(self, game: Game, questions: Questions) -> int:
+        scored = 0
         for _ in range(_SWAPS_FOLLOWED):
             model = ModelInputs.of(self._serving.model(), self._feature_map)
             waiting = self._history.unscored(game.game_id, model.model_id, model.population)
@@ -122,17 +124,25 @@ class GameClient:
             }
             if not ready:
                 self._history.store_predictions(game.game_id, model.model_id, model.population, ())
-                return 0
-            frame = model.frame(ready)
+                return scored
+            question = questions.next(model.model_id, ready)
             try:
                 # refused unless this very model is still loaded: no row is scored for a model that has it already
-                prediction = self._serving.predict(frame, if_match=model.model_id)
+                prediction = self._serving.predict(
+                    model.frame(question.rows), if_match=model.model_id, idempotency_key=question.key
+                )
             except ModelChanged:
                 continue
-            rows = zip(ready, prediction.probabilities, ready.values(), strict=True)
-            return self._history.store_predictions(
-                game.game_id, prediction.model_id, model.population, ((e, float(p), inputs) for e, p, inputs in rows)
+            rows = zip(question.rows.items(), prediction.probabilities, strict=True)
+            scored += self._history.store_predictions(
+                game.game_id,
+                prediction.model_id,
+                model.population,
+                ((event_id, float(p), inputs) for (event_id, inputs), p in rows),
             )
+            questions.close(model.model_id)
+            if len(question.rows) == len(ready):
+                return scored
         raise LiveGameError(
             f"the service's model changed {_SWAPS_FOLLOWED} times while the game was being scored; ping again"
         )

@@ -1,0 +1,68 @@
+"""What the service was asked to score of a game and has not been stored yet, kept in the game's lock file.
+
+A ping that dies after the service's answer and before storing it leaves rows that were scored and are not stored. The
+next ping first asks for those very rows again, under the same key, and the service answers without scoring them.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import IO, Any, NamedTuple
+
+from db.connection import DatabaseError
+
+Rows = Mapping[int, Mapping[str, Any]]  # event id -> the model's inputs
+
+
+class Question(NamedTuple):
+    """Rows that a model is to score, and the Idempotency-Key that they are sent with."""
+
+    key: str
+    rows: Rows
+
+
+class Questions:
+    """The open questions of one game, one for a model at most. `file` is the game's lock file, held."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def next(self, model_id: str, ready: Rows) -> Question:
+        """What to ask for now: the open question if all of it is still wanted, else a new one for all that is `ready`.
+
+        Raises:
+            DatabaseError: it cannot be noted. What could not be stored is not asked for either.
+        """
+        noted = self._read()
+        last = noted.get(model_id)
+        if last is not None and last.rows.items() <= ready.items():
+            return last
+        question = Question(secrets.token_hex(16), ready)
+        self._write(noted | {model_id: question})
+        return question
+
+    def close(self, model_id: str) -> None:
+        """Forget the model's question: its answer is stored.
+
+        Raises:
+            DatabaseError: the file cannot be written.
+        """
+        self._write({other: question for other, question in self._read().items() if other != model_id})
+
+    def _read(self) -> dict[str, Question]:
+        self._file.seek(0)
+        try:
+            return {model_id: Question(key, dict(rows)) for model_id, (key, rows) in json.load(self._file).items()}
+        except (AttributeError, TypeError, ValueError):  # none, or killed while noting it: then it was not asked
+            return {}
+
+    def _write(self, questions: Mapping[str, Question]) -> None:
+        try:
+            self._file.truncate(0)
+            if questions:
+                json.dump({model_id: [q.key, list(q.rows.items())] for model_id, q in questions.items()}, self._file)
+            self._file.flush()
+        except OSError as error:
+            raise DatabaseError(
+                f"cannot write {self._file.name}: {error.strerror}; check the disk and XG_DATA_DIR"
+            ) from error
