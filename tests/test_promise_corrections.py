@@ -101,7 +101,7 @@ def take_all(service: Service, states: Sequence[tuple[Game, str | None]]) -> Non
         for told in (loaded(name) for name in MODELS):
             first = rules.first.get(told.id, {})
             columns = {f.name: [shot[f.name] for shot in first.values()] for f in told.features}
-            expected = told.predict(told.frame(columns, list(first))).tolist()
+            expected = told.predict(columns, list(first)).tolist()
             assert list(rules.probability.get(told.id, {}).values()) == pytest.approx(expected)
 
 
