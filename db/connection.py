@@ -2,16 +2,44 @@
 
 import math
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Final, Literal
 from urllib.parse import quote
 
-BUSY_TIMEOUT_S = 10.0
+import msgspec
+
+BUSY_TIMEOUT_S: Final = 10.0
+_POLL_S: Final = 0.01
+
+_DAMAGED: Final = (
+    "the file is damaged, or not of this program: stop everything that uses it, move it and its -journal, -wal and -shm"
+    " away, and put the last copy that scripts/backup.py made in its place"
+)
+_ADVICE: Final = {
+    sqlite3.SQLITE_BUSY: f"another process has held it for {BUSY_TIMEOUT_S:g} s; try again",
+    sqlite3.SQLITE_CANTOPEN: "check that its folder exists and may be written by this user (XG_DATA_DIR)",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_ERROR: _DAMAGED,  # our statements are right, so the tables or what is in them are not
+    sqlite3.SQLITE_FULL: "this was not stored, what came before is; make room and try again",
+    sqlite3.SQLITE_IOERR: "this was not stored, what came before is; check the disk and its room, and try again",
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_PERM: "let this user write the file and its folder (XG_DATA_DIR)",
+    sqlite3.SQLITE_READONLY: "let this user write the file and its folder (XG_DATA_DIR)",
+}
 
 
 class DatabaseError(Exception):
     """The database file cannot be read or written; the message says which file and what to do."""
+
+
+class Connection(sqlite3.Connection):
+    """An open database that knows its file, and how many migrations its user knows (None: it does not care)."""
+
+    path: Path
+    migrations: int | None
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
@@ -21,110 +49,210 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= (3, 52, 0) or patch >= fixed_in_branch.get(major_minor, 1_000)
 
 
-def open_writer(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+def open_writer(path: Path, migrations: Sequence[str]) -> Connection:
     """Open (and create) a database for reading and writing, with `migrations` applied.
 
     The connection is in autocommit mode: write inside `transaction`. Use one connection a thread.
 
     Raises:
-        DatabaseError: the file or its folder cannot be written, or is not a database.
+        DatabaseError: the file or its folder cannot be written, is not a database, or was made by a newer version.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists() or path.stat().st_size == 0
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise DatabaseError(f"cannot open {path}: {error}; check that the folder exists and is writable") from error
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+    connection = _connect(path, "rwc", migrations)
     try:
-        connection.row_factory = sqlite3.Row
-        if is_new:  # an existing file keeps the mode it was created with: others may have it open
-            mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "TRUNCATE"
-            connection.execute(f"PRAGMA journal_mode = {mode}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.create_function("ln", 1, math.log, deterministic=True)  # not every SQLite is built with it
-        _migrate(connection, migrations)
-    except sqlite3.Error as error:
+        with _explained(f"cannot use {path}"):
+            if is_new:  # an existing file keeps the mode it was created with: others may have it open
+                _choose_journal(connection)
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.create_function("ln", 1, math.log, deterministic=True)  # not every SQLite is built with it
+            _migrate(connection, migrations)
+    except DatabaseError:
         connection.close()
-        raise DatabaseError(f"cannot use {path}: {error}") from error
+        raise
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, migrations: Sequence[str] | None = None) -> Connection:
     """Open an existing database for reading; a statement that writes fails.
 
-    The file itself is opened for writing where that is allowed, because whoever reads after a killed writer has to
-    undo what the writer left half done.
+    With `migrations`, a database that has fewer of them is first brought up to date. The file itself is opened for
+    writing where that is allowed, because whoever reads after a killed writer has to undo what the writer left half
+    done.
 
     Raises:
-        DatabaseError: there is no such file, or it cannot be read.
+        DatabaseError: there is no such file, it cannot be read, or it was made by a newer version.
     """
+    connection = _connect(path, "rw", migrations)
     try:
-        connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
-        )
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
-    except sqlite3.Error as error:
-        raise DatabaseError(f"cannot read {path}: {error}") from error
-    connection.row_factory = sqlite3.Row
+        with _explained(f"cannot read {path}"):
+            connection.execute("PRAGMA query_only = ON")
+            version = _known_version(connection)
+        if migrations is not None and version < len(migrations):
+            open_writer(path, migrations).close()
+    except DatabaseError:
+        connection.close()
+        raise
     return connection
 
 
-def backup(source: Path, target: Path) -> None:
-    """Copy a database that others may be using into a new file, as of one moment.
+def is_there(path: Path) -> bool:
+    """Whether there is such a database yet.
 
     Raises:
-        DatabaseError: there is no such database, the target exists already, or it cannot be written.
+        DatabaseError: this user may not look into its folder.
     """
-    if target.exists():
-        raise DatabaseError(f"{target} exists already; name a new file for the copy")
-    with closing(open_reader(source)) as connection:
-        try:
-            with closing(sqlite3.connect(target)) as copy:
-                connection.backup(copy)
-        except sqlite3.Error as error:
-            target.unlink(missing_ok=True)
-            raise DatabaseError(f"cannot copy {source} to {target}: {error}") from error
+    try:
+        return path.exists()
+    except OSError as error:
+        raise _cannot_open(path, error) from error
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def reading(path: Path, migrations: Sequence[str] | None = None) -> Iterator[Connection]:
+    """Open a database as `open_reader` does, show it as of one moment, and close it.
+
+    Raises:
+        DatabaseError: as `open_reader`, or what was asked for cannot be read.
+    """
+    with closing(open_reader(path, migrations)) as connection, _explained(f"cannot read {path}"):
+        connection.execute("BEGIN")
+        yield connection
+
+
+def backup(source: Path, target: Path) -> None:
+    """Copy a database that others may be using into a new file, as of one moment, and check the copy.
+
+    The copy is page for page the source, so that its check is the source's as well.
+
+    Raises:
+        DatabaseError: there is no such database, it is damaged, the target exists already, or it cannot be written.
+            No copy is left.
+    """
+    if target.exists():
+        raise DatabaseError(f"{target} exists already; name a new place for the copy")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        part.unlink(missing_ok=True)  # of a copy that was killed
+        with closing(open_reader(source)) as connection, closing(_connect(part, "rwc", None)) as copy:
+            with _explained(f"cannot copy {source} to {target}"):
+                connection.backup(copy)
+            _check(copy, source)
+        part.rename(target)
+    except OSError as error:
+        raise DatabaseError(f"cannot copy {source} to {target}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _check(copy: Connection, source: Path) -> None:
+    with _explained(f"cannot check the copy of {source}"):
+        problems = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(3)")]
+        strangers = [
+            f"a row of {row[0]} without its row of {row[2]}" for row in copy.execute("PRAGMA foreign_key_check")
+        ]
+    if found := [problem for problem in problems if problem != "ok"] + strangers[:3]:
+        raise DatabaseError(f"{source} is not whole, so no copy of it was kept: {'; '.join(found)}; {_DAMAGED}")
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[Connection]:
     """Take the write lock at once, commit at the end, roll back on any exception.
 
     `BEGIN IMMEDIATE`, because a read that turns into a write fails without waiting when somebody else wrote.
 
     Raises:
-        DatabaseError: SQLite could not write (locked for too long, disk full, damaged file).
+        DatabaseError: SQLite could not write (locked for too long, disk full, damaged file), or a newer version has
+            migrated the database since it was opened.
     """
-    try:
-        connection.execute("BEGIN IMMEDIATE")
+    with _explained(f"cannot write {connection.path}"):
         try:
+            connection.execute("BEGIN IMMEDIATE")
+            _known_version(connection)
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK") if connection.in_transaction else None
+            if connection.in_transaction:  # SQLite itself rolls back on some errors
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise DatabaseError(f"the database could not be written: {error}") from error
 
 
-def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
-    if _schema_version(connection) == len(migrations):
+def _connect(path: Path, mode: Literal["rw", "rwc"], migrations: Sequence[str] | None) -> Connection:
+    with _explained(f"cannot open {path}"):
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            factory=Connection,
+        )
+    connection.row_factory = sqlite3.Row
+    connection.path = path
+    connection.migrations = None if migrations is None else len(migrations)
+    return connection
+
+
+def _cannot_open(path: Path, error: OSError) -> DatabaseError:
+    return DatabaseError(f"cannot open {path}: {error.strerror}; {_ADVICE[sqlite3.SQLITE_CANTOPEN]}")
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError, msgspec.DecodeError) as error:  # damaged texts, in messages as well
+        primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest is detail
+        is_ours = isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError)  # such as a value it cannot hold
+        advice = f"; {_ADVICE[primary]}" if primary in _ADVICE and not is_ours else ""
+        said = "".join(character for character in str(error)[:200] if character.isprintable())
+        raise DatabaseError(f"{what}: {said}{advice}") from error
+
+
+def _choose_journal(connection: Connection) -> None:
+    mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "TRUNCATE"
+    give_up = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+        except sqlite3.OperationalError as error:
+            # the one lock that SQLite does not wait for; processes that start together all want it
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
+
+
+def _migrate(connection: Connection, migrations: Sequence[str]) -> None:
+    if _known_version(connection) == len(migrations):
         return
     for number in range(1, len(migrations) + 1):
         with transaction(connection):
             # read again under the lock: several processes may start together
-            if _schema_version(connection) >= number:
+            if _known_version(connection) >= number:
                 continue
             for statement in _statements(migrations[number - 1]):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
 
 
-def _schema_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+def _known_version(connection: Connection) -> int:
+    """The number of migrations that the file has.
+
+    Raises:
+        DatabaseError: more than the connection's user knows.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if connection.migrations is not None and version > connection.migrations:
+        raise DatabaseError(
+            f"{connection.path} was made by a newer version of this program (schema {version}, this one knows"
+            f" {connection.migrations}); update this one, or name another folder in XG_DATA_DIR"
+        )
+    return version
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from db.connection import DatabaseError, open_reader, open_writer, transaction
+from db.connection import is_there, open_writer, reading, transaction
 from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
 
 
@@ -68,13 +68,16 @@ class PowerPlayRow:
     is_home: bool
 
 
+Prediction = tuple[int, float, Mapping[str, Any]]  # event id, probability, inputs
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one model answered for all shots of a game that it had not scored; none is an answer too."""
 
     model: str
     population: str
-    predictions: Sequence[tuple[int, float, Mapping[str, Any]]]  # event id, probability, inputs
+    predictions: Sequence[Prediction]
     fingerprint: str | None = None  # of all that the game's rows were made of; see `History.confirm`
 
 
@@ -183,7 +186,7 @@ class History:
 
         False, and nothing is noted, if the game's fingerprint is another one.
         """
-        if not self._path.exists():
+        if not is_there(self._path):
             return False
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
             values = (_now(), game_id, fingerprint)
@@ -258,7 +261,8 @@ class History:
     def count_games(self, search: str = "") -> int:
         """How many games `games` finds in all."""
         conditions, values = _search(search)
-        return int(self._read(f"SELECT count(*) AS found FROM games {conditions}", values)[0]["found"])  # noqa: S608
+        found = self._read(f"SELECT count(*) AS found FROM games {conditions}", values)  # noqa: S608
+        return int(found[0]["found"]) if found else 0
 
     def models(self) -> list[dict[str, Any]]:
         """The models that have scored shots: `model`, `population`, `games` and `shots` each, the latest used first."""
@@ -327,15 +331,11 @@ class History:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection on which all questions are answered as of one moment; None while there is no history yet."""
-        if not self._path.exists():
+        if not is_there(self._path):
             yield None
             return
-        with closing(open_reader(self._path)) as connection:
-            try:
-                connection.execute("BEGIN")
-                yield connection
-            except sqlite3.Error as error:
-                raise DatabaseError(f"cannot read {self._path}: {error}") from error
+        with reading(self._path, MIGRATIONS) as connection:
+            yield connection
 
     def _read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         with self._reading() as connection:
@@ -377,6 +377,7 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
     stored = {row["event_id"]: row for row in rows}
     new: dict[int, tuple[Any, ...]] = {}
     corrections: list[Correction] = []
+    changed_sides = False
     for shot in update.shots:
         values = _shot_values(shot)
         before = stored.get(shot.event_id)
@@ -387,6 +388,7 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
         if changes:
             _update_shot(connection, changes | {"game_id": game_id, "event_id": shot.event_id})
         corrections += found
+        changed_sides = changed_sides or "is_home" in changes
     connection.executemany(_INSERT_SHOT, new.values())
     present = {shot.event_id for shot in update.shots}
     present |= stored.keys() if update.unreadable is None else set(update.unreadable)
@@ -400,7 +402,7 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
     )
     _store_power_plays(connection, game_id, update.power_plays)
     scored = _store_predictions(connection, game_id, scores, now) if scores else 0
-    if corrections or scored:
+    if corrections or changed_sides or scored:
         _sum_up(connection, game_id)
     return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
 

@@ -1,7 +1,6 @@
 """serving.db: the prediction service's log, and which model was active when."""
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from db.connection import open_reader, open_writer, transaction
+from db.connection import Connection, open_writer, reading, transaction
 
 FILE_NAME: Final = "serving.db"
 
@@ -92,7 +91,7 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def open_serving(path: Path) -> sqlite3.Connection:
+def open_serving(path: Path) -> Connection:
     """Open serving.db for writing and create it if need be. One connection a thread.
 
     Raises:
@@ -101,7 +100,7 @@ def open_serving(path: Path) -> sqlite3.Connection:
     return open_writer(path, MIGRATIONS)
 
 
-def insert_logs(connection: sqlite3.Connection, rows: Sequence[LogRow]) -> None:
+def insert_logs(connection: Connection, rows: Sequence[LogRow]) -> None:
     """Append rows to the log, all or none.
 
     Raises:
@@ -113,7 +112,7 @@ def insert_logs(connection: sqlite3.Connection, rows: Sequence[LogRow]) -> None:
         )
 
 
-def trim_logs(connection: sqlite3.Connection, *, max_rows: int, oldest: str) -> int:
+def trim_logs(connection: Connection, *, max_rows: int, oldest: str) -> int:
     """Delete up to `DELETE_BATCH` of the oldest rows beyond `max_rows` or from before `oldest`; return how many.
 
     Small batches keep the write lock short: call it again for as long as it returns `DELETE_BATCH`.
@@ -157,7 +156,7 @@ def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
     only("instr(lower(message || coalesce(exception, '')), lower(:text)) > 0", text=query.text)
     # the conditions are the literals above; what callers send only ever goes into `values`
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    with closing(open_reader(path)) as connection:
+    with reading(path, MIGRATIONS) as connection:
         logs = "logs"
         if isinstance(query.since, str) and _are_few(connection, query.since, query.limit):
             # the page cannot be full, and only the index on times knows where to stop
@@ -166,7 +165,7 @@ def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
         return [dict(row) for row in found]
 
 
-def _are_few(connection: sqlite3.Connection, since: str, limit: int) -> bool:
+def _are_few(connection: Connection, since: str, limit: int) -> bool:
     young = "SELECT count(*) FROM (SELECT 1 FROM logs WHERE at >= ? LIMIT ?)"
     return int(connection.execute(young, (since, limit)).fetchone()[0]) < limit
 
@@ -243,6 +242,7 @@ class Activations:
         return self._all("SELECT * FROM activations ORDER BY id DESC LIMIT ?", limit)
 
     def _all(self, select: str, *values: int) -> list[StoredActivation]:
-        with closing(open_serving(self._path)) as connection:
+        open_serving(self._path).close()  # so that there is one from the service's start
+        with reading(self._path, MIGRATIONS) as connection:
             rows = [dict(row) for row in connection.execute(select, values)]
         return [StoredActivation(**{key: value for key, value in row.items() if key != "id"}) for row in rows]

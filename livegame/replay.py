@@ -171,11 +171,15 @@ class Starts:
         self._path, self._now = path, now
         self._lock = threading.Lock()
         self._starts: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self._latest = max(self._starts.values(), default=0.0)
 
     def elapsed(self, game_id: int) -> float:
-        """Seconds since the game was first asked for; starts it if this is the first time."""
+        """Seconds since the game was first asked for; starts it if this is the first time.
+
+        They stand still while a clock that was set back catches up: what was shown does not unhappen.
+        """
         with self._lock:
-            now = self._now()
+            now = self._latest = max(self._latest, self._now())
             if str(game_id) not in self._starts:
                 self._starts[str(game_id)] = now
                 self._save()

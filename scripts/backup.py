@@ -1,26 +1,37 @@
-"""Copy history.db while it is in use; the copy is whole and needs no other file."""
+"""Copy history.db and serving.db into a folder while they are in use, and check the copies.
+
+Each copy is as of one moment, whole, and needs no other file. A database that is damaged is said to be so, and not
+copied. How to put a copy back is told in docs/promises.md.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
 from db.connection import DatabaseError, backup
+from db.serving import FILE_NAME as SERVING_DB
 from livegame.settings import Settings, SettingsError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 done, 2 settings, 5 database."""
     parser = argparse.ArgumentParser(prog="backup", description=__doc__)
-    parser.add_argument("target", type=Path, help="the copy; it must not exist yet")
+    parser.add_argument("folder", type=Path, help="where the copies go; made if need be, nothing in it is overwritten")
     options = parser.parse_args(arguments)
     try:
-        backup(Settings.from_env().history_db, options.target)
+        settings = Settings.from_env()
+        options.folder.mkdir(parents=True, exist_ok=True)
+        sources = [settings.history_db, settings.data_dir / SERVING_DB]
+        for source in sources:
+            if source.exists() or source == settings.history_db:  # the service may have its data elsewhere
+                copy = options.folder / source.name
+                backup(source, copy)
+                print(f"{copy}: {copy.stat().st_size:,} bytes, checked", flush=True)
     except SettingsError as error:
         parser.error(str(error))
-    except DatabaseError as error:
+    except (DatabaseError, OSError) as error:
         print(f"backup: {error}", file=sys.stderr)
         return 5
-    print(f"{options.target}: {options.target.stat().st_size:,} bytes")
     return 0
 
 

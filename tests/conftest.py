@@ -2,10 +2,11 @@
 
 import os
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.games import FeedServer, feed_server, wsgi_server
+from xgserve.app import Service as App
 from xgserve.app import create_app
 from xgserve.client import ServingClient
 from xgserve.settings import Settings
@@ -52,11 +54,11 @@ class Service:
 
 
 @contextmanager
-def running_service(data_dir: Path) -> Iterator[Service]:
+def running_service(data_dir: Path, wrapped: Callable[[App], Any] = lambda app: app) -> Iterator[Service]:
     """The real service, in this process, with its models and log in `data_dir`."""
     app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)}))
     try:
-        with wsgi_server(app) as url:
+        with wsgi_server(wrapped(app)) as url:
             yield Service(url, ServingClient(url))
     finally:
         app.close()

@@ -1,11 +1,13 @@
 """Copying the history while it is in use."""
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from db.connection import DatabaseError, backup, open_reader, open_writer, transaction
+from db.serving import open_serving
 from scripts import backup as command
 
 MIGRATIONS = ("CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);",)
@@ -22,12 +24,46 @@ def test_a_copy_holds_what_was_committed_and_no_more(tmp_path: Path) -> None:
         backup(source, target)  # never over something that is there
 
 
+def test_a_damaged_database_is_said_to_be_so_and_not_copied(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.db", tmp_path / "copy.db"
+    with closing(open_writer(source, MIGRATIONS)) as connection, transaction(connection):
+        connection.execute("CREATE TABLE parents (p INTEGER PRIMARY KEY) STRICT")
+        connection.execute("CREATE TABLE children (p INTEGER REFERENCES parents (p)) STRICT")
+    with closing(sqlite3.connect(source)) as other:  # SQLite's command line does not hold foreign keys by itself
+        other.execute("INSERT INTO children VALUES (7)")
+        other.commit()
+    with pytest.raises(DatabaseError, match=r"a row of children without its row of parents.*damaged"):
+        backup(source, target)
+    content = bytearray(source.read_bytes())
+    content[4096 : 4096 + 100] = bytes(100)
+    source.write_bytes(content)
+    with pytest.raises(DatabaseError, match=r"a\.db.*damaged"):
+        backup(source, target)
+    assert [path.name for path in tmp_path.glob("copy*")] == []
+
+
+def test_a_copy_that_was_killed_is_made_anew(tmp_path: Path) -> None:
+    open_writer(tmp_path / "a.db", MIGRATIONS).close()
+    (tmp_path / "copy.db.part").write_bytes(b"half of it")
+    backup(tmp_path / "a.db", tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").read_bytes() == (tmp_path / "a.db").read_bytes()
+    assert not (tmp_path / "copy.db.part").exists()
+
+
 def test_the_command_says_what_it_did_or_why_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XG_DATA_DIR", str(tmp_path))
-    assert command.main([str(tmp_path / "copy.db")]) == 5
+    copies = tmp_path / "copies" / "monday"
+    assert command.main([str(copies)]) == 5
     assert "history.db" in capsys.readouterr().err
     open_writer(tmp_path / "history.db", MIGRATIONS).close()
-    assert command.main([str(tmp_path / "copy.db")]) == 0
-    assert "bytes" in capsys.readouterr().out
+    assert command.main([str(copies)]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{copies / 'history.db'}: 8,192 bytes, checked"]
+    assert command.main([str(copies)]) == 5
+    assert "exists already" in capsys.readouterr().err
+    open_serving(tmp_path / "serving.db").close()
+    assert command.main([str(tmp_path / "copies" / "tuesday")]) == 0
+    assert capsys.readouterr().out.count("checked") == 2
+    assert command.main([str(tmp_path / "history.db")]) == 5
+    assert "history.db" in capsys.readouterr().err

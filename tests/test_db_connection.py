@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +26,18 @@ def _open(path: Path) -> int:
 def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert pool.map(_open, [tmp_path / "new.db"] * 8) == [2] * 8
+
+
+def test_who_comes_while_another_process_sets_the_database_up_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.connection.wal_is_safe", lambda _version: True)  # as it is with a newer SQLite
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.3, other.execute, ["COMMIT"])
+        timer.start()
+        assert _open(tmp_path / "a.db") == 2
+        timer.join()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

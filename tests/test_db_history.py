@@ -205,12 +205,21 @@ def test_a_probability_outside_0_and_1_is_never_stored(history: TwoStepHistory) 
 
 def test_an_unpinged_game_is_none(history: TwoStepHistory) -> None:
     assert history.read_game(GAME.game_id) is None
+    assert (history.games(), history.count_games(), history.models(), history.seasons()) == ([], 0, [], [])
 
 
 def test_a_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    open_writer(path, ["CREATE TABLE notes (note TEXT) STRICT;"] * 1 + ["SELECT 1;"] * (len(MIGRATIONS) - 1)).close()
+    with pytest.raises(DatabaseError, match=r"no such table.*not of this program"):
+        History(path).read_game(GAME.game_id)
+    with pytest.raises(DatabaseError, match=r"no such table.*not of this program"):
+        History(path).record(GAME, [])
+
+
+def test_an_empty_file_as_a_full_disk_leaves_it_becomes_a_history(tmp_path: Path) -> None:
     (tmp_path / "history.db").touch()
-    with pytest.raises(DatabaseError, match="no such table"):
-        History(tmp_path / "history.db").read_game(GAME.game_id)
+    assert History(tmp_path / "history.db").read_game(GAME.game_id) is None
 
 
 def test_two_models_are_read_side_by_side_and_the_last_one_by_default(history: TwoStepHistory) -> None:

@@ -1,11 +1,6 @@
 """Pings against a real feed, a real service and a real database: scored once, nothing lost, corrections followed."""
 
-import multiprocessing
-import os
-import signal
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +11,7 @@ from livegame.exceptions import FeedMalformed, GameBusy
 from livegame.feed import Feed
 from livegame.lock import game_lock
 from livegame.model_inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
-from livegame.plays import GameState, Play, Team
+from livegame.plays import GameState, Team
 from livegame.report import GameReport
 from livegame.rows import game_rows
 from tests.conftest import Service
@@ -247,43 +242,6 @@ def test_whoever_waits_too_long_is_told(client: GameClient, tmp_path: Path, monk
     monkeypatch.setattr("livegame.client.LOCK_TIMEOUT_S", 0.2)
     with game_lock(tmp_path, GAME_ID, 1), pytest.raises(GameBusy, match="another process"):
         client.ping(GAME_ID)
-
-
-def _ping_forever(tmp_path: Path, feed_url: str, serving_url: str) -> None:
-    client = GameClient(Feed(feed_url), ServingClient(serving_url), History(tmp_path / "history.db"), tmp_path)
-    while True:
-        client.ping(GAME_ID)
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < give_up, "waited 30 s in vain"
-        time.sleep(0.02)
-
-
-def test_a_ping_killed_at_any_point_is_completed_by_the_next(
-    tmp_path: Path, feed: FeedServer, service: Service
-) -> None:
-    plays: list[Play] = [FACEOFF]
-    feed.show(game(*plays))
-    context = multiprocessing.get_context("spawn")
-    for round_number in range(5):
-        process = context.Process(target=_ping_forever, args=(tmp_path, feed.url, service.url))
-        asked = len(feed.requests)
-        process.start()
-        _wait_for(lambda asked=asked: len(feed.requests) > asked)  # type: ignore[misc]
-        for number in range(4):
-            plays.append(play(1000 + 10 * round_number + number, "shot-on-goal", 60 + len(plays)))
-            feed.show(game(*plays))
-            time.sleep(0.004 * round_number)
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-    ping = make_client(tmp_path, feed, service.url).ping(GAME_ID)
-    assert (len(ping.report.shots), ping.report.pending) == (20, 0)
-    # killed between the service's answer and its storing, a ping's rows are asked for again: one ping a round
-    assert 20 <= service.rows_scored() <= 20 + 5 * 4
 
 
 def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path) -> None:

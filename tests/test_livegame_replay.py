@@ -111,6 +111,18 @@ def test_a_replay_that_was_killed_goes_on_where_the_game_would_be(tmp_path: Path
         assert Feed(url).game(GAME_ID).seconds_left == 755
 
 
+def test_a_clock_that_is_set_back_stops_the_game_and_undoes_nothing(tmp_path: Path) -> None:
+    clock = Clock()
+    with replay(tmp_path, tmp_path / "replay.json", clock) as url:
+        Feed(url).game(GAME_ID)
+        clock.now += 44.5
+        before = Feed(url).game(GAME_ID)
+        clock.now -= 3600
+        assert Feed(url).game(GAME_ID) == before
+    with replay(tmp_path, tmp_path / "replay.json", clock) as url:
+        assert Feed(url).game(GAME_ID).state is GameState.LIVE
+
+
 def test_an_unchanged_answer_is_not_sent_twice(tmp_path: Path) -> None:
     with replay(tmp_path, tmp_path / "replay.json", Clock()) as url:
         address = f"{url}/v1/gamecenter/{GAME_ID}/play-by-play"

@@ -34,10 +34,9 @@ def test_no_prediction_ever_sees_half_a_swap(tmp_path: Path) -> None:
     for version, intercept in (("1.0.0", -2.0), ("2.0.0", 2.0)):
         put_in_cache(tmp_path, version, intercept)
     registry = Registry(settings(tmp_path))
-    expected = {
-        registry.activate("acme", "shots", v).model.id: registry.active.predict(hostile.ROWS)  # type: ignore[union-attr]
-        for v in ("1.0.0", "2.0.0")
-    }
+    rows = {str(name): column.tolist() for name, column in hostile.ROWS.items()}
+    models = [registry.activate("acme", "shots", version).model for version in ("1.0.0", "2.0.0")]
+    expected = {model.id: model.predict(rows, range(4)) for model in models}
     swapping = threading.Event()
     swapping.set()
 
@@ -46,7 +45,7 @@ def test_no_prediction_ever_sees_half_a_swap(tmp_path: Path) -> None:
         while swapping.is_set():
             model = registry.active
             assert model is not None
-            assert (model.predict(hostile.ROWS) == expected[model.id]).all()
+            assert (model.predict(rows, range(4)) == expected[model.id]).all()
             seen.add(model.id)
         return seen
 

@@ -11,21 +11,22 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from db.connection import transaction
 from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs, timestamp
 from xgserve import journal as journal_module
-from xgserve.journal import Journal, request_id, stream_handler
+from xgserve.journal import Journal, request_id
 from xgserve.settings import Settings
 
 ALL = LogQuery(limit=100_000)
 
 
 @contextmanager
-def logging_to(settings: Settings) -> Iterator[tuple[logging.Logger, Journal]]:
-    journal = Journal(settings)
+def logging_to(settings: Settings, stream: TextIO | None = None) -> Iterator[tuple[logging.Logger, Journal]]:
+    journal = Journal(settings, stream)
     logger = logging.Logger("test")  # on its own, so that tests do not share handlers
     logger.addHandler(journal)
     try:
@@ -85,8 +86,7 @@ def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path:
 
 def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = Settings(data_dir=tmp_path, comet_api_key="k3y-0f-comet", admin_token="t0ken")
-    with logging_to(settings) as (logger, journal):
-        logger.addHandler(stream_handler(settings, sys.stderr))
+    with logging_to(settings, sys.stderr) as (logger, journal):
         try:
             raise ValueError("https://example.org/?apiKey=k3y-0f-comet")
         except ValueError:
@@ -96,6 +96,19 @@ def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "k3y-0f-comet" not in shown
     assert "t0ken" not in shown
     assert "key [redacted] and token [redacted]" in rows[0]["message"]
+
+
+def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -> None:
+    blocked, stream = tmp_path / "file", io.StringIO()
+    blocked.write_text("no folder")
+    with logging_to(Settings(data_dir=blocked), stream) as (logger, journal):
+        logger.info("first")
+        until(lambda: journal.problem is not None)
+        logger.warning("second")
+        until(lambda: "WARNING test [-] second\n" in stream.getvalue())
+        blocked.unlink()
+    lines = stream.getvalue().splitlines()
+    assert [line.split(" ", 1)[1] for line in lines] == ["INFO test [-] first", "WARNING test [-] second"]
 
 
 @pytest.mark.parametrize("text", ["\ud800", "nul \x00 in it", "x" * 1_000_000, "", "line\nline"])

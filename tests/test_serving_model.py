@@ -81,10 +81,10 @@ def test_predicts_as_the_estimator_that_was_saved(tmp_path: Path, kind: str) -> 
     expected = SHOTS.astype({"shot_type": "category"}) if "categories" in kind else SHOTS
     names = [feature.name for feature in model.features]
 
-    frame = model.frame(columns_of(SHOTS[names]), range(len(SHOTS)))
+    predicted = model.predict(columns_of(SHOTS[names]), range(len(SHOTS)))
 
-    np.testing.assert_allclose(model.predict(frame), estimator.predict_proba(expected[names])[:, 1], rtol=1e-12)
-    assert model.predict(frame.iloc[:0]).shape == (0,)
+    np.testing.assert_allclose(predicted, estimator.predict_proba(expected[names])[:, 1], rtol=1e-12)
+    assert model.predict({name: [] for name in names}, []).shape == (0,)
 
 
 def test_the_identity_is_the_name_and_the_content(tmp_path: Path) -> None:
@@ -97,9 +97,10 @@ def test_the_identity_is_the_name_and_the_content(tmp_path: Path) -> None:
 
 
 def test_columns_come_in_the_order_of_the_model(tmp_path: Path) -> None:
-    model = load(tmp_path, numeric_model(("angle", "distance")))
-    frame = model.frame({"distance": [1, 2], "angle": [3, 4]}, ["x", "y"])
-    assert frame.to_dict() == {"angle": {"x": 3.0, "y": 4.0}, "distance": {"x": 1.0, "y": 2.0}}
+    estimator = numeric_model(("angle", "distance"))
+    predicted = load(tmp_path, estimator).predict({"distance": [1, 2], "angle": [3, 4]}, ["x", "y"])
+    expected = estimator.predict_proba(pd.DataFrame({"angle": [3, 4], "distance": [1, 2]}))[:, 1]
+    np.testing.assert_allclose(predicted, expected, rtol=1e-12)
 
 
 def test_tells_what_each_column_takes(tmp_path: Path) -> None:
@@ -140,9 +141,7 @@ def test_a_null_that_was_trained_on_is_scored_as_in_training(tmp_path: Path, dty
     estimator = make_pipeline(encoder(), LogisticRegression()).fit(frame, GOALS)
     model = load(tmp_path, estimator)
     sent = columns_of(frame[[feature.name for feature in model.features]])
-    np.testing.assert_array_equal(
-        model.predict(model.frame(sent, range(len(frame)))), estimator.predict_proba(frame)[:, 1]
-    )
+    np.testing.assert_array_equal(model.predict(sent, range(len(frame))), estimator.predict_proba(frame)[:, 1])
 
 
 # -- frames that are refused ------------------------------------------------------------------------------------------
@@ -167,7 +166,7 @@ GOOD: dict[str, list[Any]] = {"distance": [10.0], "angle": [5.0], "shot_type": [
 def test_a_value_that_cannot_be_scored_is_named(tmp_path: Path, change: Any, column: str, problem: str) -> None:
     model = load(tmp_path, mixed_model())
     with pytest.raises(InvalidFrame) as refused:
-        model.frame(GOOD | change, ["shot 7"])
+        model.predict(GOOD | change, ["shot 7"])
     (row,) = refused.value.details["rows"]
     assert (row["row"], row["column"], row["problem"]) == ("shot 7", column, problem)
     json.dumps(refused.value.details, allow_nan=False)
@@ -176,14 +175,14 @@ def test_a_value_that_cannot_be_scored_is_named(tmp_path: Path, change: Any, col
 def test_missing_and_unknown_columns_are_named(tmp_path: Path) -> None:
     model = load(tmp_path, mixed_model())
     with pytest.raises(InvalidFrame, match=r"1 missing column \(angle\) and 1 unknown column \(angel\)") as refused:
-        model.frame({"angel" if name == "angle" else name: values for name, values in GOOD.items()}, [0])
+        model.predict({"angel" if name == "angle" else name: values for name, values in GOOD.items()}, [0])
     assert (refused.value.details["missing"], refused.value.details["unknown"]) == (["angle"], ["angel"])
 
 
 def test_all_offending_rows_are_counted_and_ten_listed(tmp_path: Path) -> None:
     model = load(tmp_path, numeric_model())
     with pytest.raises(InvalidFrame) as refused:
-        model.frame({"distance": [None] * 25, "angle": ["x"] * 25}, range(25))
+        model.predict({"distance": [None] * 25, "angle": ["x"] * 25}, range(25))
     details = refused.value.details
     assert (len(details["rows"]), details["row_count"], details["problem_count"]) == (10, 25, 50)
 
@@ -196,14 +195,14 @@ def test_an_unknown_category_is_refused_only_if_the_model_refuses_it(tmp_path: P
         make_pipeline(encoder(handle_unknown="ignore"), LogisticRegression()).fit(SHOTS.iloc[:, :3], GOALS),
     )
     with pytest.raises(InvalidFrame, match="not a category that the model knows"):
-        strict.frame(sent, [0])
-    assert 0 <= lenient.predict(lenient.frame(sent, [0]))[0] <= 1
+        strict.predict(sent, [0])
+    assert 0 <= lenient.predict(sent, [0])[0] <= 1
 
 
 def test_numbers_that_overflow_the_model_are_the_callers_problem(tmp_path: Path) -> None:
     model = load(tmp_path, DecisionTreeClassifier(max_depth=2).fit(NUMBERS, GOALS))
     with pytest.raises(InvalidFrame, match="too large"):
-        model.predict(model.frame({"distance": [1e300], "angle": [1]}, [0]))
+        model.predict({"distance": [1e300], "angle": [1]}, [0])
 
 
 # -- artifacts that are refused ---------------------------------------------------------------------------------------
@@ -283,8 +282,9 @@ def test_the_card_names_the_columns_of_a_model_that_saw_an_array(tmp_path: Path)
     model = load(
         tmp_path, estimator, features=[{"name": "distance", "kind": "number"}, {"name": "a", "kind": "number"}]
     )
-    frame = model.frame({"a": NUMBERS["angle"].tolist(), "distance": NUMBERS["distance"].tolist()}, range(len(NUMBERS)))
-    np.testing.assert_allclose(model.predict(frame), estimator.predict_proba(NUMBERS.to_numpy())[:, 1])
+    columns = {"a": NUMBERS["angle"].tolist(), "distance": NUMBERS["distance"].tolist()}
+    predicted = model.predict(columns, range(len(NUMBERS)))
+    np.testing.assert_allclose(predicted, estimator.predict_proba(NUMBERS.to_numpy())[:, 1])
 
 
 @pytest.mark.parametrize(
@@ -324,13 +324,13 @@ def test_the_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -
 def test_many_threads_may_use_one_model(tmp_path: Path) -> None:
     model = load(tmp_path, mixed_model())
     names = [feature.name for feature in model.features]
-    expected = model.predict(model.frame(columns_of(SHOTS[names]), range(len(SHOTS))))
+    expected = model.predict(columns_of(SHOTS[names]), range(len(SHOTS)))
     wrong: list[int] = []
 
     def score(part: int) -> None:
         for row in range(part, len(SHOTS), 30):
-            frame = model.frame(columns_of(SHOTS.iloc[[row]][names]), [row])
-            if not math.isclose(model.predict(frame)[0], expected[row], rel_tol=1e-12):
+            predicted = model.predict(columns_of(SHOTS.iloc[[row]][names]), [row])
+            if not math.isclose(predicted[0], expected[row], rel_tol=1e-12):
                 wrong.append(row)
 
     threads = [threading.Thread(target=score, args=(part,)) for part in range(4)]

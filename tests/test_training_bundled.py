@@ -47,7 +47,7 @@ def test_a_bundled_model_is_small_and_of_allowed_types(name: str) -> None:
 def test_the_default_model_scores_shots_of_which_little_is_known() -> None:
     model = load_model(DEFAULT / "model.skops", ModelName("bundled", "xg-default", "1.0.0"))
     nothing = {feature.name: [None] for feature in model.features}
-    [xg] = model.predict(model.frame(nothing, [0]))
+    [xg] = model.predict(nothing, [0])
     assert 0.02 < xg < 0.25
     assert all(feature.nullable for feature in model.features)
     assert all(feature.takes_unknown for feature in model.features if feature.kind == "category")

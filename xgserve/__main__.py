@@ -1,20 +1,15 @@
 """`python -m xgserve`: the prediction service on waitress, until SIGTERM or Ctrl-C."""
 
 import logging
-import os
 import signal
 import sys
 import threading
 from types import FrameType
 
-# One thread a prediction is fastest for the few rows of a live game, and requests already run side by side.
-# The libraries read this when they are imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from waitress.server import BaseWSGIServer
 
+from xgserve import imports  # noqa: F401 - before the libraries
 from xgserve.app import create_app
-from xgserve.journal import stream_handler
 from xgserve.server import make_server, serve
 from xgserve.settings import Settings, SettingsError
 
@@ -26,8 +21,10 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"xgserve: {error}\n")
         return 2
-    logging.getLogger().addHandler(stream_handler(settings))
     logging.captureWarnings(True)
+    # what no line of the log shows: https://docs.python.org/3/howto/logging.html#optimization
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     stop = threading.Event()
     server: BaseWSGIServer | None = None
 
@@ -38,7 +35,7 @@ def main() -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    app = create_app(settings)
+    app = create_app(settings, sys.stderr)
     try:
         server = make_server(app, settings)
         serve(server, stop)

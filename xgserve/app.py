@@ -1,6 +1,5 @@
 """The routes of the prediction service and their JSON, nothing else."""
 
-import json
 import logging
 import re
 import secrets
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import bottle
 from bottle import request, response
@@ -18,8 +17,9 @@ from bottle import request, response
 from db.connection import DatabaseError
 from db.serving import check
 from xgserve import incoming, metrics
-from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body
+from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
 from xgserve.frames import parse_frame
+from xgserve.idempotency import Answers
 from xgserve.journal import Journal, request_id
 from xgserve.logpage import level_name, render
 from xgserve.model import Model
@@ -39,15 +39,16 @@ Headers = list[tuple[str, str]]
 class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
     """The Bottle app with the parts that its routes use, and what is common to all requests: id, log row, metrics."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stream: TextIO | None) -> None:
         super().__init__()
         self.config["catchall"] = False  # `wsgi` below answers exceptions, in JSON
         self.settings = settings
-        self.journal = Journal(settings)
+        self.journal = Journal(settings, stream)
         log = logging.getLogger()
         log.addHandler(self.journal)
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.registry = Registry(settings)
+        self.answers = Answers()
         self.metrics = metrics.Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
         self.add_hook("before_request", lambda: incoming.check_host(settings.allowed_hosts))
         _add_routes(self)
@@ -107,12 +108,12 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logger.log(level, "%s", line if line.isprintable() else repr(line)[1:-1])
 
 
-def create_app(settings: Settings) -> Service:
-    """Return the service as a WSGI app, with its log open and a model loaded where one can be.
+def create_app(settings: Settings, stream: TextIO | None = None) -> Service:
+    """Return the service as a WSGI app, with its log open (to `stream` as well) and a model loaded where one can be.
 
     Call its `close` at the end, so that the log is complete.
     """
-    return Service(settings)
+    return Service(settings, stream)
 
 
 @cache
@@ -148,15 +149,11 @@ def _add_routes(app: Service) -> None:
     def predict() -> bytes:
         model = _active(app)
         incoming.check_if_match(model)
-        frame = parse_frame(incoming.json_body(app.settings.max_body_bytes))
-        columns = frame.columns
-        if columns is None:
-            columns = {feature.name: [] for feature in model.features}
-        probabilities = model.predict(model.frame(columns, frame.index))
-        app.metrics.rows_scored(model, len(probabilities))
-        request.environ["xgserve.note"] = f"{len(probabilities)} rows by {model.id}"
-        answer = {"predictions": probabilities.tolist(), "index": list(frame.index), "model": model.identity}
-        return _json(answer)
+        content = incoming.json_body(app.settings.max_body_bytes)
+        request.environ["xgserve.note"] = f"answered before, nothing scored by {model.id}"
+        answer = app.answers.once(incoming.idempotency_key(), model.id, content, lambda: _score(app, model, content))
+        response.content_type = "application/json"
+        return answer
 
     @app.post("/download_registry_model")
     def download_registry_model() -> bytes:
@@ -236,9 +233,20 @@ def _database_answers() -> Iterator[None]:
         raise ApiError(503, "database_unavailable", str(error)) from error
 
 
+def _score(app: Service, model: Model, content: Any) -> bytes:
+    frame = parse_frame(content)
+    columns = frame.columns
+    if columns is None:
+        columns = {feature.name: [] for feature in model.features}
+    probabilities = model.predict(columns, frame.index)
+    app.metrics.rows_scored(model, len(probabilities))
+    request.environ["xgserve.note"] = f"{len(probabilities)} rows by {model.id}"
+    return _json({"predictions": probabilities.tolist(), "index": list(frame.index), "model": model.identity})
+
+
 def _json(answer: Mapping[str, Any]) -> bytes:
     response.content_type = "application/json"
-    return json.dumps(answer, allow_nan=False, default=str).encode()
+    return to_json(answer)
 
 
 def _active(app: Service) -> Model:

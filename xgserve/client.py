@@ -96,10 +96,14 @@ class ServingClient:
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def predict(self, df: "pd.DataFrame", *, if_match: str | None = None) -> Prediction:
+    def predict(
+        self, df: "pd.DataFrame", *, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Prediction:
         """Return P(goal) for each row of a frame with the model's columns; any index will do, missing values are null.
 
-        With `if_match`, the id of a model, nothing is scored unless that model is the active one.
+        With `if_match`, the id of a model, nothing is scored unless that model is the active one. Whoever sends the
+        same frame again with the same `idempotency_key` gets the same answer, and the rows are scored once, as long
+        as the service has not been restarted.
 
         Raises:
             ModelChanged: the active model is not `if_match`.
@@ -109,16 +113,25 @@ class ServingClient:
         import pandas as pd  # not above: a caller without frames need not wait for it
 
         columns = [str(name) for name in df.columns]
-        probabilities, model = self.predict_rows(columns, _values(df), if_match=if_match)
+        probabilities, model = self.predict_rows(
+            columns, _values(df), if_match=if_match, idempotency_key=idempotency_key
+        )
         return Prediction(pd.Series(probabilities, index=df.index, dtype="float64", name="probability"), model)
 
     def predict_rows(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, if_match: str | None = None
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> tuple[list[float], ServedModel]:
         """As `predict`, of plain numbers, texts and None: P(goal) for each row, and the model that made them."""
         headers = {"Content-Type": "application/json"}
         if if_match is not None:
             headers["If-Match"] = f'"{if_match}"'
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = f'"{idempotency_key}"'
         answer = self._call("POST", "/predict", data=_split_json(columns, rows), headers=headers)
         try:
             predictions, index = answer["predictions"], answer["index"]

@@ -1,46 +1,118 @@
-"""The caller's values, checked and cast to the frame that the model wants; what is wrong is named by row and column."""
+"""The caller's values, checked and cast to what the model wants; what is wrong is named by row and column."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from types import NoneType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from xgserve.errors import InvalidFrame, short
-from xgserve.signature import Feature, is_null
+from xgserve.signature import Feature, Scalar, is_null
 
 MAX_PROBLEMS_LISTED = 10
 MAX_COLUMNS_LISTED = 50
 
+Matrix = npt.NDArray[np.float64]
 
-def to_frame(
-    features: Sequence[Feature], columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]
-) -> pd.DataFrame:
-    """Return the columns as the features want them: checked, cast, in the order of `features`.
 
-    `index` labels the rows, one label for each value of every column.
+@dataclass(frozen=True)
+class Reading:
+    """A column of the matrix: a feature of numbers as it is, or the number that stands for each of its `levels`."""
 
-    Raises:
-        InvalidFrame: missing or unknown columns, or values that the model cannot take.
-    """
-    _check_names(features, columns)
-    problems = Problems(index)
-    arrays = [_cast(feature, columns[feature.name], problems) for feature in features]
-    problems.raise_if_any()
-    # pandas must not guess what the texts are: it takes its time, and fails on some odd ones
-    names = pd.Index([feature.name for feature in features], dtype=object)
-    labels = pd.Index(list(index), dtype=object)
-    if all(array.dtype == np.float64 for array in arrays):  # one block: cheaper here, and for scikit-learn
-        return pd.DataFrame(np.column_stack(arrays), index=labels, columns=names, copy=False)
-    # an explicit dtype, because pandas makes text columns of its own kind, in which None turns into NaN
-    series = {
-        name: pd.Series(array, index=labels, dtype=array.dtype, copy=False)
-        for name, array in zip(names, arrays, strict=True)
-    }
-    return pd.DataFrame(series, index=labels, columns=names, copy=False)
+    feature: Feature
+    numbers: tuple[float, ...] = ()
+
+    def of(self, values: Sequence[Any]) -> Sequence[float | None]:
+        """Return the column for a feature's values."""
+        if not self.numbers:
+            return values
+        return [self._table.get(value, self._unknown) for value in values]
+
+    @cached_property
+    def _table(self) -> dict[Scalar, float]:
+        known = self.feature.categories or ()
+        return {**dict(zip(known, self.numbers[: len(known)], strict=True)), None: self.numbers[-1]}
+
+    @cached_property
+    def _unknown(self) -> float:
+        return self.numbers[-2]
+
+
+class Reader:
+    """Reads the columns that a model wants, checked and cast."""
+
+    def __init__(self, features: Sequence[Feature], readings: Sequence[Reading] = ()) -> None:
+        self._features = features
+        self._readings = readings
+        self._names = frozenset(feature.name for feature in features)
+        self._not_null = [
+            place
+            for place, reading in enumerate(readings)
+            if reading.feature.kind == "number" and not reading.feature.nullable
+        ]
+
+    def matrix(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> Matrix:
+        """Return the readings, shape (rows, readings), null numbers as NaN.
+
+        `index` labels the rows, one label for each value of every column.
+
+        Raises:
+            InvalidFrame: missing or unknown columns, or values that the model cannot take.
+        """
+        self._check_names(columns)
+        if all(feature.takes_plainly(columns[feature.name]) for feature in self._features):
+            with suppress(OverflowError):  # an integer beyond the range of floats
+                matrix = self._matrix(columns)
+                if np.isfinite(matrix).all():
+                    return matrix
+                if not np.isinf(matrix).any() and not np.isnan(matrix[:, self._not_null]).any():
+                    return matrix
+        # look at each value, and say what is wrong
+        arrays = self.arrays(columns, index)
+        return self._matrix(
+            {
+                feature.name: [None if is_null(value) else value for value in array.tolist()]
+                for feature, array in zip(self._features, arrays, strict=True)
+            }
+        )
+
+    def _matrix(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
+        return np.array([reading.of(columns[reading.feature.name]) for reading in self._readings], dtype=np.float64).T
+
+    def arrays(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> list[npt.NDArray[Any]]:
+        """Return the columns as scikit-learn wants them: float64, or objects for categories that are no numbers.
+
+        Raises:
+            InvalidFrame: as for `matrix`.
+        """
+        self._check_names(columns)
+        problems = Problems(index)
+        arrays = [_cast(feature, columns[feature.name], problems) for feature in self._features]
+        problems.raise_if_any()
+        return arrays
+
+    def _check_names(self, columns: Mapping[str, Any]) -> None:
+        if columns.keys() == self._names:
+            return
+        missing = [feature.name for feature in self._features if feature.name not in columns]
+        unknown = [str(column) for column in columns if column not in self._names]
+        parts = [
+            f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({short(', '.join(names))})"
+            for names, word in ((missing, "missing"), (unknown, "unknown"))
+            if names
+        ]
+        raise InvalidFrame(
+            f"the frame has {' and '.join(parts)}; GET /model lists what the model wants",
+            missing=missing[:MAX_COLUMNS_LISTED],
+            unknown=[short(name) for name in unknown[:MAX_COLUMNS_LISTED]],
+            missing_count=len(missing),
+            unknown_count=len(unknown),
+        )
 
 
 class Problems:
@@ -89,26 +161,6 @@ class Problems:
             row_count=len(self._rows),
             problem_count=self._count,
         )
-
-
-def _check_names(features: Sequence[Feature], columns: Mapping[str, Any]) -> None:
-    missing = [feature.name for feature in features if feature.name not in columns]
-    if not missing and len(columns) == len(features):
-        return
-    known = {feature.name for feature in features}
-    unknown = [str(column) for column in columns if column not in known]
-    parts = [
-        f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({short(', '.join(names))})"
-        for names, word in ((missing, "missing"), (unknown, "unknown"))
-        if names
-    ]
-    raise InvalidFrame(
-        f"the frame has {' and '.join(parts)}; GET /model lists what the model wants",
-        missing=missing[:MAX_COLUMNS_LISTED],
-        unknown=[short(name) for name in unknown[:MAX_COLUMNS_LISTED]],
-        missing_count=len(missing),
-        unknown_count=len(unknown),
-    )
 
 
 def _cast(feature: Feature, values: Sequence[Any], problems: Problems) -> npt.NDArray[Any]:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 
 class ServiceError(Exception):
     """A request that cannot be answered as asked."""
@@ -173,7 +175,15 @@ BY_CODE = {error.code: error for error in _all_subclasses(RegistryError)}
 
 def error_body(code: str, message: str, details: Mapping[str, Any]) -> bytes:
     """Return the JSON of an error."""
-    return json.dumps({"error": {"code": code, "message": message, **details}}, default=str).encode()
+    return to_json({"error": {"code": code, "message": message, **details}})
+
+
+def to_json(answer: Mapping[str, Any]) -> bytes:
+    """Return the JSON of an answer, on one line."""
+    try:
+        return msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=0)
+    except UnicodeEncodeError:  # half a character, as the caller sent it
+        return json.dumps(answer, default=str).encode()
 
 
 def short(value: object, limit: int = 300) -> str:

@@ -33,7 +33,7 @@ def check_indices(estimator: object) -> None:
         ModelError: an index is out of range, a tree takes other columns than it will be given, or an object of
             scikit-learn brings something in place of one of its methods, which may be what checks the columns.
     """
-    for part in _parts(estimator):
+    for part in parts_of(estimator):
         if type(part).__module__.startswith("sklearn."):
             _check_methods(part)
         match part:
@@ -49,7 +49,7 @@ def check_indices(estimator: object) -> None:
                 _check_encoder(part)
 
 
-def _parts(root: object) -> Iterator[object]:
+def parts_of(root: object) -> Iterator[object]:
     """Yield the object and all that it refers to, directly or not, once each; stops at classes, modules, functions."""
     seen: dict[int, object] = {}  # keeps each part alive, so that its id stays its own
     waiting = [root]

@@ -7,33 +7,35 @@ model. Once made it never changes, so any number of threads may use it.
 
 import hashlib
 import json
+import logging
 import math
 import threading
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import sklearn
 
-from xgserve.columns import Problems, to_frame
+from xgserve.columns import Problems, Reader
 from xgserve.errors import InvalidFrame, ModelError, short
+from xgserve.evaluators import NoShortWay, Short, shorten
 from xgserve.indices import check_indices
 from xgserve.names import ModelName
-from xgserve.signature import UNKNOWN_CATEGORY, Feature, Scalar, column_names, features_of
+from xgserve.signature import UNKNOWN_CATEGORY, Feature, Scalar, features_of
 from xgserve.trust import load_estimator, version_skew
+from xgserve.whole import Probabilities, Whole
 
 __all__ = ["InvalidFrame", "Model", "ModelError", "ModelName", "load_model"]
 
+logger = logging.getLogger("xgserve.model")
+
 MAX_CARD_BYTES = 1_000_000
 GOLDEN_TOLERANCE = 1e-6
-
-Probabilities = npt.NDArray[np.float64]
 
 # warnings.catch_warnings swaps process-wide state, so loads take turns
 _one_load_at_a_time = threading.Lock()
@@ -51,7 +53,8 @@ class Model:
     golden_probability: float
     sklearn_version: str | None
     loaded_at: datetime
-    _scorer: "_Scorer"
+    _whole: Whole
+    _short: Short | None = None
 
     @property
     def id(self) -> str:
@@ -65,34 +68,28 @@ class Model:
         parts = {"workspace": name.workspace, "model": name.name, "version": name.version, "digest": self.digest}
         return {"id": self.id, **parts}
 
-    def frame(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> pd.DataFrame:
-        """Return the columns as the model wants them: checked, cast, in the order of `features`.
+    def predict(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> Probabilities:
+        """Return P(goal) of each row, shape (rows,), each within [0, 1].
 
         `index` labels the rows, one label for each value of every column.
 
         Raises:
-            InvalidFrame: missing or unknown columns, or values that the model cannot take.
-        """
-        return to_frame(self.features, columns, index)
-
-    def predict(self, frame: pd.DataFrame) -> Probabilities:
-        """Return P(goal) for each row of a frame made by `frame`, shape (rows,), each within [0, 1].
-
-        Raises:
-            InvalidFrame: the model refuses the rows, or has no probability for some of them.
+            InvalidFrame: missing or unknown columns, values that the model cannot take, rows that it refuses or has no
+                probability for.
             ModelError: what the model answers has another shape.
         """
-        if frame.empty:
+        rows: Any = self._reader.matrix(columns, index) if self._short else self._reader.arrays(columns, index)
+        if not len(index):
             return np.empty(0)
         try:
-            probabilities = self._scorer(frame)
+            probabilities = (self._short.evaluate if self._short else self._whole)(rows)
         except ModelError:
             raise
         except Exception as error:  # a model of other people may raise anything on odd input
             raise InvalidFrame(f"the model cannot score these rows: {short(error)}") from error
         good = (probabilities >= 0) & (probabilities <= 1)  # False for NaN as well
         if not good.all():
-            problems = Problems(list(frame.index))
+            problems = Problems(index)
             problems.add_where(~good, None, probabilities.tolist(), "the model gives no probability within [0, 1]")
             problems.raise_if_any()
         return probabilities
@@ -128,25 +125,11 @@ class Model:
         }
 
     def _score_one(self, row: Mapping[str, Scalar]) -> float:
-        return float(self.predict(self.frame({name: [value] for name, value in row.items()}, [0]))[0])
+        return float(self.predict({name: [value] for name, value in row.items()}, [0])[0])
 
-
-@dataclass(frozen=True, eq=False)
-class _Scorer:
-    """The estimator's `predict_proba`, reduced to the column of class 1."""
-
-    estimator: Any
-    positive: int
-    takes_names: bool
-
-    def __call__(self, frame: pd.DataFrame) -> Probabilities:
-        rows: Any = frame if self.takes_names else frame.to_numpy()
-        answer = np.asarray(self.estimator.predict_proba(rows))
-        if answer.shape != (len(frame), 2):
-            raise ModelError(
-                f"predict_proba answers shape {answer.shape} instead of ({len(frame)}, 2) for {len(frame)} rows"
-            )
-        return answer[:, self.positive].astype(np.float64, copy=False)
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.features, self._short.readings if self._short else ())
 
 
 def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -> Model:
@@ -166,19 +149,20 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
         estimator, made_with = load_estimator(artifact.name, content, allow_pickle=allow_pickle)
         try:
             check_indices(estimator)
-            scorer = _make_scorer(estimator)  # that it is no classifier says more than what follows from it
+            positive = _place_of_goals(estimator)  # that it is no classifier says more than what follows from it
+            features = features_of(estimator, card)
             model = Model(
                 name=name,
                 digest=hashlib.sha256(content).hexdigest(),
-                features=features_of(estimator, card),
+                features=features,
                 card=card,
                 golden_row={},
                 golden_probability=math.nan,
                 sklearn_version=made_with or card.get("sklearn_version"),
                 loaded_at=datetime.now(UTC),
-                _scorer=scorer,
+                _whole=Whole(estimator, positive, [feature.name for feature in features]),
             )
-            return _tried(model)
+            return _shortened(_tried(model))
         except ModelError:
             raise
         except Exception as error:  # what was loaded may be anything that only looks like a classifier
@@ -199,17 +183,18 @@ def _read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _make_scorer(estimator: Any) -> _Scorer:
+def _place_of_goals(estimator: Any) -> int:
+    """Return which column of `predict_proba` is P(goal)."""
     if not callable(getattr(estimator, "predict_proba", None)):
         raise ModelError(f"the artifact holds a {type(estimator).__name__}, not a classifier with predict_proba")
     try:
-        classes = np.asarray(estimator.classes_).tolist()
+        classes: list[Any] = np.asarray(estimator.classes_).tolist()
     except AttributeError as error:
         raise ModelError("the classifier has no classes_: it was not fitted") from error
     if classes not in ([0, 1], [1, 0]):  # true and false are 1 and 0
         raise ModelError(f"the classes must be 0 (no goal) and 1 (goal), not {short(classes)}")
     _run_in_one_thread(estimator)
-    return _Scorer(estimator, classes.index(1), column_names(estimator) is not None)
+    return classes.index(1)
 
 
 def _run_in_one_thread(estimator: Any) -> None:
@@ -253,6 +238,15 @@ def _tried(model: Model) -> Model:
         for feature in model.features
     )
     return replace(model, features=features, golden_row=row, golden_probability=probability)
+
+
+def _shortened(model: Model) -> Model:
+    """Return the model with its short way, if it has one that gives what scikit-learn gives."""
+    try:
+        return replace(model, _short=shorten(model._whole, model.features, model.golden_row))
+    except NoShortWay as reason:
+        logger.info("%s is evaluated by scikit-learn as a whole: %s", model.id, reason)
+        return model
 
 
 def _golden_row(model: Model) -> dict[str, Scalar]:

@@ -14,6 +14,7 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 from waitress.wasyncore import loop
 
+from xgserve.dispatcher import Dispatcher
 from xgserve.errors import error_body, too_large
 from xgserve.settings import Settings
 
@@ -126,13 +127,11 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
     Raises:
         OSError: the address cannot be used.
     """
-    # one warning for each request that waits for a thread is no news under load
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = create_server(
         app,
+        _dispatcher=cast("Any", Dispatcher(settings.threads)),
         host=settings.host,
         port=settings.port,
-        threads=settings.threads,
         ident=None,
         max_request_body_size=settings.max_body_bytes + 1,
         channel_timeout=30,
@@ -156,8 +155,11 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
     """
     waitress: Any = server  # the stubs lack what is used here
     logger.info("serving on http://%s:%s", waitress.effective_host, waitress.effective_port)
+    dispatcher: Dispatcher = waitress.task_dispatcher
     while not stop.is_set():
-        loop(timeout=1.0, map=waitress._map, count=1)
+        late = dispatcher.late_in_s
+        loop(timeout=1.0 if late is None else late, map=waitress._map, count=1)
+        dispatcher.relieve()
     logger.info("stopping")
     waitress.del_channel()
     waitress.socket.close()
@@ -167,4 +169,5 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
         for channel in waitress.active_channels.values()
     ):
         loop(timeout=0.05, map=waitress._map, count=1)
+        dispatcher.relieve()
     waitress.task_dispatcher.shutdown()

@@ -1,15 +1,19 @@
 """Which columns an estimator wants, read from the estimator itself and from the card beside it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import cached_property
+from types import NoneType
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from xgserve.errors import ModelError, short
 
 UNKNOWN_CATEGORY = "a category that no model was trained on"
+
+REFUSED: Final = object()
 
 Scalar = str | int | float | bool | None
 
@@ -32,6 +36,34 @@ class Feature:
     def holds(self, *types: type) -> bool:
         """Return whether categories are known and all of them are exactly of these types."""
         return bool(self.categories) and all(type(category) in types for category in self.categories or ())
+
+    def takes_plainly(self, values: Iterable[Any]) -> bool:
+        """Return whether all values are of the right type, and known where they must be; False may need a closer look.
+
+        Numbers still have to be finite, and not null where that is not taken.
+        """
+        return self._plain_types.issuperset(map(type, values)) and (self._takes_all or self._known.issuperset(values))
+
+    @cached_property
+    def _plain_types(self) -> frozenset[type]:
+        if self.kind == "category" and (self.holds(str) or self.holds(bool)):
+            return frozenset({NoneType, *map(type, self.categories or ())})
+        return frozenset({NoneType, int, float, bool})
+
+    @cached_property
+    def _takes_all(self) -> bool:
+        # of numbers as categories, infinite ones are not taken
+        return self.kind == "number" or (self.nullable and self.takes_unknown and not self.holds(int, float))
+
+    @cached_property
+    def _known(self) -> frozenset[Scalar]:
+        return frozenset(self.categories or ())
+
+    @property
+    def levels(self) -> list[Any]:
+        """The known categories, an unknown one, null; `REFUSED` in place of what is not taken."""
+        unknown = self.unknown_category() if self.takes_unknown else REFUSED
+        return [*(self.categories or ()), unknown, self.null if self.nullable else REFUSED]
 
     def unknown_category(self) -> Scalar:
         """Return a value like the known categories that is none of them."""

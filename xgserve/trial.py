@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from xgserve import imports  # noqa: F401 - before the libraries
 from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 from xgserve.errors import ArtifactRefused, ModelError
 from xgserve.model import load_model
@@ -22,7 +23,9 @@ MAX_FILE_BYTES = 1 << 20
 
 def environment() -> str:
     """Return what a trial's outcome depends on besides the artifact: the versions of Python and the libraries."""
-    libraries = [f"{name} {version(name)}" for name in ("scikit-learn", "skops", "numpy", "pandas", "joblib")]
+    libraries = [
+        f"{name} {version(name)}" for name in ("scikit-learn", "skops", "numpy", "pandas", "joblib", "onnxruntime")
+    ]
     return ", ".join([f"python {platform.python_version()}", *libraries])
 
 

@@ -1,0 +1,156 @@
+"""kill -9 at any moment, of pings, of the service, of both: nothing is lost, and nothing is asked for twice."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from db.connection import open_writer
+from db.history_schema import MIGRATIONS
+from tests.conftest import Service, running_service
+from tests.promises import (
+    LENGTH_S,
+    Clock,
+    contents,
+    copies_of_the_sample,
+    environment,
+    is_sound,
+    make_client,
+    replayed,
+    start_script,
+    stored_predictions,
+    undisturbed,
+)
+from tests.serving_helpers import Process, process
+from xgserve.app import Service as App
+
+# Hundreds take some minutes: XG_TEST_KILLS=500 pytest tests/test_promise_kill.py -s --timeout=3000
+KILLS = int(os.environ.get("XG_TEST_KILLS", "12"))
+KILLS_A_GAME = 30
+PINGS_A_KILL = 4  # that one process has time for, about
+MODELS = ("xg-distance", "xg-default")
+
+
+def kill(popen: "subprocess.Popen[str]") -> None:
+    popen.kill()
+    popen.communicate()
+
+
+def until_it_pings(clock: Clock, popen: "subprocess.Popen[str]") -> None:
+    """Wait for the process's first reading of the feed, or somebody else's."""
+    before, give_up = clock.readings, time.monotonic() + 120
+    while clock.readings == before and popen.poll() is None:
+        assert time.monotonic() < give_up, "no ping in two minutes"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("journal", ["truncate", "wal"])
+def test_pings_killed_at_any_moment_lose_nothing_and_ask_for_nothing_twice(
+    tmp_path: Path, service: Service, journal: str
+) -> None:
+    chance, clock = random.Random(journal), Clock()
+    games = copies_of_the_sample(tmp_path / "games", -(-KILLS // 2 // KILLS_A_GAME))
+    database = tmp_path / "data" / "history.db"
+    with closing(open_writer(database, MIGRATIONS)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+    kills = 0
+    with replayed(tmp_path / "games", clock) as feed_url:
+        env = environment(tmp_path / "data", feed_url, service.url)
+        for number, game_id in enumerate(games):
+            left = (KILLS // 2 - kills) // (len(games) - number)
+            clock.tick = LENGTH_S / (left * PINGS_A_KILL)
+            service.client.download_registry_model("bundled", chance.choice(MODELS))
+            for _ in range(left // 2):
+                pair = [start_script(env, *[game_id] * 200) for _ in range(2)]
+                until_it_pings(clock, pair[0])
+                for popen in pair:
+                    time.sleep(chance.uniform(0, 0.12))
+                    kill(popen)
+                    kills += 1
+                assert is_sound(database)
+        clock.seconds, clock.tick = 100.0 * LENGTH_S, 0.0
+        client = make_client(tmp_path / "data", feed_url, service.url)
+        for model in MODELS:  # one of them may have answers that nobody stored
+            service.client.download_registry_model("bundled", model)
+            reports = {game_id: client.ping(game_id).report for game_id in games}
+    asked, stored = service.rows_scored(), stored_predictions(database)
+    expected = undisturbed(tmp_path / "games", tmp_path / "calm", games, service.url)
+    found = contents(database)
+    lost = len(expected["shots"] - found["shots"]) + len(expected["predictions"] - found["predictions"])
+    print(f"{kills} kills of pings ({journal}): {stored} predictions, {lost} lost, {asked - stored} asked twice")  # noqa: T201
+    assert is_sound(database)
+    assert (lost, asked) == (0, stored)
+    assert [report.pending for report in reports.values()] == [0] * len(games)
+    assert {table: found[table] for table in ("games", "shots", "power_plays", "corrections")} == {
+        table: expected[table] for table in ("games", "shots", "power_plays", "corrections")
+    }
+
+
+def test_a_ping_killed_between_the_answer_and_its_storing_is_completed_without_asking_again(tmp_path: Path) -> None:
+    victims: list[subprocess.Popen[str]] = []
+
+    class Killer:
+        """The service, which kills the ping that it has an answer for."""
+
+        def __init__(self, app: App) -> None:
+            self.app = app
+
+        def __call__(self, environ: dict[str, object], start_response: object) -> object:
+            answer = self.app(environ, start_response)
+            if environ["PATH_INFO"] == "/predict" and victims:
+                kill(victims.pop())
+            return answer
+
+    clock = Clock(LENGTH_S / 10)
+    (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
+    with replayed(tmp_path / "games", clock) as feed_url, running_service(tmp_path, Killer) as service:
+        client = make_client(tmp_path / "data", feed_url, service.url)
+        client.ping(game_id)
+        for _ in range(3):
+            clock.seconds += LENGTH_S / 5
+            popen = start_script(environment(tmp_path / "data", feed_url, service.url), game_id)
+            victims.append(popen)
+            assert popen.wait(30) == -signal.SIGKILL
+            clock.seconds += LENGTH_S / 20  # further shots, which were not part of the question
+        report = client.ping(game_id).report
+        assert (report.pending, len(report.shots)) == (0, service.rows_scored())
+
+
+def test_the_service_killed_with_and_without_the_ping(tmp_path: Path) -> None:
+    chance, clock = random.Random(3), Clock(tick=LENGTH_S / max(KILLS, 20))
+    kills = {"service": 0, "both": 0}
+    (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
+    database = tmp_path / "data" / "history.db"
+
+    def until_a_kill(service: Process, feed_url: str, what: str) -> None:
+        env = environment(tmp_path / "data", feed_url, service.url)
+        popen = start_script(env, "--timeout", 3, *[game_id] * 500)
+        until_it_pings(clock, popen)
+        time.sleep(chance.uniform(0, 0.2))
+        for victim in chance.sample([popen, service.popen], 2) if what == "both" else [service.popen]:
+            victim.kill()
+            time.sleep(chance.uniform(0, 0.02))
+        kills[what] += 1
+        _, stderr = popen.communicate(timeout=60)
+        assert "Traceback" not in stderr
+        assert is_sound(database)
+
+    port: dict[str, str] = {}
+    with replayed(tmp_path / "games", clock) as feed_url:
+        for number in range(max(2, KILLS // 6)):
+            with process(tmp_path, port) as service:
+                port["XG_SERVING_PORT"] = service.url.rpartition(":")[2]
+                until_a_kill(service, feed_url, ("service", "both")[number % 2])
+        with process(tmp_path, port) as service:
+            clock.seconds, clock.tick = 100.0 * LENGTH_S, 0.0
+            report = make_client(tmp_path / "data", feed_url, service.url).ping(game_id).report
+            expected = undisturbed(tmp_path / "games", tmp_path / "calm", [game_id], service.url)
+    print(f"kills: {kills}; {stored_predictions(database)} predictions of {len(report.shots)} shots")  # noqa: T201
+    assert contents(database) == expected
+    assert is_sound(database)
+    assert is_sound(tmp_path / "data" / "serving.db")

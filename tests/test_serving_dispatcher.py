@@ -1,0 +1,129 @@
+"""Threads that answer requests: one while all are short, others beside a long one, and none is ever left waiting."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from xgserve.dispatcher import PATIENCE_S, Dispatcher
+
+
+@dataclass
+class Request:
+    """A request that takes some time, or until it is told to end."""
+
+    seconds: float = 0.0
+    may_end: threading.Event | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+    thread: str = ""
+    cancelled: bool = False
+
+    def service(self) -> None:
+        self.thread = threading.current_thread().name
+        time.sleep(self.seconds)
+        if self.may_end:
+            self.may_end.wait(10)
+        self.done.set()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@contextmanager
+def dispatcher(threads: int) -> Iterator[Dispatcher]:
+    """A dispatcher and the loop that looks after it."""
+    made, stop = Dispatcher(threads), threading.Event()
+
+    def look_after() -> None:
+        while not stop.is_set():
+            late = made.late_in_s
+            time.sleep(0.001 if late is None else late)
+            made.relieve()
+
+    loop = threading.Thread(target=look_after)
+    loop.start()
+    try:
+        yield made
+    finally:
+        stop.set()
+        loop.join()
+        made.shutdown()
+
+
+def test_one_thread_answers_all_short_requests() -> None:
+    with dispatcher(4) as made:
+        requests = [Request() for _ in range(200)]
+        for request in requests:
+            made.add_task(request)
+            assert request.done.wait(5)
+    assert len({request.thread for request in requests}) <= 2  # whoever was idle first, and nobody else
+
+
+def test_a_long_request_delays_the_others_for_a_moment_only() -> None:
+    release = threading.Event()
+    with dispatcher(3) as made:
+        long = [Request(may_end=release), Request(may_end=release)]
+        for request in long:
+            made.add_task(request)
+        started = time.monotonic()
+        short = [Request() for _ in range(50)]
+        for request in short:
+            made.add_task(request)
+        assert all(request.done.wait(5) for request in short)
+        spent = time.monotonic() - started
+        assert not any(request.done.is_set() for request in long)
+        release.set()
+        assert all(request.done.wait(5) for request in long)
+    assert spent < 100 * PATIENCE_S
+
+
+def test_when_all_threads_are_busy_requests_wait_their_turn() -> None:
+    with dispatcher(2) as made:
+        requests = [Request(seconds=0.02) for _ in range(20)]
+        for request in requests:
+            made.add_task(request)
+        assert all(request.done.wait(5) for request in requests)
+    assert {request.thread for request in requests} == {"waitress-0", "waitress-1"}
+
+
+def test_nothing_is_left_behind_when_requests_come_from_many_threads() -> None:
+    with dispatcher(3) as made:
+        requests = [[Request() for _ in range(500)] for _ in range(4)]
+
+        def send(own: list[Request]) -> None:
+            for request in own:
+                made.add_task(request)
+
+        senders = [threading.Thread(target=send, args=(own,)) for own in requests]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        assert all(request.done.wait(5) for own in requests for request in own)
+
+
+@pytest.mark.parametrize("cancel", [True, False])
+def test_a_stop_lets_running_requests_end_and_cancels_the_rest(cancel: bool) -> None:
+    release = threading.Event()
+    made = Dispatcher(1)
+    running, waiting = Request(may_end=release), Request()
+    made.add_task(running)
+    made.add_task(waiting)
+    threading.Timer(0.1, release.set).start()
+    assert made.shutdown(cancel_pending=cancel) is cancel
+    assert (running.done.is_set(), waiting.done.is_set(), waiting.cancelled) == (True, False, cancel)
+
+
+def test_a_request_that_fails_takes_no_thread_with_it() -> None:
+    class Broken(Request):
+        def service(self) -> None:
+            raise ValueError("broken")
+
+    with dispatcher(1) as made:
+        made.add_task(Broken())
+        after = Request()
+        made.add_task(after)
+        assert after.done.wait(5)

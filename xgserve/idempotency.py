@@ -1,0 +1,50 @@
+"""`Idempotency-Key`: a request that is sent again gets the answer that it had, and nothing is scored a second time.
+
+After the IETF's draft of that header, but for one thing: a key counts together with the model and the body, so that the
+same key with another body is another request. The memory is bounded and dies with the process: after a restart of the
+service, or a thousand answers later, a request counts as new.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final
+
+MAX_ANSWERS: Final = 1000
+MAX_ANSWER_BYTES: Final = 32_768  # a larger one is given, but not kept
+
+
+class Answers:
+    """The latest answers to requests that came with a key. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, Future[bytes]] = {}  # the oldest first
+
+    def once(self, key: str, model_id: str, content: Any, answer: Callable[[], bytes]) -> bytes:
+        """Return what `answer` returns, or what it returned when the same was asked under this key; "" is no key.
+
+        Waits for an answer that another thread is still making. What `answer` raises is not remembered.
+        """
+        if not key:
+            return answer()
+        question = hashlib.sha256(json.dumps([key, model_id, content]).encode()).hexdigest()
+        mine: Future[bytes] = Future()
+        with self._lock:
+            known = self._known.setdefault(question, mine)
+            if len(self._known) > MAX_ANSWERS:
+                del self._known[next(iter(self._known))]
+        if known is not mine:
+            return known.result()
+        try:
+            mine.set_result(answer())
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            if mine.exception() or len(mine.result()) > MAX_ANSWER_BYTES:
+                with self._lock:
+                    self._known.pop(question, None)
+        return mine.result()
