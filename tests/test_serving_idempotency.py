@@ -86,7 +86,7 @@ def test_its_memory_is_bounded(service: Running, monkeypatch: pytest.MonkeyPatch
     for key in ("a1", "a2", "a3", "a3", "a2", "a1"):  # a1 has made room for a3
         ask(service, key)
     assert service.rows_scored() == 4 * 3
-    monkeypatch.setattr(idempotency, "MAX_ANSWER_BYTES", 10)
+    monkeypatch.setattr(idempotency, "MAX_BYTES", 10)
     for _ in range(2):
         ask(service, "large")
     assert service.rows_scored() == 6 * 3

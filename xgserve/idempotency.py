@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 MAX_ANSWERS: Final = 1000
-MAX_ANSWER_BYTES: Final = 32_768  # a larger one is given, but not kept
+MAX_BYTES: Final = 32_000_000  # of all answers that are kept
 
 
 class Answers:
@@ -21,7 +21,9 @@ class Answers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[str, Future[bytes]] = {}  # the oldest first
+        self._making: dict[str, Future[bytes]] = {}
+        self._known: dict[str, bytes] = {}  # the oldest first
+        self._bytes = 0
 
     def once(self, key: str, model_id: str, content: Any, answer: Callable[[], bytes]) -> bytes:
         """Return what `answer` returns, or what it returned when the same was asked under this key; "" is no key.
@@ -33,18 +35,25 @@ class Answers:
         question = hashlib.sha256(json.dumps([key, model_id, content]).encode()).hexdigest()
         mine: Future[bytes] = Future()
         with self._lock:
-            known = self._known.setdefault(question, mine)
-            if len(self._known) > MAX_ANSWERS:
-                del self._known[next(iter(self._known))]
-        if known is not mine:
-            return known.result()
+            if question in self._known:
+                return self._known[question]
+            making = self._making.setdefault(question, mine)
+        if making is not mine:
+            return making.result()
         try:
             mine.set_result(answer())
         except BaseException as error:
             mine.set_exception(error)
             raise
         finally:
-            if mine.exception() or len(mine.result()) > MAX_ANSWER_BYTES:
-                with self._lock:
-                    self._known.pop(question, None)
+            with self._lock:
+                del self._making[question]
+                if not mine.exception():
+                    self._keep(question, mine.result())
         return mine.result()
+
+    def _keep(self, question: str, answer: bytes) -> None:
+        self._known[question] = answer
+        self._bytes += len(answer)
+        while len(self._known) > MAX_ANSWERS or self._bytes > MAX_BYTES:
+            self._bytes -= len(self._known.pop(next(iter(self._known))))
