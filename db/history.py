@@ -1,13 +1,15 @@
 """history.db: games, their shots with features, what each model said of them, and what the league corrected."""
 
-import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from db.connection import is_there, open_writer, reading, transaction
 from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
@@ -37,7 +39,7 @@ class GameRow:
     problems: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots it goes twice as fast from one process to another
 class ShotRow:
     """A row of `shots`, as one answer of the feed tells it."""
 
@@ -67,6 +69,27 @@ class PowerPlayRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """What one model answered for all shots of a game that it had not scored; none is an answer too."""
+
+    model: str
+    population: str
+    predictions: Sequence[tuple[int, float, Mapping[str, Any]]]  # event id, probability, inputs
+    fingerprint: str | None = None  # of all that the game's rows were made of; see `History.confirm`
+
+
+@dataclass(frozen=True, slots=True)
+class GameUpdate:
+    """One answer of the feed as rows, with the scores of what was new in it, if there are any yet."""
+
+    game: GameRow
+    shots: Sequence[ShotRow]
+    power_plays: Sequence[PowerPlayRow] = ()
+    unreadable: Collection[int] | None = ()  # events in it that nobody can tell what they are; None: they may be any
+    scores: Scores | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Correction:
     """One change that the league made to a shot we had stored."""
 
@@ -78,10 +101,11 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a feed's answer changed in the history."""
+    """What an update changed in the history."""
 
-    new: tuple[int, ...]  # event ids not seen before, in the feed's order
-    corrections: tuple[Correction, ...]
+    new: tuple[int, ...] = ()  # event ids not seen before, in the feed's order
+    corrections: tuple[Correction, ...] = ()
+    scored: int = 0  # new predictions
     has_new_problems: bool = False  # whether the game has problems, and other ones than before
 
 
@@ -104,7 +128,12 @@ class StoredGame:
     power_plays: tuple[PowerPlayRow, ...]
 
 
+_GAME_COLUMNS: Final = tuple(field.name for field in fields(GameRow))
 _SHOT_COLUMNS: Final = tuple(field.name for field in fields(ShotRow))
+_of_shot: Final = attrgetter(*_SHOT_COLUMNS)
+_FEATURES: Final = _SHOT_COLUMNS.index("features")
+_NEW_SHOT: Final = ("game_id", "first_seen_at", *_SHOT_COLUMNS)
+_INSERT_SHOT: Final = f"INSERT INTO shots ({', '.join(_NEW_SHOT)}) VALUES ({', '.join('?' * len(_NEW_SHOT))})"  # noqa: S608
 
 
 class History:
@@ -123,90 +152,48 @@ class History:
         shots: Sequence[ShotRow],
         power_plays: Sequence[PowerPlayRow] = (),
         unreadable: Collection[int] | None = (),
+        scores: Scores | None = None,
     ) -> Recorded:
-        """Store one whole answer of the feed, comparing it with what is there, in one transaction.
+        """`record_all` of one game."""
+        return self.record_all([GameUpdate(game, shots, power_plays, unreadable, scores)])[0]
+
+    def record_all(self, updates: Iterable[GameUpdate]) -> list[Recorded]:
+        """Store whole answers of the feed, comparing each with what is there, all in one transaction.
 
         New shots are added wherever they stand; a shot that left the feed is marked retracted, and restored when it
-        returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. Predictions
-        are never touched. What is known of the `unreadable` events stays as it is: they are in the feed, but nobody
-        can tell what they are. None means that these may be any.
+        returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. What is known
+        of unreadable events stays as it is. A shot that a model has already scored keeps its first prediction.
         """
         now = _now()
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
-            row = connection.execute("SELECT problems FROM games WHERE game_id = ?", (game.game_id,)).fetchone()
-            has_new_problems = game.problems is not None and (row is None or row["problems"] != game.problems)
-            _upsert(connection, "games", {**asdict(game), "pinged_at": now}, key=("game_id",))
-            rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game.game_id,))
-            stored = {row["event_id"]: row for row in rows}
-            corrections: list[Correction] = []
-            changed_sides = False
-            for shot in shots:
-                before = stored.get(shot.event_id)
-                values = _shot_values(shot)
-                changes, found = _compare(connection, game.game_id, before, values, now) if before else ({}, [])
-                if before is None:
-                    values |= {"game_id": game.game_id, "first_seen_at": now}
-                    _upsert(connection, "shots", values, key=("game_id", "event_id"))
-                elif changes:
-                    changes |= {"game_id": game.game_id, "event_id": shot.event_id}
-                    _update_shot(connection, changes)
-                corrections += found
-                changed_sides = changed_sides or "is_home" in changes
-            present = {shot.event_id for shot in shots}.union(stored if unreadable is None else unreadable)
-            for event_id, row in stored.items():
-                if event_id not in present and row["retracted_at"] is None:
-                    _update_shot(connection, {"game_id": game.game_id, "event_id": event_id, "retracted_at": now})
-                    corrections.append(Correction(event_id, "retracted", row["outcome"], None))
-            connection.executemany(
-                "INSERT INTO corrections (game_id, event_id, what, before, after, corrected_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                [(game.game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
-            )
-            _store_power_plays(connection, game.game_id, power_plays)
-            if corrections or changed_sides:
-                _sum_up(connection, game.game_id)
-        new = tuple(shot.event_id for shot in shots if shot.event_id not in stored)
-        return Recorded(new, tuple(corrections), has_new_problems=has_new_problems)
+            return [_record(connection, update, now) for update in updates]
 
-    def unscored(self, game_id: int, model: str, population: str) -> list[tuple[int, dict[str, Any], str | None]]:
-        """Shots in the feed that this model has not scored: event id, features, and what the feed still owes."""
-        rows = self._read(
-            """
-            SELECT event_id, features, missing FROM shots s
-            WHERE game_id = :game AND retracted_at IS NULL
-                AND (:population <> 'on-goal' OR outcome <> 'missed-shot')
-                AND NOT EXISTS (
-                    SELECT 1 FROM predictions p
-                    WHERE p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = :model
-                )
-            ORDER BY position
-            """,
-            {"game": game_id, "model": model, "population": population},
-        )
-        return [(row["event_id"], json.loads(row["features"]), row["missing"]) for row in rows]
+    def scored(self, game_ids: Iterable[int], model: str) -> dict[int, set[int]]:
+        """The event ids that a model has scored, of each of the games."""
+        with self._reading() as connection:
+            return {
+                game_id: {row["event_id"] for row in connection.execute(_SCORED, (game_id, model))}
+                if connection
+                else set()
+                for game_id in game_ids
+            }
 
-    def store_predictions(
-        self,
-        game_id: int,
-        model: str,
-        population: str,
-        predictions: Iterable[tuple[int, float, Mapping[str, Any]]],
-    ) -> int:
-        """Store (event id, probability, inputs) of one answer and make `model` the game's; the number of new rows.
+    def confirm(self, game_id: int, fingerprint: str) -> bool:
+        """Note a ping that found what the last complete one did: the same answer, read by the same code and model.
 
-        A shot that this model has already scored keeps its first prediction.
+        False, and nothing is noted, if the game's fingerprint is another one.
         """
-        now = _now()
+        if not self._path.exists():
+            return False
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
-            connection.execute("INSERT INTO models VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (model, population, now))
-            stored = connection.executemany(
-                "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(game_id, event, model, p, _json(inputs), now) for event, p, inputs in predictions],
-            ).rowcount
-            connection.execute("UPDATE games SET model = ? WHERE game_id = ?", (model, game_id))
-            if stored > 0:
-                _sum_up(connection, game_id)
-        return max(stored, 0)
+            values = (_now(), game_id, fingerprint)
+            noted = connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ? AND fingerprint = ?", values)
+            return noted.rowcount > 0
+
+    def fingerprints(self) -> dict[str, int]:
+        """Those of all games whose last ping was complete, each with the game's id."""
+        rows = self._read("SELECT fingerprint, game_id FROM games WHERE fingerprint IS NOT NULL")
+        return {row["fingerprint"]: row["game_id"] for row in rows}
 
     def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
         """All that is stored of a game under a model, by default that of its last complete ping.
@@ -278,8 +265,10 @@ class History:
         """The models that have scored shots: `model`, `population`, `games` and `shots` each, the latest used first."""
         return self._read(
             """
-            SELECT model, population, count(DISTINCT game_id) AS games, sum(shots) AS shots
-            FROM game_totals JOIN models USING (model) GROUP BY model ORDER BY first_used_at DESC
+            SELECT model, population, games, shots FROM (
+                SELECT model, count(*) AS games, sum(shots) AS shots
+                FROM (SELECT model, sum(shots) AS shots FROM game_totals GROUP BY game_id, model) GROUP BY model
+            ) JOIN models USING (model) ORDER BY first_used_at DESC
             """
         )
 
@@ -323,7 +312,18 @@ class History:
 
     def seasons(self) -> list[int]:
         """The seasons that the stored games are of, the latest first."""
-        return [row["season"] for row in self._read("SELECT DISTINCT season FROM games ORDER BY season DESC")]
+        # from one to the next, since DISTINCT would look at every game
+        rows = self._read(
+            """
+            WITH RECURSIVE found (season) AS (
+                SELECT max(season) FROM games
+                UNION ALL
+                SELECT (SELECT max(season) FROM games WHERE season < found.season) FROM found WHERE season IS NOT NULL
+            )
+            SELECT season FROM found WHERE season IS NOT NULL
+            """
+        )
+        return [row["season"] for row in rows]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -340,9 +340,10 @@ class History:
 
 
 _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
+_SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
-        OR EXISTS (SELECT 1 FROM predictions p WHERE p.game_id = g.game_id AND p.model = m.model)
+        OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = g.game_id)
     WHERE g.game_id = ? ORDER BY m.first_used_at
 """
 _SHOTS_OF_GAME: Final = """
@@ -363,6 +364,70 @@ def _search(text: str) -> tuple[str, dict[str, str]]:
         for name in words
     ]
     return (f"WHERE {' AND '.join(found)}" if found else ""), words
+
+
+def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Recorded:
+    game_id, scores = update.game.game_id, update.scores
+    has_new_problems = _has_new_problems(connection, update.game)
+    _store_game(connection, update, now)
+    rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game_id,))
+    stored = {row["event_id"]: row for row in rows}
+    new: dict[int, tuple[Any, ...]] = {}
+    corrections: list[Correction] = []
+    changed_sides = False
+    for shot in update.shots:
+        values = _shot_values(shot)
+        before = stored.get(shot.event_id)
+        if before is None:
+            new[shot.event_id] = (game_id, now, *values)
+            continue
+        changes, found = _compare(connection, game_id, before, dict(zip(_SHOT_COLUMNS, values, strict=True)), now)
+        if changes:
+            _update_shot(connection, changes | {"game_id": game_id, "event_id": shot.event_id})
+        corrections += found
+        changed_sides = changed_sides or "is_home" in changes
+    connection.executemany(_INSERT_SHOT, new.values())
+    present = {shot.event_id for shot in update.shots}
+    present |= stored.keys() if update.unreadable is None else set(update.unreadable)
+    for event_id, row in stored.items():
+        if event_id not in present and row["retracted_at"] is None:
+            _update_shot(connection, {"game_id": game_id, "event_id": event_id, "retracted_at": now})
+            corrections.append(Correction(event_id, "retracted", row["outcome"], None))
+    connection.executemany(
+        "INSERT INTO corrections (game_id, event_id, what, before, after, corrected_at) VALUES (?, ?, ?, ?, ?, ?)",
+        [(game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
+    )
+    _store_power_plays(connection, game_id, update.power_plays)
+    scored = _store_predictions(connection, game_id, scores, now) if scores else 0
+    if corrections or changed_sides or scored:
+        _sum_up(connection, game_id)
+    return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
+
+
+def _has_new_problems(connection: sqlite3.Connection, game: GameRow) -> bool:
+    row = connection.execute("SELECT problems FROM games WHERE game_id = ?", (game.game_id,)).fetchone()
+    return game.problems is not None and (row is None or row["problems"] != game.problems)
+
+
+def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) -> None:
+    values = {column: getattr(update.game, column) for column in _GAME_COLUMNS}
+    scores = update.scores
+    values |= {"pinged_at": now, "fingerprint": scores.fingerprint if scores else None}
+    if scores:
+        models = "INSERT INTO models VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        connection.execute(models, (scores.model, scores.population, now))
+        values["model"] = scores.model
+    _upsert(connection, "games", values, key=("game_id",))
+
+
+def _store_predictions(connection: sqlite3.Connection, game_id: int, scores: Scores, now: str) -> int:
+    if not scores.predictions:
+        return 0
+    connection.execute("INSERT INTO game_models VALUES (?, ?) ON CONFLICT DO NOTHING", (game_id, scores.model))
+    return connection.executemany(
+        "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(game_id, event, scores.model, p, _json(inputs), now) for event, p, inputs in scores.predictions],
+    ).rowcount
 
 
 def _sum_up(connection: sqlite3.Connection, game_id: int) -> None:
@@ -398,8 +463,8 @@ def _compare(
         scored = connection.execute(
             "SELECT inputs FROM predictions WHERE game_id = ? AND event_id = ?", (game_id, event_id)
         ).fetchall()
-        features = json.loads(after["features"])
-        differs = any(not _agrees(json.loads(row["inputs"]), features) for row in scored)
+        features = msgspec.json.decode(after["features"])
+        differs = any(not _agrees(msgspec.json.decode(row["inputs"]), features) for row in scored)
         if differs:
             corrections.append(Correction(event_id, "amended", before["features"], after["features"]))
         if differs != (before["amended_at"] is not None):
@@ -411,8 +476,10 @@ def _agrees(inputs: Mapping[str, Any], features: Mapping[str, Any]) -> bool:
     return all(features.get(name) == value for name, value in inputs.items())
 
 
-def _shot_values(shot: ShotRow) -> dict[str, Any]:
-    return {column: getattr(shot, column) for column in _SHOT_COLUMNS} | {"features": _json(shot.features)}
+def _shot_values(shot: ShotRow) -> list[Any]:
+    values = list(_of_shot(shot))
+    values[_FEATURES] = _json(shot.features)
+    return values
 
 
 def _upsert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any], key: Sequence[str]) -> None:
@@ -433,7 +500,7 @@ def _update_shot(connection: sqlite3.Connection, values: Mapping[str, Any]) -> N
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return msgspec.json.encode(value).decode()
 
 
 def _now() -> str:

@@ -141,7 +141,10 @@ MIGRATIONS: Final = (
     """,
     f"""
     ALTER TABLE games ADD COLUMN problems TEXT;  -- what of the feed's latest answer could not be read
+    -- Of the feed's answer, the code that read it and the model, once all of it was scored; NULL while it is not.
+    ALTER TABLE games ADD COLUMN fingerprint TEXT;
     CREATE INDEX games_by_start ON games (start_time);
+    CREATE INDEX games_by_season ON games (season);
     ALTER TABLE shots ADD COLUMN shooter_id INTEGER;  -- the league's: two players of one team may share a name
     ALTER TABLE shots ADD COLUMN goalie_id INTEGER;
 
@@ -152,6 +155,14 @@ MIGRATIONS: Final = (
         is_home INTEGER NOT NULL CHECK (is_home IN (0, 1)),
         PRIMARY KEY (game_id, start_s)
     ) STRICT, WITHOUT ROWID;
+
+    -- The models that have scored a shot of a game: to gather them from the predictions takes longer with every model.
+    CREATE TABLE game_models (
+        game_id INTEGER NOT NULL REFERENCES games (game_id),
+        model TEXT NOT NULL REFERENCES models (model),
+        PRIMARY KEY (game_id, model)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO game_models SELECT DISTINCT game_id, model FROM predictions;
 
     -- Sums of a game's scored shots, by team and by probability: step n holds what lies between two of
     -- PROBABILITY_STEPS. Kept in step with each change of the game, so that a look at all games costs as much as there
@@ -202,7 +213,7 @@ MIGRATIONS: Final = (
     FROM shots s
     JOIN games g USING (game_id)
     LEFT JOIN models m ON m.model = g.model
-        OR EXISTS (SELECT 1 FROM predictions o WHERE o.game_id = s.game_id AND o.model = m.model)
+        OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = s.game_id)
     LEFT JOIN predictions p ON p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = m.model
     WHERE m.population IS NOT 'on-goal' OR s.outcome <> 'missed-shot';
 

@@ -1,5 +1,7 @@
 """serving.db: the prediction service's log, and which model was active when."""
 
+import logging
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,6 +37,10 @@ MIGRATIONS: Final = (
         source TEXT NOT NULL CHECK (source IN ('bundled', 'cache', 'registry')),
         request_id TEXT  -- of the request that asked for it; its log rows have the same
     ) STRICT;
+    """,
+    """
+    CREATE INDEX logs_by_time ON logs (at);
+    CREATE INDEX logs_of_trouble ON logs (id) WHERE level >= 30;  -- warnings are few, and what is looked for
     """,
 )
 
@@ -142,15 +148,27 @@ def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
 
     if query.min_level > 0:
         only("level >= :level", level=query.min_level)
-    only("id > :since" if isinstance(query.since, int) else "at >= :since", since=query.since)
-    only("id < :before" if isinstance(query.before, int) else "at < :before", before=query.before)
+    if query.min_level >= logging.WARNING:
+        only("level >= 30")  # as the index has it
+    # "+" keeps SQLite from sorting what the index on times gives: along the ids the page is full long before
+    only("id > :since" if isinstance(query.since, int) else "+at >= :since", since=query.since)
+    only("id < :before" if isinstance(query.before, int) else "+at < :before", before=query.before)
     only("request_id = :request_id", request_id=query.request_id)
     only("instr(lower(message || coalesce(exception, '')), lower(:text)) > 0", text=query.text)
     # the conditions are the literals above; what callers send only ever goes into `values`
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     with reading(path, MIGRATIONS) as connection:
-        found = connection.execute(f"SELECT * FROM logs {where} ORDER BY id DESC LIMIT :limit", values)  # noqa: S608
+        logs = "logs"
+        if isinstance(query.since, str) and _are_few(connection, query.since, query.limit):
+            # the page cannot be full, and only the index on times knows where to stop
+            logs, where = "logs INDEXED BY logs_by_time", where.replace("+at >= ", "at >= ")
+        found = connection.execute(f"SELECT * FROM {logs} {where} ORDER BY id DESC LIMIT :limit", values)  # noqa: S608
         return [dict(row) for row in found]
+
+
+def _are_few(connection: sqlite3.Connection, since: str, limit: int) -> bool:
+    young = "SELECT count(*) FROM (SELECT 1 FROM logs WHERE at >= ? LIMIT ?)"
+    return int(connection.execute(young, (since, limit)).fetchone()[0]) < limit
 
 
 def check(path: Path) -> None:

@@ -1,25 +1,32 @@
 """The game client: finds what is new in a game, has it scored once, and stores it."""
 
+import hashlib
+import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
-from db.history import Correction, GameRow, History, PowerPlayRow, ShotRow
+from db.history import Correction, GameUpdate, History, Recorded, Scores
+from livegame.definition import definition
 from livegame.exceptions import LiveGameError
-from livegame.features import FEATURES, shot_features
 from livegame.feed import Feed, valid_game_id
 from livegame.lock import game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
 from livegame.plays import Game
-from livegame.question import Questions
-from livegame.report import GameReport, game_report
+from livegame.question import Questions, Rows
+from livegame.rows import GameRows, game_rows
 from livegame.settings import Settings
-from livegame.situations import power_plays
 from xgserve.client import ModelChanged, ServingClient
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from livegame.report import GameReport
 
 logger = logging.getLogger("livegame.client")
 
@@ -27,21 +34,34 @@ LOCK_TIMEOUT_S: Final = 20.0
 _SWAPS_FOLLOWED: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ping:
     """What one ping found and did."""
 
-    report: GameReport
-    new_shots: pd.DataFrame  # the rows of `report.shots` that this ping saw for the first time
+    game_id: int
+    new: tuple[int, ...]  # event ids that this ping saw for the first time, in the feed's order
     corrections: tuple[Correction, ...]
     scored: int  # shots that the service was asked for, and answered
+    _history: History = field(repr=False)
     problems: tuple[str, ...] = ()  # what of the feed's answer could not be read
     has_new_problems: bool = False  # whether there are problems, and other ones than at the last ping
 
     @property
     def changed(self) -> bool:
         """Whether the history holds more, or other, shots and predictions than before."""
-        return bool(len(self.new_shots) or self.corrections or self.scored)
+        return bool(self.new or self.corrections or self.scored)
+
+    @cached_property
+    def report(self) -> "GameReport":
+        """What the history says of the game, read when it is first asked for."""
+        report = _report(self._history, self.game_id)
+        assert report is not None, "the game was recorded"  # noqa: S101
+        return report
+
+    @property
+    def new_shots(self) -> "pd.DataFrame":
+        """The rows of `report.shots` that this ping saw for the first time."""
+        return self.report.shots[self.report.shots["event_id"].isin(self.new)]
 
 
 class GameClient:
@@ -86,129 +106,143 @@ class GameClient:
         """
         number = valid_game_id(game_id)
         with game_lock(self._data_dir, number, LOCK_TIMEOUT_S) as file:
-            return self._take(self._feed.game(number), Questions(file))
+            answer = self._feed.answer(number)
+
+            def rows() -> GameRows:
+                return game_rows(self._feed.read_game(number, answer), answer.digest)
+
+            try:
+                model = self._ask_model()
+            except BaseException:
+                self._record([rows()])  # the shots wait, where everybody sees them
+                raise
+            if self._history.confirm(number, self._fingerprint(answer.digest, model)):
+                return Ping(number, (), (), 0, self._history)
+            return self._take_one(rows(), Questions(file), model)
 
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S) as file:
-            return self._take(game, Questions(file))
+            return self._take_one(game_rows(game), Questions(file))
 
-    def report(self, game_id: int, model: str | None = None) -> GameReport | None:
+    def take_all(self, games: Sequence[GameRows], timeout_s: float) -> list[Ping]:
+        """Do with many recorded games what `take` does with one: one request to the service, one transaction.
+
+        `timeout_s` is how long each game's lock is waited for. Raises the same errors as `take`.
+        """
+        with ExitStack() as locks:
+            for rows in sorted(games, key=lambda rows: rows.game.game_id):
+                locks.enter_context(game_lock(self._data_dir, rows.game.game_id, timeout_s))
+            return self._take(games)
+
+    def taken(self) -> Callable[[str], int | None]:
+        """Tells of an answer's digest which game's last complete ping took that answer, if any did.
+
+        It goes by this code and the model that is active now. Raises `ServingError` and `DatabaseError`.
+        """
+        model, known = self._ask_model(), self._history.fingerprints()
+        return lambda digest: known.get(self._fingerprint(digest, model))
+
+    def report(self, game_id: int, model: str | None = None) -> "GameReport | None":
         """What the history says of a game, without asking anybody else; None if it was never pinged.
 
         `model` is the one to report on, if it has scored the game; by default that of the last complete ping.
         """
-        return game_report(self._history, game_id, model)
+        return _report(self._history, game_id, model)
 
-    def _take(self, game: Game, questions: Questions) -> Ping:
-        recorded = self._history.record(
-            _game_row(game), _shot_rows(game), _power_play_rows(game), unreadable=game.unreadable
+    def _take_one(self, rows: GameRows, questions: Questions, model: ModelInputs | None = None) -> Ping:
+        ping = self._take([rows], model, questions)[0]
+        while questions.left_some:  # only what an earlier ping had asked for is stored by now
+            rest = self._take([rows], None, questions)[0]
+            corrections = ping.corrections + rest.corrections
+            ping = replace(ping, corrections=corrections, scored=ping.scored + rest.scored)
+        return ping
+
+    def _take(
+        self, games: Sequence[GameRows], model: ModelInputs | None = None, questions: Questions | None = None
+    ) -> list[Ping]:
+        try:
+            scores = self._score(games, model, questions)
+        except BaseException:
+            self._record(games)
+            raise
+        pings = self._record(games, scores)
+        if questions is not None:
+            questions.close()
+        return pings
+
+    def _record(self, games: Sequence[GameRows], scores: Sequence[Scores] = ()) -> list[Ping]:
+        updates = [
+            GameUpdate(rows.game, rows.shots, rows.power_plays, rows.unreadable, answer)
+            for rows, answer in zip_longest(games, scores)
+        ]
+        return [
+            self._ping_of(rows, recorded)
+            for rows, recorded in zip(games, self._history.record_all(updates), strict=True)
+        ]
+
+    def _ping_of(self, rows: GameRows, recorded: Recorded) -> Ping:
+        game_id, has_new_problems = rows.game.game_id, recorded.has_new_problems
+        if has_new_problems:  # once, not with every ping
+            logger.warning("game %d, in the feed's answer: %s", game_id, rows.game.problems)
+        return Ping(
+            game_id,
+            recorded.new,
+            recorded.corrections,
+            recorded.scored,
+            self._history,
+            rows.problems,
+            has_new_problems,
         )
-        if recorded.has_new_problems:  # once, not with every ping
-            logger.warning("game %d, in the feed's answer: %s", game.game_id, "; ".join(game.problems))
-        scored = self._score(game, questions)
-        report = game_report(self._history, game.game_id)
-        assert report is not None, "the game was recorded above"  # noqa: S101
-        new = report.shots[report.shots["event_id"].isin(recorded.new)]
-        return Ping(report, new, recorded.corrections, scored, game.problems, recorded.has_new_problems)
 
-    def _score(self, game: Game, questions: Questions) -> int:
-        scored = 0
+    def _score(self, games: Sequence[GameRows], model: ModelInputs | None, questions: Questions | None) -> list[Scores]:
+        """What the active model says of shots that it has not scored, asked for in one request.
+
+        These are all such shots; or, of one game with an open question, those that it asks for.
+        """
         for _ in range(_SWAPS_FOLLOWED):
-            model = ModelInputs.of(self._serving.model(), self._feature_map)
-            waiting = self._history.unscored(game.game_id, model.model_id, model.population)
-            ready = {
-                event_id: inputs
-                for event_id, features, missing in waiting
-                if (missing is None or game.is_over) and (inputs := model.inputs(features)) is not None
-            }
-            if not ready:
-                self._history.store_predictions(game.game_id, model.model_id, model.population, ())
-                return scored
-            question = questions.next(model.model_id, ready)
+            model = model or self._ask_model()
+            scored = self._history.scored((rows.game.game_id for rows in games), model.model_id)
+            ready: list[Rows] = [model.waiting(rows, scored[rows.game.game_id]) for rows in games]
+            key = None
+            if questions is not None:
+                key, ready[0] = questions.next(model.model_id, ready[0])
+            asked = [model.row(inputs) for shots in ready for inputs in shots.values()]
             try:
-                # refused unless this very model is still loaded: no row is scored for a model that has it already
-                prediction = self._serving.predict(
-                    model.frame(question.rows), if_match=model.model_id, idempotency_key=question.key
-                )
+                probabilities = iter(self._predict(model, asked, key))
             except ModelChanged:
+                model = None
                 continue
-            rows = zip(question.rows.items(), prediction.probabilities, strict=True)
-            scored += self._history.store_predictions(
-                game.game_id,
-                prediction.model_id,
-                model.population,
-                ((event_id, float(p), inputs) for (event_id, inputs), p in rows),
-            )
-            questions.close(model.model_id)
-            if len(question.rows) == len(ready):
-                return scored
+            is_all = questions is None or not questions.left_some
+            return [
+                Scores(
+                    model.model_id,
+                    model.population,
+                    [(event_id, next(probabilities), inputs) for event_id, inputs in shots.items()],
+                    self._fingerprint(rows.digest, model) if rows.digest and not rows.problems and is_all else None,
+                )
+                for rows, shots in zip(games, ready, strict=True)
+            ]
         raise LiveGameError(
-            f"the service's model changed {_SWAPS_FOLLOWED} times while the game was being scored; ping again"
+            f"the service's model changed {_SWAPS_FOLLOWED} times while games were being scored; try again"
         )
 
+    def _predict(self, model: ModelInputs, rows: list[list[Any]], key: str | None) -> list[float]:
+        if not rows:
+            return []
+        # refused unless this very model is still loaded: no row is scored for a model that has it already
+        return self._serving.predict_rows(list(model.columns), rows, if_match=model.model_id, idempotency_key=key)[0]
 
-def _game_row(game: Game) -> GameRow:
-    return GameRow(
-        game_id=game.game_id,
-        season=game.season,
-        game_type=game.game_type,
-        start_time=game.start_time,
-        home_id=game.home.team_id,
-        home_abbrev=game.home.abbrev,
-        home_name=game.home.name,
-        home_score=game.home.score,
-        away_id=game.away.team_id,
-        away_abbrev=game.away.abbrev,
-        away_name=game.away.name,
-        away_score=game.away.score,
-        state=game.state,
-        period=game.period,
-        period_type=game.period_type,
-        seconds_left=game.seconds_left,
-        in_intermission=game.in_intermission,
-        problems="; ".join(game.problems) or None,
-    )
+    def _ask_model(self) -> ModelInputs:
+        return ModelInputs.of(self._serving.model(), self._feature_map)
+
+    def _fingerprint(self, digest: str, model: ModelInputs) -> str:
+        """Of everything that the stored rows and predictions of a game are made of."""
+        parts = (digest, definition(), model.model_id, sorted(self._feature_map.items()))
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _shot_rows(game: Game) -> list[ShotRow]:
-    shots = {shot.event_id: shot for shot in game.shots}
-    frame = shot_features(game)
-    rows = []
-    for position, (event_id, values) in enumerate(zip(frame.index.tolist(), frame.to_dict("records"), strict=True)):
-        shot = shots[event_id]
-        rows.append(
-            ShotRow(
-                event_id=event_id,
-                position=position,
-                period=shot.period,
-                seconds=shot.seconds,
-                is_home=values["is_home"] == 1,
-                shooter=_name(game, shot.shooter_id),
-                goalie=_name(game, shot.goalie_id),
-                outcome=shot.kind,
-                penalty_shot=shot.is_penalty_shot,
-                empty_net=values["empty_net"] == 1,
-                features={f.name: _plain(values[f.name], f.kind) for f in FEATURES},
-                missing=", ".join(shot.missing) or None,
-                shooter_id=shot.shooter_id,
-                goalie_id=shot.goalie_id,
-            )
-        )
-    return rows
+def _report(history: History, game_id: int, model: str | None = None) -> "GameReport | None":
+    from livegame.report import game_report  # brings pandas, half a second that a quiet ping from cron does not need
 
-
-def _power_play_rows(game: Game) -> list[PowerPlayRow]:
-    return [PowerPlayRow(stretch.start, stretch.end, stretch.is_home) for stretch in power_plays(game)]
-
-
-def _name(game: Game, player_id: int | None) -> str | None:
-    player = game.players.get(player_id or 0)
-    return player.name if player else None
-
-
-def _plain(value: Any, kind: str) -> float | int | str | None:
-    """A value that JSON can hold and SQLite's JSON functions read back: no NaN, whole numbers as such."""
-    if pd.isna(value):
-        return None
-    return int(value) if kind == "number" and float(value).is_integer() else value
+    return game_report(history, game_id, model)

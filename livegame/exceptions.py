@@ -27,3 +27,7 @@ class FeedMalformed(FeedError):
 
 class GameBusy(LiveGameError):
     """Another ping of the same game has been at work for longer than we wait."""
+
+    def __init__(self, game_id: int, waited_s: float) -> None:
+        super().__init__(f"game {game_id} has been pinged by another process for {waited_s:g} s; try again in a moment")
+        self.game_id = game_id

@@ -1,16 +1,12 @@
-"""Plays to the feature frame: the one definition of every feature, for training, live pings and backfill.
+"""Plays to features: the one definition of every feature, for training, live pings and backfill.
 
 A shot's features depend on the plays before it in the feed's order and on nothing after, so that they are the same
 live and after the game. All coordinates are turned so that the shooting team attacks the net at x = 89.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-
-import numpy as np
-import pandas as pd
 
 from livegame.plays import Game, Play, Shot
 from livegame.rink import Directions, angle_to_net, distance_to_net, signed_angle_to_net
@@ -131,52 +127,13 @@ FEATURES: Final = (
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 
 
-def shot_features(game: Game) -> pd.DataFrame:
-    """Features of every unblocked attempt in regulation and overtime.
+def feature_rows(game: Game) -> list[tuple[Shot, tuple[Any, ...]]]:
+    """Features of every unblocked attempt in regulation and overtime, in the feed's order.
 
     Returns:
-        One row a shot in the feed's order, indexed by `event_id`; the columns are `FEATURE_NAMES`. A number that the
-        feed does not tell is NaN, a category None.
+        Each shot with its values in the order of `FEATURES`. A number that the feed does not tell is NaN, a category
+        None. A shot of a team that is not playing has no features, and is none.
     """
-    rows = _rows(game)
-    return _frame(
-        [values for _, values in rows],
-        pd.Index([event_id for event_id, _ in rows], name="event_id", dtype="int64"),
-    )
-
-
-def training_frame(games: Iterable[Game]) -> pd.DataFrame:
-    """`shot_features` of many games below each other, and what is needed to train on them.
-
-    Returns:
-        One row a shot, indexed by a plain range: `game_id`, `season`, `event_id`, `kind` and `is_goal` (0/1), then
-        the feature columns.
-    """
-    labels: list[tuple[int, int, int, str, int]] = []
-    rows: list[tuple[Any, ...]] = []
-    for game in games:
-        kinds = {shot.event_id: shot.kind for shot in game.shots}
-        for event_id, values in _rows(game):
-            kind = kinds[event_id]
-            labels.append((game.game_id, game.season, event_id, kind, int(kind == "goal")))
-            rows.append(values)
-    names = ("game_id", "season", "event_id", "kind", "is_goal")
-    front = pd.DataFrame.from_records(labels, columns=names)
-    return pd.concat([front, _frame(rows, front.index)], axis=1)
-
-
-def _frame(rows: list[tuple[Any, ...]], index: pd.Index) -> pd.DataFrame:
-    columns = zip(*rows, strict=True) if rows else [()] * len(FEATURES)
-    types: dict[str, Any] = {"number": np.float64, "category": object}
-    data = {
-        # as a Series of its own, since a DataFrame would turn text into another type, and None into NaN with it
-        f.name: pd.Series(np.array(values, dtype=types[f.kind]), index, dtype=types[f.kind])
-        for f, values in zip(FEATURES, columns, strict=True)
-    }
-    return pd.DataFrame(data, index=index)
-
-
-def _rows(game: Game) -> list[tuple[int, tuple[Any, ...]]]:
     rows = []
     directions, power_play = Directions(), PowerPlayClock()
     goals = {game.home.team_id: 0, game.away.team_id: 0}
@@ -191,12 +148,27 @@ def _rows(game: Game) -> list[tuple[int, tuple[Any, ...]]]:
             is_home = play.team_id == game.home.team_id
             if play.x is not None:
                 directions.witness(play.period, play.home_defends, shooter_is_home=is_home, x=play.x)
-            rows.append((play.event_id, _features(play, previous, directions, power_play, goals, is_home=is_home)))
+            rows.append((play, _features(play, previous, directions, power_play, goals, is_home=is_home)))
             if play.is_goal:
                 goals[play.team_id] += 1
         if play.kind in CONTEXT_KINDS:
             previous = play
     return rows
+
+
+def stored_features(values: tuple[Any, ...]) -> dict[str, float | int | str | None]:
+    """One of `feature_rows` by name, as JSON can hold it and SQLite's JSON functions read it back.
+
+    What is not known is None, and whole numbers are `int`.
+    """
+    return {
+        name: value if type(value) is not float else int(value) if value.is_integer() else _known(value)
+        for name, value in zip(FEATURE_NAMES, values, strict=True)
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _features(
@@ -241,18 +213,18 @@ def _features(
         prev_y * math.copysign(1, y) if not math.isnan(y) else math.nan,
         prev_seconds,
         prev_distance,
-        same_team,
-        rebound,
+        int(same_team),
+        int(rebound),
         turn,
         prev_distance / max(prev_seconds, 1) if previous else math.nan,
         power_play.seconds(shot.game_seconds, is_home=is_home),
         situation.friendly_skaters if situation else math.nan,
         situation.opposing_skaters if situation else math.nan,
         _strength(shot, situation),
-        situation.empty_net if situation else math.nan,
-        situation.extra_attacker if situation else math.nan,
+        int(situation.empty_net) if situation else math.nan,
+        int(situation.extra_attacker) if situation else math.nan,
         own - other,
-        is_home,
+        int(is_home),
     )
 
 

@@ -1,11 +1,12 @@
 """HTTP to the NHL: one game's play-by-play, one day's games."""
 
+import hashlib
 import http.client
 import io
-import json
 import logging
 import re
 import time
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +18,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry
 
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
+from livegame.json_bytes import read_json
 from livegame.plays import Day, Game, parse_day, parse_game
 
 logger = logging.getLogger("livegame.feed")
@@ -29,7 +31,6 @@ REDIRECTS: Final = 3
 MAX_BYTES: Final = 20_000_000
 _GAME_ID: Final = re.compile(r"(19|20)\d\d\d\d\d{4}")
 _CHUNK: Final = 65_536
-_LONG_NUMBER: Final = 20  # digits
 
 
 def valid_game_id(text: str | int) -> int:
@@ -44,6 +45,33 @@ def valid_game_id(text: str | int) -> int:
             " regular season, 03 playoffs) and a number, as in 2021020329"
         )
     return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the feed sent, unread."""
+
+    what: str  # in words
+    body: bytes
+
+    @property
+    def digest(self) -> str:
+        """The same for the same bytes."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    def json(self) -> Any:
+        """Read it.
+
+        Raises:
+            FeedMalformed: it is not JSON.
+        """
+        try:
+            return read_json(self.body)
+        except (ValueError, RecursionError) as error:
+            kind = "HTML" if self.body.lstrip()[:1] == b"<" else "half a document or none"
+            raise FeedMalformed(
+                f"the feed answered {self.what} with {kind} instead of JSON; try again later"
+            ) from error
 
 
 class Feed:
@@ -67,7 +95,7 @@ class Feed:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(max_retries=retry))
         self._session.headers["Accept"] = "application/json"
-        self._last: dict[str, tuple[str, Any]] = {}  # path -> ETag, answer
+        self._last: dict[str, tuple[str, Answer]] = {}  # path -> ETag, answer
 
     def game(self, game_id: str | int) -> Game:
         """One game's whole play-by-play, as it stands now.
@@ -79,9 +107,21 @@ class Feed:
             FeedMalformed: an answer that is not this game.
         """
         number = valid_game_id(game_id)
-        game = parse_game(self.read(f"/v1/gamecenter/{number}/play-by-play", f"game {number}"))
-        if game.game_id != number:
-            raise FeedMalformed(f"asked for game {number}, the feed answered with game {game.game_id}")
+        return self.read_game(number, self.answer(number))
+
+    def answer(self, game_id: int) -> Answer:
+        """What `game` reads, unread. Raises the same errors but `FeedMalformed`."""
+        return self._fetch(f"/v1/gamecenter/{game_id}/play-by-play", f"game {game_id}")
+
+    def read_game(self, game_id: int, answer: Answer) -> Game:
+        """Read what `answer` returned.
+
+        Raises:
+            FeedMalformed: it is not this game.
+        """
+        game = parse_game(self._json(answer))
+        if game.game_id != game_id:
+            raise FeedMalformed(f"asked for game {game_id}, the feed answered with game {game.game_id}")
         return game
 
     def day(self, day: date | None = None) -> Day:
@@ -94,10 +134,20 @@ class Feed:
 
     def read(self, path: str, what: str) -> Any:
         """The answer to any path as it comes; `what` names it in messages. Raises the same errors as `game`."""
+        return self._json(self._fetch(path, what))
+
+    def _json(self, answer: Answer) -> Any:
+        try:
+            return answer.json()
+        except FeedMalformed:
+            self._last = {}  # or the server would say for ever that it is not modified
+            raise
+
+    def _fetch(self, path: str, what: str) -> Answer:
         etag, last = self._last.get(path, (None, None))
         try:
             with self._get(self._base_url + path, {"If-None-Match": etag} if etag else {}) as response:
-                if response.status_code == requests.codes.not_modified and etag:
+                if response.status_code == requests.codes.not_modified and last:
                     return last
                 if response.status_code == requests.codes.not_found:
                     raise GameNotFound(f"the feed knows no such thing as {what}; check the number")
@@ -109,11 +159,7 @@ class Feed:
                 f"no whole answer from {self._base_url} for {what} ({type(error).__name__}); check the network and"
                 " XG_FEED_URL"
             ) from error
-        try:
-            answer = _json(body)
-        except (ValueError, RecursionError) as error:
-            kind = "HTML" if body.lstrip()[:1] == b"<" else "half a document or none"
-            raise FeedMalformed(f"the feed answered {what} with {kind} instead of JSON; try again later") from error
+        answer = Answer(what, body)
         if "ETag" in response.headers:
             self._last = {path: (response.headers["ETag"], answer)}  # one game is watched at a time
         return answer
@@ -161,21 +207,6 @@ def _body(response: requests.Response, what: str) -> bytes:
         if len(body) > MAX_BYTES:
             raise FeedMalformed(f"the feed's answer for {what} is larger than {MAX_BYTES // 1_000_000} MB")
     return bytes(body)
-
-
-def _json(body: bytes) -> Any:
-    """Parse JSON in any encoding that it may have, and in the one that it is sent in by mistake."""
-    try:
-        text = body.decode(json.detect_encoding(body))
-    except UnicodeDecodeError:
-        logger.warning("an answer of the feed is not in UTF-8; taken as Latin-1")
-        text = body.decode("latin-1")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # a number of more digits than Python reads
-        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _LONG_NUMBER else float(digits))
 
 
 # --- a deadline for whole answers, since the timeout of `requests` begins anew with every byte ------------------------

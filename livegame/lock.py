@@ -35,8 +35,6 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float) -> Iterator[IO[str
                 break
             except BlockingIOError:
                 if time.monotonic() >= give_up:
-                    raise GameBusy(
-                        f"game {game_id} has been pinged by another process for {timeout_s:g} s; try again in a moment"
-                    ) from None
+                    raise GameBusy(game_id, timeout_s) from None
                 time.sleep(_POLL_S)
         yield file

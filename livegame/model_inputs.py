@@ -1,15 +1,14 @@
 """Which of our features a model gets under which names: models of other people call them otherwise."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from livegame.exceptions import LiveGameError
 from livegame.features import FEATURE_NAMES
+from livegame.rows import GameRows
 
 
 class UnknownFeatures(LiveGameError):
@@ -71,15 +70,23 @@ class ModelInputs:
         required = frozenset(feature["name"] for feature in model["features"] if not feature["nullable"])
         return cls(model["id"], model.get("population") or "unblocked", columns, required)
 
+    def waiting(self, rows: GameRows, scored: Container[int]) -> dict[int, dict[str, Any]]:
+        """By event id the inputs of the shots that the model can score now and has not scored."""
+        return {
+            shot.event_id: inputs
+            for shot in rows.shots
+            if shot.event_id not in scored
+            and (shot.missing is None or rows.is_over)
+            and (self.population != "on-goal" or shot.outcome != "missed-shot")
+            and (inputs := self.inputs(shot.features)) is not None
+        }
+
     def inputs(self, features: Mapping[str, Any]) -> dict[str, Any] | None:
         """The features of ours that the model gets for one shot; None if one that it needs is missing."""
         if any(features.get(self.columns[name]) is None for name in self.required):
             return None
-        return {ours: features.get(ours) for ours in self.columns.values()}
+        return dict(zip(self.columns.values(), map(features.get, self.columns.values()), strict=True))
 
-    def frame(self, shots: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
-        """One row a shot, indexed by event id, under the model's own column names."""
-        return pd.DataFrame(
-            {name: [inputs[ours] for inputs in shots.values()] for name, ours in self.columns.items()},
-            index=pd.Index(list(shots), dtype="int64"),
-        )
+    def row(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """What `inputs` returned, in the order of the model's columns."""
+        return list(map(inputs.__getitem__, self.columns.values()))

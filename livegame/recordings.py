@@ -1,17 +1,21 @@
 """Recorded games: raw answers of either feed on disk, and the bundled sample in our own compact form."""
 
 import gzip
+import hashlib
 import json
+import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from livegame.exceptions import FeedMalformed
+from livegame.json_bytes import read_json
 from livegame.plays import Game, GameState, Play, Player, Shot, Team, parse_game
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 _COLUMNS: Final = tuple(field.name for field in fields(Shot))
 _PLAY_COLUMNS: Final = tuple(field.name for field in fields(Play))
 _NO_HEADER: Final = ("plays", "players", "problems", "unreadable")
@@ -31,6 +35,46 @@ def find_recordings(folder: Path) -> dict[int, Path]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recorded game as it lies on disk, to be handed around unread."""
+
+    name: str  # where it lies
+    content: bytes  # a raw answer of either feed or our own compact form, gzipped or not
+    disk_bytes: int  # what it takes where it lies
+
+    @property
+    def digest(self) -> str:
+        """The same for the same content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def game(self) -> Game:
+        """Read it.
+
+        Raises:
+            FeedMalformed: it is not a recorded game; the message says where it lies.
+        """
+        try:
+            is_gzip = self.content.startswith(_GZIP_MAGIC)
+            raw = read_json(gzip.decompress(self.content) if is_gzip else self.content)
+            return load_compact(raw) if isinstance(raw, dict) and "columns" in raw else parse_game(raw)
+        except (OSError, EOFError, ValueError, zlib.error, FeedMalformed) as error:
+            raise FeedMalformed(f"{self.name} is not a recorded game: {error}") from error
+
+
+def load_recording(path: Path) -> Recording:
+    """Take a file that `find_recordings` found off the disk.
+
+    Raises:
+        FeedMalformed: it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FeedMalformed(f"{path} cannot be read: {error.strerror}") from error
+    return Recording(str(path), content, len(content))
+
+
 @cache
 def read_recording(path: Path) -> Game:
     """Read one file that `find_recordings` found.
@@ -38,12 +82,7 @@ def read_recording(path: Path) -> Game:
     Raises:
         FeedMalformed: it is not a recorded game.
     """
-    content = path.read_bytes()
-    try:
-        raw = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
-    except (OSError, EOFError, ValueError) as error:
-        raise FeedMalformed(f"{path} is not a recorded game: {error}") from error
-    return load_compact(raw) if "columns" in raw else parse_game(raw)
+    return load_recording(path).game()
 
 
 def dump_compact(game: Game) -> str:

@@ -16,12 +16,15 @@ from typing import Any, Final
 
 from livegame.exceptions import FeedMalformed, GameNotFound
 from livegame.plays import Game, GameState, game_state, parse_game
+from livegame.recordings import Recording, load_recording
 
 PAUSE_S = 0.5  # between two requests
 COUNTED_GAME_TYPES: Final = (2, 3)  # regular season and playoffs
 _COMPLETE: Final = "complete"  # empty file in a downloaded season's folder, put there last
 _SEASON_FILE: Final = re.compile(r"(\d{4})-(\d\d)\.jsonl\.xz")
 _SEASON_FOLDER: Final = re.compile(r"\d{8}")
+
+SEASON_FILES: Final = "*.jsonl.xz"
 
 Fetch = Callable[[str, str], Any]  # path, what it is in words -> the feed's JSON answer
 
@@ -44,26 +47,34 @@ def read_season(path: Path) -> Iterator[Game]:
     Raises:
         FeedMalformed: a file does not hold a recorded game; the message names it.
     """
-    for where, content in _contents(path):
-        try:
-            game = parse_game(json.loads(content))
-        except (ValueError, FeedMalformed) as error:
-            raise FeedMalformed(f"{where} is not a recorded game: {error}") from error
-        if game.state is GameState.FINAL and game.game_type in COUNTED_GAME_TYPES:
+    for recording in season_recordings(path):
+        game = recording.game()
+        if is_counted(game):
             yield game
 
 
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+def season_recordings(path: Path) -> Iterator[Recording]:
+    """All recorded games of a season that `find_seasons` found, unread.
+
+    Raises:
+        FeedMalformed: a file cannot be read; the message names it.
+    """
     try:
         if path.is_dir():
-            for file in sorted(path.glob("*.json.gz")):
-                yield str(file), gzip.decompress(file.read_bytes())
+            yield from map(load_recording, sorted(path.glob("*.json.gz")))
         else:
-            with lzma.open(path) as lines:
+            with path.open("rb") as file, lzma.open(file) as lines:
+                read = 0
                 for number, line in enumerate(lines, start=1):
-                    yield f"{path}, line {number}", line
+                    yield Recording(f"{path}, line {number}", line, file.tell() - read)
+                    read = file.tell()
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise FeedMalformed(f"{path} cannot be read: {error}; fetch it again") from error
+
+
+def is_counted(game: Game) -> bool:
+    """Whether it is a finished game of the regular season or the playoffs: the rest of a season is not used."""
+    return game.state is GameState.FINAL and game.game_type in COUNTED_GAME_TYPES
 
 
 def download_season(season: int, folder: Path, fetch: Fetch, *, report: Callable[[str], None] = print) -> Path:

@@ -38,9 +38,13 @@ class PowerPlayClock:
     def __init__(self) -> None:
         self.is_home: bool | None = None  # who is on the power play: True home, False away, None nobody
         self.since = 0
+        self._code: str | None = None
 
     def advance(self, play: Play) -> None:
         """Take note of the next play."""
+        if play.situation == self._code:
+            return
+        self._code = play.situation
         home = situation_of(play.situation, is_home=True)
         if home is None:
             return

@@ -1,42 +1,137 @@
-"""Take recorded games (raw answers of either feed, `.json` or `.json.gz`) into the history and have them scored.
+"""Take recorded games into the history and have them scored: raw answers of either feed, one by one or whole seasons.
 
-Games that are there already are compared with the recording, as a ping would; nothing is scored twice.
+    python -m scripts.backfill recordings/seasons
+    python -m scripts.backfill 2022-23.jsonl.xz --cluster tcp://10.0.0.5:8786
+
+A path is a `.json` or `.json.gz` file named after its game, a season's `.jsonl.xz`, or a folder of such. Games that are
+there already are compared with the recording, as a ping would; those that the active model has scored from the very
+same recording are passed over. Ctrl-C ends it after the games in hand; the next run goes on from there.
+
+Exit codes: 0 every game is in, 1 some are not, 2 usage, 4 prediction service, 5 database, 130 interrupted.
 """
 
 import argparse
+import logging
+import signal
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
+from types import FrameType
+from typing import Final
 
 from db.connection import DatabaseError
+from livegame.backfill import Backfill, Progress, find_sources
 from livegame.client import GameClient
-from livegame.exceptions import LiveGameError
-from livegame.recordings import find_recordings, read_recording
+from livegame.exceptions import FeedError, LiveGameError
 from livegame.settings import Settings, SettingsError
+from livegame.workers import WorkersUnavailable, open_workers
 from xgserve.client import ServingError
+
+INTERRUPTED: Final = 130
+LINE_EVERY_S: Final = 10  # where lines cannot be written over
+
+
+class Stop:
+    """Ctrl-C, or a request to end, that waits for the games in hand; a second one does not."""
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._want)
+
+    def _want(self, _signal: int, _frame: FrameType | None) -> None:
+        if self.is_wanted:
+            raise KeyboardInterrupt
+        self.is_wanted = True
+
+
+class ProgressLine:
+    """One line that is written over, or one from time to time where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._begun = self._last = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        """Show how far it is and how long the rest will take."""
+        now = time.monotonic()
+        if self._is_terminal:
+            print(f"\r\x1b[K{self._text(progress, now)}", end="", file=sys.stderr, flush=True)
+        elif now - self._last >= LINE_EVERY_S:
+            self._last = now
+            print(self._text(progress, now), file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        print(f"\r\x1b[K{text}" if self._is_terminal else text, file=sys.stderr, flush=True)
+
+    def _text(self, progress: Progress, now: float) -> str:
+        elapsed = now - self._begun
+        worked = progress.done_bytes - progress.passed_bytes
+        left = (progress.total_bytes - progress.done_bytes) * elapsed / worked if worked else 0
+        return (
+            f"{progress.done_bytes / progress.total_bytes:4.0%}  {summary(progress)},"
+            f" {progress.taken / elapsed:.0f} games a second, {int(left) // 60}:{int(left) % 60:02d} left"
+        )
+
+
+class ProblemsOnLines(logging.Handler):
+    """Says what the packages log, such as what of a recording could not be read, without breaking the line."""
+
+    def __init__(self, line: ProgressLine) -> None:
+        super().__init__()
+        self._line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        self._line.say(record.getMessage())
+
+
+def summary(progress: Progress) -> str:
+    """What was done, in words."""
+    words = [f"{progress.taken:,} games taken", f"{progress.scored:,} shots scored"]
+    words += [f"{progress.passed:,} were complete"] if progress.passed else []
+    words += [f"{progress.failed:,} failed"] if progress.failed else []
+    return ", ".join(words)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when every game went in, 1 when some did not."""
-    parser = argparse.ArgumentParser(prog="backfill", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", help="default: XG_RECORDINGS")
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="backfill", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", type=Path, nargs="*", help="default: the folder XG_RECORDINGS")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="read games on this Dask cluster, not here")
     options = parser.parse_args(arguments)
+    line = ProgressLine()
+    logging.getLogger("livegame").addHandler(ProblemsOnLines(line))
     try:
         settings = Settings.from_env()
+        sources = find_sources(options.path or [settings.recordings])
         client = GameClient.from_settings(settings)
-    except (SettingsError, LiveGameError) as error:
+        return _run(client, sources, options.cluster, line)
+    except (SettingsError, FeedError, WorkersUnavailable) as error:
         parser.error(str(error))
-    recordings = find_recordings(options.folder or settings.recordings)
-    failed = 0
-    for number, (game_id, path) in enumerate(sorted(recordings.items()), start=1):
-        counter = f"{number}/{len(recordings)} {game_id}"
-        try:
-            ping = client.take(read_recording(path))
-        except (LiveGameError, ServingError, DatabaseError) as error:
-            failed += 1
-            print(f"{counter}: {error}", file=sys.stderr, flush=True)
-        else:
-            print(f"{counter} {ping.report.title}: {len(ping.report.shots)} shots, {ping.scored} scored", flush=True)
-    return 1 if failed else 0
+    except (ServingError, LiveGameError) as error:
+        line.say(f"backfill: {error}")
+        return 4
+    except DatabaseError as error:
+        line.say(f"backfill: {error}")
+        return 5
+
+
+def _run(client: GameClient, sources: list[Path], cluster: str | None, line: ProgressLine) -> int:
+    stop = Stop()
+    progress = Progress(0)
+    with open_workers(cluster) as workers, closing(Backfill(client, workers, line.say).run(sources)) as steps:
+        for progress in steps:
+            line.show(progress)
+            if stop.is_wanted:
+                line.say(f"interrupted: {summary(progress)}; run it again to go on")
+                return INTERRUPTED
+    line.say(summary(progress))
+    return 1 if progress.failed else 0
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from livegame.exceptions import LiveGameError
-from livegame.features import shot_features, training_frame
+from livegame.frames import shot_features, training_frame
 from livegame.plays import Game, parse_game
 from livegame.settings import Settings, SettingsError
 from training.card import ArtifactUnusable, load

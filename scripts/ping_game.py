@@ -12,16 +12,18 @@ import json
 import logging
 import signal
 import sys
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from db.connection import DatabaseError
 from livegame.client import GameClient, Ping
 from livegame.exceptions import FeedError, GameBusy, InvalidGameId, LiveGameError
 from livegame.feed import Feed, valid_game_id
 from livegame.plays import GameState
-from livegame.report import TeamTotals
 from livegame.settings import Settings, SettingsError
 from xgserve.client import ServingError
+
+if TYPE_CHECKING:
+    from livegame.report import TeamTotals
 
 TIMEOUT_S: Final = 55  # cron's shortest interval is a minute
 
@@ -105,13 +107,13 @@ def _complain(error: Exception, subject: str = "") -> int:
 def _warn(ping: Ping) -> None:
     first, others = ping.problems[0], len(ping.problems) - 1
     more = f" (and {others} more)" if others else ""
-    print(f"ping_game: game {ping.report.game_id}: {first}{more}", file=sys.stderr, flush=True)
+    print(f"ping_game: game {ping.game_id}: {first}{more}", file=sys.stderr, flush=True)
 
 
 def _as_line(ping: Ping) -> str:
     report = ping.report
     teams = ", ".join(f"{team.abbrev} {team.xg:.2f} xG ({team.goals})" for team in (report.away, report.home))
-    notes = [f"{len(ping.new_shots)} new shots", f"{ping.scored} scored"]
+    notes = [f"{len(ping.new)} new shots", f"{ping.scored} scored"]
     notes += [f"{report.pending} pending"] if report.pending else []
     notes += [f"{len(ping.corrections)} corrections"] if ping.corrections else []
     return f"{report.game_id} {report.title}: {report.status}: {teams}; {', '.join(notes)}"
@@ -120,7 +122,7 @@ def _as_line(ping: Ping) -> str:
 def _as_json(ping: Ping) -> str:
     report = ping.report
 
-    def team(totals: TeamTotals) -> dict[str, object]:
+    def team(totals: "TeamTotals") -> dict[str, object]:
         return {"team": totals.abbrev, "xg": totals.xg, "goals": totals.goals, "difference": totals.difference}
 
     return json.dumps(
@@ -130,7 +132,7 @@ def _as_json(ping: Ping) -> str:
             "model": report.model,
             "away": team(report.away),
             "home": team(report.home),
-            "new_shots": ping.new_shots["event_id"].tolist(),
+            "new_shots": list(ping.new),
             "scored": ping.scored,
             "pending": report.pending,
             "corrections": [{"event_id": c.event_id, "what": c.what} for c in ping.corrections],

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.register and len(names) != 1:
         parser.error("--register takes one model: name it with --model")
     try:
-        frame = load_frame(Settings.from_env(), options.season, _report)
+        frame = load_frame(Settings.from_env(), options.season, _report, options.cluster)
         frame = of_population(frame, options.population)
         for name in names:
             folder = options.out / name / options.version
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=BUNDLED, metavar="FOLDER", help="default: the bundled models")
     parser.add_argument("--version", default="1.0.0", help="default: 1.0.0")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="make the features on this Dask cluster, not here")
     parser.add_argument("--register", type=_target, metavar="WORKSPACE/NAME", help="also log the model to Comet")
     return parser
 

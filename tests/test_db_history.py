@@ -1,6 +1,7 @@
 """The history's rules: identity, corrections, what counts, and sums that never mix models."""
 
 import math
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from db.connection import DatabaseError, open_writer
-from db.history import GameRow, History, PowerPlayRow, Recorded, ShotRow, StoredGame
+from db.history import GameRow, History, PowerPlayRow, Recorded, Scores, ShotRow, StoredGame
 from db.history_schema import MIGRATIONS, PROBABILITY_STEPS
 
 MODEL, OTHER = "bundled/a:1@sha256:000000000000", "bundled/b:1@sha256:111111111111"
@@ -28,15 +29,41 @@ def shot(event_id: int, outcome: str = "shot-on-goal", *, is_home: bool = True, 
     )  # fmt: skip
 
 
+class TwoStepHistory(History):
+    """Scores what was recorded before, without a new answer of the feed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._last: dict[int, tuple[GameRow, Sequence[ShotRow]]] = {}
+
+    def record(self, game: GameRow, shots: Sequence[ShotRow], *more: Any, **named: Any) -> Recorded:
+        self._last[game.game_id] = (game, shots)
+        return super().record(game, shots, *more, **named)
+
+    def score(
+        self,
+        predictions: list[tuple[int, float, Any]],
+        model: str = MODEL,
+        population: str = "unblocked",
+        game_id: int = GAME.game_id,
+    ) -> int:
+        return self.record(*self._last[game_id], scores=Scores(model, population, predictions)).scored
+
+    def unscored(self, model: str) -> list[ShotRow]:
+        game, shots = self._last[GAME.game_id]
+        scored = self.scored([game.game_id], model)[game.game_id]
+        return [shot for shot in shots if shot.event_id not in scored]
+
+
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path / "history.db")
+def history(tmp_path: Path) -> TwoStepHistory:
+    return TwoStepHistory(tmp_path / "history.db")
 
 
-def score(history: History, model: str = MODEL, population: str = "unblocked", p: float = 0.25) -> list[int]:
-    waiting = history.unscored(GAME.game_id, model, population)
-    history.store_predictions(GAME.game_id, model, population, [(e, p, features) for e, features, _ in waiting])
-    return [event_id for event_id, _, _ in waiting]
+def score(history: TwoStepHistory, model: str = MODEL, p: float = 0.25) -> list[int]:
+    waiting = history.unscored(model)
+    history.score([(shot.event_id, p, shot.features) for shot in waiting], model)
+    return [shot.event_id for shot in waiting]
 
 
 def by_team(history: History, model: str | None = MODEL) -> dict[str, dict[str, Any]]:
@@ -49,7 +76,7 @@ def stored(history: History, model: str | None = MODEL) -> StoredGame:
     return found
 
 
-def test_new_shots_are_found_by_identity_wherever_they_stand(history: History) -> None:
+def test_new_shots_are_found_by_identity_wherever_they_stand(history: TwoStepHistory) -> None:
     assert history.record(GAME, [shot(900), shot(12, position=1)]) == Recorded((900, 12), ())
     assert score(history) == [900, 12]
     # a lower number, in front: new all the same
@@ -57,24 +84,24 @@ def test_new_shots_are_found_by_identity_wherever_they_stand(history: History) -
     assert score(history) == [5]
 
 
-def test_a_second_look_at_the_same_feed_changes_nothing(history: History) -> None:
+def test_a_second_look_at_the_same_feed_changes_nothing(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     score(history)
     assert history.record(GAME, [shot(1), shot(2)]) == Recorded((), ())
     assert score(history) == []
 
 
-def test_a_shot_is_scored_once_for_each_model_and_keeps_its_first_probability(history: History) -> None:
+def test_a_shot_is_scored_once_for_each_model_and_keeps_its_first_probability(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1)])
     assert score(history, MODEL, p=0.25) == [1]
     assert score(history, OTHER, p=0.5) == [1]
     assert score(history, MODEL) == []
-    assert history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.9, {})]) == 0
+    assert history.score([(1, 0.9, {})]) == 0
     assert by_team(history, MODEL)["CAR"]["xg"] == 0.25
     assert by_team(history, OTHER)["CAR"]["xg"] == 0.5
 
 
-def test_sums_stand_beside_goals_of_the_same_shots(history: History) -> None:
+def test_sums_stand_beside_goals_of_the_same_shots(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1, "goal"), shot(2), shot(3, "missed-shot", is_home=False)])
     score(history)
     totals = by_team(history)
@@ -82,7 +109,7 @@ def test_sums_stand_beside_goals_of_the_same_shots(history: History) -> None:
     assert (totals["WSH"]["xg"], totals["WSH"]["goals"], totals["WSH"]["shots"]) == (0.25, 0, 1)
 
 
-def test_a_retracted_shot_leaves_the_sums_and_comes_back(history: History) -> None:
+def test_a_retracted_shot_leaves_the_sums_and_comes_back(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1, "goal"), shot(2)])
     score(history)
     assert [c.what for c in history.record(GAME, [shot(2)]).corrections] == ["retracted"]
@@ -94,13 +121,13 @@ def test_a_retracted_shot_leaves_the_sums_and_comes_back(history: History) -> No
     assert [row["what"] for row in stored(history).corrections] == ["restored", "retracted"]
 
 
-def test_a_retracted_shot_is_not_scored(history: History) -> None:
+def test_a_retracted_shot_is_not_scored(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     history.record(GAME, [shot(2)])
     assert score(history) == [2]
 
 
-def test_a_goal_taken_back_keeps_its_prediction(history: History) -> None:
+def test_a_goal_taken_back_keeps_its_prediction(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1, "goal")])
     score(history)
     recorded = history.record(GAME, [shot(1, "shot-on-goal")])
@@ -109,7 +136,7 @@ def test_a_goal_taken_back_keeps_its_prediction(history: History) -> None:
     assert score(history) == []
 
 
-def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(history: History) -> None:
+def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1)])
     score(history)
     moved = shot(1, features={"distance": 30})
@@ -124,25 +151,25 @@ def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(histor
     assert stored(history).shots[0]["status"] == "scored"
 
 
-def test_only_inputs_of_a_prediction_amend(history: History) -> None:
+def test_only_inputs_of_a_prediction_amend(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
-    history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.25, {"distance": 20})])
+    history.score([(1, 0.25, {"distance": 20})])
     recorded = history.record(GAME, [shot(1, features={"speed": 3}), shot(2, features={"distance": 30})])
     assert recorded.corrections == ()  # not an input of 1's prediction; 2 was never scored
 
 
-def test_pending_shots_are_counted_even_before_any_model(history: History) -> None:
+def test_pending_shots_are_counted_even_before_any_model(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2, is_home=False, missing="coordinates")])
     assert {team: (row["pending"], row["xg"]) for team, row in by_team(history, None).items()} == {
         "CAR": (1, 0.0), "WSH": (1, 0.0),
     }  # fmt: skip
-    history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.25, {})])
+    history.score([(1, 0.25, {})])
     assert {team: (row["pending"], row["xg"]) for team, row in by_team(history).items()} == {
         "CAR": (0, 0.25), "WSH": (1, 0.0),
     }  # fmt: skip
 
 
-def test_empty_net_and_penalty_shots_are_summed_apart(history: History) -> None:
+def test_empty_net_and_penalty_shots_are_summed_apart(history: TwoStepHistory) -> None:
     history.record(
         GAME,
         [shot(1, "goal", empty_net=True, features={"strength_state": "5v6"}),
@@ -154,13 +181,13 @@ def test_empty_net_and_penalty_shots_are_summed_apart(history: History) -> None:
     assert (row["goals"], row["goals_5v5"], row["goals_empty_net"], row["goals_penalty_shots"]) == (2, 1, 1, 0)
 
 
-def test_a_model_of_shots_on_goal_is_not_asked_for_misses(history: History) -> None:
+def test_misses_do_not_wait_for_a_model_of_shots_on_goal(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2, "missed-shot"), shot(3, "goal")])
-    assert score(history, OTHER, "on-goal") == [1, 3]
+    history.score([(1, 0.25, {}), (3, 0.25, {})], OTHER, "on-goal")
     assert (by_team(history, OTHER)["CAR"]["shots"], by_team(history, OTHER)["CAR"]["pending"]) == (2, 0)
 
 
-def test_the_running_sum_is_each_teams_own_and_leaves_retracted_shots_out(history: History) -> None:
+def test_the_running_sum_is_each_teams_own_and_leaves_retracted_shots_out(history: TwoStepHistory) -> None:
     shots = [shot(1), shot(2, is_home=False, position=1), shot(3, position=2), shot(4, position=3)]
     history.record(GAME, shots)
     score(history)
@@ -169,14 +196,14 @@ def test_the_running_sum_is_each_teams_own_and_leaves_retracted_shots_out(histor
     assert (running[1], running[2], running[4]) == (0.25, 0.25, 0.5)
 
 
-def test_a_probability_outside_0_and_1_is_never_stored(history: History) -> None:
+def test_a_probability_outside_0_and_1_is_never_stored(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     with pytest.raises(DatabaseError, match="probability"):
-        history.store_predictions(GAME.game_id, MODEL, "unblocked", [(1, 0.5, {}), (2, 1.5, {})])
+        history.score([(1, 0.5, {}), (2, 1.5, {})])
     assert score(history) == [1, 2]  # nor is the rest of that answer
 
 
-def test_an_unpinged_game_is_none(history: History) -> None:
+def test_an_unpinged_game_is_none(history: TwoStepHistory) -> None:
     assert history.read_game(GAME.game_id) is None
     assert (history.games(), history.count_games(), history.models(), history.seasons()) == ([], 0, [], [])
 
@@ -195,7 +222,7 @@ def test_an_empty_file_as_a_full_disk_leaves_it_becomes_a_history(tmp_path: Path
     assert History(tmp_path / "history.db").read_game(GAME.game_id) is None
 
 
-def test_two_models_are_read_side_by_side_and_the_last_one_by_default(history: History) -> None:
+def test_two_models_are_read_side_by_side_and_the_last_one_by_default(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     score(history, MODEL, p=0.25)
     score(history, OTHER, p=0.5)
@@ -205,7 +232,7 @@ def test_two_models_are_read_side_by_side_and_the_last_one_by_default(history: H
     assert stored(history, "nobody/knows:1").model == OTHER
 
 
-def test_power_plays_are_those_of_the_last_answer(history: History) -> None:
+def test_power_plays_are_those_of_the_last_answer(history: TwoStepHistory) -> None:
     first, second = PowerPlayRow(10, 130, is_home=True), PowerPlayRow(200, 210, is_home=False)
     history.record(GAME, [], [first, second])
     history.record(GAME, [], [replace(first, end_s=120), second])
@@ -215,7 +242,7 @@ def test_power_plays_are_those_of_the_last_answer(history: History) -> None:
 # -- over all games ---------------------------------------------------------------------------------------------------
 
 
-def test_games_are_found_by_words_latest_first_with_their_totals(history: History) -> None:
+def test_games_are_found_by_words_latest_first_with_their_totals(history: TwoStepHistory) -> None:
     later = replace(
         GAME, game_id=2021020400, start_time="2021-12-05T18:00:00Z", home_abbrev="NYR", home_name="New York Rangers"
     )
@@ -238,12 +265,12 @@ def test_games_are_found_by_words_latest_first_with_their_totals(history: Histor
     }
 
 
-def test_sums_over_all_games_follow_every_change(history: History) -> None:
+def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> None:
     shots = [shot(1, "goal"), shot(2), shot(3, is_home=False)]
     history.record(GAME, shots)
     score(history, p=0.25)
     history.record(replace(GAME, game_id=2021020330), [shot(1, is_home=False)])
-    history.store_predictions(2021020330, MODEL, "unblocked", [(1, 0.6, {})])
+    history.score([(1, 0.6, {})], game_id=2021020330)
 
     def by_step() -> list[tuple[int, int, float, int, float]]:
         return [

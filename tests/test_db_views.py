@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db.history import GameRow, History, ShotRow
+from db.history import GameRow, History, Scores, ShotRow
 
 MODEL = "bundled/a:1@sha256:000000000000"
 GAME = GameRow(
@@ -44,10 +44,10 @@ SHOTS = [
 @pytest.fixture
 def views(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     history = History(tmp_path / "history.db")
-    history.record(GAME, SHOTS)
-    history.store_predictions(
-        GAME.game_id, MODEL, "unblocked", [(s.event_id, 0.05 * (1 + s.event_id), {}) for s in SHOTS if s.event_id != 9]
-    )
+    scored: list[tuple[int, float, dict[str, Any]]] = [
+        (s.event_id, 0.05 * (1 + s.event_id), {}) for s in SHOTS if s.event_id != 9
+    ]
+    history.record(GAME, SHOTS, scores=Scores(MODEL, "unblocked", scored))
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         connection.row_factory = sqlite3.Row
         yield connection

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from livegame.features import FEATURES, shot_features
+from livegame.features import FEATURES
+from livegame.frames import shot_features
 from livegame.plays import Game, Play
 from livegame.rink import angle_to_net, distance_to_net
 from tests.games import AWAY, HOME, game, play

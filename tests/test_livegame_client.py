@@ -13,6 +13,7 @@ from livegame.lock import game_lock
 from livegame.model_inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
 from livegame.plays import GameState, Team
 from livegame.report import GameReport
+from livegame.rows import game_rows
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
 from xgserve.client import ServiceUnavailable, ServingClient
@@ -252,7 +253,7 @@ def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path)
     inputs = ModelInputs.of(wanted, read_feature_map(path))
     assert inputs.inputs({"distance": 20}) == {"distance": 20}
     assert inputs.inputs({"distance": None}) is None  # the model cannot take a null
-    assert inputs.frame({7: {"distance": 20}}).to_dict("index") == {7: {"shot_distance": 20}}
+    assert (list(inputs.columns), inputs.row({"distance": 20})) == (["shot_distance"], [20])
     path.write_text('{"shot_distance": "no such feature"}')
     with pytest.raises(FeatureMapError, match="no such feature"):
         read_feature_map(path)
@@ -261,3 +262,10 @@ def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path)
         read_feature_map(path)
     with pytest.raises(FeatureMapError, match="cannot read"):
         read_feature_map(tmp_path / "none.json")
+
+
+def test_a_model_of_shots_on_goal_is_not_asked_for_misses() -> None:
+    wanted = {"id": "x/y:1@sha256:0", "features": [{"name": "distance", "nullable": False}]}
+    rows = game_rows(game(*SHOTS))
+    assert list(ModelInputs.of(wanted, {}).waiting(rows, scored={812})) == [11, 300]
+    assert list(ModelInputs.of(wanted | {"population": "on-goal"}, {}).waiting(rows, scored=set())) == [812, 300]

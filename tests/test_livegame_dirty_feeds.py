@@ -24,9 +24,9 @@ from db.history import History
 from livegame import feed as feed_module
 from livegame.client import GameClient, Ping
 from livegame.exceptions import FeedMalformed, FeedUnavailable, LiveGameError
-from livegame.features import shot_features
 from livegame.feed import RETRIES, Feed
 from livegame.fields import MAX_PROBLEM, MAX_PROBLEMS
+from livegame.frames import shot_features
 from livegame.plays import Game, GameState, Player, Team, apply_diff_patch, parse_day, parse_game
 from livegame.situations import power_plays
 from tests.conftest import Service
@@ -515,19 +515,19 @@ def test_a_scored_shot_that_cannot_be_read_this_time_stays_as_it_is(
     client: GameClient, feed: FeedServer, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed.show(clean())
-    first = client.ping(GAME_ID)
+    first = client.ping(GAME_ID).report
     feed.show(changed("details.xCoord", "abc"))
     dirty = client.ping(GAME_ID)
     assert dirty.problems == ("event 13: details.xCoord is 'abc'",)
     assert dirty.report.problems == "event 13: details.xCoord is 'abc'"
     assert (dirty.has_new_problems, dirty.corrections, statuses(dirty)[13]) == (True, (), "scored")
-    assert dirty.report.home.goals == first.report.home.goals == 1
+    assert dirty.report.home.goals == first.home.goals == 1
     again = client.ping(GAME_ID)
     assert (again.has_new_problems, again.changed, again.report.problems) == (False, False, dirty.report.problems)
     feed.show(clean())
     healed = client.ping(GAME_ID)
     assert (healed.problems, healed.report.problems, healed.has_new_problems) == ((), None, False)
-    pd.testing.assert_frame_equal(healed.report.shots, first.report.shots)
+    pd.testing.assert_frame_equal(healed.report.shots, first.shots)
     assert service.rows_scored() == len(SHOTS)
     (said,) = [record for record in caplog.records if record.name == "livegame.client"]
     assert (said.levelno, f"game {GAME_ID}" in said.getMessage(), "details.xCoord is 'abc'" in said.getMessage()) == (

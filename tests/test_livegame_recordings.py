@@ -11,8 +11,9 @@ import pytest
 from db.history import History
 from livegame.client import GameClient, Ping
 from livegame.exceptions import FeedMalformed
-from livegame.features import FEATURE_NAMES, shot_features
+from livegame.features import FEATURE_NAMES
 from livegame.feed import Feed
+from livegame.frames import shot_features
 from livegame.plays import Game, Team, apply_diff_patch, parse_game
 from livegame.recordings import find_recordings, read_recording
 from tests.conftest import Service

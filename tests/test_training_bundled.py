@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import skops.io
 
-from livegame.features import training_frame
+from livegame.frames import training_frame
 from livegame.plays import Game, parse_game
 from scripts.train_model import BUNDLED
 from training.card import TRUSTED_TYPES, load

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from db.history import History
 from livegame.client import Ping
 from tests.conftest import Service
 from tests.games import play
@@ -17,10 +18,11 @@ from xgserve.client import ServiceUnavailable
 
 def test_a_ping_is_told_in_numbers(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS)
-    nothing = Ping(report, report.shots[:0], (), 0)
+    events = tuple(report.shots["event_id"])
+    nothing = Ping(report.game_id, (), (), 0, History(tmp_path / "history.db"))
     assert texts.ping_words(nothing) == "Nothing new"
-    assert texts.ping_words(replace(nothing, new_shots=report.shots, scored=4)) == "4 new shots"
-    assert texts.ping_words(replace(nothing, new_shots=report.shots[:1], scored=4)) == "1 new shot, 4 shots scored"
+    assert texts.ping_words(replace(nothing, new=events, scored=4)) == "4 new shots"
+    assert texts.ping_words(replace(nothing, new=events[:1], scored=4)) == "1 new shot, 4 shots scored"
     assert texts.ping_words(replace(nothing, scored=4)) == "4 shots scored"
 
 

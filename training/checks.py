@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from livegame.features import shot_features
+from livegame.frames import shot_features
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game, Play, parse_game
 
 

@@ -1,15 +1,20 @@
 """The training frame of recorded seasons, downloading those that are asked for and not there."""
 
 from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from typing import Final
 
 import pandas as pd
 
 from livegame.exceptions import FeedError
-from livegame.features import training_frame
 from livegame.feed import Feed
-from livegame.plays import Game
-from livegame.seasons import download_season, find_seasons, read_season
+from livegame.frames import training_frame
+from livegame.recordings import Recording
+from livegame.seasons import download_season, find_seasons, is_counted, season_recordings
 from livegame.settings import Settings
+from livegame.workers import open_workers
+
+BATCH: Final = 64  # games that a worker gets at a time
 
 
 class NoRecordings(FeedError):
@@ -21,12 +26,17 @@ def recorded_seasons(settings: Settings) -> list[int]:
     return list(find_seasons(settings.recordings))
 
 
-def load_frame(settings: Settings, wanted: Collection[int], report: Callable[[str], None]) -> pd.DataFrame:
-    """`livegame.features.training_frame` of the wanted seasons, or of all recorded ones if none is named.
+def load_frame(
+    settings: Settings, wanted: Collection[int], report: Callable[[str], None], cluster: str | None = None
+) -> pd.DataFrame:
+    """`livegame.frames.training_frame` of the wanted seasons, or of all recorded ones if none is named.
+
+    It is made on all cores of this machine, or on those of the Dask cluster at the address `cluster`.
 
     Raises:
         NoRecordings: no season is recorded and none was named, or a named one has no finished game.
         FeedError: a season could not be downloaded or read.
+        WorkersUnavailable: the cluster cannot be used.
     """
     recorded = find_seasons(settings.recordings)
     if not wanted and not recorded:
@@ -40,13 +50,21 @@ def load_frame(settings: Settings, wanted: Collection[int], report: Callable[[st
             season, settings.recordings / "seasons", Feed(settings.feed_url).read, report=report
         )
 
-    def games() -> Iterator[Game]:
+    def recordings() -> Iterator[Recording]:
         for season, folder in sorted(folders.items()):
             report(f"reading season {season} from {folder}")
-            yield from read_season(folder)
+            yield from season_recordings(folder)
 
-    frame = training_frame(games())
+    with open_workers(cluster) as workers:
+        every = recordings()
+        frames = list(workers.map(_frame, iter(lambda: list(islice(every, BATCH)), [])))
+    # one without games would make its columns those of all
+    frame = pd.concat([part for part in frames if len(part)] or [training_frame([])], ignore_index=True)
     without = sorted(set(folders) - set(frame["season"]))
     if without:
         raise NoRecordings(f"no finished game of {', '.join(map(str, without))} to train on")
     return frame
+
+
+def _frame(recordings: list[Recording]) -> pd.DataFrame:
+    return training_frame(game for recording in recordings if is_counted(game := recording.game()))

@@ -4,14 +4,16 @@ The only part of `xgserve` that others import; it knows the service by its HTTP 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONNECT_TIMEOUT_S = 3.0
 LOG_COLUMNS = ("id", "at", "level", "logger", "message", "request_id", "exception")
@@ -95,7 +97,7 @@ class ServingClient:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def predict(
-        self, df: pd.DataFrame, *, if_match: str | None = None, idempotency_key: str | None = None
+        self, df: "pd.DataFrame", *, if_match: str | None = None, idempotency_key: str | None = None
     ) -> Prediction:
         """Return P(goal) for each row of a frame with the model's columns; any index will do, missing values are null.
 
@@ -108,26 +110,44 @@ class ServingClient:
             ServingError: the service cannot score this frame; `details` name the columns and rows.
             ServiceUnavailable: no answer. Rows may have been scored nonetheless.
         """
+        import pandas as pd  # not above: a caller without frames need not wait for it
+
+        columns = [str(name) for name in df.columns]
+        probabilities, model = self.predict_rows(
+            columns, _values(df), if_match=if_match, idempotency_key=idempotency_key
+        )
+        return Prediction(pd.Series(probabilities, index=df.index, dtype="float64", name="probability"), model)
+
+    def predict_rows(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> tuple[list[float], ServedModel]:
+        """As `predict`, of plain numbers, texts and None: P(goal) for each row, and the model that made them."""
         headers = {"Content-Type": "application/json"}
         if if_match is not None:
             headers["If-Match"] = f'"{if_match}"'
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'
-        answer = self._call("POST", "/predict", data=_frame_json(df), headers=headers)
+        answer = self._call("POST", "/predict", data=_split_json(columns, rows), headers=headers)
         try:
             predictions, index = answer["predictions"], answer["index"]
-            if index != list(range(len(df))) or len(predictions) != len(df):
+            if index != list(range(len(rows))) or len(predictions) != len(rows):
                 raise ValueError("not one prediction for each row")
-            model = ServedModel.from_json(answer["model"])
-            return Prediction(pd.Series(predictions, index=df.index, dtype="float64", name="probability"), model)
+            return [float(p) for p in predictions], ServedModel.from_json(answer["model"])
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange(f"the answer to /predict cannot be read ({error})") from error
 
-    def logs(self, **query: str | int) -> pd.DataFrame:
+    def logs(self, **query: str | int) -> "pd.DataFrame":
         """Return log rows, newest first, one row each; `query` are the parameters of `GET /logs`.
 
         `at` is a time in UTC. Older rows: pass `before=` the last `id`.
         """
+        import pandas as pd
+
         rows = self._call("GET", "/logs", params=query).get("logs", [])
         frame = pd.DataFrame(rows, columns=list(LOG_COLUMNS))
         return frame.assign(at=pd.to_datetime(frame["at"], utc=True))
@@ -194,8 +214,8 @@ class ServingClient:
                 f"the prediction service at {self.base_url} cannot be reached; is it running?", code="unreachable"
             ) from error
         try:
-            body = answer.json()
-        except requests.JSONDecodeError as error:
+            body = json.loads(answer.content)  # not answer.json(): that may take a slower parser where one is installed
+        except ValueError as error:
             raise self._strange(f"{path} answers {answer.status_code} without JSON", answer.status_code) from error
         if not isinstance(body, dict):
             raise self._strange(f"{path} answers JSON that is no object", answer.status_code)
@@ -219,11 +239,8 @@ class ServingClient:
         )
 
 
-def _frame_json(df: pd.DataFrame) -> bytes:
-    """Write a frame as orient="split" with the rows' positions as labels, and numbers in full precision.
-
-    `df.to_json` rounds to ten decimals, and the service's probabilities must be those of the caller's numbers.
-    """
+def _values(df: "pd.DataFrame") -> list[tuple[Any, ...]]:
+    """The rows of a frame, what is missing as None."""
     missing = df.isna().to_numpy()
     columns = []
     for position in range(df.shape[1]):
@@ -231,15 +248,19 @@ def _frame_json(df: pd.DataFrame) -> bytes:
         if missing[:, position].any():
             values = [None if is_missing else v for v, is_missing in zip(values, missing[:, position], strict=True)]
         columns.append(values)
-    frame = {"columns": [str(name) for name in df.columns], "index": list(range(len(df))), "data": _rows(columns)}
+    return list(zip(*columns, strict=True))
+
+
+def _split_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Write a frame as orient="split" with the rows' positions as labels, and numbers in full precision.
+
+    `df.to_json` rounds to ten decimals, and the service's probabilities must be those of the caller's numbers.
+    """
+    frame = {"columns": columns, "index": list(range(len(rows))), "data": rows}
     try:
-        return json.dumps(frame, allow_nan=False, default=_plain).encode()
+        return json.dumps(frame, allow_nan=False, default=_plain, separators=(",", ":")).encode()
     except (TypeError, ValueError) as error:
         raise ServingError(f"the frame cannot be sent: {error}", code="invalid_frame") from error
-
-
-def _rows(columns: list[list[Any]]) -> list[tuple[Any, ...]]:
-    return list(zip(*columns, strict=True))
 
 
 def _plain(value: Any) -> Any:

@@ -8,9 +8,10 @@ import argparse
 import sys
 from typing import Final
 
-from scripts.bench import ping, predict
+from scripts.bench import growth, ping, predict
 
-PARTS: Final = {"predict": predict.run, "ping": ping.run}
+PARTS: Final = {"predict": predict.run, "ping": ping.run, "growth": growth.run}
+LARGE: Final = {"growth": growth.run_large}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,9 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", action="append", choices=list(PARTS), help="default: all parts")
+    parser.add_argument("--large", action="store_true", help="growth with 10 million rows as well: 13 GB, many minutes")
     options = parser.parse_args(arguments)
     for name in options.only or PARTS:
-        PARTS[name]()
+        LARGE[name]() if options.large and name in LARGE else PARTS[name]()
     return 0
 
 

@@ -1,55 +1,91 @@
-"""What a ping of a game costs: from the feed's JSON to stored probabilities."""
+"""What a ping of a finished game costs, in ratio to `json.loads` of the same answer."""
 
+import gzip
 import json
+import os
+import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Final
+
+import urllib3
 
 from db.history import History
 from livegame.client import GameClient
-from livegame.features import shot_features
 from livegame.feed import Feed
-from livegame.plays import Game, parse_game
+from livegame.plays import parse_game
 from livegame.recordings import SAMPLE_FOLDER, read_recording
-from livegame.replay import create_app, moment, play_by_play
-from scripts.bench.rounds import medians
-from scripts.bench.servers import served, service
+from livegame.replay import moment, play_by_play
+from livegame.rows import game_rows
+from scripts.bench.costs import costs, table
+from scripts.bench.feed import CONDITIONAL, running_feed
+from scripts.bench.servers import service
 from xgserve.client import ServingClient
+
+ROUNDS: Final = 40
+BASE: Final = "json.loads"
+_RECORDED: Final = Path("games") / "new" / "2022020001.json.gz"
+
+
+def recorded_answer() -> bytes:
+    """An answer of the league's feed from the folder of recordings, or the sample's where there is none."""
+    recorded = Path(os.environ.get("XG_RECORDINGS") or "recordings") / _RECORDED
+    return gzip.decompress(recorded.read_bytes()) if recorded.exists() else sample_answer()
+
+
+def sample_answer() -> bytes:
+    """What the replay makes of the sample: smaller than the league's own answer, for want of what we do not read."""
+    sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
+    return json.dumps(play_by_play(sample, moment(sample, 1e9))).encode()
 
 
 def run() -> None:
-    """Measure the sample game."""
-    sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
-    text = json.dumps(play_by_play(sample, moment(sample, 1e9)))
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as url:
-        _features_and_ping(sample, text, url, Path(folder))
+    """Measure one recorded game."""
+    answer = recorded_answer()
+    game = parse_game(json.loads(answer))
+    print(f"one ping: {len(game.plays)} plays, {len(game.shots)} shots, {len(answer) / 1e3:.0f} kB of JSON")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "answer.json").write_bytes(answer)
+        with service(folder) as url, running_feed(folder / "answer.json") as feed:
+            print(table(costs(_tasks(answer, game.game_id, folder, url, feed), ROUNDS), BASE))
 
 
-def _features_and_ping(sample: Game, text: str, url: str, folder: Path) -> None:
-    numbers = iter(range(2021020400, 2021029999))
-
-    def features() -> None:
-        shot_features(parse_game(json.loads(text)))
-
-    with replay(sample, folder) as feed_url:
-        feed, serving = Feed(feed_url), ServingClient(url)
-        client = GameClient(feed, serving, History(folder / "history.db"), folder)
-        client.ping(sample.game_id)
-
-        def first_ping() -> None:
-            client.take(replace(feed.game(sample.game_id), game_id=next(numbers)))
-
-        made, first, quiet = medians(features, first_ping, lambda: client.ping(sample.game_id))
-    print(f"raw JSON to features: {made * 1e3:.1f} ms a game, {1 / made:.0f} games a second")
-    print(f"ping of a whole new game: {first * 1e3:.1f} ms, of which features {made / first:.0%}")
-    print(f"ping with nothing new: {quiet * 1e3:.1f} ms, of which features {made / quiet:.0%}")
+def _tasks(answer: bytes, game_id: int, folder: Path, url: str, feed: str) -> dict[str, Callable[[], object]]:
+    numbers = iter(range(game_id + 1, game_id + 10_000))
+    history = History(folder / "history.db")
+    client = GameClient(Feed(feed), ServingClient(url), history, folder)
+    conditional = GameClient(Feed(feed + CONDITIONAL), ServingClient(url), history, folder)
+    shots = client.ping(game_id).scored
+    feed_json = json.loads(answer)
+    return {
+        BASE: lambda: json.loads(answer),
+        "first ping": lambda: client.ping(next(numbers)),
+        "first ping and its report": lambda: client.ping(next(numbers)).report,
+        "ping, nothing new": lambda: client.ping(game_id),
+        "ping, nothing new, and the feed says so": lambda: conditional.ping(game_id),
+        "of a first ping: shots and features": lambda: game_rows(parse_game(feed_json)),
+        "floor of a first ping": _floor(folder, url, f"{feed}/v1/gamecenter/{game_id}/play-by-play", shots),
+    }
 
 
-@contextmanager
-def replay(sample: Game, folder: Path) -> Iterator[str]:
-    """The sample game, over, behind the replay feed."""
-    (folder / "replay.json").write_text(json.dumps({str(sample.game_id): 0}))
-    with served(create_app(folder / "none", folder / "replay.json", speed=1)) as url:
-        yield url
+def _floor(folder: Path, url: str, feed: str, shots: int) -> Callable[[], object]:
+    """The same bytes over the same wires and onto the same disk, and nothing done with them."""
+    http = urllib3.PoolManager()
+    columns = [feature["name"] for feature in ServingClient(url).model()["features"]]
+    body = json.dumps({"columns": columns, "index": list(range(shots)), "data": [[None] * len(columns)] * shots})
+    rows = [("x" * 700, "y" * 400) for _ in range(shots)]
+    with closing(sqlite3.connect(folder / "floor.db")) as connection:
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("CREATE TABLE shots (features TEXT, inputs TEXT)")
+
+    def once() -> None:
+        http.request("GET", feed)
+        http.request("GET", f"{url}/model")
+        http.request("POST", f"{url}/predict", body=body, headers={"Content-Type": "application/json"})
+        with closing(sqlite3.connect(folder / "floor.db")) as connection, connection:
+            connection.executemany("INSERT INTO shots VALUES (?, ?)", rows)
+
+    return once

@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pandas as pd
 import skops.io
 
-from livegame.features import shot_features
+from livegame.frames import shot_features
 from livegame.plays import Game
 from livegame.recordings import SAMPLE_FOLDER, read_recording
 from scripts.bench.rounds import medians

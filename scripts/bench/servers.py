@@ -17,12 +17,17 @@ import waitress.server
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[str]:
-    """The service as it ships, in a process of its own."""
+def service(folder: Path, **settings: str) -> Iterator[str]:
+    """The service as it ships, in a process of its own, with further settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"XG_DATA_DIR": str(folder), "XG_SERVING_PORT": str(port), "XG_LOG_LEVEL": "INFO"}
+    environment = os.environ | {
+        "XG_DATA_DIR": str(folder),
+        "XG_SERVING_PORT": str(port),
+        "XG_LOG_LEVEL": "INFO",
+        **settings,
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "xgserve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,0 +1,87 @@
+"""A game as rows of the history, made once for pings and backfill alike."""
+
+from dataclasses import dataclass
+
+from db.history import GameRow, PowerPlayRow, ShotRow
+from livegame.features import feature_rows, stored_features
+from livegame.plays import Game
+from livegame.situations import power_plays
+
+
+@dataclass(frozen=True, slots=True)
+class GameRows:
+    """One answer of the feed as the history takes it."""
+
+    game: GameRow
+    shots: tuple[ShotRow, ...]
+    power_plays: tuple[PowerPlayRow, ...]
+    is_over: bool  # no more input will come for a shot that lacks some
+    problems: tuple[str, ...]  # what of the answer could not be read
+    unreadable: frozenset[int] | None  # see `Game`
+    digest: str | None = None  # of the answer's bytes
+
+
+def game_rows(game: Game, digest: str | None = None) -> GameRows:
+    """The rows of a game; `digest` is that of the bytes which it was read from, where there are any."""
+    return GameRows(
+        _game_row(game),
+        tuple(_shot_rows(game)),
+        tuple(PowerPlayRow(stretch.start, stretch.end, stretch.is_home) for stretch in power_plays(game)),
+        game.is_over,
+        game.problems,
+        game.unreadable,
+        digest,
+    )
+
+
+def _game_row(game: Game) -> GameRow:
+    return GameRow(
+        game_id=game.game_id,
+        season=game.season,
+        game_type=game.game_type,
+        start_time=game.start_time,
+        home_id=game.home.team_id,
+        home_abbrev=game.home.abbrev,
+        home_name=game.home.name,
+        home_score=game.home.score,
+        away_id=game.away.team_id,
+        away_abbrev=game.away.abbrev,
+        away_name=game.away.name,
+        away_score=game.away.score,
+        state=game.state,
+        period=game.period,
+        period_type=game.period_type,
+        seconds_left=game.seconds_left,
+        in_intermission=game.in_intermission,
+        problems="; ".join(game.problems) or None,
+    )
+
+
+def _shot_rows(game: Game) -> list[ShotRow]:
+    rows = []
+    for position, (shot, values) in enumerate(feature_rows(game)):
+        features = stored_features(values)
+        rows.append(
+            ShotRow(
+                event_id=shot.event_id,
+                position=position,
+                period=shot.period,
+                seconds=shot.seconds,
+                is_home=features["is_home"] == 1,
+                shooter=_name(game, shot.shooter_id),
+                goalie=_name(game, shot.goalie_id),
+                outcome=shot.kind,
+                penalty_shot=shot.is_penalty_shot,
+                empty_net=features["empty_net"] == 1,
+                features=features,
+                missing=", ".join(shot.missing) or None,
+                shooter_id=shot.shooter_id,
+                goalie_id=shot.goalie_id,
+            )
+        )
+    return rows
+
+
+def _name(game: Game, player_id: int | None) -> str | None:
+    player = game.players.get(player_id or 0)
+    return player.name if player else None

@@ -1,0 +1,128 @@
+"""Work that can be split by games: on all cores of this machine, or on a Dask cluster."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Final, TypeVar
+
+from livegame.definition import definition
+from livegame.exceptions import LiveGameError
+
+CONNECT_TIMEOUT_S: Final = 10
+_AHEAD: Final = 2  # items a worker has in hand or waiting, so that none is idle while results are taken
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class WorkersUnavailable(LiveGameError):
+    """The cluster cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Any `Executor` of the standard library's kind, and how many items it works on at a time."""
+
+    executor: Executor
+    count: int
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+        """`function` of each item, in the order of the items, which are taken only as fast as results are.
+
+        A single item is not worth a process: it is done here.
+        """
+        iterator = iter(items)
+        first = list(islice(iterator, 2))
+        if len(first) < 2:
+            yield from map(function, first)
+            return
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in chain(first, iterator):
+                with _ctrl_c_held_back():
+                    waiting.append(self.executor.submit(function, item))
+                if len(waiting) > _AHEAD * self.count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@contextmanager
+def open_workers(cluster: str | None = None) -> Iterator[Workers]:
+    """Processes on all cores of this machine, or the workers of the Dask cluster at an address like tcp://host:8786.
+
+    Raises:
+        WorkersUnavailable: there is no such cluster, or its workers run other code than this.
+    """
+    if cluster is not None:
+        with _dask(cluster) as workers:
+            yield workers
+        return
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks, held or not
+    try:
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker) as executor:
+            yield Workers(executor, count)
+    except BrokenExecutor as error:
+        raise WorkersUnavailable("a worker process was ended from outside; is there enough memory?") from error
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started meanwhile never get it: a terminal sends it to all, but it is for the one that has the work."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin_worker() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # killed: nobody will ask for the results, nor end this process
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Workers]:
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as error:
+        raise WorkersUnavailable("a cluster needs Dask: pip install 'live-xg[dask]'") from error
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, ValueError) as error:
+        raise WorkersUnavailable(f"no Dask cluster at {address}: {error}") from error
+    with client:
+        _check_code(client.run(definition, on_error="return"), address)
+        try:
+            # not pure: to know a call again, Dask would hash every recording
+            yield Workers(client.get_executor(pure=False), sum(client.nthreads().values()))
+        except (KilledWorker, CancelledError) as error:
+            raise WorkersUnavailable(f"the Dask cluster at {address} lost the work it was given: {error}") from error
+
+
+def _check_code(answers: dict[str, object], address: str) -> None:
+    if not answers:
+        raise WorkersUnavailable(
+            f"the Dask cluster at {address} has no workers; start some with: dask worker {address}"
+        )
+    for worker, answer in answers.items():
+        if answer != definition():
+            reason = answer if isinstance(answer, Exception) else "it is of another version"
+            raise WorkersUnavailable(f"the worker {worker} cannot run this code ({reason}); install the same there")
