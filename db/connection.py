@@ -1,6 +1,5 @@
 """Opening SQLite files that several processes share, and bringing their schema up to date."""
 
-import json
 import math
 import sqlite3
 import time
@@ -9,6 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
+
+import msgspec
 
 BUSY_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.01
@@ -203,7 +204,7 @@ def _cannot_open(path: Path, error: OSError) -> DatabaseError:
 def _explained(what: str) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, UnicodeDecodeError, json.JSONDecodeError) as error:  # damaged texts, in messages as well
+    except (sqlite3.Error, UnicodeDecodeError, msgspec.DecodeError) as error:  # damaged texts, in messages as well
         primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest is detail
         is_ours = isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError)  # such as a value it cannot hold
         advice = f"; {_ADVICE[primary]}" if primary in _ADVICE and not is_ours else ""

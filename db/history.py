@@ -68,13 +68,16 @@ class PowerPlayRow:
     is_home: bool
 
 
+Prediction = tuple[int, float, Mapping[str, Any]]  # event id, probability, inputs
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one model answered for all shots of a game that it had not scored; none is an answer too."""
 
     model: str
     population: str
-    predictions: Sequence[tuple[int, float, Mapping[str, Any]]]  # event id, probability, inputs
+    predictions: Sequence[Prediction]
     fingerprint: str | None = None  # of all that the game's rows were made of; see `History.confirm`
 
 
@@ -183,7 +186,7 @@ class History:
 
         False, and nothing is noted, if the game's fingerprint is another one.
         """
-        if not self._path.exists():
+        if not is_there(self._path):
             return False
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
             values = (_now(), game_id, fingerprint)

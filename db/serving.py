@@ -1,7 +1,6 @@
 """serving.db: the prediction service's log, and which model was active when."""
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -166,7 +165,7 @@ def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
         return [dict(row) for row in found]
 
 
-def _are_few(connection: sqlite3.Connection, since: str, limit: int) -> bool:
+def _are_few(connection: Connection, since: str, limit: int) -> bool:
     young = "SELECT count(*) FROM (SELECT 1 FROM logs WHERE at >= ? LIMIT ?)"
     return int(connection.execute(young, (since, limit)).fetchone()[0]) < limit
 

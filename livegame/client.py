@@ -11,14 +11,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from db.history import Correction, GameUpdate, History, Recorded, Scores
+from db.history import Correction, GameUpdate, History, Prediction, Recorded, Scores
 from livegame.definition import definition
 from livegame.exceptions import LiveGameError
 from livegame.feed import Feed, valid_game_id
 from livegame.lock import game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
 from livegame.plays import Game
-from livegame.question import Questions, Rows
+from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, ShotId
 from livegame.rows import GameRows, game_rows
 from livegame.settings import Settings
 from xgserve.client import ModelChanged, ServingClient
@@ -50,6 +50,16 @@ class Ping:
     def changed(self) -> bool:
         """Whether the history holds more, or other, shots and predictions than before."""
         return bool(self.new or self.corrections or self.scored)
+
+    def followed_by(self, other: "Ping") -> "Ping":
+        """Both as one: what the second found is what had been stored by the first already."""
+        return replace(
+            other,
+            new=self.new + other.new,
+            corrections=self.corrections + other.corrections,
+            scored=self.scored + other.scored,
+            has_new_problems=self.has_new_problems or other.has_new_problems,
+        )
 
     @cached_property
     def report(self) -> "GameReport":
@@ -118,22 +128,29 @@ class GameClient:
                 raise
             if self._history.confirm(number, self._fingerprint(answer.digest, model)):
                 return Ping(number, (), (), 0, self._history)
-            return self._take_one(rows(), Questions(file), model)
+            return self._take([rows()], Questions(file), model)[0]
 
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S) as file:
-            return self._take_one(game_rows(game), Questions(file))
+            return self._take([game_rows(game)], Questions(file))[0]
 
     def take_all(self, games: Sequence[GameRows], timeout_s: float) -> list[Ping]:
         """Do with many recorded games what `take` does with one: one request to the service, one transaction.
 
         `timeout_s` is how long each game's lock is waited for. Raises the same errors as `take`.
         """
+        pings: list[Ping] = []
+        together: list[GameRows] = []
         with ExitStack() as locks:
             for rows in sorted(games, key=lambda rows: rows.game.game_id):
-                locks.enter_context(game_lock(self._data_dir, rows.game.game_id, timeout_s))
-            return self._take(games)
+                file = locks.enter_context(game_lock(self._data_dir, rows.game.game_id, timeout_s))
+                questions = Questions(file)
+                if questions.are_open:  # a ping died; what it asked for is to be asked for alone
+                    pings += self._take([rows], questions)
+                else:
+                    together.append(rows)
+            return pings + self._take(together, RepeatableQuestions())
 
     def taken(self) -> Callable[[str], int | None]:
         """Tells of an answer's digest which game's last complete ping took that answer, if any did.
@@ -150,26 +167,66 @@ class GameClient:
         """
         return _report(self._history, game_id, model)
 
-    def _take_one(self, rows: GameRows, questions: Questions, model: ModelInputs | None = None) -> Ping:
-        ping = self._take([rows], model, questions)[0]
-        while questions.left_some:  # only what an earlier ping had asked for is stored by now
-            rest = self._take([rows], None, questions)[0]
-            corrections = ping.corrections + rest.corrections
-            ping = replace(ping, corrections=corrections, scored=ping.scored + rest.scored)
-        return ping
+    def _take(self, games: Sequence[GameRows], questions: AnyQuestions, model: ModelInputs | None = None) -> list[Ping]:
+        """Have the shots of some games scored that the active model has not scored, and store all there is of them."""
+        pings = [Ping(rows.game.game_id, (), (), 0, self._history) for rows in games]
+        for _ in range(_SWAPS_FOLLOWED):
+            try:
+                model = model or self._ask_model()
+                ready = self._ready(games, model)
+                question = questions.next(model.model_id, ready) if ready else Question("", {})
+                scores = self._ask(question, model)
+            except ModelChanged:
+                model = None
+                continue
+            except BaseException:
+                self._record(games)  # the shots wait, where everybody sees them
+                raise
+            is_all = len(question.rows) == len(ready)
+            found = self._record(games, [self._scores_of(rows, scores, model, is_all=is_all) for rows in games])
+            pings = [earlier.followed_by(later) for earlier, later in zip(pings, found, strict=True)]
+            if question.rows:
+                questions.close(model.model_id)
+            if is_all:
+                return pings
+        self._record(games)
+        raise LiveGameError(
+            f"the service's model changed {_SWAPS_FOLLOWED} times while games were being scored; try again"
+        )
 
-    def _take(
-        self, games: Sequence[GameRows], model: ModelInputs | None = None, questions: Questions | None = None
-    ) -> list[Ping]:
-        try:
-            scores = self._score(games, model, questions)
-        except BaseException:
-            self._record(games)
-            raise
-        pings = self._record(games, scores)
-        if questions is not None:
-            questions.close()
-        return pings
+    def _ready(self, games: Sequence[GameRows], model: ModelInputs) -> dict[ShotId, Mapping[str, Any]]:
+        scored = self._history.scored((rows.game.game_id for rows in games), model.model_id)
+        return {
+            (rows.game.game_id, event_id): inputs
+            for rows in games
+            for event_id, inputs in model.waiting(rows, scored[rows.game.game_id]).items()
+        }
+
+    def _ask(self, question: Question, model: ModelInputs) -> dict[int, list[Prediction]]:
+        """The answer by game."""
+        answers: dict[int, list[Prediction]] = {}
+        if question.rows:
+            # refused unless this very model is still loaded: no row is scored for a model that has it already
+            probabilities, _ = self._serving.predict_rows(
+                list(model.columns),
+                [model.row(inputs) for inputs in question.rows.values()],
+                if_match=model.model_id,
+                idempotency_key=question.key,
+            )
+            for ((game_id, event_id), inputs), probability in zip(question.rows.items(), probabilities, strict=True):
+                answers.setdefault(game_id, []).append((event_id, probability, inputs))
+        return answers
+
+    def _scores_of(
+        self, rows: GameRows, answers: Mapping[int, list[Prediction]], model: ModelInputs, *, is_all: bool
+    ) -> Scores:
+        is_complete = is_all and rows.digest is not None and not rows.problems
+        return Scores(
+            model.model_id,
+            model.population,
+            answers.get(rows.game.game_id, ()),
+            self._fingerprint(rows.digest, model) if is_complete and rows.digest else None,
+        )
 
     def _record(self, games: Sequence[GameRows], scores: Sequence[Scores] = ()) -> list[Ping]:
         updates = [
@@ -194,44 +251,6 @@ class GameClient:
             rows.problems,
             has_new_problems,
         )
-
-    def _score(self, games: Sequence[GameRows], model: ModelInputs | None, questions: Questions | None) -> list[Scores]:
-        """What the active model says of shots that it has not scored, asked for in one request.
-
-        These are all such shots; or, of one game with an open question, those that it asks for.
-        """
-        for _ in range(_SWAPS_FOLLOWED):
-            model = model or self._ask_model()
-            scored = self._history.scored((rows.game.game_id for rows in games), model.model_id)
-            ready: list[Rows] = [model.waiting(rows, scored[rows.game.game_id]) for rows in games]
-            key = None
-            if questions is not None:
-                key, ready[0] = questions.next(model.model_id, ready[0])
-            asked = [model.row(inputs) for shots in ready for inputs in shots.values()]
-            try:
-                probabilities = iter(self._predict(model, asked, key))
-            except ModelChanged:
-                model = None
-                continue
-            is_all = questions is None or not questions.left_some
-            return [
-                Scores(
-                    model.model_id,
-                    model.population,
-                    [(event_id, next(probabilities), inputs) for event_id, inputs in shots.items()],
-                    self._fingerprint(rows.digest, model) if rows.digest and not rows.problems and is_all else None,
-                )
-                for rows, shots in zip(games, ready, strict=True)
-            ]
-        raise LiveGameError(
-            f"the service's model changed {_SWAPS_FOLLOWED} times while games were being scored; try again"
-        )
-
-    def _predict(self, model: ModelInputs, rows: list[list[Any]], key: str | None) -> list[float]:
-        if not rows:
-            return []
-        # refused unless this very model is still loaded: no row is scored for a model that has it already
-        return self._serving.predict_rows(list(model.columns), rows, if_match=model.model_id, idempotency_key=key)[0]
 
     def _ask_model(self) -> ModelInputs:
         return ModelInputs.of(self._serving.model(), self._feature_map)

@@ -4,14 +4,17 @@ A ping that dies after the service's answer and before storing it leaves rows th
 next ping first asks for those very rows again, under the same key, and the service answers without scoring them.
 """
 
-import json
+import hashlib
 import secrets
 from collections.abc import Mapping
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
+
+import msgspec
 
 from db.connection import DatabaseError
 
-Rows = Mapping[int, Mapping[str, Any]]  # event id -> the model's inputs
+ShotId = tuple[int, int]  # game id, event id
+Rows = Mapping[ShotId, Mapping[str, Any]]  # the model's inputs
 
 
 class Question(NamedTuple):
@@ -21,6 +24,16 @@ class Question(NamedTuple):
     rows: Rows
 
 
+class AnyQuestions(Protocol):
+    """Decides what to ask for, and under which key."""
+
+    def next(self, model_id: str, ready: Rows) -> Question:
+        """What to ask for now, all or a part of what is `ready`."""
+
+    def close(self, model_id: str) -> None:
+        """The answer is stored."""
+
+
 class Questions:
     """The open questions of one game, one for a model at most. `file` is the game's lock file, held."""
 
@@ -28,6 +41,11 @@ class Questions:
         self._file = file
         self._asked: str | None = None  # the model of the question that was given last
         self.left_some = False  # whether that question left out some of what was ready
+
+    @property
+    def are_open(self) -> bool:
+        """Whether there are any."""
+        return bool(self._read())
 
     def next(self, model_id: str, ready: Rows) -> Question:
         """What to ask for now: the open question if all of it is still wanted, else a new one for all that is `ready`.
@@ -57,17 +75,37 @@ class Questions:
     def _read(self) -> dict[str, Question]:
         self._file.seek(0)
         try:
-            return {model_id: Question(key, dict(rows)) for model_id, (key, rows) in json.load(self._file).items()}
-        except (AttributeError, TypeError, ValueError):  # none, or killed while noting it: then it was not asked
+            noted = msgspec.json.decode(self._file.read()) or {}
+            return {
+                model_id: Question(key, {(game_id, event_id): inputs for game_id, event_id, inputs in rows})
+                for model_id, (key, rows) in noted.items()
+            }
+        except (AttributeError, TypeError, ValueError, msgspec.MsgspecError):  # none, or killed while noting it
             return {}
 
     def _write(self, questions: Mapping[str, Question]) -> None:
+        noted = {
+            model_id: [question.key, [[*shot, inputs] for shot, inputs in question.rows.items()]]
+            for model_id, question in questions.items()
+        }
         try:
             self._file.truncate(0)
-            if questions:
-                json.dump({model_id: [q.key, list(q.rows.items())] for model_id, q in questions.items()}, self._file)
+            if noted:
+                self._file.write(msgspec.json.encode(noted).decode())
             self._file.flush()
         except OSError as error:
             raise DatabaseError(
                 f"cannot write {self._file.name}: {error.strerror}; check the disk and XG_DATA_DIR"
             ) from error
+
+
+class RepeatableQuestions:
+    """Questions on recorded games, which stay as they are: the key follows from the rows, so nothing need be noted."""
+
+    def next(self, model_id: str, ready: Rows) -> Question:
+        """All that is `ready`."""
+        shots = hashlib.sha256(msgspec.json.encode([model_id, list(ready)]))
+        return Question(shots.hexdigest(), ready)
+
+    def close(self, model_id: str) -> None:
+        """Nothing was noted."""
