@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -256,6 +257,13 @@ def test_plays_out_of_order_are_put_in_order() -> None:
     assert parse_game(feed) == parse_game(clean())
 
 
+def test_a_shot_after_the_shootout_in_the_list_counts_all_the_same() -> None:
+    feed = as_feed(game(play(20, "goal", 0, period=5, period_type="SO", situation="1010"), play(11, "goal", 5)))
+    del feed["plays"][0]["sortOrder"]
+    read = parse_game(feed)
+    assert shot_features(read).index.tolist() == [11]
+
+
 def test_problems_are_bounded_in_number_and_length() -> None:
     shots = [play(event_id, "shot-on-goal", 5) for event_id in range(1, 301)]
     feed = as_feed(game(*shots))
@@ -355,9 +363,9 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def untouched(before: list[Any], after: Any, id_of: Callable[[Any], Any]) -> set[int]:
     """Ids of the plays that are in both lists just as they were, and once."""
-    texts = [json.dumps(raw) for raw in after] if isinstance(after, list) else []
-    ids = [id_of(raw) for raw in after] if isinstance(after, list) else []
-    return {id_of(raw) for raw in before if texts.count(json.dumps(raw)) == 1 == ids.count(id_of(raw))}
+    found = [raw for raw in after if isinstance(id_of(raw), int)] if isinstance(after, list) else []
+    texts, ids = Counter(map(json.dumps, found)), Counter(map(id_of, found))
+    return {id_of(raw) for raw in before if texts[json.dumps(raw)] == 1 == ids[id_of(raw)]}
 
 
 def present_id(raw: Any) -> Any:
