@@ -39,8 +39,6 @@ class Questions:
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
-        self._asked: str | None = None  # the model of the question that was given last
-        self.left_some = False  # whether that question left out some of what was ready
 
     @property
     def are_open(self) -> bool:
@@ -54,23 +52,20 @@ class Questions:
             DatabaseError: it cannot be noted. What could not be stored is not asked for either.
         """
         noted = self._read()
-        question = noted.get(model_id)
-        if question is None or not question.rows.items() <= ready.items():
-            question = Question(secrets.token_hex(16), ready)
-            if ready:
-                self._write(noted | {model_id: question})
-        self._asked, self.left_some = model_id, len(question.rows) < len(ready)
+        last = noted.get(model_id)
+        if last is not None and last.rows.items() <= ready.items():
+            return last
+        question = Question(secrets.token_hex(16), ready)
+        self._write(noted | {model_id: question})
         return question
 
-    def close(self) -> None:
-        """Forget the question that was given last: its answer is stored.
+    def close(self, model_id: str) -> None:
+        """Forget the model's question: its answer is stored.
 
         Raises:
             DatabaseError: the file cannot be written.
         """
-        noted = self._read()
-        if noted.pop(self._asked or "", None) is not None:
-            self._write(noted)
+        self._write({other: question for other, question in self._read().items() if other != model_id})
 
     def _read(self) -> dict[str, Question]:
         self._file.seek(0)
