@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -177,6 +178,8 @@ def test_a_word_that_nobody_knows_is_as_good_as_none(path: str, value: str) -> N
         ("/season", "2021", "season is '2021'"),
         ("/gameType", None, "gameType is missing"),
         ("/startTimeUTC", 5, "startTimeUTC is 5"),
+        ("/startTimeUTC", "tonight", "startTimeUTC is 'tonight'"),
+        ("/startTimeUTC", "0001-01-01T00:00:00Z", "startTimeUTC is 1"),
         ("/periodDescriptor", [], "periodDescriptor is a list"),
         ("/periodDescriptor./number", "1", "periodDescriptor.number is '1'"),
         ("/periodDescriptor./periodType", 1, "periodDescriptor.periodType is 1"),
@@ -196,6 +199,7 @@ def test_a_header_with_a_wrong_part_does_not_lose_the_game(path: str, value: Any
     (problem,) = read.problems
     assert words in problem
     assert (read.season, read.game_type, read.state, read.period) == (20212022, 2, GameState.LIVE, 1)
+    assert datetime.fromisoformat(read.start_time).year == 2021
     assert (read.home.score, read.away.score) in ((0, 0), (1, 0))  # by its goals, where the feed's own is no number
 
 
