@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
-bench: $(VENV)/.installed  ## speed of predictions and pings against what runs beside them
+bench: $(VENV)/.installed-dev  ## speed of predictions and pings against what runs beside them
 	@$(BIN)/python -m scripts.bench
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite what it can

@@ -140,7 +140,7 @@ def feature_rows(game: Game) -> list[tuple[Shot, tuple[Any, ...]]]:
     previous: Play | None = None
     for play in game.plays:
         if play.period_type == "SO":
-            break
+            continue  # and not the end: plays may be out of order
         power_play.advance(play)
         if previous is not None and previous.period != play.period:
             previous = None

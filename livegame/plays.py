@@ -8,7 +8,7 @@ game's `problems`; only what a game is nothing without, its id and its teams, ha
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -241,7 +241,7 @@ def _summary(raw: Any) -> GameSummary:
     problems = Problems()  # of an entry in a list, only what is essential is worth a word
     game_id = whole(game.get("id"), "id", *_GAME_IDS)
     home, away = (_present_team(game, side, 0, problems) for side in ("homeTeam", "awayTeam"))
-    start_time = text(game.get("startTimeUTC"), "startTimeUTC")
+    start_time = _moment(game.get("startTimeUTC"), "startTimeUTC")
     state = game_state(game) or GameState.LIVE  # so that somebody looks
     (number, kind), (left, in_intermission) = _period(game, 0, problems), _clock(game, problems)
     status = status_line(state, number, kind, left, in_intermission=in_intermission, game_type=_game_type(game_id))
@@ -314,7 +314,7 @@ def _parse_present(feed: Mapping[str, Any]) -> Game:
         game_id=game_id,
         season=problems.otherwise(_season(game_id), whole, feed.get("season"), "season", *_SEASONS),
         game_type=problems.otherwise(_game_type(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES),
-        start_time=problems.otherwise("", text, feed.get("startTimeUTC"), "startTimeUTC"),
+        start_time=problems.otherwise(_season_start(game_id), _moment, feed.get("startTimeUTC"), "startTimeUTC"),
         home=_present_team(feed, "homeTeam", _goals(plays, teams[0]), problems),
         away=_present_team(feed, "awayTeam", _goals(plays, teams[1]), problems),
         state=game_state(feed) or _guessed_state(plays, "gameState", feed.get("gameState"), problems),
@@ -506,7 +506,9 @@ def _parse_legacy(feed: Mapping[str, Any]) -> Game:
         game_id=game_id,
         season=_season(game_id),
         game_type=game_type,
-        start_time=problems.otherwise("", text, problems.inner(data, "datetime").get("dateTime"), "dateTime"),
+        start_time=problems.otherwise(
+            _season_start(game_id), _moment, problems.inner(data, "datetime").get("dateTime"), "dateTime"
+        ),
         home=_legacy_team(teams, line, "home", _goals(plays, home_id), problems),
         away=_legacy_team(teams, line, "away", _goals(plays, away_id), problems),
         state=_legacy_state(problems.inner(data, "status"), plays, problems),
@@ -706,6 +708,7 @@ def apply_diff_patch(feed: Mapping[str, Any], answer: Any) -> dict[str, Any]:
 # --- both ------------------------------------------------------------------------------------------------------------
 
 _GAME_IDS: Final = (1_900_000_000, 2_099_999_999)
+_YEARS: Final = (1900, 2100)
 _SEASONS: Final = (1900_1901, 2099_2100)
 _GAME_TYPES: Final = (1, 99)
 _MAX_PERIOD: Final = 20  # the longest game so far took nine
@@ -749,6 +752,22 @@ def _word(table: Mapping[str, T], value: Any) -> T | None:
 def _season(game_id: int) -> int:
     first_year = game_id // 1_000_000
     return first_year * 10_000 + first_year + 1
+
+
+def _season_start(game_id: int) -> str:
+    """A start for a game whose own cannot be read, so that it has its place in lists by date."""
+    return f"{game_id // 1_000_000}-10-01T00:00:00Z"
+
+
+def _moment(value: Any, field: str) -> str:
+    """A time in UTC, ISO 8601, as both feeds write it."""
+    moment = text(value, field)
+    try:
+        year = datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").year
+    except ValueError:
+        raise Unreadable(field, value) from None
+    whole(year, field, *_YEARS)
+    return moment
 
 
 def _game_type(game_id: int) -> int:

@@ -74,7 +74,7 @@ def power_plays(game: Game) -> tuple[PowerPlay, ...]:
     last = 0
     for play in game.plays:
         if play.period_type == "SO":
-            break
+            continue
         side, since = clock.is_home, clock.since
         clock.advance(play)
         last = max(last, play.game_seconds)

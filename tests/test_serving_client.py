@@ -49,7 +49,7 @@ def client(service: Running) -> ServingClient:
 def test_probabilities_come_under_the_index_of_the_frame(client: ServingClient, index: Any) -> None:
     prediction = client.predict(FRAME.set_index(index))
     pd.testing.assert_index_equal(prediction.probabilities.index, index)
-    np.testing.assert_array_equal(prediction.probabilities, ESTIMATOR.predict_proba(FRAME)[:, 1])
+    np.testing.assert_allclose(prediction.probabilities, ESTIMATOR.predict_proba(FRAME)[:, 1], rtol=1e-12)
     assert prediction.model_id == client.model()["id"]
 
 
@@ -71,7 +71,7 @@ def test_columns_of_any_dtype_are_sent_exactly(client: ServingClient) -> None:
         frame.astype(object),
         frame.assign(rebound=np.array(frame["rebound"], dtype=object)),
     ):
-        np.testing.assert_array_equal(client.predict(variant).probabilities, expected)
+        np.testing.assert_allclose(client.predict(variant).probabilities, expected, rtol=1e-12)
 
 
 def test_an_empty_frame_has_an_empty_prediction(client: ServingClient) -> None:

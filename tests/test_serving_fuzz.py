@@ -161,7 +161,7 @@ FRAMES = st.one_of(
 )
 
 
-@fuzzed(0.15)
+@fuzzed(0.3)
 @given(frame=FRAMES)
 def test_frames_that_are_nearly_right_are_scored_or_refused(target: Target, frame: Any) -> None:
     body = json.dumps(frame).encode()
@@ -219,7 +219,7 @@ BODIES = st.one_of(
 )
 
 
-@fuzzed(0.2)
+@fuzzed(0.5)
 @given(line=LINES, headers=st.lists(HEADERS, max_size=6), body=BODIES, end=st.sampled_from(["\r\n", "\n", "\r"]))
 def test_bytes_that_are_hardly_http_are_answered_or_hung_up_on(
     target: Target, line: str, headers: list[str], body: bytes, end: str
@@ -246,9 +246,11 @@ def exchange(connection: socket.socket, sent: bytes) -> bytes:
         connection.shutdown(socket.SHUT_WR)
         while part := connection.recv(65_536):
             answer += part
-    except (ConnectionResetError, BrokenPipeError):  # hung up on while we were still sending
+    except TimeoutError:
+        raise
+    except OSError:  # hung up on while we were still sending
         pass
-    return answer
+    return answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 # -- clients that take their time -------------------------------------------------------------------------------------
@@ -304,7 +306,8 @@ HEAD = b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\n"
 def test_a_body_over_the_limit_is_refused_on_its_announcement(target: Target, megabytes: int, expect: bytes) -> None:
     with socket.create_connection(target.address, timeout=ANSWER_WITHIN_S) as connection:
         connection.sendall(HEAD + expect + b"Content-Length: %d\r\n\r\n" % (megabytes << 20))
-        answer = connection.recv(65_536)  # not a byte of the body was sent
+        connection.shutdown(socket.SHUT_WR)  # not a byte of the body was sent
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"XG_MAX_BODY_MB" in answer
 

@@ -8,9 +8,9 @@ import argparse
 import sys
 from typing import Final
 
-from scripts.bench import growth, ping, predict
+from scripts.bench import growth, page, ping, predict
 
-PARTS: Final = {"predict": predict.run, "ping": ping.run, "growth": growth.run}
+PARTS: Final = {"predict": predict.run, "ping": ping.run, "growth": growth.run, "page": page.run}
 LARGE: Final = {"growth": growth.run_large}
 
 

@@ -1,0 +1,165 @@
+"""How long a reader waits for the page: from the click on "Ping game" to the new numbers, in a real browser."""
+
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from db.bulk import copy_game
+from livegame.client import GameClient
+from livegame.recordings import SAMPLE_FOLDER, read_recording
+from livegame.replay import create_app
+from livegame.settings import Settings
+from scripts.bench.servers import served, service
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+ROUNDS: Final = 7
+GAMES: Final = 1_500
+_GAME: Final = 2021020329
+_SHOTS: Final = 89
+_BEFORE_THE_LAST_SHOT_S: Final = 2 * (1200 + 180) + 1170  # on the clock of the replay, two intermissions included
+_WAIT_MS: Final = 30_000
+# From the click until what is said of the ping stands there and the rink map shows as many shots.
+_CLICK: Final = """async ([said, shots]) => {
+    const button = [...document.querySelectorAll("button")].find(b => b.innerText.trim() === "Ping game");
+    const there = () => document.body.innerText.includes(said) && document.body.innerHTML.includes(shots);
+    const start = performance.now();
+    button.click();
+    while (!there()) {
+        if (performance.now() - start > 30000) throw new Error("never saw " + said);
+        await new Promise(requestAnimationFrame);
+    }
+    return performance.now() - start;
+}"""
+
+
+@dataclass
+class _Clock:
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class _Waits:
+    """Milliseconds, a round each."""
+
+    whole_game: list[float] = field(default_factory=list)
+    new_shot: list[float] = field(default_factory=list)
+    nothing_new: list[float] = field(default_factory=list)
+    opened: list[float] = field(default_factory=list)
+
+
+def run() -> None:
+    """Print a Markdown table: milliseconds from click to page, with an empty history and with one of many games."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("the page is measured in Chromium, which is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        found = {games: _measure(browser, games) for games in (0, GAMES)}
+        browser.close()
+    print(f"| ms, median of {ROUNDS} (largest) | no other game in the history | {GAMES:,} games |")
+    print("|---|---|---|")
+    for name in ("whole_game", "new_shot", "nothing_new", "opened"):
+        cells = (f"{statistics.median(ms):.0f} ({max(ms):.0f})" for ms in (getattr(found[n], name) for n in found))
+        print(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |", flush=True)
+
+
+def _measure(browser: Browser, games: int) -> _Waits:
+    waits = _Waits()
+    for number in range(ROUNDS):
+        print(f"page, {games:,} games: round {number + 1} of {ROUNDS}", file=sys.stderr, flush=True)
+        clock = _Clock()
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            page = stack.enter_context(_page(browser, folder, clock, games))
+            clock.seconds = _BEFORE_THE_LAST_SHOT_S
+            waits.whole_game.append(_click(page, f"{_SHOTS - 1} new shots", _SHOTS - 1))
+            clock.seconds = 20_000
+            waits.new_shot.append(_click(page, "1 new shot", _SHOTS))
+            waits.nothing_new.append(_click(page, "Nothing new", _SHOTS))
+            start = time.perf_counter()
+            page.reload()
+            page.get_by_text("Final", exact=True).wait_for()
+            waits.opened.append((time.perf_counter() - start) * 1e3)
+    return waits
+
+
+def _click(page: Page, said: str, shots: int) -> float:
+    milliseconds: float = page.evaluate(_CLICK, [said, f"Map of {shots} shots"])
+    page.wait_for_timeout(700)
+    return milliseconds
+
+
+@contextmanager
+def _page(browser: Browser, folder: Path, clock: _Clock, games: int) -> Iterator[Page]:
+    """The page at the opening face-off of the sample game, with `games` others in the history."""
+    replay = create_app(folder / "no-recordings", folder / "replay.json", 1.0, clock)
+    with ExitStack() as stack:
+        serving = stack.enter_context(service(folder))
+        environment = {
+            "XG_DATA_DIR": str(folder),
+            "XG_FEED_URL": stack.enter_context(served(replay)),
+            "XG_SERVING_URL": serving,
+        }
+        if games:
+            sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
+            GameClient.from_settings(Settings.from_env(environment)).take(replace(sample, game_id=_GAME + 1))
+            copy_game(folder / "history.db", _GAME + 1, games - 1)
+        address = stack.enter_context(_dashboard(environment))
+        page = stack.enter_context(closing(browser.new_page(viewport={"width": 1440, "height": 1000})))
+        page.set_default_timeout(_WAIT_MS)
+        page.goto(f"{address}/?game={_GAME}")
+        page.get_by_role("button", name="Ping game").wait_for()
+        page.wait_for_timeout(700)
+        page.evaluate(_CLICK, ["Period 1 - 20:00 left", "No shots yet"])
+        page.wait_for_timeout(700)
+        yield page
+
+
+@contextmanager
+def _dashboard(environment: Mapping[str, str]) -> Iterator[str]:
+    """The dashboard in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "streamlit", "run", "ui/app.py", f"--server.port={port}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while not _answers(f"{address}/_stcore/health"):
+            if process.poll() is not None:
+                sys.exit("the dashboard did not start; run make ui to see why")
+            time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own loopback address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
