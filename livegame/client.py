@@ -15,7 +15,7 @@ from db.history import Correction, GameUpdate, History, Prediction, Recorded, Sc
 from livegame.definition import definition
 from livegame.exceptions import LiveGameError
 from livegame.feed import Feed, valid_game_id
-from livegame.lock import game_lock
+from livegame.lock import PingedMeanwhile, game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
 from livegame.plays import Game
 from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, ShotId
@@ -106,7 +106,8 @@ class GameClient:
         """Read the game's whole play-by-play, store what is new or corrected, have every unscored shot scored once.
 
         The game's lock is held from the reading to the storing, so that an older answer of the feed never overwrites
-        a newer one, and no two pings ask for the same shot.
+        a newer one, and no two pings ask for the same shot. A ping that had to wait while others pinged the game gives
+        what these have stored.
 
         Raises:
             InvalidGameId, FeedError: the feed gave nothing usable; the history is as it was.
@@ -115,20 +116,11 @@ class GameClient:
             DatabaseError: the history cannot be written.
         """
         number = valid_game_id(game_id)
-        with game_lock(self._data_dir, number, LOCK_TIMEOUT_S) as file:
-            answer = self._feed.answer(number)
-
-            def rows() -> GameRows:
-                return game_rows(self._feed.read_game(number, answer), answer.digest)
-
-            try:
-                model = self._ask_model()
-            except BaseException:
-                self._record([rows()])  # the shots wait, where everybody sees them
-                raise
-            if self._history.confirm(number, self._fingerprint(answer.digest, model)):
-                return Ping(number, (), (), 0, self._history)
-            return self._take([rows()], Questions(file), model)[0]
+        try:
+            with game_lock(self._data_dir, number, LOCK_TIMEOUT_S, is_ping=True) as file:
+                return self._ping(number, Questions(file))
+        except PingedMeanwhile:
+            return Ping(number, (), (), 0, self._history)
 
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
@@ -166,6 +158,21 @@ class GameClient:
         `model` is the one to report on, if it has scored the game; by default that of the last complete ping.
         """
         return _report(self._history, game_id, model)
+
+    def _ping(self, game_id: int, questions: Questions) -> Ping:
+        answer = self._feed.answer(game_id)
+
+        def rows() -> GameRows:
+            return game_rows(self._feed.read_game(game_id, answer), answer.digest)
+
+        try:
+            model = self._ask_model()
+        except BaseException:
+            self._record([rows()])  # the shots wait, where everybody sees them
+            raise
+        if self._history.confirm(game_id, self._fingerprint(answer.digest, model)):
+            return Ping(game_id, (), (), 0, self._history)
+        return self._take([rows()], questions, model)[0]
 
     def _take(self, games: Sequence[GameRows], questions: AnyQuestions, model: ModelInputs | None = None) -> list[Ping]:
         """Have the shots of some games scored that the active model has not scored, and store all there is of them."""

@@ -3,7 +3,7 @@
 import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -13,15 +13,25 @@ from livegame.exceptions import GameBusy
 _POLL_S = 0.05
 
 
+class PingedMeanwhile(Exception):
+    """Somebody else has made a whole ping of the game since we began to wait: there is nothing left to do."""
+
+
 @contextmanager
-def game_lock(data_dir: Path, game_id: int, timeout_s: float) -> Iterator[IO[str]]:
+def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool = False) -> Iterator[IO[str]]:
     """Hold the game's lock file, and give it. The kernel frees it when its holder dies, however it dies.
 
+    Who holds it for a ping (`is_ping`) has that counted when it ends well, and need not wait while others do the same:
+    however many want to ping a game at once, nobody waits for more than two pings.
+
     Raises:
+        PingedMeanwhile: others have pinged, from the reading of the feed to the end, while this ping waited.
         GameBusy: somebody else has held it for `timeout_s` seconds.
         DatabaseError: the data folder cannot be written.
     """
     path = data_dir / "locks" / f"{game_id}.lock"
+    pings = path.with_suffix(".pings")  # one byte for each that ended well: nothing that could be read half written
+    before = _size(pings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
@@ -34,7 +44,20 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float) -> Iterator[IO[str
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                # the first of them may have read the feed before we came, the second has not
+                if is_ping and _size(pings) >= before + 2:
+                    raise PingedMeanwhile from None
                 if time.monotonic() >= give_up:
                     raise GameBusy(game_id, timeout_s) from None
                 time.sleep(_POLL_S)
         yield file
+        if is_ping:
+            with suppress(OSError), pings.open("ab") as counter:  # uncounted, it only lets others wait for longer
+                counter.write(b".")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,6 +1,8 @@
 """Pings against a real feed, a real service and a real database: scored once, nothing lost, corrections followed."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -242,6 +244,27 @@ def test_whoever_waits_too_long_is_told(client: GameClient, tmp_path: Path, monk
     monkeypatch.setattr("livegame.client.LOCK_TIMEOUT_S", 0.2)
     with game_lock(tmp_path, GAME_ID, 1), pytest.raises(GameBusy, match="another process"):
         client.ping(GAME_ID)
+
+
+def test_who_waits_while_others_ping_takes_what_they_stored(
+    client: GameClient, tmp_path: Path, feed: FeedServer
+) -> None:
+    feed.show(game(*SHOTS))
+    first = client.ping(GAME_ID)
+    counter = tmp_path / "locks" / f"{GAME_ID}.pings"
+    with pytest.raises(FeedMalformed):
+        feed.answer(f"/v1/gamecenter/{GAME_ID}/play-by-play", b"<html>")
+        client.ping(GAME_ID)
+    assert counter.stat().st_size == 1, "only what ended well counts"
+    asked = len(feed.requests)
+    with ThreadPoolExecutor(1) as pool, game_lock(tmp_path, GAME_ID, 1):
+        waiting = pool.submit(client.ping, GAME_ID)
+        counter.write_bytes(b"..")
+        time.sleep(0.2)
+        assert not waiting.done(), "the ping that was under way may have read the feed before"
+        counter.write_bytes(b"...")
+        ping = waiting.result(10)
+    assert (ping.changed, xg(ping.report), len(feed.requests)) == (False, xg(first.report), asked)
 
 
 def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path) -> None:
