@@ -82,8 +82,8 @@ def test_everybody_at_once(tmp_path: Path, service: Service, journal: str) -> No
             make_client(tmp_path / "data", feed_url, service.url).ping(game_id)
     asked, stored = service.rows_scored(), stored_predictions(database)
     print(  # noqa: T201
-        f"{SCRIPTS + LIBRARIES + PAGES} processes ({journal}), {len(took)} pings by {LIBRARIES} of them, {clock.readings} readings of the feed: {stored} predictions,"
-        f" {asked - stored} asked twice; a ping took {statistics.median(took):.2f} s (median),"
+        f"{SCRIPTS + LIBRARIES + PAGES} processes ({journal}): {stored} predictions, {asked - stored} asked twice;"
+        f" {LIBRARIES} of them made {len(took)} pings, of {statistics.median(took):.2f} s (median),"
         f" {took[len(took) * 99 // 100]:.2f} s (99 %), {took[-1]:.2f} s (longest)"
     )
     assert complaints == []
