@@ -17,12 +17,14 @@ class Request:
 
     seconds: float = 0.0
     may_end: threading.Event | None = None
+    begun: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
     thread: str = ""
     cancelled: bool = False
 
     def service(self) -> None:
         self.thread = threading.current_thread().name
+        self.begun.set()
         time.sleep(self.seconds)
         if self.may_end:
             self.may_end.wait(10)
@@ -111,6 +113,7 @@ def test_a_stop_lets_running_requests_end_and_cancels_the_rest(cancel: bool) -> 
     made = Dispatcher(1)
     running, waiting = Request(may_end=release), Request()
     made.add_task(running)
+    assert running.begun.wait(5)
     made.add_task(waiting)
     threading.Timer(0.1, release.set).start()
     assert made.shutdown(cancel_pending=cancel) is cancel
