@@ -12,6 +12,7 @@ import math
 import threading
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,6 +25,7 @@ import sklearn
 from xgserve.columns import Problems, Reader
 from xgserve.errors import InvalidFrame, ModelError, short
 from xgserve.evaluators import NoShortWay, Short, shorten
+from xgserve.imports import without_pandas
 from xgserve.indices import check_indices
 from xgserve.names import ModelName
 from xgserve.signature import UNKNOWN_CATEGORY, Feature, Scalar, features_of
@@ -162,7 +164,8 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
                 loaded_at=datetime.now(UTC),
                 _whole=Whole(estimator, positive, [feature.name for feature in features]),
             )
-            return _shortened(_tried(model))
+            with without_pandas() if model._whole.takes_arrays else nullcontext():
+                return _shortened(_tried(model))
         except ModelError:
             raise
         except Exception as error:  # what was loaded may be anything that only looks like a classifier

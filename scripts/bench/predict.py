@@ -152,6 +152,7 @@ def _measure_starts(
                     body = _body_for(server, bodies[1]).read_bytes()
                     with running(server, body, room / "log") as started:
                         measured[server.name]["cold start, s"].append(started.seconds)
+                        measured[server.name]["CPU of a cold start, s"].append(started.cpu_s)
 
 
 def _measure_load(
