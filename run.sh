@@ -2,8 +2,8 @@
 # Run the prediction service alone, on loopback; COMET_API_KEY is handed over if it is set.
 set -eu
 exec docker run --rm --init --name live-xg-serving \
-    --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+    --read-only --tmpfs /tmp:size=256m --cap-drop ALL --security-opt no-new-privileges \
     --publish "127.0.0.1:${XG_SERVING_PORT:-8890}:8890" \
     --volume live-xg-data:/data \
-    --env COMET_API_KEY --env XG_ADMIN_TOKEN --env XG_WORKSPACES --env XG_TRUST_PICKLE_WORKSPACES \
+    --env COMET_API_KEY --env XG_ADMIN_TOKEN --env XG_WORKSPACES --env XG_TRUST_PICKLE_WORKSPACES --env XG_ALLOWED_HOSTS \
     live-xg-serving

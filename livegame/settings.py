@@ -21,6 +21,7 @@ class Settings:
     feed_url: str
     feature_map: Path | None
     ui_port: int
+    allowed_hosts: tuple[str, ...]  # under which the dashboard is opened, besides this machine's own names
     replay_port: int
     replay_speed: float
     recordings: Path
@@ -42,6 +43,9 @@ class Settings:
             feed_url=_url(environ, "XG_FEED_URL", "https://api-web.nhle.com"),
             feature_map=Path(environ["XG_FEATURE_MAP"]) if environ.get("XG_FEATURE_MAP") else None,
             ui_port=_port(environ, "XG_UI_PORT", "8892"),
+            allowed_hosts=tuple(
+                name.strip() for name in environ.get("XG_ALLOWED_HOSTS", "").split(",") if name.strip()
+            ),
             replay_port=_port(environ, "XG_REPLAY_PORT", "8891"),
             replay_speed=_number(environ, "XG_REPLAY_SPEED", "20", low=0.01, high=100_000),
             recordings=Path(environ.get("XG_RECORDINGS") or "recordings"),

@@ -2,9 +2,13 @@
 
 import os
 import sys
+import tomllib
 from pathlib import Path
+from typing import Final
 
 from livegame.settings import Settings, SettingsError
+
+UI: Final = Path(__file__).resolve().parents[1] / "ui"
 
 
 def main() -> None:
@@ -13,8 +17,10 @@ def main() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         sys.exit(str(error))
-    page = Path(__file__).resolve().parents[1] / "ui" / "app.py"
-    command = [sys.executable, "-m", "streamlit", "run", str(page), f"--server.port={settings.ui_port}"]
+    command = [sys.executable, "-m", "streamlit", "run", str(UI / "app.py"), f"--server.port={settings.ui_port}"]
+    if settings.allowed_hosts:  # the option replaces what the file says
+        always = tomllib.loads((UI / ".streamlit" / "config.toml").read_text())["server"]["allowedHosts"]
+        command += [f"--server.allowedHosts={name}" for name in (*always, *settings.allowed_hosts)]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
 
 

@@ -1,6 +1,7 @@
 """The images and the compose file, run for real: `docker-compose build` first, then these find them."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -11,17 +12,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.ui_hosts import opens
+
 pytestmark = pytest.mark.containers
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ("live-xg-serving", "live-xg-dashboard")
+SERVICES = ("dashboard", "replay", "serving")
 KEY = "a-key-that-must-not-be-found"
+TOKEN = "a-token-that-must-not-be-found"
 ENVIRONMENT = {
     "XG_FEED_URL": "http://replay:8891",
     "XG_SERVING_PORT": "18690",
     "XG_UI_PORT": "18692",
     "XG_REPLAY_SPEED": "100000",
     "COMET_API_KEY": KEY,
+    "XG_ADMIN_TOKEN": TOKEN,
 }
 
 
@@ -90,19 +96,66 @@ def test_a_game_is_scored_once_whatever_goes_down_and_comes_up() -> None:
     assert (ping(), rows_scored()) == ("", 0)  # the data is still there: nothing to be asked again
 
 
-@pytest.mark.usefixtures("system")
-def test_each_image_holds_its_own_part_only_and_no_key() -> None:
-    def inside(service: str, code: str) -> str:
-        return compose("exec", "-T", service, "python", "-c", code, check=False)
+def inside(service: str, code: str) -> str:
+    return compose("exec", "-T", service, "python", "-c", code, check=False).strip()
 
+
+@pytest.mark.usefixtures("system")
+def test_each_image_holds_its_own_part_only_and_no_secret() -> None:
+    ping()
     for service, foreign in (
         ("serving", ("livegame", "streamlit")),
         ("dashboard", ("sklearn", "comet_ml", "xgserve.app")),
     ):
         for module in foreign:
             assert "ModuleNotFoundError" in inside(service, f"import {module}"), (service, module)
-        assert inside(service, "import os; print(os.getuid() > 0)").strip() == "True"
-        assert "Read-only file system" in inside(service, "open('/app/x', 'w')")
+    secrets = (KEY, TOKEN)
     for image in IMAGES:
-        assert KEY not in run("docker", "history", "--no-trunc", image) + run("docker", "inspect", image)
-    assert KEY not in compose("logs")
+        built = run("docker", "history", "--no-trunc", image) + run("docker", "inspect", image)
+        assert not [secret for secret in secrets if secret in built]
+    assert not [secret for secret in secrets if secret in compose("logs")]
+    # nothing that was written holds one either, the log's table and what the processes left in /tmp included
+    search = (
+        "import pathlib; print([str(p) for d in ('/app', '/data', '/tmp') for p in pathlib.Path(d).rglob('*')"
+        f" if p.is_file() and any(s in p.read_bytes() for s in {[s.encode() for s in secrets]!r})])"
+    )
+    for service in SERVICES:
+        assert inside(service, search) == "[]", service
+    # who was handed what: the key to the service alone, the token to the two that use it
+    given = "import os; print(*sorted(n for n in os.environ if n.endswith(('_KEY', '_TOKEN')) and os.environ[n]))"
+    assert [inside(service, given) for service in SERVICES] == [
+        "XG_ADMIN_TOKEN",
+        "",
+        "COMET_API_KEY XG_ADMIN_TOKEN",
+    ]
+
+
+@pytest.mark.usefixtures("system")
+def test_each_container_has_no_rights_and_is_reachable_from_this_machine_alone() -> None:
+    rights = "print(open('/proc/1/status').read(), open('/proc/self/status').read())"
+    for service in SERVICES:
+        status = inside(service, rights)
+        for line in ("CapEff:", "CapPrm:", "CapBnd:", "CapInh:", "CapAmb:"):
+            assert set(re.findall(rf"{line}\t(\w+)", status)) == {"0" * 16}, (service, line)
+        assert set(re.findall(r"NoNewPrivs:\t(\d)", status)) == {"1"}
+        assert "0" not in re.findall(r"Uid:\t(\d+)", status)
+        for path in ("/app/x", "/usr/local/x", "/etc/x"):
+            refused = inside(service, f"open({path!r}, 'w')")
+            assert "Read-only file system" in refused or "Permission denied" in refused, (service, path)
+        assert "Read-only file system" in inside(service, "open('/app/x', 'w')")
+        assert "No space left" in inside(service, "open('/tmp/x', 'wb').write(bytes(300 << 20))")
+        assert inside(service, "import os; os.remove('/tmp/x')") == ""
+        assert not inside(service, "import os; print(*[p for p in ('/var/run/docker.sock',) if os.path.exists(p)])")
+    ports = run("docker", "ps", "--filter", "name=live-xg-test", "--format", "{{.Ports}}")
+    published = re.findall(r"(\S+)->", ports)
+    assert sorted(published) == ["127.0.0.1:18690", "127.0.0.1:18692"]
+
+
+@pytest.mark.usefixtures("system")
+def test_a_web_page_that_made_its_name_lead_here_gets_nothing() -> None:
+    for path in ("/logs", "/model", "/metrics"):
+        request = urllib.request.Request(f"http://127.0.0.1:18690{path}", headers={"Host": "rebound.example.com"})
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(request, timeout=10)
+    assert opens(18692, "localhost")
+    assert not opens(18692, "rebound.example.com")

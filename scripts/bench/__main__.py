@@ -10,8 +10,7 @@ from typing import Final
 
 from scripts.bench import growth, page, ping, predict
 
-PARTS: Final = {"predict": predict.run, "ping": ping.run, "growth": growth.run, "page": page.run}
-LARGE: Final = {"growth": growth.run_large}
+PARTS: Final = ("predict", "ping", "growth", "page")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,11 +18,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", action="append", choices=list(PARTS), help="default: all parts")
+    parser.add_argument("--only", action="append", choices=PARTS, help="default: all parts")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds of predictions: a rough answer")
+    parser.add_argument("--docs", action="store_true", help="write docs/speed.md and docs/speed.png as well")
     parser.add_argument("--large", action="store_true", help="growth with 10 million rows as well: 13 GB, many minutes")
     options = parser.parse_args(arguments)
+    parts = {
+        "predict": lambda: predict.run(quick=options.quick, docs=options.docs),
+        "ping": ping.run,
+        "growth": growth.run_large if options.large else growth.run,
+        "page": page.run,
+    }
     for name in options.only or PARTS:
-        LARGE[name]() if options.large and name in LARGE else PARTS[name]()
+        parts[name]()
     return 0
 
 

@@ -1,16 +1,11 @@
 """How long a reader waits for the page: from the click on "Ping game" to the new numbers, in a real browser."""
 
-import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,9 +18,8 @@ from livegame.client import GameClient
 from livegame.recordings import SAMPLE_FOLDER, read_recording
 from livegame.replay import create_app
 from livegame.settings import Settings
-from scripts.bench.servers import served, service
+from scripts.bench.servers import dashboard, served, service
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 ROUNDS: Final = 7
 GAMES: Final = 1_500
 _GAME: Final = 2021020329
@@ -121,7 +115,7 @@ def _page(browser: Browser, folder: Path, clock: _Clock, games: int) -> Iterator
             sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
             GameClient.from_settings(Settings.from_env(environment)).take(replace(sample, game_id=_GAME + 1))
             copy_game(folder / "history.db", _GAME + 1, games - 1)
-        address = stack.enter_context(_dashboard(environment))
+        address = stack.enter_context(dashboard(environment))
         page = stack.enter_context(closing(browser.new_page(viewport={"width": 1440, "height": 1000})))
         page.set_default_timeout(_WAIT_MS)
         page.goto(f"{address}/?game={_GAME}")
@@ -130,36 +124,3 @@ def _page(browser: Browser, folder: Path, clock: _Clock, games: int) -> Iterator
         page.evaluate(_CLICK, ["Period 1 - 20:00 left", "No shots yet"])
         page.wait_for_timeout(700)
         yield page
-
-
-@contextmanager
-def _dashboard(environment: Mapping[str, str]) -> Iterator[str]:
-    """The dashboard in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter
-        [sys.executable, "-m", "streamlit", "run", "ui/app.py", f"--server.port={port}"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while not _answers(f"{address}/_stcore/health"):
-            if process.poll() is not None:
-                sys.exit("the dashboard did not start; run make ui to see why")
-            time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own loopback address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -1,4 +1,4 @@
-"""The servers that the measurements talk to: the service as it ships, and apps beside it."""
+"""The servers that the measurements talk to: the service and the dashboard as they ship, and apps beside them."""
 
 import os
 import socket
@@ -8,44 +8,66 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import waitress.server
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on at this moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @contextmanager
 def service(folder: Path, **settings: str) -> Iterator[str]:
-    """The service as it ships, in a process of its own, with further settings."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "XG_DATA_DIR": str(folder),
-        "XG_SERVING_PORT": str(port),
-        "XG_LOG_LEVEL": "INFO",
-        **settings,
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "xgserve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    """The service as it ships, with its data in `folder` and further settings."""
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
-    try:
-        while not _is_ready(url):
-            if process.poll() is not None:
-                sys.exit("the prediction service did not start; run python -m xgserve to see why")
-            time.sleep(0.2)
+    environment = {"XG_DATA_DIR": str(folder), "XG_SERVING_PORT": str(port), "XG_LOG_LEVEL": "INFO", **settings}
+    with _process(["-m", "xgserve"], environment, f"{url}/ready"):
         yield url
+
+
+@contextmanager
+def dashboard(settings: Mapping[str, str]) -> Iterator[str]:
+    """The dashboard as it ships."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ["-m", "streamlit", "run", "ui/app.py", f"--server.port={port}"]
+    with _process(command, {"PYTHONPATH": str(ROOT), **settings}, f"{url}/_stcore/health"):
+        yield url
+
+
+@contextmanager
+def _process(arguments: Sequence[str], environment: Mapping[str, str], health: str) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not _is_ready(health):
+            if process.poll() is not None:
+                sys.exit(f"the server did not start; run python {' '.join(arguments)} to see why")
+            time.sleep(0.2)
+        yield
     finally:
         process.terminate()
         process.wait()
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(health: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/ready") as answer:  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(health, timeout=2) as answer:  # noqa: S310 - our own loopback address
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
