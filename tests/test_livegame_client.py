@@ -259,11 +259,13 @@ def test_who_waits_while_others_ping_takes_what_they_stored(
     asked = len(feed.requests)
     with ThreadPoolExecutor(1) as pool, game_lock(tmp_path, GAME_ID, 1):
         waiting = pool.submit(client.ping, GAME_ID)
-        counter.write_bytes(b"..")
-        time.sleep(0.2)
-        assert not waiting.done(), "the ping that was under way may have read the feed before"
-        counter.write_bytes(b"...")
-        ping = waiting.result(10)
+        for completed in range(2, 100):
+            time.sleep(0.1)
+            assert completed > 3 or not waiting.done(), "the ping that was under way may have read the feed before"
+            if waiting.done():
+                break
+            counter.write_bytes(b"." * completed)
+        ping = waiting.result(0)
     assert (ping.changed, xg(ping.report), len(feed.requests)) == (False, xg(first.report), asked)
 
 

@@ -21,15 +21,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from db.history import History
-from livegame.client import GameClient, Ping
-from livegame.feed import Feed
+from livegame.client import Ping
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play
 from livegame.recordings import read_recording
 from livegame.report import TeamTotals
 from tests.conftest import Service
-from tests.games import AWAY, HOME, game, play
-from xgserve.client import ServingClient
+from tests.games import AWAY, HOME, FeedServer, game, play
+from tests.promises import make_client
 from xgserve.model import Model, load_model
 from xgserve.names import ModelName
 from xgserve.registry import BUNDLED_FOLDER
@@ -82,21 +80,28 @@ class Rules:
         )  # fmt: skip
 
 
-def take_all(service: Service, states: Sequence[tuple[Game, str | None]]) -> None:
+def take_all(service: Service, states: Sequence[tuple[Game, str | None]], feed: FeedServer | None = None) -> None:
     """Ping each state in turn, under a model where one is named, and hold all that is stored against the rules."""
     with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "history.db"
-        client = GameClient(Feed("http://127.0.0.1:9"), ServingClient(service.url), History(database), Path(folder))
+        database, feed_url = Path(folder) / "history.db", feed.url if feed else "http://127.0.0.1:9"
+        client = make_client(Path(folder), feed_url, service.url)
+
+        def show(shown: Game) -> Ping:
+            if feed is None:
+                return client.take(shown)
+            feed.show(shown)
+            return client.ping(shown.game_id)
+
         service.begin()
         rules = Rules()
         for shown, model in states:
             if model is not None:
                 service.client.download_registry_model("bundled", model)
-            rules.follow(shown, client.take(shown))
+            rules.follow(shown, show(shown))
             assert sums_of_games(database) == sums_of_shots(database)
         assert service.rows_scored() == sum(len(first) for first in rules.first.values())
         last = states[-1][0]
-        again = client.take(last)
+        again = show(last)
         assert not again.changed
         for told in (loaded(name) for name in MODELS):
             first = rules.first.get(told.id, {})
@@ -169,8 +174,8 @@ OVER: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0
     max_examples=SEQUENCES, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(states())
-def test_made_up_corrections(service: Service, states: list[tuple[Game, str | None]]) -> None:
-    take_all(service, states)
+def test_made_up_corrections(service: Service, feed: FeedServer, states: list[tuple[Game, str | None]]) -> None:
+    take_all(service, states, feed)
 
 
 # -- recorded ---------------------------------------------------------------------------------------------------------

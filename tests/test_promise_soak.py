@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import json
 import lzma
 import multiprocessing
 import os
@@ -46,6 +47,14 @@ def busiest_day(recordings: Path) -> tuple[str, dict[int, bytes]]:
             if (day := told["day"]) and (game_id := told["id"]):
                 by_day.setdefault(day[1].decode(), {})[int(game_id[1])] = line
     return max(by_day.items(), key=lambda entry: len(entry[1]))
+
+
+def yardstick() -> float:
+    """Seconds that a fixed piece of work takes right now: the machine may have other things to do."""
+    started = time.monotonic()
+    for _ in range(5):
+        json.loads(json.dumps([{"n": number, "text": str(number)} for number in range(5_000)]))
+    return time.monotonic() - started
 
 
 @dataclass
@@ -99,11 +108,12 @@ class Watch:
             (self.data / "serving.db").stat().st_size / 1e6,
             statistics.median(took) * 1e3,
             took[-1] * 1e3,
+            statistics.median(took) / yardstick(),
         )
         self.lines.append(line)
         print(  # noqa: T201
             "{:5.1f} min: service {:.0f} MB, pinger {:.0f} MB; open files {}, {}; history {:.1f} MB, log {:.1f} MB; "
-            "a ping {:.0f} ms (median), {:.0f} ms (longest)".format(*line),
+            "a ping {:.0f} ms (median), {:.0f} ms (longest), {:.1f} yardsticks".format(*line),
             flush=True,
         )
 
