@@ -1,8 +1,10 @@
 """Pings against a real feed, a real service and a real database: scored once, nothing lost, corrections followed."""
 
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,39 @@ def test_a_second_ping_asks_for_nothing(client: GameClient, feed: FeedServer, se
     client.ping(GAME_ID)
     again = client.ping(GAME_ID)
     assert (again.changed, again.scored, len(again.new_shots), service.rows_scored()) == (False, 0, 0, 3)
+
+
+def test_an_answer_that_was_taken_is_not_read_again_until_something_else_is_different(
+    tmp_path: Path, client: GameClient, feed: FeedServer, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.show(game(*SHOTS))
+    first = client.ping(GAME_ID).report
+
+    def seconds() -> int:
+        """As stored of a shot, of which the feed says 12."""
+        with closing(sqlite3.connect(tmp_path / "history.db")) as connection, connection:
+            (stored,) = connection.execute("SELECT seconds FROM shots WHERE event_id = 812").fetchone()
+            connection.execute("UPDATE shots SET seconds = 13 WHERE event_id = 812")
+        return int(stored)
+
+    assert seconds() == 12
+    again = client.ping(GAME_ID)
+    assert (again.changed, again.report.pinged_at > first.pinged_at, seconds()) == (False, True, 13)
+    service.client.download_registry_model("bundled", "xg-distance")
+    assert (client.ping(GAME_ID).scored, seconds()) == (3, 12)
+    client.ping(GAME_ID)
+    assert seconds() == 13
+    with monkeypatch.context() as other_code:
+        other_code.setattr("livegame.client.definition", lambda: "other code")
+        client.ping(GAME_ID)
+    assert seconds() == 12
+    client.ping(GAME_ID)
+    assert seconds() == 12, "this is what the other code took"
+    client.ping(GAME_ID)
+    assert seconds() == 13
+    feed.show(game(*SHOTS, seconds_left=754))
+    client.ping(GAME_ID)
+    assert seconds() == 12
 
 
 def test_only_new_shots_are_asked_for_wherever_they_stand(

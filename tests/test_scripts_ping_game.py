@@ -122,3 +122,8 @@ def test_it_may_start_while_another_one_runs(environment: dict[str, str], feed: 
     assert [result.returncode for result in results] == [0, 0, 0]
     assert sorted(len(result.stdout.splitlines()) for result in results) == [0, 0, 1]
     assert service.rows_scored() == 2
+
+
+def test_it_starts_without_what_only_a_report_needs() -> None:
+    code = "import sys, scripts.ping_game; sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=SCRIPT.parents[1]).returncode == 0

@@ -8,9 +8,9 @@ import argparse
 import sys
 from typing import Final
 
-from scripts.bench import growth, page, ping, predict
+from scripts.bench import backfill, growth, page, ping, predict
 
-PARTS: Final = ("predict", "ping", "growth", "page")
+PARTS: Final = ("predict", "ping", "backfill", "growth", "page")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parts = {
         "predict": lambda: predict.run(quick=options.quick, docs=options.docs),
         "ping": ping.run,
+        "backfill": backfill.run,
         "growth": growth.run_large if options.large else growth.run,
         "page": page.run,
     }
