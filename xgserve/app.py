@@ -256,7 +256,8 @@ def _active(app: Service) -> Model:
         raise ApiError(
             503,
             "no_model",
-            f"no model is loaded{f' ({reason})' if reason else ''}; load one with POST /download_registry_model",
+            f"no model is loaded{f' ({reason})' if reason else ''}"
+            + ("" if app.settings.pinned_model else "; load one with POST /download_registry_model"),
         )
     return model
 

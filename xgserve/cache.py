@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import tempfile
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,11 +34,10 @@ class CachedModel:
 
 
 class ModelCache:
-    """The folder of downloaded models. Its methods may be called from any thread."""
+    """The folder of downloaded models, which several processes may share. Any thread may call any method."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._lock = threading.Lock()
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
@@ -91,7 +89,7 @@ class ModelCache:
         return _cached(folder, name, manifest)
 
     def publish(self, folder: Path, name: ModelName, artifact: str, tried_with: str) -> CachedModel:
-        """Move a finished folder (see `temporary`) into the cache, in place of any damaged one.
+        """Move a finished folder (see `temporary`) into the cache, unless the same model is there already, whole.
 
         Raises:
             OSError: the cache cannot be written.
@@ -110,7 +108,10 @@ class ModelCache:
         for path in (*folder.iterdir(), folder):
             _sync(path)
         target = self._folder(name)
-        with self._lock:
+        with self._lock():
+            here = _read_manifest(target, name)
+            if here is not None and here["files"] == files and (found := self.find(name)):
+                return found  # another process was quicker, and may be loading it
             target.parent.mkdir(parents=True, exist_ok=True)
             self._discard(target)
             folder.rename(target)
@@ -144,7 +145,7 @@ class ModelCache:
     def evict(self, max_bytes: int, keep: Collection[ModelName]) -> list[ModelName]:
         """Delete the least recently used models beyond `max_bytes`, none of `keep`; return what was deleted."""
         evicted = []
-        with self._lock:
+        with self._lock():
             models = self.models()
             total = sum(model.size for model in models)
             for model in models:
@@ -155,6 +156,17 @@ class ModelCache:
                     total -= model.size
                     evicted.append(model.name)
         return evicted
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Hold the folder against other threads and processes."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._root, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     def _folder(self, name: ModelName) -> Path:
         parts = (name.workspace, name.name, name.version)

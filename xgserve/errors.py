@@ -159,6 +159,13 @@ class StorageFailed(RegistryError):
     code = "storage_failed"
 
 
+class ModelPinned(RegistryError):
+    """The operator chose the model when the service was started; another one would be this replica's alone."""
+
+    status = 409
+    code = "model_pinned"
+
+
 class NothingToRollBack(RegistryError):
     """No other model was active before."""
 

@@ -28,6 +28,7 @@ from xgserve.errors import (
     InvalidName,
     KeyMissing,
     ModelError,
+    ModelPinned,
     NothingToRollBack,
     PickleNotAllowed,
     RegistryError,
@@ -48,6 +49,7 @@ BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 LIST_TIMEOUT_S = 4.0
 LIST_KEPT_S = 30.0
 MAX_ASKED_LENGTH = 100
+PINNED_RETRY_S = 30.0
 
 Source = Literal["bundled", "cache", "registry"]
 
@@ -70,6 +72,7 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._default_model = settings.default_model.removeprefix(f"{BUNDLED}/")
+        self._pinned = settings.pinned_model
         self._cache = ModelCache(settings.data_dir / "models")
         self._comet = (
             Comet(settings.comet_api_key, settings.comet_url, settings.model_max_bytes)
@@ -89,7 +92,10 @@ class Registry:
         self.startup_problem: str | None = None
         self._active: Model | None = None
         self._sweep()
-        self._start()
+        if self._pinned is None:
+            self._start()
+        else:
+            self._start_pinned(self._pinned)
 
     @property
     def active(self) -> Model | None:
@@ -107,6 +113,8 @@ class Registry:
         """
         self._check(workspace, model, version)
         asked = (workspace, model, version)
+        if self._pinned is not None:
+            return self._keep(ModelName(workspace, model, version or ""))
         with self._place():
             with self._gate:
                 shared = self._under_way.get(asked)
@@ -133,6 +141,8 @@ class Registry:
         Raises:
             RegistryError: there is none, or it cannot be loaded; the active one stays.
         """
+        if self._pinned is not None:
+            raise _pinned(self._pinned)
         if not self._rolling_back.acquire(blocking=False):
             raise Busy("a rollback is under way already; wait for it")
         try:
@@ -328,6 +338,12 @@ class Registry:
     def _install(self, activation: Activation) -> Activation:
         """Record the activation, then swap: a crash in between leaves a record that the restart honours."""
         model = activation.model
+        if (
+            model.name == self._pinned
+        ):  # who pins a model chooses nothing for later starts, and leaves the cache to others
+            self._active = model
+            self.startup_problem = None
+            return activation
         self._activations.record(
             workspace=model.name.workspace,
             model=model.name.name,
@@ -398,6 +414,39 @@ class Registry:
         if self._active is not None:
             logger.info("%s is active after the start", self._active.id)
 
+    def _start_pinned(self, name: ModelName) -> None:
+        """Load the pinned model, and no other; from the registry if need be, which may take its time."""
+        try:
+            with _explained():
+                activation = self._load_stored(name)
+                if activation is not None:
+                    self._active = activation.model
+                    logger.info("%s is active, pinned by XG_MODEL", self._active.id)
+                    return
+                self.startup_problem = f"{name} of XG_MODEL is being downloaded"
+        except RegistryError as error:
+            self._report_pinned(name, error)
+        threading.Thread(target=self._fetch_pinned, args=(name,), name="pinned model", daemon=True).start()
+
+    def _fetch_pinned(self, name: ModelName) -> None:
+        while self._active is None:
+            try:
+                self._logged(name.workspace, name.name, name.version)
+            except RegistryError as error:
+                self._report_pinned(name, error)
+                time.sleep(PINNED_RETRY_S)
+
+    def _report_pinned(self, name: ModelName, error: RegistryError) -> None:
+        self.startup_problem = f"{name} of XG_MODEL could not be loaded: {error}"
+        logger.error("%s; it is tried again every %g s", self.startup_problem, PINNED_RETRY_S)
+
+    def _keep(self, asked: ModelName) -> Activation:
+        """Return the pinned model if it is the one that is asked for."""
+        active = self._active
+        if active is None or asked != active.name:
+            raise _pinned(self._pinned)
+        return Activation(active, "bundled" if asked.workspace == BUNDLED else "cache")
+
     def _start_with_default(self) -> None:
         try:
             with _explained():
@@ -454,6 +503,13 @@ def _bundled_versions(model: str) -> list[str]:
         known = ", ".join(sorted({path.name for path in BUNDLED_FOLDER.glob("*")})) or "none"
         raise UnknownModel(f"no model {model!r} is bundled; bundled models: {known}")
     return sorted(versions, key=version_order, reverse=True)
+
+
+def _pinned(name: ModelName | None) -> ModelPinned:
+    return ModelPinned(
+        f"this service is pinned to {name} by XG_MODEL and takes no other model, so that all replicas have the same; "
+        "restart it with another XG_MODEL"
+    )
 
 
 def _name_of(stored: StoredActivation) -> ModelName:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.serving import FILE_NAME
+from xgserve.names import SAFE_NAME, ModelName
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -34,6 +35,7 @@ class Settings:
     workspaces: frozenset[str] = frozenset()
     trust_pickle_workspaces: frozenset[str] = frozenset()
     default_model: str = "bundled/xg-default"
+    pinned_model: ModelName | None = None
 
     comet_api_key: str | None = field(default=None, repr=False)
     comet_url: str | None = None
@@ -74,6 +76,7 @@ class Settings:
             workspaces=read.names("XG_WORKSPACES"),
             trust_pickle_workspaces=read.names("XG_TRUST_PICKLE_WORKSPACES"),
             default_model=read.text("XG_DEFAULT_MODEL", cls.default_model),
+            pinned_model=read.model("XG_MODEL"),
             comet_api_key=read.secret("COMET_API_KEY"),
             comet_url=read.text("COMET_URL_OVERRIDE", "") or None,
             download_timeout_s=read.number("XG_DOWNLOAD_TIMEOUT_S", cls.download_timeout_s, 1, 3600),
@@ -111,6 +114,16 @@ class _Reader:
         if value != int(value):
             raise SettingsError(f"{name}={self.text(name, '')} must be a whole number")
         return int(value)
+
+    def model(self, name: str) -> ModelName | None:
+        text = self.text(name, "")
+        if not text:
+            return None
+        workspace, _, rest = text.partition("/")
+        model, _, version = rest.partition(":")
+        if not all(SAFE_NAME.fullmatch(part) for part in (workspace, model, version)):
+            raise SettingsError(f"{name}={text!r} must be workspace/model:version, such as bundled/xg-default:1.0.0")
+        return ModelName(workspace, model, version)
 
     def level(self, name: str, default: int) -> int:
         text = self.text(name, logging.getLevelName(default)).upper()
