@@ -210,7 +210,8 @@ def _(scaler: StandardScaler) -> Step | None:
 @_step.register
 def _(imputer: SimpleImputer) -> Step | None:
     fill = imputer.statistics_
-    if imputer.add_indicator or imputer.missing_values is not np.nan or fill.dtype.kind != "f" or np.isnan(fill).any():
+    fills_nulls = is_null(imputer.missing_values) and fill.dtype.kind == "f" and not np.isnan(fill).any()
+    if imputer.add_indicator or not fills_nulls:
         return imputer.transform  # type: ignore[no-any-return]
     return lambda matrix: np.where(np.isnan(matrix), fill, matrix)
 

@@ -70,6 +70,11 @@ class Model:
         parts = {"workspace": name.workspace, "model": name.name, "version": name.version, "digest": self.digest}
         return {"id": self.id, **parts}
 
+    @property
+    def is_short(self) -> bool:
+        """Whether predictions take the short way of `evaluators.py`; if not, scikit-learn serves as a whole."""
+        return self._short is not None
+
     def predict(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> Probabilities:
         """Return P(goal) of each row, shape (rows,), each within [0, 1].
 
