@@ -21,7 +21,7 @@ _ERRORS: Final = {
     403: "The model's workspace is not among those allowed (`workspace_not_allowed`), or a web page of another site "
     "asks (`cross_origin`).",
     404: "No source has this model or version (`unknown_model`).",
-    409: "No other model was active before (`nothing_to_roll_back`).",
+    409: "The service is pinned to one model (`model_pinned`), or none was active before (`nothing_to_roll_back`).",
     411: "The body comes without a Content-Length (`length_required`).",
     412: "Another model than the one in `If-Match` is active (`model_changed`); nothing was scored.",
     413: "The body is larger than the service takes (`too_large`).",
@@ -269,7 +269,9 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
             "requestBody": _body(
                 _ref("ModelRequest"), example={"workspace": "bundled", "model": "xg-distance", "version": "1.0.0"}
             ),
-            "responses": _answers(_json(_ref("Activated")), 400, 401, 403, 404, 411, 413, 415, 422, 424, 502, 503, 504),
+            "responses": _answers(
+                _json(_ref("Activated")), 400, 401, 403, 404, 409, 411, 413, 415, 422, 424, 502, 503, 504
+            ),
         }
     },
     "/rollback": {
