@@ -272,9 +272,9 @@ def test_what_was_answered_and_not_stored_is_not_asked_for_again(tmp_path: Path)
     season = write_season(tmp_path / "2022-23.jsonl.xz", 3 * BATCH)
     victims: list[subprocess.Popen[str]] = []
     with running_service(tmp_path, killer_of(victims)) as service, feed_server() as feed:
-        shown = as_feed(replace(finished(0), game_id=2022020001))
-        feed.show(shown)
-        victims.append(start_script(environment(tmp_path / "data", feed.url, service.url), 2022020001))
+        in_the_last_batch = 2022020000 + 3 * BATCH
+        feed.show(replace(finished(0), game_id=in_the_last_batch))
+        victims.append(start_script(environment(tmp_path / "data", feed.url, service.url), in_the_last_batch))
         assert victims[0].wait(30) == -signal.SIGKILL
         for _ in range(2):
             process = start(tmp_path / "data", service.url, season)
