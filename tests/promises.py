@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,11 +22,12 @@ from livegame.feed import Feed
 from livegame.recordings import dump_compact, find_recordings, read_recording
 from livegame.replay import create_app
 from tests.games import GAME_ID, wsgi_server
+from xgserve.app import Service as App
 from xgserve.client import ServingClient
 
 ROOT = Path(__file__).parents[1]
 LENGTH_S = 4_200  # of the sample game, intermissions included
-TABLES = ("games", "models", "shots", "predictions", "power_plays", "game_totals", "corrections")
+TABLES = ("games", "models", "shots", "predictions", "power_plays", "game_models", "game_totals", "corrections")
 
 
 @dataclass
@@ -170,3 +171,23 @@ def ping_for_ever(data_dir: Path, feed_url: str, serving_url: str, games: list[i
             client.ping(game_id)
             file.write(f"{time.monotonic() - started:.4f}\n")
             time.sleep(0.1)
+
+
+def kill(popen: "subprocess.Popen[str]") -> None:
+    popen.kill()
+    popen.communicate()
+
+
+def killer_of(victims: "list[subprocess.Popen[str]]") -> Callable[[App], Any]:
+    """The service, which kills a victim when it has an answer for it."""
+
+    def killer(app: App) -> Any:
+        def killing(environ: dict[str, object], start_response: object) -> object:
+            answer = app(environ, start_response)
+            if environ["PATH_INFO"] == "/predict" and victims:
+                kill(victims.pop())
+            return answer
+
+        return killing
+
+    return killer

@@ -5,13 +5,11 @@ import json
 import lzma
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +28,10 @@ from livegame.plays import Game, GameState
 from livegame.recordings import dump_compact, load_recording
 from livegame.workers import Workers
 from scripts import backfill
-from tests.conftest import Service
+from tests import promises
+from tests.conftest import Service, running_service
 from tests.games import AWAY, as_feed, feed_server, game, play
+from tests.promises import ROOT, environment, is_sound, killer_of, start_script
 from xgserve.client import ServiceUnavailable, ServingClient
 
 # A real season and many kills: XG_TEST_BACKFILL=seasons/2022-23.jsonl.xz XG_TEST_KILLS=50 pytest ... --timeout=3000
@@ -76,15 +76,8 @@ def run(client: GameClient, workers: Workers, *paths: Path) -> tuple[Progress, l
 
 
 def contents(data_dir: Path) -> dict[str, set[tuple[Any, ...]]]:
-    """All rows of the history by table, without the times at which they were written."""
-    found = {}
-    with closing(sqlite3.connect(data_dir / "history.db")) as connection:
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            wanted = ", ".join(column for column in columns if not column.endswith("_at"))
-            found[table] = set(connection.execute(f"SELECT {wanted} FROM {table}"))
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    return found
+    assert is_sound(data_dir / "history.db")
+    return promises.contents(data_dir / "history.db")
 
 
 def test_a_backfilled_game_is_what_a_ping_of_it_would_have_stored(
@@ -224,11 +217,10 @@ def test_without_the_service_it_ends_and_the_shots_wait(tmp_path: Path, service:
 
 
 def start(data_dir: Path, url: str, *arguments: object) -> "subprocess.Popen[str]":
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("XG_")}
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.backfill", *map(str, arguments)],
-        cwd=Path(__file__).parents[1],
-        env=environment | {"XG_DATA_DIR": str(data_dir), "XG_SERVING_URL": url},
+        cwd=ROOT,
+        env=environment(data_dir, "http://127.0.0.1:9", url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -274,6 +266,25 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, service: S
     print(f"{KILLS} kills, {before} games were in; {asked - rows} of {rows} rows asked for twice; {words}")  # noqa: T201
     assert stored == contents(tmp_path / "calm")
     assert asked == rows
+
+
+def test_what_was_answered_and_not_stored_is_not_asked_for_again(tmp_path: Path) -> None:
+    season = write_season(tmp_path / "2022-23.jsonl.xz", 3 * BATCH)
+    victims: list[subprocess.Popen[str]] = []
+    with running_service(tmp_path, killer_of(victims)) as service, feed_server() as feed:
+        in_the_last_batch = 2022020000 + 3 * BATCH
+        feed.show(replace(finished(0), game_id=in_the_last_batch))
+        victims.append(start_script(environment(tmp_path / "data", feed.url, service.url), in_the_last_batch))
+        assert victims[0].wait(30) == -signal.SIGKILL
+        for _ in range(2):
+            process = start(tmp_path / "data", service.url, season)
+            victims.append(process)
+            assert process.wait(60) == -signal.SIGKILL
+        assert stored_games(tmp_path / "data") < 3 * BATCH
+        process = start(tmp_path / "data", service.url, season)
+        process.communicate(timeout=60)
+        stored = contents(tmp_path / "data")["predictions"]
+        assert len(stored) == service.rows_scored() == 3 * BATCH * SHOTS
 
 
 def test_ctrl_c_ends_it_after_the_games_in_hand(tmp_path: Path, service: Service) -> None:

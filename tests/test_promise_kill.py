@@ -20,6 +20,8 @@ from tests.promises import (
     copies_of_the_sample,
     environment,
     is_sound,
+    kill,
+    killer_of,
     make_client,
     replayed,
     start_script,
@@ -27,18 +29,12 @@ from tests.promises import (
     undisturbed,
 )
 from tests.serving_helpers import Process, process
-from xgserve.app import Service as App
 
 # Hundreds take some minutes: XG_TEST_KILLS=500 pytest tests/test_promise_kill.py -s --timeout=3000
 KILLS = int(os.environ.get("XG_TEST_KILLS", "12"))
 KILLS_A_GAME = 30
 PINGS_A_KILL = 4  # that one process has time for, about
 MODELS = ("xg-distance", "xg-default")
-
-
-def kill(popen: "subprocess.Popen[str]") -> None:
-    popen.kill()
-    popen.communicate()
 
 
 def until_it_pings(clock: Clock, popen: "subprocess.Popen[str]") -> None:
@@ -94,21 +90,9 @@ def test_pings_killed_at_any_moment_lose_nothing_and_ask_for_nothing_twice(
 def test_a_ping_killed_between_the_answer_and_its_storing_is_completed_without_asking_again(tmp_path: Path) -> None:
     victims: list[subprocess.Popen[str]] = []
 
-    class Killer:
-        """The service, which kills the ping that it has an answer for."""
-
-        def __init__(self, app: App) -> None:
-            self.app = app
-
-        def __call__(self, environ: dict[str, object], start_response: object) -> object:
-            answer = self.app(environ, start_response)
-            if environ["PATH_INFO"] == "/predict" and victims:
-                kill(victims.pop())
-            return answer
-
     clock = Clock(LENGTH_S / 10)
     (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
-    with replayed(tmp_path / "games", clock) as feed_url, running_service(tmp_path, Killer) as service:
+    with replayed(tmp_path / "games", clock) as feed_url, running_service(tmp_path, killer_of(victims)) as service:
         client = make_client(tmp_path / "data", feed_url, service.url)
         client.ping(game_id)
         for _ in range(3):
