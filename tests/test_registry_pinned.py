@@ -90,6 +90,13 @@ def test_a_model_that_cannot_be_had_is_tried_again_and_no_other_serves(
         until(lambda: service.get("/ready").status_code == 200)
 
 
+def test_a_stage_is_no_version_to_pin(tmp_path: Path, comet: StandIn) -> None:
+    comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)), ["Production"])
+    registry = Registry(settings(tmp_path, comet, pinned_model=ModelName("acme", "shots", "Production")))
+    until(lambda: "must name a version" in str(registry.startup_problem))
+    assert registry.active is None
+
+
 def test_replicas_that_download_the_same_model_at_once_all_get_it(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
     replicas = [Registry(settings(tmp_path, comet, pinned_model=SHOTS)) for _ in range(3)]

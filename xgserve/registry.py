@@ -338,9 +338,9 @@ class Registry:
     def _install(self, activation: Activation) -> Activation:
         """Record the activation, then swap: a crash in between leaves a record that the restart honours."""
         model = activation.model
-        if (
-            model.name == self._pinned
-        ):  # who pins a model chooses nothing for later starts, and leaves the cache to others
+        if self._pinned is not None:  # chooses nothing for later starts, and leaves the cache to others
+            if model.name != self._pinned:
+                raise InvalidName(f"XG_MODEL must name a version, not the stage {self._pinned.version!r}")
             self._active = model
             self.startup_problem = None
             return activation
