@@ -141,6 +141,20 @@ def test_the_short_way_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) 
         np.testing.assert_allclose(predicted, expected[start : start + rows], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("ensemble", [RandomForestClassifier(20), GradientBoostingClassifier(n_estimators=20)])
+def test_numbers_within_a_hair_of_a_threshold_go_the_same_way(tmp_path: Path, ensemble: Any) -> None:
+    estimator = ensemble.fit(TRAINED[NUMBERS], GOALS)
+    model = load(tmp_path, estimator)
+    assert model.is_short
+    nodes = [member.tree_ for member in np.ravel(estimator.estimators_)]
+    at = np.concatenate([tree.threshold[tree.feature == 0] for tree in nodes])
+    near = np.concatenate([at, np.nextafter(at, np.inf), np.nextafter(at, -np.inf), at + 1e-9])
+    frame = pd.DataFrame({"distance": near, "angle": 30.0})
+    np.testing.assert_allclose(
+        model.predict(sent(frame), range(len(frame))), estimator.predict_proba(frame)[:, 1], rtol=0, atol=1e-12
+    )
+
+
 WHOLE = {
     "calibrated": CalibratedClassifierCV(SHORT["logistic"], cv=2),
     "weighted columns": make_pipeline(
