@@ -137,6 +137,12 @@ def ping(page: Page) -> None:
     page.get_by_role("button", name="Ping game").click()
 
 
+def expect_id(page: Page, game_id: int) -> None:
+    field = page.get_by_label("Game ID")
+    expect(field).to_have_count(1)  # while the page is redrawn, the former field is there, too
+    expect(field).to_have_value(str(game_id))
+
+
 def totals(page: Page) -> list[str]:
     """What the score line says: xG (goals) and the difference of the away team, then of the home team."""
     shown = page.locator(".xg-xg, .xg-difference")
@@ -181,10 +187,10 @@ def test_a_game_from_the_first_ping_to_the_final(
 
     ping(page)  # starts the replay
     expect(page.get_by_role("heading", name="Washington Capitals")).to_be_visible()
-    expect(page.get_by_text("Period 1 - 20:00 left")).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
     clock.seconds = 445
     page.get_by_role("button", name="Ping game").dblclick()
-    expect(page.get_by_text("Period 1 - 12:35 left")).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")
     expect(page.get_by_text(re.compile(r"^\d+ new shots$|^Nothing new$"))).to_be_visible()
     first = service.rows_scored()
     assert first > 0
@@ -195,7 +201,7 @@ def test_a_game_from_the_first_ping_to_the_final(
     clock.seconds = 20_000
     ping(page)
     expect(page.get_by_text(f"{89 - first} new shots")).to_be_visible()
-    expect(page.get_by_text("Final", exact=True)).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Final")
     shown = totals(page)
     assert all(re.fullmatch(r"\d\.\d\d \([42]\)|[+-]\d\.\d\d xG - goals", words) for words in shown), shown
     page.get_by_role("tab", name="All events").click()
@@ -228,22 +234,21 @@ def test_a_game_is_chosen_from_the_strip_and_a_reader_follows(
     page = visit(browser, f"{dashboard.url}/?game=2022030236")
     expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
     page.get_by_role("button", name="WSH at CAR").click()
-    expect(page.get_by_text("Period 1 - 20:00 left")).to_be_visible()
-    expect(page.get_by_label("Game ID")).to_have_count(1)  # while the page is redrawn, the former field is there, too
-    expect(page.get_by_label("Game ID")).to_have_value(str(GAME_ID))
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    expect_id(page, GAME_ID)
     expect(page).to_have_url(re.compile(f"game={GAME_ID}"))
     page.go_back()
     expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
-    expect(page.get_by_label("Game ID")).to_have_value("2022030236")
+    expect_id(page, 2022030236)
     page.go_forward()
-    expect(page.get_by_text("Period 1 - 20:00 left")).to_be_visible()
-    expect(page.get_by_label("Game ID")).to_have_value(str(GAME_ID))
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    expect_id(page, GAME_ID)
 
     other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
-    expect(other.get_by_text("Period 1 - 20:00 left")).to_be_visible()
+    expect(other.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
     clock.seconds = 445
     ping(page)
-    expect(other.get_by_text("Period 1 - 12:35 left")).to_be_visible()  # without a click
+    expect(other.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")  # without a click
 
 
 def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
@@ -251,10 +256,10 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
 ) -> None:
     one = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     ping(one)
-    expect(one.get_by_text("Period 1 - 20:00 left")).to_be_visible()
+    expect(one.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
     clock.seconds = 20_000
     ping(one)
-    expect(one.get_by_text("Final", exact=True)).to_be_visible()
+    expect(one.locator(".xg-status")).to_have_text("Final")
     before = totals(one)
     other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     assert totals(other) == before
@@ -284,10 +289,10 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     found = complaints(page)
     ping(page)
-    expect(page.get_by_text("Period 1 - 20:00 left")).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
     clock.seconds = 20_000
     ping(page)
-    expect(page.get_by_text("Final", exact=True)).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Final")
     for view, words in (
         ("Periods and strength", "By strength"),
         ("Players", None),
@@ -323,7 +328,7 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
     box = table.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 20, box["y"] + 52)  # the first row's box
-    expect(page.get_by_text("Final", exact=True)).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Final")
     expect(page).to_have_url(re.compile(f"game={GAME_ID}"))
     assert found == []
 
@@ -334,7 +339,7 @@ def test_no_page_is_wider_than_its_window(
 ) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width, color_scheme=scheme)
     ping(page)
-    expect(page.get_by_text("Period 1 - 20:00 left")).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
     for path, words in (("", "Period 1 - 20:00 left"), ("history", "Games"), ("service", "Last swaps")):
         page.goto(f"{dashboard.url}/{path}?game={GAME_ID}")
         expect(page.get_by_text(words, exact=True).first).to_be_visible()
