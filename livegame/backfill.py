@@ -86,6 +86,7 @@ class Backfill:
             DatabaseError: the history cannot be written.
         """
         progress = Progress(sum(path.stat().st_size for path in sources))
+        model = self._client.active_model()
         busy: list[GameRows] = []
         with closing(self._workers.map(_read, self._batches(sources, progress))) as batches:
             for batch in batches:
@@ -96,6 +97,9 @@ class Backfill:
                 yield progress
         for rows in busy:
             self._take_patiently(rows, progress)
+            yield progress
+        if progress.passed and self._client.active_model() != model:
+            self._fail(progress, "the service's model has changed meanwhile: run it again, to score all games with it")
         yield progress
 
     def _batches(self, sources: Sequence[Path], progress: Progress) -> Iterator[list[Recording]]:

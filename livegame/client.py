@@ -144,6 +144,10 @@ class GameClient:
                     together.append(rows)
             return pings + self._take(together, RepeatableQuestions())
 
+    def active_model(self) -> str:
+        """The id of the model that the service would score with now. Raises `ServingError`."""
+        return self._ask_model().model_id
+
     def taken(self) -> Callable[[str], int | None]:
         """Tells of an answer's digest which game's last complete ping took that answer, if any did.
 

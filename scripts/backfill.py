@@ -7,7 +7,8 @@ A path is a `.json` or `.json.gz` file named after its game, a season's `.jsonl.
 there already are compared with the recording, as a ping would; those that the active model has scored from the very
 same recording are passed over. Ctrl-C ends it after the games in hand; the next run goes on from there.
 
-Exit codes: 0 every game is in, 1 some are not, 2 usage, 4 prediction service, 5 database, 130 interrupted.
+Exit codes: 0 every game is in, 1 some are not, 2 usage, 4 prediction service, 5 database, 6 processes or cluster that
+read the games, 130 interrupted.
 """
 
 import argparse
@@ -28,6 +29,12 @@ from livegame.settings import Settings, SettingsError
 from livegame.workers import WorkersUnavailable, open_workers
 from xgserve.client import ServingError
 
+EXIT_CODES: Final[dict[type[Exception], int]] = {
+    WorkersUnavailable: 6,
+    ServingError: 4,
+    DatabaseError: 5,
+    LiveGameError: 4,  # what is left of them: the loaded model does not suit us
+}
 INTERRUPTED: Final = 130
 LINE_EVERY_S: Final = 10  # where lines cannot be written over
 
@@ -71,7 +78,7 @@ class ProgressLine:
         worked = progress.done_bytes - progress.passed_bytes
         left = (progress.total_bytes - progress.done_bytes) * elapsed / worked if worked else 0
         return (
-            f"{progress.done_bytes / progress.total_bytes:4.0%}  {summary(progress)},"
+            f"{progress.done_bytes / max(progress.total_bytes, 1):4.0%}  {summary(progress)},"
             f" {progress.taken / elapsed:.0f} games a second, {int(left) // 60}:{int(left) % 60:02d} left"
         )
 
@@ -111,14 +118,14 @@ def main(arguments: list[str] | None = None) -> int:
         sources = find_sources(options.path or [settings.recordings])
         client = GameClient.from_settings(settings)
         return _run(client, sources, options.cluster, line)
-    except (SettingsError, FeedError, WorkersUnavailable) as error:
+    except (SettingsError, FeedError) as error:
         parser.error(str(error))
-    except (ServingError, LiveGameError) as error:
+    except tuple(EXIT_CODES) as error:
         line.say(f"backfill: {error}")
-        return 4
-    except DatabaseError as error:
-        line.say(f"backfill: {error}")
-        return 5
+        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    except KeyboardInterrupt:
+        line.say("stopped at once; run it again to go on")
+        return INTERRUPTED
 
 
 def _run(client: GameClient, sources: list[Path], cluster: str | None, line: ProgressLine) -> int:

@@ -123,6 +123,22 @@ def test_a_live_ping_after_a_backfill_of_the_same_answer_has_nothing_to_do(
     assert service.rows_scored() == SHOTS
 
 
+def test_a_swap_meanwhile_is_said_where_games_were_passed_over(
+    tmp_path: Path, service: Service, workers: Workers
+) -> None:
+    client = make_client(tmp_path, service.url)
+    run(client, workers, write_season(tmp_path / "2021-22.jsonl.xz", 2, first=20))
+    said: list[str] = []
+    steps = Backfill(client, workers, said.append).run(
+        [tmp_path / "2021-22.jsonl.xz", write_season(tmp_path / "2022-23.jsonl.xz", 2, first=10)]
+    )
+    next(steps)
+    service.client.download_registry_model("bundled", "xg-distance")
+    *_, progress = steps
+    assert (progress.passed, progress.taken, progress.failed) == (2, 2, 1)
+    assert "model has changed" in said[0]
+
+
 def test_files_of_every_kind_are_found_and_a_game_is_taken_once(
     tmp_path: Path, service: Service, workers: Workers
 ) -> None:
@@ -309,7 +325,7 @@ def test_ctrl_c_ends_it_after_the_games_in_hand(tmp_path: Path, service: Service
     ("arguments", "environment", "code", "words"),
     [
         (["nowhere"], {}, 2, "no recorded games"),
-        (["SEASON", "--cluster", "nonsense"], {}, 2, "Dask"),
+        (["SEASON", "--cluster", "nonsense"], {}, 6, "Dask"),
         (["SEASON"], {"XG_SERVING_URL": "http://127.0.0.1:9"}, 4, "cannot be reached"),
         (["SEASON"], {"XG_DATA_DIR": "/proc/none"}, 5, "/proc/none"),
     ],
