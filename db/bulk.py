@@ -6,6 +6,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from db.history_schema import SUM_UP_ALL_GAMES
+
 FIRST_COPY: Final = 1_900_000_001  # below any real game's id
 _GAMES_AT_A_TIME: Final = 1_000
 _LOGS_AT_A_TIME: Final = 100_000
@@ -40,6 +42,10 @@ def copy_game(path: Path, game_id: int, copies: int) -> None:
                 _copy_rows(connection, "games", _GAME, {**bounds, "game": game_id})
                 for table in _OF_A_GAME:
                     _copy_rows(connection, table, _ID, {**bounds, "game": game_id})
+        with connection:
+            for table, statement in zip(("step_totals", "team_totals"), SUM_UP_ALL_GAMES, strict=True):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
+                connection.execute(statement)
 
 
 def add_logs(path: Path, rows: int) -> None:

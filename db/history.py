@@ -268,20 +268,18 @@ class History:
         """The models that have scored shots: `model`, `population`, `games` and `shots` each, the latest used first."""
         return self._read(
             """
-            SELECT model, population, games, shots FROM (
-                SELECT model, count(*) AS games, sum(shots) AS shots
-                FROM (SELECT model, sum(shots) AS shots FROM game_totals GROUP BY game_id, model) GROUP BY model
-            ) JOIN models USING (model) ORDER BY first_used_at DESC
+            SELECT model, population, games / 2 AS games, shots  -- each game is one of two teams
+            FROM (SELECT model, sum(games) AS games FROM team_totals GROUP BY model)
+            JOIN (SELECT model, sum(shots) AS shots FROM step_totals GROUP BY model) USING (model)
+            JOIN models USING (model)
+            WHERE shots > 0 ORDER BY first_used_at DESC
             """
         )
 
     def calibration(self, model: str) -> list[dict[str, Any]]:
         """A model's scored shots by `step` of probability: `shots`, and sums of `xg`, `goals` and `log_loss`."""
         return self._read(
-            """
-            SELECT step, sum(shots) AS shots, sum(xg) AS xg, sum(goals) AS goals, sum(log_loss) AS log_loss
-            FROM game_totals WHERE model = ? GROUP BY step ORDER BY step
-            """,
+            "SELECT step, shots, xg, goals, log_loss FROM step_totals WHERE model = ? AND shots > 0 ORDER BY step",
             (model,),
         )
 
@@ -292,23 +290,10 @@ class History:
         """
         return self._read(
             """
-            WITH sides AS (
-                SELECT game_id, is_home, sum(xg) AS xg, sum(goals) AS goals
-                FROM game_totals WHERE model = :model GROUP BY game_id, is_home
-            ), lines AS (
-                SELECT iif(side, home_abbrev, away_abbrev) AS team, iif(side, home_name, away_name) AS name, start_time,
-                    coalesce(own.xg, 0) AS xg, coalesce(own.goals, 0) AS goals,
-                    coalesce(other.xg, 0) AS xg_against, coalesce(other.goals, 0) AS goals_against
-                FROM (SELECT DISTINCT game_id FROM sides)
-                JOIN games USING (game_id)
-                JOIN (SELECT 0 AS side UNION ALL SELECT 1)
-                LEFT JOIN sides own ON own.game_id = games.game_id AND own.is_home = side
-                LEFT JOIN sides other ON other.game_id = games.game_id AND other.is_home = 1 - side
-                WHERE :season IS NULL OR season = :season
-            )
-            SELECT team, name, max(start_time) AS last_game, count(*) AS games, sum(xg) AS xg, sum(goals) AS goals,
+            SELECT team, sum(games) AS games, sum(xg) AS xg, sum(goals) AS goals,
                 sum(xg_against) AS xg_against, sum(goals_against) AS goals_against
-            FROM lines GROUP BY team ORDER BY team
+            FROM team_totals WHERE model = :model AND games > 0 AND (:season IS NULL OR season = :season)
+            GROUP BY team ORDER BY team
             """,
             {"model": model, "season": season},
         )
@@ -343,6 +328,8 @@ class History:
 
 
 _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
+_ID_DIGITS: Final = 10
+_NAMES: Final = "home_name || ' ' || home_abbrev || ' ' || away_name || ' ' || away_abbrev"
 _SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
@@ -356,22 +343,50 @@ _SHOTS_OF_GAME: Final = """
     FROM shot_probabilities WHERE game_id = ? AND model IS ?
     ORDER BY period, seconds, position
 """
+_SUMMED_BY: Final = ("season", "home_abbrev", "away_abbrev")
+_ADD_TO_STEPS: Final = """
+    INSERT INTO step_totals
+    SELECT model, step, :times * sum(shots), :times * sum(xg), :times * sum(goals), :times * sum(log_loss)
+    FROM game_totals WHERE game_id = :game_id GROUP BY model, step
+    ON CONFLICT DO UPDATE SET shots = shots + excluded.shots, xg = xg + excluded.xg,
+        goals = goals + excluded.goals, log_loss = log_loss + excluded.log_loss
+"""
+_ADD_TO_TEAMS: Final = """
+    INSERT INTO team_totals
+    SELECT model, season, team, :times, :times * xg, :times * goals, :times * xg_against, :times * goals_against
+    FROM team_games WHERE game_id = :game_id
+    ON CONFLICT DO UPDATE SET games = games + excluded.games, xg = xg + excluded.xg, goals = goals + excluded.goals,
+        xg_against = xg_against + excluded.xg_against, goals_against = goals_against + excluded.goals_against
+"""
 
 
-def _search(text: str) -> tuple[str, dict[str, str]]:
+def _search(text: str) -> tuple[str, dict[str, str | int]]:
     """The condition, and its values, for what `History.games` describes."""
-    words = {f"word{number}": word.lower() for number, word in enumerate(text.split()[:10])}
-    found = [
-        f"(instr(lower(home_name || ' ' || home_abbrev || ' ' || away_name || ' ' || away_abbrev), :{name}) > 0"
-        f" OR substr(start_time, 1, length(:{name})) = :{name} OR substr(game_id, 1, length(:{name})) = :{name})"
-        for name in words
-    ]
-    return (f"WHERE {' AND '.join(found)}" if found else ""), words
+    conditions: list[str] = []
+    values: dict[str, str | int] = {}
+    for number, word in enumerate(text.lower().split()[:10]):
+        values[f"word{number}"] = word
+        if not word.strip("0123456789-"):  # never in a name, and found by the indexes
+            found = f"start_time BETWEEN :word{number} AND :word{number} || '~'"
+            if word.isdigit() and len(word) <= _ID_DIGITS:
+                found += f" OR game_id BETWEEN :low{number} AND :high{number}"
+                values |= {
+                    f"low{number}": int(word.ljust(_ID_DIGITS, "0")),
+                    f"high{number}": int(word.ljust(_ID_DIGITS, "9")),
+                }
+        else:
+            found = f"instr(lower({_NAMES}), :word{number}) > 0"
+        conditions.append(f"({found})")
+    return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
 
 
 def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Recorded:
     game_id, scores = update.game.game_id, update.scores
-    has_new_problems = _has_new_problems(connection, update.game)
+    game = connection.execute("SELECT * FROM games WHERE game_id = ?", (game_id,)).fetchone()
+    has_new_problems = update.game.problems not in (None, game and game["problems"])
+    is_summed_elsewhere = game is not None and any(game[c] != getattr(update.game, c) for c in _SUMMED_BY)
+    if is_summed_elsewhere:
+        _take_out(connection, game_id)
     _store_game(connection, update, now)
     rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game_id,))
     stored = {row["event_id"]: row for row in rows}
@@ -402,14 +417,9 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
     )
     _store_power_plays(connection, game_id, update.power_plays)
     scored = _store_predictions(connection, game_id, scores, now) if scores else 0
-    if corrections or changed_sides or scored:
+    if corrections or changed_sides or scored or is_summed_elsewhere:
         _sum_up(connection, game_id)
     return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
-
-
-def _has_new_problems(connection: sqlite3.Connection, game: GameRow) -> bool:
-    row = connection.execute("SELECT problems FROM games WHERE game_id = ?", (game.game_id,)).fetchone()
-    return game.problems is not None and (row is None or row["problems"] != game.problems)
 
 
 def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) -> None:
@@ -434,9 +444,21 @@ def _store_predictions(connection: sqlite3.Connection, game_id: int, scores: Sco
 
 
 def _sum_up(connection: sqlite3.Connection, game_id: int) -> None:
-    """Bring a game's rows of `game_totals` up to date."""
-    connection.execute("DELETE FROM game_totals WHERE game_id = ?", (game_id,))
+    """Bring a game's rows of `game_totals`, and what it adds to the sums over all games, up to date."""
+    _take_out(connection, game_id)
     connection.execute(f"INSERT INTO game_totals {SUMS_OF_SHOTS} AND game_id = ? GROUP BY 1, 2, 3, 4", (game_id,))
+    _add_to_sums(connection, game_id, 1)
+
+
+def _take_out(connection: sqlite3.Connection, game_id: int) -> None:
+    """Take a game out of all sums."""
+    _add_to_sums(connection, game_id, -1)
+    connection.execute("DELETE FROM game_totals WHERE game_id = ?", (game_id,))
+
+
+def _add_to_sums(connection: sqlite3.Connection, game_id: int, times: int) -> None:
+    for statement in (_ADD_TO_STEPS, _ADD_TO_TEAMS):
+        connection.execute(statement, {"game_id": game_id, "times": times})
 
 
 def _store_power_plays(connection: sqlite3.Connection, game_id: int, power_plays: Sequence[PowerPlayRow]) -> None:

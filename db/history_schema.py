@@ -10,6 +10,17 @@ SUMS_OF_SHOTS: Final = f"""
         -sum(ln(max(iif(is_goal, probability, 1 - probability), 1e-15)))
     FROM shot_probabilities WHERE probability IS NOT NULL AND status <> 'retracted'
 """  # noqa: S608 - the steps above
+SUM_UP_ALL_GAMES: Final = (
+    """
+    INSERT INTO step_totals SELECT model, step, sum(shots), sum(xg), sum(goals), sum(log_loss)
+    FROM game_totals GROUP BY model, step;
+    """,
+    """
+    INSERT INTO team_totals
+    SELECT model, season, team, count(*), sum(xg), sum(goals), sum(xg_against), sum(goals_against)
+    FROM team_games GROUP BY model, season, team;
+    """,
+)
 
 MIGRATIONS: Final = (
     """
@@ -270,4 +281,41 @@ MIGRATIONS: Final = (
     FROM shot_probabilities WHERE is_goal AND status <> 'retracted'
     WINDOW counted AS (PARTITION BY game_id, model ORDER BY period, seconds, position ROWS UNBOUNDED PRECEDING);
     """,  # noqa: S608 - the select above
+    f"""
+    -- Each game twice, once for each of its teams, under each model that has scored a shot of it.
+    CREATE VIEW team_games AS
+    SELECT t.game_id, t.model, g.season, g.start_time, iif(side, g.home_abbrev, g.away_abbrev) AS team,
+        iif(side, g.away_abbrev, g.home_abbrev) AS opponent, side AS is_home,
+        total(t.xg) FILTER (WHERE t.is_home = side) AS xg,
+        coalesce(sum(t.goals) FILTER (WHERE t.is_home = side), 0) AS goals,
+        total(t.xg) FILTER (WHERE t.is_home <> side) AS xg_against,
+        coalesce(sum(t.goals) FILTER (WHERE t.is_home <> side), 0) AS goals_against
+    FROM game_totals t JOIN games g USING (game_id) CROSS JOIN (SELECT 0 AS side UNION ALL SELECT 1)
+    GROUP BY t.game_id, t.model, side;
+
+    -- Sums of `game_totals` and `team_games` over all games, kept in step with them, so that a look at the whole
+    -- history costs the same however long it is. A row whose last game was taken out stays, with zeros.
+    CREATE TABLE step_totals (
+        model TEXT NOT NULL REFERENCES models (model),
+        step INTEGER NOT NULL,
+        shots INTEGER NOT NULL,
+        xg REAL NOT NULL,
+        goals INTEGER NOT NULL,
+        log_loss REAL NOT NULL,
+        PRIMARY KEY (model, step)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE team_totals (
+        model TEXT NOT NULL REFERENCES models (model),
+        season INTEGER NOT NULL,
+        team TEXT NOT NULL,
+        games INTEGER NOT NULL,
+        xg REAL NOT NULL,
+        goals INTEGER NOT NULL,
+        xg_against REAL NOT NULL,
+        goals_against INTEGER NOT NULL,
+        PRIMARY KEY (model, season, team)
+    ) STRICT, WITHOUT ROWID;
+    {"".join(SUM_UP_ALL_GAMES)}
+    """,  # noqa: S608 - the statements above
 )

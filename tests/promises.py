@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 from db.connection import DatabaseError, open_writer, transaction
 from db.history import History
 from db.history_schema import MIGRATIONS
@@ -96,12 +98,30 @@ def contents(database: Path) -> dict[str, set[tuple[Any, ...]]]:
 
 
 def is_sound(database: Path) -> bool:
-    """Whether SQLite finds nothing wrong with the file, and every row has those that it refers to."""
+    """Whether SQLite finds nothing wrong with the file, every row has those that it refers to, and sums are true."""
     with closing(sqlite3.connect(database)) as connection:
         return (
             connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             and connection.execute("PRAGMA foreign_key_check").fetchall() == []
+            and sums_are_true(connection)
         )
+
+
+def sums_are_true(connection: sqlite3.Connection) -> bool:
+    """Whether the sums over all games are those of the games, which a file that is no history has none of."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'team_totals'").fetchall():
+        return True
+
+    def sums(select: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        return {row[:3]: row[3:] for row in connection.execute(select)}
+
+    kept = sums("SELECT model, step, '', shots, goals, xg, log_loss FROM step_totals WHERE shots > 0")
+    kept |= sums("SELECT model, season, team, games, goals, xg, xg_against FROM team_totals WHERE games > 0")
+    true = sums("SELECT model, step, '', sum(shots), sum(goals), sum(xg), sum(log_loss) FROM game_totals GROUP BY 1, 2")
+    true |= sums(
+        "SELECT model, season, team, count(*), sum(goals), sum(xg), sum(xg_against) FROM team_games GROUP BY 1, 2, 3"
+    )
+    return kept == {key: pytest.approx(values) for key, values in true.items()}
 
 
 def stored_predictions(database: Path) -> int:

@@ -290,6 +290,15 @@ def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> Non
     assert by_step()[0] == (step, 2, 0.5, 0, round(-2 * math.log(0.75), 9))
     assert history.teams(MODEL)[0]["goals"] == 0
 
+    history.record(replace(GAME, home_abbrev="HFD", season=20202021), [shots[2]])  # as its first answer did not tell
+    assert [(row["team"], row["games"], row["xg"]) for row in history.teams(MODEL, 20202021)] == [
+        ("HFD", 1, 0.0), ("WSH", 1, 0.25),
+    ]  # fmt: skip
+    assert [(row["team"], row["games"]) for row in history.teams(MODEL)] == [("CAR", 1), ("HFD", 1), ("WSH", 2)]
+    history.record(GAME, [])
+    assert [(row["games"], row["shots"]) for row in history.models()] == [(1, 1)]
+    assert history.teams(MODEL, 20202021) == []
+
 
 def test_a_history_of_the_first_version_is_summed_up_when_it_is_migrated(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
