@@ -34,7 +34,8 @@ ROWS: Final = (1, 10, 100, 10_000)
 CLIENTS: Final = 8
 ROUNDS, QUICK_ROUNDS = 7, 2
 STARTS, QUICK_STARTS = 3, 1
-ROOT: Final = Path(__file__).resolve().parents[2]
+HERE: Final = Path(__file__).resolve().parent
+ROOT: Final = HERE.parents[1]
 BUNDLED: Final = ROOT / "xgserve" / "bundled" / "xg-default" / "1.0.0"
 OURS, ECHO, IN_PROCESS = "this service", "Bottle echo", "scikit-learn in process"
 
@@ -44,12 +45,13 @@ Measured = dict[str, dict[str, list[float]]]
 def run(*, quick: bool = False, docs: bool = False, folder: Path = ROOT / ".bench") -> None:
     """Measure, print a table, and write `predict.json` into the folder; with `docs`, the page and its plot as well."""
     require_wrk()
-    classic = environment(folder / "classic", "requirements.txt")
-    mlflow = environment(folder / "mlflow", "requirements-mlflow.txt")
+    shipped = environment(folder / "service", ROOT / "requirements" / "serving.in", ROOT / "requirements.txt")
+    classic = environment(folder / "classic", HERE / "requirements.txt")
+    mlflow = environment(folder / "mlflow", HERE / "requirements-mlflow.txt")
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         bodies = _write_bodies(room)
-        servers = _servers(room, classic, mlflow)
+        servers = _servers(room, shipped, classic, mlflow)
         measured: Measured = defaultdict(lambda: defaultdict(list))
         _measure_starts(servers, bodies, room, QUICK_STARTS if quick else STARTS, measured)
         _measure_load(servers, bodies, room, QUICK_ROUNDS if quick else ROUNDS, measured)
@@ -67,7 +69,7 @@ def run(*, quick: bool = False, docs: bool = False, folder: Path = ROOT / ".benc
     print(_table(result))
     if docs:
         (ROOT / "docs" / "speed.md").write_text(_page(result))
-        draw = [str(mlflow / "python"), str(Path(__file__).parent / "peers" / "draw.py")]
+        draw = [str(mlflow / "python"), str(HERE / "peers" / "draw.py")]
         subprocess.run([*draw, str(path), str(ROOT / "docs" / "speed.png")], check=True)
 
 
@@ -87,11 +89,11 @@ def _write_bodies(room: Path) -> dict[int, Path]:
     return bodies
 
 
-def _servers(room: Path, classic: Path, mlflow: Path) -> list[Server]:
+def _servers(room: Path, shipped: Path, classic: Path, mlflow: Path) -> list[Server]:
     model = room / "model.joblib"
     artifact = BUNDLED / "model.skops"
     joblib.dump(skops.io.load(artifact, trusted=skops.io.get_untrusted_types(file=artifact)), model)  # our own file
-    peers = Path(__file__).parent / "peers"
+    peers = HERE / "peers"
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "HOME": str(room)}
     saved = [str(mlflow / "python"), str(peers / "save_mlflow.py"), str(model), str(room / "mlflow")]
     subprocess.run(saved, env=quiet | {"PATH": str(mlflow)}, check=True, capture_output=True)
@@ -103,7 +105,8 @@ def _servers(room: Path, classic: Path, mlflow: Path) -> list[Server]:
     def url(name: str, path: str = "/predict") -> str:
         return f"http://127.0.0.1:{port[name]}{path}"
 
-    ours = {"XG_DATA_DIR": str(room / "data"), "XG_SERVING_PORT": port["ours"]}
+    python = str(shipped / "python")
+    ours = {"PYTHONPATH": str(ROOT), "XG_DATA_DIR": str(room / "data"), "XG_SERVING_PORT": port["ours"]}
     gunicorn = [
         str(classic / "gunicorn"),
         "--chdir",
@@ -114,7 +117,7 @@ def _servers(room: Path, classic: Path, mlflow: Path) -> list[Server]:
     ]
     uvicorn = [str(classic / "uvicorn"), "--app-dir", str(peers), "--no-access-log", "fastapi_app:app"]
     return [
-        Server(OURS, [sys.executable, "-m", "xgserve"], ours, url("ours")),
+        Server(OURS, [python, "-m", "xgserve"], ours, url("ours")),
         Server("Flask, gunicorn", gunicorn, uses, url("flask")),
         Server("FastAPI, uvicorn", [*uvicorn, *at, port["fastapi"]], uses, url("fastapi")),
         Server(
@@ -123,7 +126,7 @@ def _servers(room: Path, classic: Path, mlflow: Path) -> list[Server]:
             quiet | {"PATH": f"{mlflow}:/usr/bin:/bin"},
             url("mlflow", "/invocations"),
         ),
-        Server(ECHO, [sys.executable, str(peers / "echo_app.py")], {"BENCH_PORT": port["echo"]}, url("echo")),
+        Server(ECHO, [python, str(peers / "echo_app.py")], {"BENCH_PORT": port["echo"]}, url("echo")),
     ]
 
 
@@ -185,7 +188,7 @@ def _measure_load(
 
 
 def _in_process(classic: Path, room: Path, bodies: Mapping[int, Path]) -> list[float]:
-    command = [str(classic / "python"), str(Path(__file__).parent / "peers" / "in_process.py")]
+    command = [str(classic / "python"), str(HERE / "peers" / "in_process.py")]
     ran = subprocess.run(
         [*command, str(room / "model.joblib"), *map(str, bodies.values())], check=True, capture_output=True
     )
@@ -246,7 +249,7 @@ The first column is this service; the others tell how many times longer they tak
 hold, or how many times fewer requests they answer (median of the rounds' ratios, lowest and highest in brackets). All
 write what they ship with: this service a log row and its metrics for each request, the others nothing. "Bottle echo"
 sends the body back on the same web server, so nothing that runs there can be faster; of the memory, gunicorn's and
-MLflow's first process is part.
+MLflow's first process is part. Each runs in an environment of its own, with nothing in it but what it needs.
 
 {_table(result)}
 
