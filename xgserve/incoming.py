@@ -5,8 +5,9 @@ import ipaddress
 import json
 import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -50,7 +51,7 @@ def idempotency_key() -> str:
     return header("Idempotency-Key").strip().strip('"')
 
 
-def check_host(allowed: Collection[str]) -> None:
+def check_host(allowed: frozenset[str]) -> None:
     """Answer only under names that are the service's own.
 
     A web page can have its own host name lead to this machine once it is loaded (DNS rebinding); to the browser, the
@@ -69,7 +70,8 @@ def check_host(allowed: Collection[str]) -> None:
         )
 
 
-def _is_own(host: str, allowed: Collection[str]) -> bool:
+@lru_cache(maxsize=100)  # each client sends the same one with every request
+def _is_own(host: str, allowed: frozenset[str]) -> bool:
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         return "." not in name or name.endswith(".localhost") or name in allowed or bool(ipaddress.ip_address(name))

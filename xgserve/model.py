@@ -58,7 +58,7 @@ class Model:
     _whole: Whole
     _short: Short | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
         """`workspace/name:version@sha256:<12 hex>`: names exactly one artifact."""
         return f"{self.name}@sha256:{self.digest[:12]}"
