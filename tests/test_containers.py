@@ -1,5 +1,6 @@
 """The images and the compose file, run for real: `docker-compose build` first, then these find them."""
 
+import json
 import os
 import re
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,16 +32,17 @@ ENVIRONMENT = {
 }
 
 
-def run(*command: str, check: bool = True) -> str:
+def run(*command: str, check: bool = True, settings: Mapping[str, str] = ENVIRONMENT) -> str:
     result = subprocess.run(
-        command, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=180
+        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, timeout=180
     )
     assert result.returncode == 0 or not check, f"{' '.join(command)}: {result.stdout}{result.stderr}"
     return result.stdout + result.stderr
 
 
-def compose(*arguments: str, check: bool = True) -> str:
-    return run("docker-compose", "--project-name", "live-xg-test", "--profile", "demo", *arguments, check=check)
+def compose(*arguments: str, check: bool = True, settings: Mapping[str, str] = ENVIRONMENT) -> str:
+    command = ["docker-compose", "--project-name", "live-xg-test", "--profile", "demo", *arguments]
+    return run(*command, check=check, settings=settings)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,9 +64,12 @@ def system() -> Iterator[None]:
         compose("down", "--volumes")
 
 
-def wait_until_ready() -> None:
+def wait_until_ready(serving: Sequence[int] = (18690,)) -> None:
     give_up = time.monotonic() + 90
-    for address in ("http://127.0.0.1:18690/ready", "http://127.0.0.1:18692/_stcore/health"):
+    for address in (
+        *(f"http://127.0.0.1:{port}/ready" for port in serving),
+        "http://127.0.0.1:18692/_stcore/health",
+    ):
         while True:
             try:
                 with urllib.request.urlopen(address, timeout=2):
@@ -78,8 +83,8 @@ def ping() -> str:
     return compose("exec", "-T", "dashboard", "python", "-m", "scripts.ping_game", "2021020329")
 
 
-def rows_scored() -> int:
-    with urllib.request.urlopen("http://127.0.0.1:18690/metrics") as answer:
+def rows_scored(port: int = 18690) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         lines = answer.read().decode().splitlines()
     return sum(int(float(line.split()[-1])) for line in lines if line.startswith("xg_rows_scored_total"))
 
@@ -94,6 +99,39 @@ def test_a_game_is_scored_once_whatever_goes_down_and_comes_up() -> None:
     compose("up", "--detach", "--no-build")
     wait_until_ready()
     assert (ping(), rows_scored()) == ("", 0)  # the data is still there: nothing to be asked again
+
+
+@pytest.fixture
+def replicas() -> Iterator[tuple[int, ...]]:
+    """Ports of three services that are pinned to one model."""
+    pinned = ENVIRONMENT | {"XG_MODEL": "bundled/xg-distance:1.0.0", "XG_SERVING_PORT": "18693-18695"}
+    compose("down", "--volumes", check=False)
+    compose("up", "--detach", "--no-build", "--scale", "serving=3", settings=pinned)
+    try:
+        ports = (18693, 18694, 18695)
+        wait_until_ready(ports)
+        yield ports
+    finally:
+        compose("down", "--volumes", settings=pinned)
+
+
+def test_replicas_serve_one_model_and_score_a_game_once(replicas: tuple[int, ...]) -> None:
+    ping()
+    time.sleep(0.5)
+    assert "89 scored" in ping()
+    swap = json.dumps({"workspace": "bundled", "model": "xg-default"}).encode()
+    asked = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    for port in replicas:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/model") as answer:
+            assert json.load(answer)["model"] == "xg-distance"
+        url = f"http://127.0.0.1:{port}/download_registry_model"
+        with pytest.raises(urllib.error.HTTPError, match="409"):
+            urllib.request.urlopen(urllib.request.Request(url, swap, asked), timeout=10)
+    assert sum(map(rows_scored, replicas)) == 89
+    busy = next(number for number, port in enumerate(replicas) if rows_scored(port))
+    names = run("docker", "ps", "--filter", f"publish={replicas[busy]}", "--format", "{{.Names}}")
+    run("docker", "kill", names.strip())
+    assert ping() == ""  # nothing new, asked of one of those that are left
 
 
 def inside(service: str, code: str) -> str:

@@ -62,12 +62,14 @@ def _backfill(folder: Path, url: str, season: Path) -> tuple[float, float, float
     """Seconds on the wall, of CPU of the command with its processes, and of CPU of the service."""
     server = next(child for child in psutil.Process().children() if "xgserve" in child.cmdline())
     served, used, begun = _cpu(server), _children_cpu(), time.perf_counter()
-    subprocess.run(
+    ran = subprocess.run(
         [sys.executable, "-m", "scripts.backfill", str(season)],
         env=os.environ | {"XG_DATA_DIR": str(folder), "XG_SERVING_URL": url},
-        check=True,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
+    if ran.returncode:
+        sys.exit(f"the backfill ended with exit code {ran.returncode}; its last words:\n{ran.stderr[-2000:]}")
     return time.perf_counter() - begun, _children_cpu() - used, _cpu(server) - served
 
 
