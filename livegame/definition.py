@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Final
 
 # Whatever lies between an answer of the feed and a row of the history.
-_MODULES: Final = ("features", "fields", "json_bytes", "manpower", "plays", "rink", "rows", "situations")
+_MODULES: Final = (
+    *("features", "fields", "json_bytes", "legacy", "manpower", "parsing", "plays", "present", "rink", "rows"),
+    *("shapes", "situations"),
+)
 
 
 @cache

@@ -19,7 +19,9 @@ from urllib3.util import Retry
 
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.json_bytes import read_json
-from livegame.plays import Day, Game, parse_day, parse_game
+from livegame.parsing import parse_game
+from livegame.plays import Day, Game
+from livegame.present import parse_day
 
 logger = logging.getLogger("livegame.feed")
 

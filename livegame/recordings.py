@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from livegame.exceptions import FeedMalformed
 from livegame.json_bytes import read_json
-from livegame.plays import Game, GameState, Play, Player, Shot, Team, parse_game
+from livegame.parsing import parse_game
+from livegame.plays import Game, GameState, Play, Player, Shot, Team
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
 _GZIP_MAGIC: Final = b"\x1f\x8b"

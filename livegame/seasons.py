@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from livegame.exceptions import FeedMalformed, GameNotFound
-from livegame.plays import Game, GameState, game_state, parse_game
+from livegame.parsing import parse_game
+from livegame.plays import Game, GameState
+from livegame.present import game_state
 from livegame.recordings import Recording, load_recording
 
 PAUSE_S = 0.5  # between two requests

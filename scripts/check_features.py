@@ -20,7 +20,8 @@ from typing import Any
 
 from livegame.exceptions import LiveGameError
 from livegame.frames import shot_features, training_frame
-from livegame.plays import Game, parse_game
+from livegame.parsing import parse_game
+from livegame.plays import Game
 from livegame.settings import Settings, SettingsError
 from training.card import ArtifactUnusable, load
 from training.checks import compare_live, mean_by_outcome, shift_clock

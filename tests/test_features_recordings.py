@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from livegame.frames import shot_features
-from livegame.plays import parse_game
+from livegame.parsing import parse_game
 from scripts.write_feature_table import PAGE, feature_page
 from training.checks import compare_live
 

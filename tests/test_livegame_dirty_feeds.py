@@ -29,7 +29,10 @@ from livegame.exceptions import FeedMalformed, FeedUnavailable, LiveGameError
 from livegame.feed import RETRIES, Feed
 from livegame.fields import MAX_PROBLEM, MAX_PROBLEMS
 from livegame.frames import shot_features
-from livegame.plays import Game, GameState, Player, Team, apply_diff_patch, parse_day, parse_game
+from livegame.legacy import apply_diff_patch
+from livegame.parsing import parse_game
+from livegame.plays import Game, GameState, Player, Team
+from livegame.present import parse_day
 from livegame.situations import power_plays
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, feed_server, game, play

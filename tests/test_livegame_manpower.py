@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from livegame.manpower import Fact, situations
-from livegame.plays import Game, parse_game
+from livegame.parsing import parse_game
+from livegame.plays import Game
 from livegame.recordings import read_recording
 from tests.games import AWAY, HOME
 

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from livegame.exceptions import FeedMalformed
-from livegame.plays import GameState, Shot, Team, apply_diff_patch, parse_day, parse_game, status_line
+from livegame.legacy import apply_diff_patch
+from livegame.parsing import parse_game
+from livegame.plays import GameState, Shot, Team, status_line
+from livegame.present import parse_day
 from tests.games import AWAY, HOME, as_feed, game, play
 
 

@@ -14,7 +14,9 @@ from livegame.exceptions import FeedMalformed
 from livegame.features import FEATURE_NAMES
 from livegame.feed import Feed
 from livegame.frames import shot_features
-from livegame.plays import Game, Team, apply_diff_patch, parse_game
+from livegame.legacy import apply_diff_patch
+from livegame.parsing import parse_game
+from livegame.plays import Game, Team
 from livegame.recordings import find_recordings, read_recording
 from tests.conftest import Service
 from tests.games import FeedServer

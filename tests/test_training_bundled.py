@@ -12,7 +12,8 @@ import pytest
 import skops.io
 
 from livegame.frames import training_frame
-from livegame.plays import Game, parse_game
+from livegame.parsing import parse_game
+from livegame.plays import Game
 from scripts.train_model import BUNDLED
 from training.card import TRUSTED_TYPES, load
 from training.checks import mean_by_outcome, shift_clock

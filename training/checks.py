@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from livegame.frames import shot_features
-from livegame.plays import UNBLOCKED_ATTEMPTS, Game, Play, parse_game
+from livegame.parsing import parse_game
+from livegame.plays import UNBLOCKED_ATTEMPTS, Game, Play
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import urllib3
 from db.history import History
 from livegame.client import GameClient
 from livegame.feed import Feed
-from livegame.plays import parse_game
+from livegame.parsing import parse_game
 from livegame.recordings import SAMPLE_FOLDER, read_recording
 from livegame.replay import moment, play_by_play
 from livegame.rows import game_rows

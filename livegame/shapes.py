@@ -1,0 +1,121 @@
+"""What both feeds have in common: which values can be, and what stands for those that are not there."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from livegame.fields import Problems, Unreadable, text, whole
+from livegame.plays import GameState, Play, Player
+from livegame.rink import RINK_LENGTH, RINK_WIDTH
+
+T = TypeVar("T")
+
+GAME_IDS: Final = (1_900_000_000, 2_099_999_999)
+YEARS: Final = (1900, 2100)
+SEASONS: Final = (1900_1901, 2099_2100)
+GAME_TYPES: Final = (1, 99)
+MAX_PERIOD: Final = 20  # the longest game so far took nine
+MAX_SCORE: Final = 99
+MAX_PENALTY_MINUTES: Final = 60
+MAX_LEFT_S: Final = 24 * 3600  # before the first face-off the clock may count down to it
+SIDES: Final = ("left", "right")
+ZONES: Final = ("O", "N", "D")
+SITUATIONS: Final = frozenset(f"{g}{a}{h}{k}" for g in "01" for a in "0123456" for h in "0123456" for k in "01")
+MAX_X, MAX_Y = math.ceil(RINK_LENGTH / 2), math.ceil(RINK_WIDTH / 2)
+
+
+def read_plays(
+    raws: Iterable[Any],
+    event_id_of: Callable[[Any], int],
+    read: Callable[[int, Mapping[str, Any]], T],
+    problems: Problems,
+) -> tuple[tuple[T, ...], frozenset[int] | None]:
+    """What `read` makes of each play, and `Game.unreadable`. Of two plays with one event id, the first counts."""
+    plays: dict[int, T] = {}
+    unread: set[int | None] = set()
+    for number, raw in enumerate(raws, start=1):
+        event_id = None
+        try:
+            event_id = event_id_of(raw)
+            if event_id in plays:
+                problems.note(f"event {event_id} is there twice; the first counts")
+            else:
+                plays[event_id] = read(event_id, raw)
+        except Unreadable as problem:
+            unread.add(event_id)
+            problems.note(f"{f'play {number}' if event_id is None else f'event {event_id}'}: {problem}")
+    known = frozenset(event_id for event_id in unread if event_id is not None)
+    return tuple(plays.values()), None if None in unread else known - plays.keys()
+
+
+def translated(table: Mapping[str, T], value: Any) -> T | None:
+    """Our word for one of a feed's; None for what is none."""
+    return table.get(value) if isinstance(value, str) else None
+
+
+def season_of(game_id: int) -> int:
+    """The season that a game's id begins with, such as 20212022."""
+    first_year = game_id // 1_000_000
+    return first_year * 10_000 + first_year + 1
+
+
+def season_start(game_id: int) -> str:
+    """A start for a game whose own cannot be read, so that it has its place in lists by date."""
+    return f"{game_id // 1_000_000}-10-01T00:00:00Z"
+
+
+def moment(value: Any, field: str) -> str:
+    """A time in UTC, ISO 8601, as both feeds write it."""
+    written = text(value, field)
+    try:
+        year = datetime.strptime(written, "%Y-%m-%dT%H:%M:%SZ").year
+    except ValueError:
+        raise Unreadable(field, value) from None
+    whole(year, field, *YEARS)
+    return written
+
+
+def game_type_of(game_id: int) -> int:
+    """The league's number for the kind of game, which its id holds: 2 is the regular season, 3 the playoffs."""
+    return game_id // 10_000 % 100
+
+
+def team_ids(*, home: Mapping[str, Any], away: Mapping[str, Any]) -> tuple[int, int]:
+    """The ids of the home and the away team.
+
+    Raises:
+        Unreadable: one is not there, or both are the same.
+    """
+    home_id, away_id = whole(home.get("id"), "the home team's id"), whole(away.get("id"), "the away team's id")
+    if home_id == away_id:
+        raise Unreadable("the away team's id, as the home team's,", away_id)
+    return home_id, away_id
+
+
+def goals_of(plays: Iterable[Play], team_id: int) -> int:
+    """The score, where the feed's own cannot be read; what a shootout adds is not in it."""
+    return sum(play.kind == "goal" and play.team_id == team_id and play.period_type != "SO" for play in plays)
+
+
+def guessed_state(plays: Iterable[Play], field: str, value: Any, problems: Problems) -> GameState:
+    """A state for a game whose own we do not know: what is taken for live goes on being read."""
+    state = GameState.FINAL if any(play.kind == "game-end" for play in plays) else GameState.LIVE
+    problems.note(f"{Unreadable(field, value)}; taken as {state}")
+    return state
+
+
+def whole_place(x: float | None, y: float | None) -> tuple[float | None, float | None]:
+    """The coordinates, or none if one is missing: half of them place nothing."""
+    return (None, None) if x is None or y is None else (x, y)
+
+
+def team_of(players: Mapping[int, Player], player_id: int | None) -> int | None:
+    """The id of a player's team, where it is known."""
+    player = players.get(player_id or 0)
+    return player.team_id if player else None
+
+
+def missing_inputs(x: float | None, *, has_type: bool) -> tuple[str, ...]:
+    """`Shot.missing` of a shot with this coordinate."""
+    return (*(("coordinates",) if x is None else ()), *(() if has_type else ("shot_type",)))
