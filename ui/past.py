@@ -17,7 +17,6 @@ from ui.texts import plain
 
 PAGE_ROWS: Final = 25
 TEAMS_SHOWN: Final = 11
-KEPT_S: Final = 30
 _COLOUR: Final = "#3b82c4"
 
 
@@ -56,22 +55,12 @@ def _model(history: History, models: list[dict[str, Any]], active: str | None) -
     left, right = st.columns((4, 5), gap="large")
     with left:
         st.subheader("Can it be trusted?", anchor=False)
-        found = _calibration(history, str(chosen))
+        found = calibration(history, str(chosen))
         if found is not None:
             _trust(found)
     with right:
         st.subheader("Teams", anchor=False)
-        _teams(_team_sums(history, str(chosen), season))
-
-
-@st.cache_data(ttl=KEPT_S, show_spinner="Summing up all games ...")
-def _calibration(_history: History, model: str) -> Calibration | None:
-    return calibration(_history, model)
-
-
-@st.cache_data(ttl=KEPT_S, show_spinner="Summing up all games ...")
-def _team_sums(_history: History, model: str, season: int | None) -> list[dict[str, Any]]:
-    return _history.teams(model, season)
+        _teams(history.teams(str(chosen), season))
 
 
 def _trust(found: Calibration) -> None:
