@@ -218,7 +218,7 @@ class Activations:
         return next(iter(self.newest(1)), None)
 
     def previous(self) -> StoredActivation | None:
-        """Return the newest activation of another artifact than the latest one; None if there is none.
+        """Return the newest activation of another model than the latest one; None if there is none.
 
         Raises:
             DatabaseError: the file cannot be used.
@@ -226,8 +226,8 @@ class Activations:
         found = self._all(
             """
             SELECT * FROM activations
-            WHERE (workspace, model, version, digest) IS NOT (
-                SELECT workspace, model, version, digest FROM activations ORDER BY id DESC LIMIT 1)
+            WHERE (workspace, model, version) IS NOT (
+                SELECT workspace, model, version FROM activations ORDER BY id DESC LIMIT 1)
             ORDER BY id DESC LIMIT 1
             """
         )

@@ -1,5 +1,6 @@
 """A service pinned to a model by XG_MODEL: this model or none, and nothing of it outlives the pin."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -95,6 +96,23 @@ def test_a_stage_is_no_version_to_pin(tmp_path: Path, comet: StandIn) -> None:
     registry = Registry(settings(tmp_path, comet, pinned_model=ModelName("acme", "shots", "Production")))
     until(lambda: "must name a version" in str(registry.startup_problem))
     assert registry.active is None
+    until(lambda: "pinned model" not in [thread.name for thread in threading.enumerate()])  # it would never be one
+
+
+def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
+    tmp_path: Path, comet: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "PINNED_RETRY_S", 0.05)
+    comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
+    Registry(settings(tmp_path, comet)).activate("acme", "shots", "1.0.0")
+    comet.asked.clear()
+    allowed = frozenset({"others"})
+    for data_dir in (tmp_path, tmp_path / "without_cache"):
+        registry = Registry(settings(data_dir, comet, pinned_model=SHOTS, workspaces=allowed))
+        time.sleep(0.5)
+        assert "XG_WORKSPACES" in str(registry.startup_problem)
+        assert registry.active is None
+    assert comet.asked == []
 
 
 def test_replicas_that_download_the_same_model_at_once_all_get_it(tmp_path: Path, comet: StandIn) -> None:

@@ -122,6 +122,18 @@ def test_rollback_goes_back_and_forth_and_a_restart_keeps_it(tmp_path: Path) -> 
     assert str(registry.rollback().model.name) == "acme/shots:2.0.0"
 
 
+def test_rollback_passes_over_other_bytes_of_the_same_version(tmp_path: Path) -> None:
+    service = settings(tmp_path)
+    registry = Registry(service)
+    registry.activate("bundled", "xg-distance", None)
+    active = registry.activate("bundled", "xg-default", None).model
+    record = Activations(service.database)
+    name = active.name
+    for digest in ("0" * 64, active.digest):  # as if the version had been registered anew in between
+        record.record(workspace=name.workspace, model=name.name, version=name.version, digest=digest, source="registry")
+    assert registry.rollback().model.name.name == "xg-distance"
+
+
 def test_a_stored_model_that_is_damaged_leaves_the_bundled_one(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
     Registry(settings(tmp_path)).activate("acme", "shots", "1.0.0")

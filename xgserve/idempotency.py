@@ -9,8 +9,9 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, Final
+
+from xgserve.flights import Flights
 
 MAX_ANSWERS: Final = 1000
 MAX_BYTES: Final = 32_000_000  # of all answers that are kept
@@ -21,7 +22,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._making: dict[str, Future[bytes]] = {}
+        self._flights = Flights[bytes]()
         self._known: dict[str, bytes] = {}  # the oldest first
         self._bytes = 0
 
@@ -33,24 +34,16 @@ class Answers:
         if not key:
             return answer()
         question = hashlib.sha256(json.dumps([key, model_id, content]).encode()).hexdigest()
-        mine: Future[bytes] = Future()
+        return self._flights.share(question, lambda: self._known_or_new(question, answer))
+
+    def _known_or_new(self, question: str, answer: Callable[[], bytes]) -> bytes:
         with self._lock:
-            if question in self._known:
-                return self._known[question]
-            making = self._making.setdefault(question, mine)
-        if making is not mine:
-            return making.result()
-        try:
-            mine.set_result(answer())
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        finally:
+            known = self._known.get(question)
+        if known is None:
+            known = answer()
             with self._lock:
-                del self._making[question]
-                if not mine.exception():
-                    self._keep(question, mine.result())
-        return mine.result()
+                self._keep(question, known)
+        return known
 
     def _keep(self, question: str, answer: bytes) -> None:
         self._known[question] = answer

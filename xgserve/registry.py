@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from xgserve.errors import (
     UnknownModel,
     WorkspaceNotAllowed,
 )
+from xgserve.flights import Flights
 from xgserve.journal import request_id
 from xgserve.model import Model, load_model
 from xgserve.names import SAFE_NAME, ModelName, version_order
@@ -65,8 +65,8 @@ class Activation:
 class Registry:
     """Loads models on request and holds the active one. Any thread may call any method.
 
-    Activations of different models run one after another, except for their downloads and trials; the one that finishes
-    last is active.
+    Activations of different models run one after another, except for their downloads and first trials; the one that
+    finishes last is active.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -80,9 +80,8 @@ class Registry:
             else None
         )
         self._swap = threading.Lock()
-        self._gate = threading.Lock()
-        self._under_way: dict[tuple[str, str, str | None], Future[Activation]] = {}
-        # two threads stay for predictions, whatever registry and callers do
+        self._flights = Flights[Activation]()
+        # each holds a thread; two stay for predictions, of which one may list the registry's models for a moment
         self._places = threading.BoundedSemaphore(max(1, settings.threads - 2))
         self._rolling_back = threading.Lock()
         self._listing = threading.Lock()
@@ -116,22 +115,7 @@ class Registry:
         if self._pinned is not None:
             return self._keep(ModelName(workspace, model, version or ""))
         with self._place():
-            with self._gate:
-                shared = self._under_way.get(asked)
-                mine: Future[Activation] = Future()
-                if shared is None:
-                    self._under_way[asked] = mine
-            if shared is not None:
-                return shared.result()
-            try:
-                mine.set_result(self._logged(*asked))
-            except BaseException as error:
-                mine.set_exception(error)
-                raise
-            finally:
-                with self._gate:
-                    del self._under_way[asked]
-            return mine.result()
+            return self._flights.share(asked, lambda: self._logged(*asked))
 
     def rollback(self) -> Activation:
         """Go back to the model that was active before this one; a second time returns to this one.
@@ -146,7 +130,7 @@ class Registry:
         if not self._rolling_back.acquire(blocking=False):
             raise Busy("a rollback is under way already; wait for it")
         try:
-            with self._swap, _explained():
+            with self._place(), self._swap, _explained():
                 name = self._previous()
                 if name is None:
                     raise NothingToRollBack("no other model was active before this one")
@@ -218,7 +202,7 @@ class Registry:
     @contextmanager
     def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
-            raise Busy("other models are being activated right now; try again in a few seconds")
+            raise Busy("other requests to activate models are under way; try again in a few seconds")
         try:
             yield
         finally:
@@ -418,6 +402,7 @@ class Registry:
         """Load the pinned model, and no other; from the registry if need be, which may take its time."""
         try:
             with _explained():
+                self._check(name.workspace, name.name, name.version)
                 activation = self._load_stored(name)
                 if activation is not None:
                     self._active = activation.model
@@ -425,7 +410,8 @@ class Registry:
                     return
                 self.startup_problem = f"{name} of XG_MODEL is being downloaded"
         except RegistryError as error:
-            self._report_pinned(name, error)
+            if not self._may_pass(name, error):
+                return
         threading.Thread(target=self._fetch_pinned, args=(name,), name="pinned model", daemon=True).start()
 
     def _fetch_pinned(self, name: ModelName) -> None:
@@ -433,12 +419,17 @@ class Registry:
             try:
                 self._logged(name.workspace, name.name, name.version)
             except RegistryError as error:
-                self._report_pinned(name, error)
+                if not self._may_pass(name, error):
+                    return
                 time.sleep(PINNED_RETRY_S)
 
-    def _report_pinned(self, name: ModelName, error: RegistryError) -> None:
+    def _may_pass(self, name: ModelName, error: RegistryError) -> bool:
+        """Report why the pinned model is not there, and return whether it is worth trying again."""
+        may_pass = not isinstance(error, InvalidName | WorkspaceNotAllowed)  # which only other settings would change
         self.startup_problem = f"{name} of XG_MODEL could not be loaded: {error}"
-        logger.error("%s; it is tried again every %g s", self.startup_problem, PINNED_RETRY_S)
+        again = f"it is tried again every {PINNED_RETRY_S:g} s" if may_pass else "restart with other settings"
+        logger.error("%s; %s", self.startup_problem, again)
+        return may_pass
 
     def _keep(self, asked: ModelName) -> Activation:
         """Return the pinned model if it is the one that is asked for."""
@@ -531,7 +522,7 @@ def _explained() -> Iterator[None]:
     except ModelError as error:
         raise ArtifactRefused(str(error)) from error
     except DatabaseError as error:
-        raise StorageFailed(f"the activation cannot be recorded: {error}") from error
+        raise StorageFailed(f"the record of activations cannot be used: {error}") from error
     except OSError as error:
         raise StorageFailed(
             f"the model cache cannot be used: {error.strerror or error}; check the disk and XG_DATA_DIR"
