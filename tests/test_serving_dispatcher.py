@@ -130,3 +130,27 @@ def test_a_request_that_fails_takes_no_thread_with_it() -> None:
         after = Request()
         made.add_task(after)
         assert after.done.wait(5)
+
+
+def test_a_task_that_finds_all_threads_busy_is_taken_by_the_first_that_gets_free() -> None:
+    """Nobody looks again at a task for which no thread was idle, so the thread must not leave it to a busy one."""
+    made, release = Dispatcher(2), threading.Event()
+    first, second, long, short = (Request(may_end=release if n == 2 else threading.Event()) for n in range(4))
+    short.may_end = None
+    try:
+        made.add_task(first)
+        assert first.begun.wait(5)
+        made.add_task(second)
+        time.sleep(2 * PATIENCE_S)
+        made.relieve()
+        assert second.begun.wait(5)
+        made.add_task(long)
+        made.add_task(short)
+        assert first.may_end is not None and second.may_end is not None
+        first.may_end.set()
+        assert long.begun.wait(5)
+        second.may_end.set()  # at once: the long one has hardly begun
+        assert short.done.wait(5)
+    finally:
+        release.set()
+        made.shutdown()

@@ -93,7 +93,8 @@ class Dispatcher:
         with self._lock:
             now = time.monotonic()
             self._busy_since.pop(gate, None)
-            others_can_do_it = any(now - since < PATIENCE_S for since in self._busy_since.values())
+            # nobody looks after a task for which no thread was idle, so this one must not be the first to become so
+            others_can_do_it = bool(self._idle) and any(now - since < PATIENCE_S for since in self._busy_since.values())
             if self._stopping or not self._tasks or others_can_do_it:
                 self._idle.append(gate)
                 return None
