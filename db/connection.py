@@ -65,8 +65,7 @@ def open_writer(path: Path, migrations: Sequence[str]) -> Connection:
     connection = _connect(path, "rwc", migrations)
     try:
         with _explained(f"cannot use {path}"):
-            if is_new:  # an existing file keeps the mode it was created with: others may have it open
-                _choose_journal(connection)
+            _choose_journal(connection, is_new=is_new)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.create_function("ln", 1, math.log, deterministic=True)  # not every SQLite is built with it
             _migrate(connection, migrations)
@@ -212,12 +211,19 @@ def _explained(what: str) -> Iterator[None]:
         raise DatabaseError(f"{what}: {said}{advice}") from error
 
 
-def _choose_journal(connection: Connection) -> None:
-    mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "TRUNCATE"
+def _choose_journal(connection: Connection, *, is_new: bool) -> None:
+    if is_new and wal_is_safe(sqlite3.sqlite_version_info):
+        _begin_wal(connection)
+    # only WAL is a property of the file, and one that has it keeps it: others may have it open
+    elif connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+
+
+def _begin_wal(connection: Connection) -> None:
     give_up = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
-            connection.execute(f"PRAGMA journal_mode = {mode}")
+            connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             # the one lock that SQLite does not wait for; processes that start together all want it
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:

@@ -111,6 +111,14 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
 )
 def test_wal_only_where_its_reset_bug_is_mended(version: tuple[int, int, int], safe: bool, tmp_path: Path) -> None:
     assert wal_is_safe(version) is safe
+    for _ in range(2):  # the second connection finds the file as the first left it
+        with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        assert mode == ("wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate")
+
+
+def test_a_file_keeps_the_wal_that_it_has(tmp_path: Path) -> None:
     with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
-        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-    assert mode == ("wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate")
+        connection.execute("PRAGMA journal_mode = WAL")
+    with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
