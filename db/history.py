@@ -119,7 +119,7 @@ class StoredGame:
     game: dict[str, Any]
     model: str | None
     population: str | None  # of the model
-    models: tuple[str, ...]  # all that have scored the game, the first to do so first
+    models: tuple[str, ...]  # that of the last complete ping, and all that have scored the game; the oldest here first
     totals: list[dict[str, Any]]  # of `xg_by_team`; a team without shots has none
     by_period: list[dict[str, Any]]
     by_situation: list[dict[str, Any]]
@@ -265,7 +265,7 @@ class History:
         return int(found[0]["found"]) if found else 0
 
     def models(self) -> list[dict[str, Any]]:
-        """The models that have scored shots: `model`, `population`, `games` and `shots` each, the latest used first."""
+        """The models that have scored shots: `model`, `population`, `games` and `shots`; the last one to come first."""
         return self._read(
             """
             SELECT model, population, games / 2 AS games, shots  -- each game is one of two teams

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,8 +138,9 @@ class ModelCache:
             folder = path.parent
             name = ModelName(folder.parent.parent.name, folder.parent.name, folder.name)
             manifest = _read_manifest(folder, name)
-            if manifest is not None:
-                found.append((path.stat().st_mtime, _cached(folder, name, manifest)))
+            with suppress(FileNotFoundError):  # evicted or replaced meanwhile
+                if manifest is not None:
+                    found.append((path.stat().st_mtime, _cached(folder, name, manifest)))
         return [model for _, model in sorted(found, key=lambda item: item[0])]
 
     def evict(self, max_bytes: int, keep: Collection[ModelName]) -> list[ModelName]:

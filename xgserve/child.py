@@ -48,9 +48,9 @@ def run_child(
 
     Raises:
         ChildTimeout: no answer in time; the child and all that it started are killed.
-        ChildDied: the child crashed, was killed, or gave no JSON object.
+        ChildDied: the child could not be started, crashed, was killed, or gave no JSON object.
         RegistryError: what the child's handler raised.
-        OSError: the child could not be started.
+        OSError: `scratch` cannot be written.
     """
     home = scratch / "home"
     home.mkdir()
@@ -58,15 +58,18 @@ def run_child(
     answer, stderr = scratch / "answer", scratch / "stderr"
     # files, not pipes: a child that writes without end meets its file limit, not our memory
     with answer.open("wb") as out, stderr.open("wb") as err:
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=err,
-            cwd=home,
-            env=_environment(home) | dict(environment or {}),
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                cwd=home,
+                env=_environment(home) | dict(environment or {}),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ChildDied(f"could not be started: {error.strerror}") from error
     try:
         process.communicate(json.dumps({"limits": limits, "request": request}).encode(), timeout=seconds)
     except subprocess.TimeoutExpired as error:

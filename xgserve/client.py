@@ -81,7 +81,8 @@ class Prediction:
 class ServingClient:
     """Talks to one prediction service.
 
-    Reading is tried again when the connection fails; anything that changes or scores something never is.
+    Reading is tried again when the connection fails; anything that changes or scores something only as long as it could
+    not even be sent.
     `timeout` is in seconds, for each answer. Every call may raise `ServingError` or its subclasses.
     """
 

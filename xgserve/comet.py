@@ -68,7 +68,7 @@ class Comet:
 
         Raises:
             RegistryError: the model could not be had; the message says why.
-            OSError: no process could be started.
+            OSError: `scratch` cannot be written.
         """
         answer = self._ask(
             {
@@ -92,7 +92,7 @@ class Comet:
 
         Raises:
             RegistryError: the registry did not answer.
-            OSError: no process could be started.
+            OSError: `scratch` cannot be written.
         """
         request = {"do": "list", "workspaces": list(workspaces), "seconds": seconds / 2}
         models: list[dict[str, Any]] = self._ask(request, scratch, seconds)["models"]
@@ -110,9 +110,8 @@ class Comet:
                 environment=self._environment(),
             )
         except ChildTimeout as error:
-            raise DownloadTooSlow(
-                f"Comet ({server}) did not deliver within {seconds:g} s (XG_DOWNLOAD_TIMEOUT_S sets the limit)"
-            ) from error
+            setting = " (XG_DOWNLOAD_TIMEOUT_S sets the limit)" if request["do"] == "download" else ""
+            raise DownloadTooSlow(f"Comet ({server}) did not deliver within {seconds:g} s{setting}") from error
         except ChildDied as error:
             raise DownloadFailed(f"the download process {redact(str(error), self.key)}") from error
 
@@ -195,11 +194,7 @@ def _download(api: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 def _resolve(versions: list[dict[str, Any]], model: str, wanted: str | None) -> str:
     """Return the concrete version for a version, a stage (the newest in it) or None (the newest)."""
-    usable = sorted(
-        (entry for entry in versions if SAFE_NAME.fullmatch(entry["version"])),
-        key=lambda entry: version_order(entry["version"]),
-        reverse=True,
-    )
+    usable = _usable(versions)
     for entry in usable:
         if wanted is None or wanted == entry["version"]:
             return str(entry["version"])
@@ -210,6 +205,12 @@ def _resolve(versions: list[dict[str, Any]], model: str, wanted: str | None) -> 
     stages = ", ".join(sorted({stage for entry in usable for stage in _stages(entry)})[:10]) or "none"
     asked = f"version or stage {wanted!r}" if wanted is not None else "version"
     raise UnknownModel(f"{model} has no {asked} on Comet; versions: {known}; stages: {stages}")
+
+
+def _usable(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the versions that can be folders of the cache, newest first."""
+    named = [entry for entry in versions if SAFE_NAME.fullmatch(entry["version"])]
+    return sorted(named, key=lambda entry: version_order(entry["version"]), reverse=True)
 
 
 def _stages(entry: dict[str, Any]) -> list[str]:
@@ -225,9 +226,7 @@ def _list(api: Any, request: dict[str, Any]) -> dict[str, Any]:
         for model in (api.get_registry_model_names(workspace) or [])[:MAX_LISTED_MODELS]:
             if time.monotonic() > stop_at:
                 return {"models": found}
-            entries = api.get_registry_model_details(workspace, model)["versions"]
-            entries = [entry for entry in entries if SAFE_NAME.fullmatch(entry["version"])]
-            entries.sort(key=lambda entry: version_order(entry["version"]), reverse=True)
+            entries = _usable(api.get_registry_model_details(workspace, model)["versions"])
             found += [
                 {
                     "workspace": workspace,

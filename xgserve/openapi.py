@@ -255,7 +255,14 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
                     "in": "header",
                     "description": "The id of a model in quotes: answer 412 unless that very model is active",
                     "schema": _TEXT,
-                }
+                },
+                {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "description": "Whoever sends the same body again under the same key gets the same answer, and"
+                    " nothing is scored a second time; for the last thousand answers, until the service is restarted",
+                    "schema": _TEXT,
+                },
             ],
             "requestBody": _body(_ref("Frame"), example={"distance": {"7": 12.0, "8": 55.0}}),
             "responses": _answers(_json(_ref("Predictions")), 400, 411, 412, 413, 415, 422, 503),

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from db.serving import FILE_NAME
 from xgserve.names import SAFE_NAME, ModelName
@@ -78,7 +79,7 @@ class Settings:
             default_model=read.text("XG_DEFAULT_MODEL", cls.default_model),
             pinned_model=read.model("XG_MODEL"),
             comet_api_key=read.secret("COMET_API_KEY"),
-            comet_url=read.text("COMET_URL_OVERRIDE", "") or None,
+            comet_url=read.url("COMET_URL_OVERRIDE"),
             download_timeout_s=read.number("XG_DOWNLOAD_TIMEOUT_S", cls.download_timeout_s, 1, 3600),
             trial_timeout_s=read.number("XG_TRIAL_TIMEOUT_S", cls.trial_timeout_s, 1, 3600),
             model_max_bytes=int(read.number("XG_MODEL_MAX_MB", cls.model_max_bytes / 1e6, 0.001, 100_000) * 1e6),
@@ -95,6 +96,17 @@ class _Reader:
 
     def secret(self, name: str) -> str | None:
         return self._environment.get(name, "").strip() or None
+
+    def url(self, name: str) -> str | None:
+        text = self.text(name, "")
+        try:
+            if text and not urlsplit(text).hostname:
+                raise ValueError("no host")
+        except ValueError:
+            raise SettingsError(
+                f"{name}={text!r} must be an address such as https://comet.example.com/clientlib/"
+            ) from None
+        return text or None
 
     def names(self, name: str) -> frozenset[str]:
         return frozenset(part.strip() for part in self.text(name, "").split(",") if part.strip())

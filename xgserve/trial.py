@@ -5,7 +5,7 @@ service. `try_artifact` runs in the service, the rest in the child (`python -m x
 """
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,23 @@ from xgserve.names import ModelName
 MEMORY_PER_ARTIFACT_BYTE = 16
 MEMORY_FLOOR_BYTES = 256 << 20
 MAX_FILE_BYTES = 1 << 20
+LIBRARIES = (
+    *("scikit-learn", "skops", "numpy", "scipy", "pandas", "joblib", "onnx", "onnxruntime"),
+    *("lightgbm", "xgboost"),  # where they are installed
+)
 
 
 def environment() -> str:
     """Return what a trial's outcome depends on besides the artifact: the versions of Python and the libraries."""
-    libraries = [
-        f"{name} {version(name)}" for name in ("scikit-learn", "skops", "numpy", "pandas", "joblib", "onnxruntime")
-    ]
+    libraries = [f"{name} {found}" for name in LIBRARIES if (found := _version(name))]
     return ", ".join([f"python {platform.python_version()}", *libraries])
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch: Path, seconds: float) -> None:
@@ -34,7 +43,7 @@ def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch
 
     Raises:
         ArtifactRefused: it is not trusted, takes too much or too long, crashes, or gives no probability.
-        OSError: no process could be started.
+        OSError: `scratch` cannot be written.
     """
     memory = max(MEMORY_FLOOR_BYTES, MEMORY_PER_ARTIFACT_BYTE * artifact.stat().st_size)
     request = {
