@@ -12,7 +12,7 @@ from typing import Final
 
 from livegame.client import GameClient, Ping
 from livegame.exceptions import FeedMalformed, GameBusy
-from livegame.recordings import SAMPLE_FOLDER, Recording, find_recordings, load_recording
+from livegame.recordings import Recording, find_recordings, load_recording
 from livegame.rows import GameRows, game_rows
 from livegame.seasons import SEASON_FILES, season_recordings
 from livegame.workers import Workers
@@ -54,7 +54,7 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             seasons += sorted(path.rglob(SEASON_FILES))
-            games += [file for _, file in sorted(find_recordings(path).items()) if file.parent != SAMPLE_FOLDER]
+            games += [file for _, file in sorted(find_recordings(path).items()) if file.is_relative_to(path)]
         elif path.match(SEASON_FILES):
             seasons.append(path)
         else:
@@ -106,7 +106,7 @@ class Backfill:
         """Recordings that are not in the history as they are."""
         game_of = self._client.taken()
         batch: list[Recording] = []
-        for recording in self._recordings(sources, progress):
+        for number, recording in enumerate(self._recordings(sources, progress), start=1):
             game_id = game_of(recording.digest)
             if game_id is None:
                 batch.append(recording)
@@ -115,7 +115,8 @@ class Backfill:
                 progress.passed += 1
                 progress.passed_bytes += recording.disk_bytes
                 progress.done_bytes += recording.disk_bytes
-            if len(batch) == BATCH:
+            # by their place among all: what was asked for before a kill must come together again, whatever is passed
+            if number % BATCH == 0 and batch:
                 yield batch
                 batch = []
         if batch:

@@ -18,6 +18,7 @@ else:
 UNBLOCKED_ATTEMPTS: Final = frozenset({"goal", "shot-on-goal", "missed-shot"})
 REGULATION_PERIODS: Final = 3
 PERIOD_SECONDS: Final = 1200
+PENALTY_SHOT_SITUATIONS: Final = ("0101", "1010")
 
 
 class GameState(StrEnum):
@@ -87,7 +88,7 @@ class Shot(Play):
     @property
     def is_penalty_shot(self) -> bool:
         """Whether it was taken alone against the goalie, outside the shootout."""
-        return self.situation in ("0101", "1010")
+        return self.situation in PENALTY_SHOT_SITUATIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from livegame.exceptions import FeedMalformed
 from livegame.json_bytes import read_json
 from livegame.parsing import parse_game
-from livegame.plays import Game, GameState, Play, Player, Shot, Team
+from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play, Player, Shot, Team
 
 SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -61,6 +61,8 @@ class Recording:
             return load_compact(raw) if isinstance(raw, dict) and "columns" in raw else parse_game(raw)
         except (OSError, EOFError, ValueError, zlib.error, FeedMalformed) as error:
             raise FeedMalformed(f"{self.name} is not a recorded game: {error}") from error
+        except (LookupError, TypeError, RecursionError) as error:
+            raise FeedMalformed(f"{self.name} is not a recorded game: {type(error).__name__}") from error
 
 
 def load_recording(path: Path) -> Recording:
@@ -111,7 +113,7 @@ def load_compact(table: Mapping[str, Any]) -> Game:
 
 
 def _play(values: dict[str, Any]) -> Play:
-    if values["kind"] in ("goal", "shot-on-goal", "missed-shot"):
+    if values["kind"] in UNBLOCKED_ATTEMPTS:
         return Shot(**values | {"missing": tuple(values["missing"])})
     return Play(**{name: values[name] for name in _PLAY_COLUMNS})
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from livegame.plays import Game, Play
+from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, Play
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class PowerPlayClock:
         self._code: str | None = None
 
     def advance(self, play: Play) -> None:
-        """Take note of the next play."""
-        if play.situation == self._code:
+        """Take note of the next play; a penalty shot interrupts no advantage, it stops the clock."""
+        if play.situation == self._code or play.situation in PENALTY_SHOT_SITUATIONS:
             return
         self._code = play.situation
         home = situation_of(play.situation, is_home=True)

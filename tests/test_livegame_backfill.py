@@ -25,7 +25,7 @@ from livegame.exceptions import FeedMalformed
 from livegame.feed import Feed
 from livegame.lock import game_lock
 from livegame.plays import Game, GameState
-from livegame.recordings import dump_compact, load_recording
+from livegame.recordings import SAMPLE_FOLDER, dump_compact, load_recording
 from livegame.workers import Workers
 from scripts import backfill
 from tests import promises
@@ -155,6 +155,20 @@ def test_files_of_every_kind_are_found_and_a_game_is_taken_once(
     assert (progress.passed, progress.taken) == (5, 0)
     with pytest.raises(FeedMalformed, match="no recorded games"):
         find_sources([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b'{"columns": []}', b'{"columns": 1, "plays": 2}'])
+def test_a_file_that_is_no_game_is_named(content: bytes, tmp_path: Path, service: Service, workers: Workers) -> None:
+    (tmp_path / "2022020001.json").write_bytes(content)
+    progress, said = run(make_client(tmp_path, service.url), workers, tmp_path)
+    assert (progress.failed, len(said)) == (1, 1)
+    assert "2022020001.json is not a recorded game" in said[0]
+
+
+def test_the_bundled_sample_is_taken_where_it_is_asked_for() -> None:
+    assert [path.name for path in find_sources([SAMPLE_FOLDER])] == ["2021020329.json"]
+    with pytest.raises(FeedMalformed, match="no recorded games"):
+        find_sources([ROOT / "tests"])
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_taken(tmp_path: Path, service: Service, workers: Workers) -> None:
@@ -301,6 +315,26 @@ def test_what_was_answered_and_not_stored_is_not_asked_for_again(tmp_path: Path)
         process.communicate(timeout=60)
         stored = contents(tmp_path / "data")["predictions"]
         assert len(stored) == service.rows_scored() == 3 * BATCH * SHOTS
+
+
+def test_a_game_that_is_never_complete_does_not_change_what_is_asked_for_together(tmp_path: Path) -> None:
+    season = write_season(tmp_path / "2022-23.jsonl.xz", 8 * BATCH)
+    with lzma.open(season, "rt") as file:
+        first, *others = file.readlines()
+    odd = json.loads(first)
+    odd["plays"].append(odd["plays"][0] | {"eventId": "?"})
+    with lzma.open(season, "wt", preset=0) as file:
+        file.writelines([json.dumps(odd) + "\n", *others])
+    victims: list[subprocess.Popen[str]] = []
+    with running_service(tmp_path, killer_of(victims)) as service:
+        process = start(tmp_path / "data", service.url, season)
+        wait_for_games(tmp_path / "data", 0, process)
+        victims.append(process)
+        assert process.wait(60) == -signal.SIGKILL
+        assert stored_games(tmp_path / "data") < 8 * BATCH
+        start(tmp_path / "data", service.url, season).communicate(timeout=60)
+        stored = contents(tmp_path / "data")["predictions"]
+        assert len(stored) == service.rows_scored() == 8 * BATCH * SHOTS
 
 
 def test_ctrl_c_ends_it_after_the_games_in_hand(tmp_path: Path, service: Service) -> None:
