@@ -74,7 +74,7 @@ FEATURES: Final = (
         "prev_offset",
         "number",
         "ft",
-        "prev_y, negative where it lies on the other side of the ice than the shot",
+        "|prev_y|, negative where it lies on the other side of the ice than the shot",
         "prev_y, y",
     ),
     Feature(
@@ -210,7 +210,7 @@ def _features(
         f"{'own' if same_team else 'opposing'} {previous.kind}" if previous else None,
         prev_x,
         prev_y,
-        prev_y * math.copysign(1, y) if not math.isnan(y) else math.nan,
+        _offset(prev_y, y),
         prev_seconds,
         prev_distance,
         int(same_team),
@@ -226,6 +226,13 @@ def _features(
         own - other,
         int(is_home),
     )
+
+
+def _offset(prev_y: float, y: float) -> float:
+    """How far from the middle, below zero on the other side than y; the middle itself counts as either side."""
+    if math.isnan(y):
+        return math.nan
+    return -abs(prev_y) if prev_y * y < 0 else abs(prev_y)
 
 
 def _attack_sign(shot: Shot, directions: Directions, *, is_home: bool) -> int:
@@ -244,7 +251,7 @@ def _attack_sign(shot: Shot, directions: Directions, *, is_home: bool) -> int:
 def _turned(play: Play, sign: int) -> tuple[float, float]:
     if play.x is None or play.y is None:
         return math.nan, math.nan
-    return sign * play.x, sign * play.y
+    return sign * play.x + 0.0, sign * play.y + 0.0  # never -0.0, whose angle is another one
 
 
 def _strength(shot: Shot, situation: Situation | None) -> str | None:

@@ -25,6 +25,17 @@ def test_the_previous_event_is_turned_with_the_shot() -> None:
     assert shot["prev_same_team"] == 1
 
 
+@pytest.mark.parametrize("y", [0.0, 3.0, -3.0])
+def test_the_end_that_is_attacked_makes_no_difference(y: float) -> None:
+    def shot(end: int, home_defends: str) -> "pd.Series[Any]":
+        before = play(1, "shot-on-goal", 10, x=end * 70, y=end * 20, home_defends=home_defends)
+        return last(before, play(2, "goal", 12, x=end * 80, y=end * y, home_defends=home_defends))
+
+    there, back = shot(1, "left"), shot(-1, "right")
+    pd.testing.assert_series_equal(there, back)
+    assert there["prev_offset"] == (-20 if y < 0 else 20)
+
+
 @pytest.mark.parametrize("kind", ["penalty", "stoppage", "delayed-penalty", "period-start"])
 def test_what_does_not_move_the_puck_is_passed_over(kind: str) -> None:
     shot = last(play(1, "hit", 10, AWAY), play(2, kind, 15), play(3, "goal", 16))
