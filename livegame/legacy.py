@@ -29,7 +29,6 @@ from livegame.plays import REGULATION_PERIODS, UNBLOCKED_ATTEMPTS, Game, GameSta
 from livegame.shapes import (
     GAME_IDS,
     MAX_LEFT_S,
-    MAX_PENALTY_MINUTES,
     MAX_PERIOD,
     MAX_SCORE,
     MAX_X,
@@ -86,6 +85,7 @@ _PERIOD_TYPES: Final = {"REGULAR": "REG", "OVERTIME": "OT", "SHOOTOUT": "SO"}
 _STATES: Final = {"Preview": GameState.NOT_STARTED, "Live": GameState.LIVE, "Final": GameState.FINAL}
 _GAME_TYPES: Final = {"PR": 1, "R": 2, "P": 3}
 _POSTPONED: Final = "9"
+_MAX_PENALTY_MINUTES: Final = 60
 
 
 def parse_legacy(feed: Mapping[str, Any]) -> Game:
@@ -159,7 +159,7 @@ def _period(raw: Any) -> _Period:
 def _players(
     data: Mapping[str, Any], live: Mapping[str, Any], teams: Sequence[int], problems: Problems
 ) -> dict[int, Player]:
-    team_of = {
+    teams_by_key = {
         key: team_id
         for side, team_id in zip(("home", "away"), teams, strict=True)
         for key in problems.inner(live, "boxscore", "teams", side, "players")
@@ -168,7 +168,7 @@ def _players(
     def player(entry: tuple[str, Any]) -> tuple[int, Player]:
         key, raw = entry
         values = mapping(raw, "it")
-        return whole(values.get("id"), "id"), Player(text(values.get("fullName"), "fullName"), team_of.get(key))
+        return whole(values.get("id"), "id"), Player(text(values.get("fullName"), "fullName"), teams_by_key.get(key))
 
     return dict(problems.readable(problems.inner(data, "players").items(), "player", player))
 
@@ -240,7 +240,7 @@ def _play(
         seconds=seconds,
         team_id=team_id,
         player_id=people.get("PenaltyOn"),
-        penalty_minutes=whole(result.get("penaltyMinutes", 0), "result.penaltyMinutes", 0, MAX_PENALTY_MINUTES),
+        penalty_minutes=whole(result.get("penaltyMinutes", 0), "result.penaltyMinutes", 0, _MAX_PENALTY_MINUTES),
         severity=optional_text(result.get("penaltySeverity"), "result.penaltySeverity") or "",
         at_empty_net=flag(result.get("emptyNet"), "result.emptyNet"),
         names_goalie="Goalie" in people or "Unknown" in people,  # a miss has the goalie as "Unknown"

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-_SHOTS: Final = frozenset({"goal", "shot-on-goal", "missed-shot"})
-_PERIOD, _MINOR, _MAJOR = 1200, 120, 300  # seconds
+from livegame.plays import PERIOD_SECONDS, UNBLOCKED_ATTEMPTS
+
+_MINOR, _MAJOR = 120, 300  # seconds
 _MOST_SHORT: Final = 2  # Rule 26: a further penalty waits until one of the two has ended
 
 
@@ -30,7 +31,7 @@ class Fact:
     @property
     def game_seconds(self) -> int:
         """Seconds of play since the game began."""
-        return (self.period - 1) * _PERIOD + self.seconds
+        return (self.period - 1) * PERIOD_SECONDS + self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff:
             full = 3 + max(box.short(threes=True) for box in boxes.values()) if threes else 5
         skaters = {team: full - box.short(threes=threes) for team, box in boxes.items()}
         goalies = {away_id: 1, home_id: 1}
-        if fact.kind in _SHOTS and fact.team_id in boxes:
+        if fact.kind in UNBLOCKED_ATTEMPTS and fact.team_id in boxes:
             shooters, others = fact.team_id, home_id if fact.team_id == away_id else away_id
             is_miss = fact.kind == "missed-shot"
             if fact.period_type == "SO" or alone == shooters:
@@ -121,7 +122,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff:
                 boxes[others].goal_against(now)
             misses_name_goalies |= is_miss and fact.names_goalie
         code = f"{goalies[away_id]}{skaters[away_id]}{skaters[home_id]}{goalies[home_id]}"
-        codes.append(None if fact.period_type == "SO" and fact.kind not in _SHOTS else code)
+        codes.append(None if fact.period_type == "SO" and fact.kind not in UNBLOCKED_ATTEMPTS else code)
     return codes
 
 

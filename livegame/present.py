@@ -36,16 +36,12 @@ from livegame.plays import (
 )
 from livegame.shapes import (
     GAME_IDS,
-    GAME_TYPES,
     MAX_LEFT_S,
     MAX_PERIOD,
     MAX_SCORE,
     MAX_X,
     MAX_Y,
-    SEASONS,
     SIDES,
-    SITUATIONS,
-    ZONES,
     game_type_of,
     goals_of,
     guessed_state,
@@ -57,6 +53,7 @@ from livegame.shapes import (
     team_ids,
     team_of,
     translated,
+    whole_place,
 )
 
 
@@ -121,6 +118,10 @@ _KINDS: Final = UNBLOCKED_ATTEMPTS | {
     *("period-end", "period-start", "shootout-complete", "stoppage", "takeaway"),
 }
 _PERIOD_TYPES: Final = ("REG", "OT", "SO")
+_SEASONS: Final = (1900_1901, 2099_2100)
+_GAME_TYPES: Final = (1, 99)
+_ZONES: Final = ("O", "N", "D")
+_SITUATIONS: Final = frozenset(f"{g}{a}{h}{k}" for g in "01" for a in "0123456" for h in "0123456" for k in "01")
 
 
 def game_state(feed: Mapping[str, Any]) -> GameState | None:
@@ -149,8 +150,8 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
     left, in_intermission = _clock(feed, problems)
     return Game(
         game_id=game_id,
-        season=problems.otherwise(season_of(game_id), whole, feed.get("season"), "season", *SEASONS),
-        game_type=problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *GAME_TYPES),
+        season=problems.otherwise(season_of(game_id), whole, feed.get("season"), "season", *_SEASONS),
+        game_type=problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES),
         start_time=problems.otherwise(season_start(game_id), moment, feed.get("startTimeUTC"), "startTimeUTC"),
         home=_team(feed, "homeTeam", goals_of(plays, teams[0]), problems),
         away=_team(feed, "awayTeam", goals_of(plays, teams[1]), problems),
@@ -233,12 +234,12 @@ def _play(teams: Sequence[int], players: Mapping[int, Player], event_id: int, ra
     details = mapping(raw.get("details"), "details")
     period = mapping(raw.get("periodDescriptor"), "periodDescriptor")
     kind = one_of(raw.get("typeDescKey"), "typeDescKey", _KINDS)
-    x = optional_number(details.get("xCoord"), "details.xCoord", MAX_X)
-    y = optional_number(details.get("yCoord"), "details.yCoord", MAX_Y)
-    if x is None or y is None:  # half a coordinate places nothing
-        x = y = None
+    x, y = whole_place(
+        optional_number(details.get("xCoord"), "details.xCoord", MAX_X),
+        optional_number(details.get("yCoord"), "details.yCoord", MAX_Y),
+    )
     team_id = optional_whole(details.get("eventOwnerTeamId"), "details.eventOwnerTeamId")
-    zone = word(details.get("zoneCode"), "details.zoneCode", ZONES)
+    zone = word(details.get("zoneCode"), "details.zoneCode", _ZONES)
     if kind == "blocked-shot":
         # The owner was the blocker's team in older answers and is the shooter's in newer ones; the zone is always
         # the blocker's view.
@@ -254,7 +255,7 @@ def _play(teams: Sequence[int], players: Mapping[int, Player], event_id: int, ra
         x,
         y,
         zone,
-        word(raw.get("situationCode"), "situationCode", SITUATIONS),
+        word(raw.get("situationCode"), "situationCode", _SITUATIONS),
         word(raw.get("homeTeamDefendingSide"), "homeTeamDefendingSide", SIDES),
     )
     if kind not in UNBLOCKED_ATTEMPTS:

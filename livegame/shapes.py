@@ -13,15 +13,10 @@ T = TypeVar("T")
 
 GAME_IDS: Final = (1_900_000_000, 2_099_999_999)
 YEARS: Final = (1900, 2100)
-SEASONS: Final = (1900_1901, 2099_2100)
-GAME_TYPES: Final = (1, 99)
 MAX_PERIOD: Final = 20  # the longest game so far took nine
 MAX_SCORE: Final = 99
-MAX_PENALTY_MINUTES: Final = 60
 MAX_LEFT_S: Final = 24 * 3600  # before the first face-off the clock may count down to it
 SIDES: Final = ("left", "right")
-ZONES: Final = ("O", "N", "D")
-SITUATIONS: Final = frozenset(f"{g}{a}{h}{k}" for g in "01" for a in "0123456" for h in "0123456" for k in "01")
 MAX_X, MAX_Y = math.ceil(RINK_LENGTH / 2), math.ceil(RINK_WIDTH / 2)
 
 
