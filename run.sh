@@ -1,9 +1,10 @@
 #!/bin/sh
-# Run the prediction service alone, on loopback; COMET_API_KEY is handed over if it is set.
+# Run the prediction service alone, on loopback; what is set of the variables below is handed over.
 set -eu
 exec docker run --rm --init --name live-xg-serving \
     --read-only --tmpfs /tmp:size=256m --cap-drop ALL --security-opt no-new-privileges \
     --publish "127.0.0.1:${XG_SERVING_PORT:-8890}:8890" \
     --volume live-xg-data:/data \
-    --env COMET_API_KEY --env XG_ADMIN_TOKEN --env XG_WORKSPACES --env XG_TRUST_PICKLE_WORKSPACES --env XG_ALLOWED_HOSTS \
+    --env COMET_API_KEY --env XG_ADMIN_TOKEN --env XG_MODEL \
+    --env XG_WORKSPACES --env XG_TRUST_PICKLE_WORKSPACES --env XG_ALLOWED_HOSTS \
     live-xg-serving

@@ -29,7 +29,7 @@ def test_the_previous_event_is_turned_with_the_shot() -> None:
 def test_the_end_that_is_attacked_makes_no_difference(y: float) -> None:
     def shot(end: int, home_defends: str) -> "pd.Series[Any]":
         before = play(1, "shot-on-goal", 10, x=end * 70, y=end * 20, home_defends=home_defends)
-        return last(before, play(2, "goal", 12, x=end * 80, y=end * y, home_defends=home_defends))
+        return last(before, play(2, "goal", 12, x=end * 80, y=end * y + 0.0, home_defends=home_defends))
 
     there, back = shot(1, "left"), shot(-1, "right")
     pd.testing.assert_series_equal(there, back)
