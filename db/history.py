@@ -164,8 +164,9 @@ class History:
         """Store whole answers of the feed, comparing each with what is there, all in one transaction.
 
         New shots are added wherever they stand; a shot that left the feed is marked retracted, and restored when it
-        returns; a changed outcome is updated; changed inputs of a shot that was scored mark it amended. What is known
-        of unreadable events stays as it is. A shot that a model has already scored keeps its first prediction.
+        returns; a changed outcome is updated; changed inputs of a shot mark it amended for the models that scored it
+        before. What is known of unreadable events stays as it is. A shot that a model has already scored keeps its
+        first prediction.
         """
         now = _now()
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
@@ -330,6 +331,7 @@ class History:
 _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
 _ID_DIGITS: Final = 10
 _NAMES: Final = "home_name || ' ' || home_abbrev || ' ' || away_name || ' ' || away_abbrev"
+_AMEND: Final = "UPDATE predictions SET amended_at = ? WHERE game_id = ? AND event_id = ? AND model = ?"
 _SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
@@ -416,7 +418,8 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
         [(game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
     )
     _store_power_plays(connection, game_id, update.power_plays)
-    scored = _store_predictions(connection, game_id, scores, now) if scores else 0
+    features = {shot.event_id: shot.features for shot in update.shots}
+    scored = _store_predictions(connection, game_id, scores, features, now) if scores else 0
     if corrections or changed_sides or scored or is_summed_elsewhere:
         _sum_up(connection, game_id)
     return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
@@ -433,13 +436,23 @@ def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) ->
     _upsert(connection, "games", values, key=("game_id",))
 
 
-def _store_predictions(connection: sqlite3.Connection, game_id: int, scores: Scores, now: str) -> int:
+def _store_predictions(
+    connection: sqlite3.Connection,
+    game_id: int,
+    scores: Scores,
+    features: Mapping[int, Mapping[str, Any]],
+    now: str,
+) -> int:
     if not scores.predictions:
         return 0
     connection.execute("INSERT INTO game_models VALUES (?, ?) ON CONFLICT DO NOTHING", (game_id, scores.model))
     return connection.executemany(
-        "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [(game_id, event, scores.model, p, _json(inputs), now) for event, p, inputs in scores.predictions],
+        "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [
+            # an answer may be told again after the league has changed what it was asked with
+            (game_id, event, scores.model, p, _json(inputs), now, None if _agrees(inputs, features[event]) else now)
+            for event, p, inputs in scores.predictions
+        ],
     ).rowcount
 
 
@@ -485,15 +498,20 @@ def _compare(
     if "outcome" in changes:
         corrections.append(Correction(event_id, "outcome", before["outcome"], after["outcome"]))
     if "features" in changes:
+        told, tells = (msgspec.json.decode(row["features"]) for row in (before, after))
+        shot = (game_id, event_id)
         scored = connection.execute(
-            "SELECT inputs FROM predictions WHERE game_id = ? AND event_id = ?", (game_id, event_id)
+            "SELECT model, inputs, amended_at FROM predictions WHERE game_id = ? AND event_id = ?", shot
         ).fetchall()
-        features = msgspec.json.decode(after["features"])
-        differs = any(not _agrees(msgspec.json.decode(row["inputs"]), features) for row in scored)
-        if differs:
+        is_amended = False
+        for model, text, amended_at in scored:
+            inputs = msgspec.json.decode(text)
+            is_amended = is_amended or any(told.get(name) != tells.get(name) for name in inputs)
+            since = None if _agrees(inputs, tells) else amended_at or now
+            if since != amended_at:
+                connection.execute(_AMEND, (since, *shot, model))
+        if is_amended:
             corrections.append(Correction(event_id, "amended", before["features"], after["features"]))
-        if differs != (before["amended_at"] is not None):
-            changes["amended_at"] = now if differs else None
     return changes, corrections
 
 

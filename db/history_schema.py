@@ -22,6 +22,48 @@ SUM_UP_ALL_GAMES: Final = (
     """,
 )
 
+
+def _shot_probabilities(amended_at: str) -> str:
+    return f"""
+    DROP VIEW shot_probabilities;
+    CREATE VIEW shot_probabilities AS
+    SELECT
+        s.game_id, s.event_id, s.position, s.period, s.seconds,
+        format('%02d:%02d', s.seconds / 60, s.seconds % 60) AS time,
+        iif(s.is_home, g.home_abbrev, g.away_abbrev) AS team,
+        iif(s.is_home, g.away_abbrev, g.home_abbrev) AS opponent, s.is_home,
+        s.shooter_id, s.shooter, s.goalie_id, s.goalie, s.outcome, s.outcome = 'goal' AS is_goal,
+        s.features ->> 'shot_type' AS shot_type,
+        s.features ->> 'x' AS x, s.features ->> 'y' AS y,
+        round(s.features ->> 'distance', 1) AS distance, round(s.features ->> 'angle', 1) AS angle,
+        s.features ->> 'strength_state' AS strength, s.empty_net, s.penalty_shot,
+        CASE
+            WHEN s.penalty_shot THEN 'penalty shot'
+            WHEN s.empty_net THEN 'empty net'
+            WHEN s.features ->> 'strength_state' IS NULL THEN 'not told'
+            WHEN s.features ->> 'strength_state' = '5v5' THEN '5v5'
+            WHEN s.features ->> 'extra_attacker' THEN 'extra attacker'
+            WHEN s.features ->> 'friendly_skaters' > s.features ->> 'opposing_skaters' THEN 'power play'
+            WHEN s.features ->> 'friendly_skaters' < s.features ->> 'opposing_skaters' THEN 'short-handed'
+            ELSE 'other even'
+        END AS situation,  -- each shot is in one of them
+        m.model, p.probability, p.predicted_at,
+        CASE
+            WHEN s.retracted_at IS NOT NULL THEN 'retracted'
+            WHEN p.probability IS NULL THEN 'pending'
+            WHEN {amended_at} IS NOT NULL THEN 'amended'
+            ELSE 'scored'
+        END AS status,
+        s.missing, s.features
+    FROM shots s
+    JOIN games g USING (game_id)
+    LEFT JOIN models m ON m.model = g.model
+        OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = s.game_id)
+    LEFT JOIN predictions p ON p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = m.model
+    WHERE m.population IS NOT 'on-goal' OR s.outcome <> 'missed-shot';
+    """  # noqa: S608 - a column
+
+
 MIGRATIONS: Final = (
     """
     CREATE TABLE games (
@@ -191,42 +233,7 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     INSERT INTO game_totals {SUMS_OF_SHOTS} GROUP BY 1, 2, 3, 4;
 
-    DROP VIEW shot_probabilities;
-    CREATE VIEW shot_probabilities AS
-    SELECT
-        s.game_id, s.event_id, s.position, s.period, s.seconds,
-        format('%02d:%02d', s.seconds / 60, s.seconds % 60) AS time,
-        iif(s.is_home, g.home_abbrev, g.away_abbrev) AS team,
-        iif(s.is_home, g.away_abbrev, g.home_abbrev) AS opponent, s.is_home,
-        s.shooter_id, s.shooter, s.goalie_id, s.goalie, s.outcome, s.outcome = 'goal' AS is_goal,
-        s.features ->> 'shot_type' AS shot_type,
-        s.features ->> 'x' AS x, s.features ->> 'y' AS y,
-        round(s.features ->> 'distance', 1) AS distance, round(s.features ->> 'angle', 1) AS angle,
-        s.features ->> 'strength_state' AS strength, s.empty_net, s.penalty_shot,
-        CASE
-            WHEN s.penalty_shot THEN 'penalty shot'
-            WHEN s.empty_net THEN 'empty net'
-            WHEN s.features ->> 'strength_state' IS NULL THEN 'not told'
-            WHEN s.features ->> 'strength_state' = '5v5' THEN '5v5'
-            WHEN s.features ->> 'extra_attacker' THEN 'extra attacker'
-            WHEN s.features ->> 'friendly_skaters' > s.features ->> 'opposing_skaters' THEN 'power play'
-            WHEN s.features ->> 'friendly_skaters' < s.features ->> 'opposing_skaters' THEN 'short-handed'
-            ELSE 'other even'
-        END AS situation,  -- each shot is in one of them
-        m.model, p.probability, p.predicted_at,
-        CASE
-            WHEN s.retracted_at IS NOT NULL THEN 'retracted'
-            WHEN p.probability IS NULL THEN 'pending'
-            WHEN s.amended_at IS NOT NULL THEN 'amended'
-            ELSE 'scored'
-        END AS status,
-        s.missing, s.features
-    FROM shots s
-    JOIN games g USING (game_id)
-    LEFT JOIN models m ON m.model = g.model
-        OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = s.game_id)
-    LEFT JOIN predictions p ON p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = m.model
-    WHERE m.population IS NOT 'on-goal' OR s.outcome <> 'missed-shot';
+    {_shot_probabilities("s.amended_at")}
 
     DROP VIEW xg_by_team;
     CREATE VIEW xg_by_team AS
@@ -282,6 +289,13 @@ MIGRATIONS: Final = (
     WINDOW counted AS (PARTITION BY game_id, model ORDER BY period, seconds, position ROWS UNBOUNDED PRECEDING);
     """,  # noqa: S608 - the select above
     f"""
+    ALTER TABLE predictions ADD COLUMN amended_at TEXT;  -- since when the shot's features differ from `inputs`
+    UPDATE predictions SET amended_at = (
+        SELECT s.amended_at FROM shots s WHERE s.game_id = predictions.game_id AND s.event_id = predictions.event_id
+    ) WHERE (game_id, event_id) IN (SELECT game_id, event_id FROM shots WHERE amended_at IS NOT NULL);
+    {_shot_probabilities("p.amended_at")}
+    ALTER TABLE shots DROP COLUMN amended_at;
+
     -- Each game twice, once for each of its teams, under each model that has scored a shot of it.
     CREATE VIEW team_games AS
     SELECT t.game_id, t.model, g.season, g.start_time, iif(side, g.home_abbrev, g.away_abbrev) AS team,

@@ -18,7 +18,7 @@ from livegame.feed import Feed, valid_game_id
 from livegame.lock import PingedMeanwhile, game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
 from livegame.plays import Game
-from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, ShotId
+from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
 from livegame.rows import GameRows, game_rows
 from livegame.settings import Settings
 from xgserve.client import ModelChanged, ServingClient
@@ -186,14 +186,14 @@ class GameClient:
                 model = model or self._ask_model()
                 ready = self._ready(games, model)
                 question = questions.next(model.model_id, ready) if ready else Question("", {})
-                scores = self._ask(question, model)
+                scores = self._ask(question, model, ready)
             except ModelChanged:
                 model = None
                 continue
             except BaseException:
                 self._record(games)  # the shots wait, where everybody sees them
                 raise
-            is_all = len(question.rows) == len(ready)
+            is_all = ready.keys() <= question.rows.keys()
             found = self._record(games, [self._scores_of(rows, scores, model, is_all=is_all) for rows in games])
             pings = [earlier.followed_by(later) for earlier, later in zip(pings, found, strict=True)]
             if question.rows:
@@ -213,8 +213,8 @@ class GameClient:
             for event_id, inputs in model.waiting(rows, scored[rows.game.game_id]).items()
         }
 
-    def _ask(self, question: Question, model: ModelInputs) -> dict[int, list[Prediction]]:
-        """The answer by game."""
+    def _ask(self, question: Question, model: ModelInputs, ready: Rows) -> dict[int, list[Prediction]]:
+        """The answer by game, to what is still `ready`."""
         answers: dict[int, list[Prediction]] = {}
         if question.rows:
             # refused unless this very model is still loaded: no row is scored for a model that has it already
@@ -224,8 +224,10 @@ class GameClient:
                 if_match=model.model_id,
                 idempotency_key=question.key,
             )
-            for ((game_id, event_id), inputs), probability in zip(question.rows.items(), probabilities, strict=True):
-                answers.setdefault(game_id, []).append((event_id, probability, inputs))
+            for (shot, inputs), probability in zip(question.rows.items(), probabilities, strict=True):
+                if shot in ready:  # others were taken back since they were asked for
+                    game_id, event_id = shot
+                    answers.setdefault(game_id, []).append((event_id, probability, inputs))
         return answers
 
     def _scores_of(

@@ -46,14 +46,16 @@ class Questions:
         return bool(self._read())
 
     def next(self, model_id: str, ready: Rows) -> Question:
-        """What to ask for now: the open question if all of it is still wanted, else a new one for all that is `ready`.
+        """What to ask for now: the open question if any of it is still wanted, else a new one for all that is `ready`.
+
+        The league may have changed the inputs meanwhile, but a shot keeps the first answer that it was given.
 
         Raises:
             DatabaseError: it cannot be noted. What could not be stored is not asked for either.
         """
         noted = self._read()
         last = noted.get(model_id)
-        if last is not None and last.rows.items() <= ready.items():
+        if last is not None and not ready.keys().isdisjoint(last.rows):
             return last
         question = Question(secrets.token_hex(16), ready)
         self._write(noted | {model_id: question})

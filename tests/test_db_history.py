@@ -151,6 +151,34 @@ def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(histor
     assert stored(history).shots[0]["status"] == "scored"
 
 
+def test_a_shot_is_amended_for_the_models_that_scored_it_before(history: TwoStepHistory) -> None:
+    history.record(GAME, [shot(1)])
+    score(history)
+    history.record(GAME, [shot(1, features={"distance": 30})])
+    history.record(
+        GAME, [shot(1, features={"distance": 30})], scores=Scores(OTHER, "unblocked", [(1, 0.5, {"distance": 30})])
+    )
+
+    def status(model: str) -> str:
+        found = history.read_game(GAME.game_id, model)
+        assert found is not None
+        return str(found.shots[0]["status"])
+
+    assert (status(MODEL), status(OTHER)) == ("amended", "scored")
+    back = history.record(GAME, [shot(1)])
+    assert (status(MODEL), status(OTHER)) == ("scored", "amended")
+    assert [(c.what, '"distance":20' in str(c.after)) for c in back.corrections] == [("amended", True)]
+
+
+def test_an_answer_that_comes_after_the_correction_is_amended_from_the_start(history: TwoStepHistory) -> None:
+    """A ping that died may have asked with what the league told then."""
+    history.record(
+        GAME, [shot(1, features={"distance": 30})], scores=Scores(MODEL, "unblocked", [(1, 0.5, {"distance": 20})])
+    )
+    row = stored(history).shots[0]
+    assert (row["status"], row["probability"], row["distance"]) == ("amended", 0.5, 30)
+
+
 def test_only_inputs_of_a_prediction_amend(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     history.score([(1, 0.25, {"distance": 20})])
@@ -307,11 +335,14 @@ def test_a_history_of_the_first_version_is_summed_up_when_it_is_migrated(tmp_pat
         game = asdict(GAME) | {"pinged_at": "", "model": MODEL}
         del game["problems"]
         connection.execute(f"INSERT INTO games VALUES ({','.join('?' * len(game))})", tuple(game.values()))
-        connection.execute(
-            "INSERT INTO shots VALUES (?, 1, 0, 1, 60, 1, 'A', 'B', 'goal', 0, 0, '{}', NULL, '', NULL, NULL)",
-            (GAME.game_id,),
-        )
-        connection.execute("INSERT INTO predictions VALUES (?, 1, ?, 0.25, '{}', '')", (GAME.game_id, MODEL))
+        for event_id, amended_at in ((1, None), (2, "2021-11-28T19:00:00Z")):
+            connection.execute(
+                "INSERT INTO shots VALUES (?, ?, 0, 1, 60, 1, 'A', 'B', 'goal', 0, 0, '{}', NULL, '', ?, NULL)",
+                (GAME.game_id, event_id, amended_at),
+            )
+            values = (GAME.game_id, event_id, MODEL)
+            connection.execute("INSERT INTO predictions VALUES (?, ?, ?, 0.25, '{}', '')", values)
     history = History(path)
+    assert [row["status"] for row in stored(TwoStepHistory(path)).shots] == ["scored", "amended"]
     history.record(GAME, [shot(1, "goal")])
     assert [(row["shots"], row["xg"], row["goals"]) for row in history.calibration(MODEL)] == [(1, 0.25, 1)]

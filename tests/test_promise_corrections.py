@@ -66,7 +66,9 @@ class Rules:
             elif event_id not in first:
                 assert (row["status"], pd.isna(row["probability"])) == ("pending", True)
             else:
-                assert row["status"] in ("scored", "amended")
+                inputs = {name: None if pd.isna(row[name]) else row[name] for name in input_names(model)}
+                agrees = inputs.items() <= first[event_id].items()
+                assert row["status"] == ("scored" if agrees else "amended")
                 assert row["probability"] == probability[event_id]
         for side, team in ((report.home, shown.home), (report.away, shown.away)):
             self._add_up(side, [shot for shot in shown.shots if shot.team_id == team.team_id], probability)
@@ -114,6 +116,11 @@ def take_all(service: Service, states: Sequence[tuple[Game, str | None]], feed: 
 def loaded(name: str) -> Model:
     """A bundled model, to say what the service should say of the inputs that a shot had when it was first complete."""
     return load_model(BUNDLED_FOLDER / name / "1.0.0" / "model.skops", ModelName("bundled", name, "1.0.0"))
+
+
+def input_names(model_id: str) -> list[str]:
+    """What a bundled model's columns are called."""
+    return [feature.name for feature in loaded(model_id.split("/")[1].split(":")[0]).features]
 
 
 def sums_of_games(database: Path) -> set[tuple[Any, ...]]:

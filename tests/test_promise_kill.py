@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from db.connection import open_writer
 from db.history_schema import MIGRATIONS
 from tests.conftest import Service, running_service
+from tests.games import GAME_ID, feed_server, game, play
 from tests.promises import (
     LENGTH_S,
     Clock,
@@ -103,6 +105,23 @@ def test_a_ping_killed_between_the_answer_and_its_storing_is_completed_without_a
             clock.seconds += LENGTH_S / 20  # further shots, which were not part of the question
         report = client.ping(game_id).report
         assert (report.pending, len(report.shots)) == (0, service.rows_scored())
+
+
+def test_what_the_league_corrects_after_such_a_death_is_not_asked_for_again(tmp_path: Path) -> None:
+    victims: list[subprocess.Popen[str]] = []
+    shots = [play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60), play(12, "missed-shot", 70, x=-70)]
+    with feed_server() as feed, running_service(tmp_path, killer_of(victims)) as service:
+        feed.show(game(*shots))
+        victims.append(start_script(environment(tmp_path / "data", feed.url, service.url), GAME_ID))
+        assert victims[0].wait(30) == -signal.SIGKILL
+        feed.show(game(shots[0], replace(shots[1], x=50), play(13, "goal", 90)))  # one moved, one gone, one new
+        client = make_client(tmp_path / "data", feed.url, service.url)
+        ping = client.ping(GAME_ID)
+        assert dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True)) == {
+            10: "scored", 11: "amended", 13: "scored",
+        }  # fmt: skip
+        assert (ping.scored, service.rows_scored()) == (3, 4)  # the one that is gone was asked for, once
+        assert client.ping(GAME_ID).scored == 0
 
 
 def test_the_service_killed_with_and_without_the_ping(tmp_path: Path) -> None:
