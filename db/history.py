@@ -4,13 +4,13 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from db import times
 from db.connection import is_there, open_writer, reading, transaction
 from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
 
@@ -168,7 +168,7 @@ class History:
         before. What is known of unreadable events stays as it is. A shot that a model has already scored keeps its
         first prediction.
         """
-        now = _now()
+        now = times.now()
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
             return [_record(connection, update, now) for update in updates]
 
@@ -190,7 +190,7 @@ class History:
         if not is_there(self._path):
             return False
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
-            values = (_now(), game_id, fingerprint)
+            values = (times.now(), game_id, fingerprint)
             noted = connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ? AND fingerprint = ?", values)
             return noted.rowcount > 0
 
@@ -544,7 +544,3 @@ def _update_shot(connection: sqlite3.Connection, values: Mapping[str, Any]) -> N
 
 def _json(value: Mapping[str, Any]) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from db.connection import Connection, open_writer, reading, transaction
+from db.times import now
 
 FILE_NAME: Final = "serving.db"
 
@@ -84,11 +84,6 @@ class StoredActivation:
     digest: str
     source: str
     request_id: str | None
-
-
-def timestamp(at: datetime) -> str:
-    """Write a time as the database keeps it: UTC, ISO 8601, milliseconds, so that text order is time order."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def open_serving(path: Path) -> Connection:
@@ -206,7 +201,7 @@ class Activations:
                 INSERT INTO activations (at, workspace, model, version, digest, source, request_id)
                 VALUES (?, ?, ?, ?, ?, ?, ?)
                 """,
-                (timestamp(datetime.now(UTC)), workspace, model, version, digest, source, request_id),
+                (now(), workspace, model, version, digest, source, request_id),
             )
 
     def latest(self) -> StoredActivation | None:

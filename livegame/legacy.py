@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-import jsonpatch
-import jsonpointer
-
 from livegame.exceptions import FeedMalformed
 from livegame.fields import (
     Problems,
@@ -301,6 +298,9 @@ def apply_diff_patch(feed: Mapping[str, Any], answer: Any) -> dict[str, Any]:
     Raises:
         FeedMalformed: the answer is neither, or does not fit this feed; read the whole feed again.
     """
+    import jsonpatch  # not above: no answer of today's feed needs it
+    import jsonpointer
+
     if isinstance(answer, Mapping) and "liveData" in answer:
         return dict(answer)
     if not isinstance(answer, list):

@@ -25,6 +25,7 @@ from db.connection import DatabaseError
 from livegame.backfill import Backfill, Progress, find_sources
 from livegame.client import GameClient
 from livegame.exceptions import FeedError, LiveGameError
+from livegame.model_inputs import FeatureMapError
 from livegame.settings import Settings, SettingsError
 from livegame.workers import WorkersUnavailable, open_workers
 from xgserve.client import ServingError
@@ -118,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         sources = find_sources(options.path or [settings.recordings])
         client = GameClient.from_settings(settings)
         return _run(client, sources, options.cluster, line)
-    except (SettingsError, FeedError) as error:
+    except (SettingsError, FeatureMapError, FeedError) as error:
         parser.error(str(error))
     except tuple(EXIT_CODES) as error:
         line.say(f"backfill: {error}")

@@ -18,6 +18,7 @@ from db.connection import DatabaseError
 from livegame.client import GameClient, Ping
 from livegame.exceptions import FeedError, GameBusy, InvalidGameId, LiveGameError
 from livegame.feed import Feed, valid_game_id
+from livegame.model_inputs import FeatureMapError
 from livegame.plays import GameState
 from livegame.settings import Settings, SettingsError
 from xgserve.client import ServingError
@@ -34,6 +35,7 @@ class OutOfTime(Exception):
 
 EXIT_CODES: Final[dict[type[Exception], int]] = {
     SettingsError: 2,
+    FeatureMapError: 2,
     InvalidGameId: 2,
     FeedError: 3,
     ServingError: 4,

@@ -359,6 +359,7 @@ def test_ctrl_c_ends_it_after_the_games_in_hand(tmp_path: Path, service: Service
     ("arguments", "environment", "code", "words"),
     [
         (["nowhere"], {}, 2, "no recorded games"),
+        (["SEASON"], {"XG_FEATURE_MAP": "/nowhere.json"}, 2, "feature map"),
         (["SEASON", "--cluster", "nonsense"], {}, 6, "Dask"),
         (["SEASON"], {"XG_SERVING_URL": "http://127.0.0.1:9"}, 4, "cannot be reached"),
         (["SEASON"], {"XG_DATA_DIR": "/proc/none"}, 5, "/proc/none"),

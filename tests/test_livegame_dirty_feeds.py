@@ -509,7 +509,7 @@ def test_a_ping_loses_nothing_whatever_the_feed_says_and_the_next_clean_one_puts
         made_up = shots[~shots["event_id"].isin(SHOTS)]  # by the dirty feed, gone with it
         assert set(made_up["status"]) <= {"retracted"}
         shots = shots[shots["event_id"].isin(SHOTS)].reset_index(drop=True)
-        pd.testing.assert_frame_equal(shots, undisturbed)
+        pd.testing.assert_frame_equal(shots, undisturbed, check_dtype=False)  # nulls of made-up shots make floats
 
     check()
 

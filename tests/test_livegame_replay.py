@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -157,3 +160,12 @@ def test_every_recorded_game_survives_the_replay(recordings: Path) -> None:
         assert replayed.plays == shown.plays, path.name
         assert (replayed.home, replayed.away) == (shown.home, shown.away), path.name
         assert load_compact(json.loads(dump_compact(shown))) == shown
+
+
+def test_a_setting_that_cannot_be_used_is_named() -> None:
+    command = [sys.executable, "-m", "scripts.replay"]
+    ran = subprocess.run(
+        command, env=os.environ | {"XG_REPLAY_SPEED": "fast"}, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert "XG_REPLAY_SPEED" in ran.stderr

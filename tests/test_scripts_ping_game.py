@@ -72,6 +72,7 @@ def test_todays_games_as_json(environment: dict[str, str], feed: FeedServer) -> 
         (("12",), {}, 2, "ten digits"),
         ((str(GAME_ID), "--timeout", "0"), {}, 2, "whole seconds"),
         ((str(GAME_ID),), {"XG_FEED_URL": "nowhere"}, 2, "XG_FEED_URL"),
+        ((str(GAME_ID),), {"XG_FEATURE_MAP": "/nowhere.json"}, 2, "feature map"),
         (("2021020999",), {}, 3, "2021020999"),
         ((str(GAME_ID),), {"XG_FEED_URL": "http://127.0.0.1:9"}, 3, "XG_FEED_URL"),
         ((str(GAME_ID),), {"XG_SERVING_URL": "http://127.0.0.1:9"}, 4, "cannot be reached"),

@@ -16,7 +16,8 @@ from typing import TextIO
 import pytest
 
 from db.connection import transaction
-from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs, timestamp
+from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs
+from db.times import timestamp
 from xgserve import journal as journal_module
 from xgserve.journal import Journal, request_id
 from xgserve.settings import Settings

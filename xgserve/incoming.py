@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from bottle import request
 
-from db.serving import LogQuery, timestamp
+from db.serving import LogQuery
+from db.times import timestamp
 from xgserve.errors import ApiError, too_large
 from xgserve.model import Model
 from xgserve.settings import LEVELS

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from db.connection import Connection, DatabaseError
-from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, timestamp, trim_logs
+from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, trim_logs
+from db.times import timestamp
 from xgserve.settings import Settings
 
 QUEUE_ROWS = 10_000
