@@ -313,6 +313,19 @@ def test_a_correction_is_told_and_listed(open_page: OpenPage, feed: FeedServer) 
     }
 
 
+def test_a_game_whose_shots_were_all_taken_back_can_still_be_seen(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    page = ping(get_model(ping(open_page()), "bundled", "xg-distance"))
+    feed.show(game(SHOTS[0]))
+    ping(page)
+    assert totals(page)[2] == "0.00 (0)"
+    for view in ("Periods and strength", "Players"):
+        assert "taken back all that there were" in words(open_view(page, view).main.caption)
+    for view in ("Goals", "Goalies", "All events", "Two models", "What counts"):
+        open_view(page, view)
+    assert events(page)["status"].eq("✕ retracted").all()
+
+
 def test_what_could_not_be_read_is_named(open_page: OpenPage, feed: FeedServer) -> None:
     broken = as_feed(game(*SHOTS))
     broken["plays"][1]["details"]["xCoord"] = "far"

@@ -18,6 +18,7 @@ from ui.texts import plain
 
 FEW_ATTEMPTS: Final = 25
 DISAGREEMENTS: Final = 15
+_NONE_LEFT: Final = "No shots to sum up: the league has taken back all that there were."
 _HIDDEN: Final = ("shooter_id", "goalie_id")
 _FIRST: Final = ("event_id", "period", "time", "team", "shooter", "outcome", "probability", "status")
 _SHARE: Final = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1, width=110)
@@ -67,6 +68,9 @@ def _goals(report: GameReport) -> None:
 
 
 def _sums(report: GameReport) -> None:
+    if report.present.empty:
+        st.caption(_NONE_LEFT)
+        return
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**By period**")
@@ -97,6 +101,9 @@ def _side_by_side(report: GameReport, sums: pd.DataFrame, column: str, names: di
 
 def _players(report: GameReport) -> None:
     players = report.by_shooter
+    if players.empty:
+        st.caption(_NONE_LEFT)
+        return
     frame = pd.DataFrame(
         {
             "Player": players["shooter"].fillna("not told"),
