@@ -103,6 +103,16 @@ def test_a_bad_id_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServ
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
 
 
+def test_what_is_told_of_one_game_is_not_told_of_another(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    page = ping(ping(open_page()), "abc")
+    assert "is not a game id" in words(page.error)
+    page.query_params["game"] = "2021020330"
+    page.run()
+    assert not page.error
+    assert "2021020330 has not been pinged yet" in words(page.info)
+
+
 @pytest.mark.parametrize("game_id", ["<b>x", "2021020329' OR 1=1", "99999999999999999999", "../..", "\u0662\u0660"])
 def test_an_odd_id_in_the_address_is_told_once(open_page: OpenPage, game_id: str) -> None:
     page = open_page(game_id)

@@ -55,7 +55,6 @@ def _report(everybody: Clients) -> GameReport | None:
 
 def _open(everybody: Clients, game_id: int) -> None:
     _show(game_id)
-    keep(_PLACE, None)
     _ping(everybody, str(game_id))
     st.rerun()
 
@@ -86,7 +85,7 @@ def _game(everybody: Clients, waits: bool) -> None:
         return
     if report is not None and report.is_awaited != waits:
         st.rerun()  # from now on there is something to wait for, or nothing any more
-    show(_PLACE, in_passing=True)
+    show(_PLACE, shown, in_passing=True)
     if report is None:
         _start_screen(shown, is_demo=shown == everybody.demo_game)
         return
@@ -155,13 +154,14 @@ def _ping(everybody: Clients, text: str) -> None:
             ping = everybody.game.ping(game_id)
     except (ServingError, UnknownFeatures) as error:
         # the shots are stored, so there is something to show
-        keep(_PLACE, Notice("warning", f"The shots are stored but not scored ({error}). Ping again."))
         _show(game_id)
+        notice = Notice("warning", f"The shots are stored but not scored ({error}). Ping again.")
     except (LiveGameError, DatabaseError) as error:
-        keep(_PLACE, Notice("error", str(error)))
+        notice = Notice("error", str(error))
     else:
-        keep(_PLACE, Notice("success" if ping.changed else "info", texts.ping_words(ping)))
         _show(game_id)
+        notice = Notice("success" if ping.changed else "info", texts.ping_words(ping))
+    keep(_PLACE, notice, _shown(everybody))
 
 
 def _start_screen(shown: str, *, is_demo: bool) -> None:

@@ -16,15 +16,18 @@ class Notice:
     text: str
 
 
-def keep(place: str, notice: Notice | None) -> None:
-    """Remember the notice of a place until the next one, or forget it."""
-    st.session_state[f"notice_{place}"] = notice
+def keep(place: str, notice: Notice, about: str = "") -> None:
+    """Remember the notice of a place until the next one; `about` is what the place showed then."""
+    st.session_state[f"notice_{place}"] = (notice, about)
 
 
-def show(place: str, *, in_passing: bool = False) -> None:
-    """Draw the notice of a place, if it has one; good news need little room where they come often (`in_passing`)."""
-    notice = st.session_state.get(f"notice_{place}")
-    if notice is None:
+def show(place: str, about: str = "", *, in_passing: bool = False) -> None:
+    """Draw the notice of a place, if it has one about what it shows now.
+
+    Good news need little room where they come often (`in_passing`).
+    """
+    notice, told_of = st.session_state.get(f"notice_{place}", (None, ""))
+    if notice is None or told_of != about:
         return
     if in_passing and notice.kind in ("success", "info"):
         st.badge(plain(notice.text), color="green" if notice.kind == "success" else "gray")
