@@ -221,9 +221,7 @@ def test_the_page_pings_by_itself_when_nobody_has_for_the_chosen_time(
     feed.show(game(*SHOTS, play(700, "missed-shot", 200)))
 
     def a_minute_passes() -> None:
-        page.session_state["tried_at"] = float("-inf")
-        with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:
-            connection.execute("UPDATE games SET pinged_at = '2021-11-28T18:00:00.000Z'")
+        long_ago(page, tmp_path)
         page.run()
 
     page.selectbox(key="every").set_value(0)
@@ -239,6 +237,37 @@ def test_the_page_pings_by_itself_when_nobody_has_for_the_chosen_time(
     a_minute_passes()
     assert notice(page) == "1 new shot"
     assert len(events(page)) == 5
+
+
+def long_ago(page: AppTest, data_dir: Path) -> None:
+    """Put the last ping, of this page or another, into the past."""
+    page.session_state["tried_at"] = float("-inf")
+    with closing(open_writer(data_dir / "history.db", MIGRATIONS)) as connection:
+        connection.execute("UPDATE games SET pinged_at = '2021-11-28T18:00:00.000Z'")
+
+
+def test_how_often_to_ping_is_kept_while_something_else_is_shown(
+    open_page: OpenPage, feed: FeedServer, tmp_path: Path
+) -> None:
+    feed.show(game(*SHOTS))
+    page = ping(open_page())
+    page.selectbox(key="every").set_value(0)
+    page.run()
+    page.query_params["game"] = "2021020330"  # not pinged, so there is nothing to refresh
+    page.run()
+    assert not [box for box in page.selectbox if box.key == "every"]
+    page.query_params["game"] = str(GAME_ID)
+    page.run()
+    assert page.selectbox(key="every").value == 0
+    page.switch_page("past.py")
+    page.run()
+    assert page.title[0].value == "History"
+    asked = games_asked_for(feed)
+    long_ago(page, tmp_path)
+    page.switch_page("game.py")
+    page.run()
+    assert page.selectbox(key="every").value == 0
+    assert games_asked_for(feed) == asked
 
 
 def test_what_counts_is_said_and_shown_apart(open_page: OpenPage, feed: FeedServer) -> None:

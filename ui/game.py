@@ -115,6 +115,7 @@ def _refresh(report: GameReport) -> None:
         index=list(INTERVALS).index(INTERVAL),
         format_func=INTERVALS.__getitem__,
         key="every",
+        persist_state="session",
         width=150,
         disabled=not report.is_awaited,
         help="How often the page pings a game that is being played. It stops when the game ends.",
