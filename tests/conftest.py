@@ -2,7 +2,7 @@
 
 import os
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +54,11 @@ class Service:
 
 
 @contextmanager
-def running_service(data_dir: Path, wrapped: Callable[[App], Any] = lambda app: app) -> Iterator[Service]:
+def running_service(
+    data_dir: Path, wrapped: Callable[[App], Any] = lambda app: app, settings: Mapping[str, str] | None = None
+) -> Iterator[Service]:
     """The real service, in this process, with its models and log in `data_dir`."""
-    app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)}))
+    app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)} | dict(settings or {})))
     try:
         with wsgi_server(wrapped(app)) as url:
             yield Service(url, ServingClient(url))

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from db.connection import open_writer
 from db.history_schema import MIGRATIONS
 from livegame.plays import Game, GameState, Shot, Team
-from tests.conftest import Service
+from tests.conftest import Service, running_service
 from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, play
 from tests.ui_pages import (
     OpenPage,
@@ -386,6 +386,20 @@ def test_names_from_the_feed_are_no_markup(open_page: OpenPage, feed: FeedServer
 def events(page: AppTest) -> pd.DataFrame:
     """The table of all events."""
     return open_view(page, "All events").main.dataframe[0].value
+
+
+def test_the_service_page_claims_no_more_than_is_on_record(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin = {"XG_MODEL": "bundled/xg-distance:1.0.0"}  # a pinned service records no swaps
+    with running_service(tmp_path / "pinned", settings=pin) as pinned:
+        monkeypatch.setenv("XG_SERVING_URL", pinned.url)
+        page = open_page()
+        page.switch_page("behind.py")
+        page.run()
+    assert "bundled/xg-distance:1.0.0" in words(page.main.markdown)
+    assert "No swap is on record." in words(page.main.caption)
+    assert "default" not in words(page.main.caption)
 
 
 # -- the strip of games -----------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def _swaps(serving: ServingClient) -> None:
     st.subheader("Last swaps", anchor=False)
     swaps = serving.activations(SWAPS)
     if not swaps:
-        st.caption("The model has never been changed: the default one serves.")
+        st.caption("No swap is on record.")
         return
     frame = pd.DataFrame(
         {
