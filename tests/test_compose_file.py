@@ -54,6 +54,11 @@ def test_no_secret_has_a_value_in_the_file() -> None:
                 assert value == f"${{{name}:-}}"
 
 
+def test_the_service_alone_gets_the_settings_that_it_gets_from_the_compose_file() -> None:
+    handed_over = re.findall(r"--env (\w+)", (ROOT / "run.sh").read_text())
+    assert sorted(handed_over) == sorted(COMPOSE["services"]["serving"]["environment"])
+
+
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.suffix[1:])
 def test_an_image_runs_without_rights_and_holds_only_what_is_named(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
