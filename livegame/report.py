@@ -53,6 +53,7 @@ class GameReport:
     model: str | None
     models: tuple[str, ...]  # all that have scored this game
     population: str | None  # what the model scores: unblocked or on-goal attempts
+    is_asked: bool  # whether the last ping was complete and of this model: it can score no more of these shots
     pinged_at: str
     played_seconds: int  # of game time, up to the last ping
     away: TeamTotals
@@ -119,6 +120,7 @@ def game_report(history: History, game_id: int, model: str | None = None) -> Gam
         model=stored.model,
         models=stored.models,
         population=stored.population,
+        is_asked=game["fingerprint"] is not None and stored.model == game["model"],
         pinged_at=game["pinged_at"],
         played_seconds=_played_seconds(game, state, shots),
         away=team("away"),

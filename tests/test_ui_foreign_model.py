@@ -8,7 +8,7 @@ import pytest
 import skops.io
 
 from tests.conftest import Service, running_service
-from tests.games import FeedServer, game
+from tests.games import FeedServer, game, play
 from tests.serving_helpers import goals, numeric_model, shots
 from tests.ui_pages import OpenPage, get_model, pages, ping, totals, words
 from tests.ui_reports import SHOTS
@@ -71,3 +71,22 @@ def test_with_a_map_it_is_used(
     ping(page)
     assert "Scored by others/their-xg:2.1.0" in words(page.caption)
     assert service.rows_scored() == 4
+
+
+def test_a_shot_that_lacks_what_it_needs_is_not_promised_to_the_next_ping(
+    open_page: OpenPage, feed: FeedServer, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "map.json").write_text(json.dumps(THEIRS | {"shot_angle": "prev_distance"}))
+    monkeypatch.setenv("XG_FEATURE_MAP", str(tmp_path / "map.json"))
+    feed.show(game(*SHOTS[1:]))  # nothing happened before the first shot
+    service.client.download_registry_model("others", "their-xg", "2.1.0")
+    page = ping(open_page())
+    assert service.rows_scored() == 3
+    assert words(page.main.warning) == "1 shot pending: the model needs something that the league does not tell"
+    unplaced = play(900, "shot-on-goal", 100, x=None, y=None)
+    feed.show(game(*SHOTS[1:], unplaced))
+    ping(page)
+    assert words(page.main.warning) == (
+        "2 shots pending: for 1 of them the model needs something that the league does not tell;"
+        " for 1 of them the league has not told the coordinates yet"
+    )

@@ -94,7 +94,10 @@ def pending_words(report: GameReport, team: TeamTotals) -> str | None:
     owed = sorted({part.replace("_", " ") for missing in shots["missing"].dropna() for part in missing.split(", ")})
     waiting = int(shots["missing"].isna().sum())
     reasons = []
-    if waiting:
+    if waiting and report.is_asked:
+        which = f"for {waiting} of them " if owed else ""
+        reasons.append(f"{which}the model needs something that the league does not tell")
+    elif waiting:
         reasons.append("the prediction service has not scored them yet; ping again")
     if owed:
         which = "" if not waiting else f"for {len(shots) - waiting} of them "
