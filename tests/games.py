@@ -96,6 +96,32 @@ def feed_server() -> Iterator[FeedServer]:
         yield feed
 
 
+@dataclass
+class Hanging:
+    """A server on loopback that takes every request and answers none until it ends."""
+
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+    _ends: threading.Event = field(default_factory=threading.Event)
+
+    def _app(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        self.requests.append(environ["PATH_INFO"])
+        self._ends.wait()
+        start_response("503 x", [])
+        return [b""]
+
+
+@contextmanager
+def hanging_server() -> Iterator[Hanging]:
+    """A server on a free loopback port that hangs, for as long as the context lasts."""
+    hanging = Hanging()
+    with wsgi_server(hanging._app) as hanging.url:
+        try:
+            yield hanging
+        finally:
+            hanging._ends.set()
+
+
 @contextmanager
 def wsgi_server(app: Any) -> Iterator[str]:
     """Any WSGI app on a free loopback port; gives its address."""

@@ -14,7 +14,7 @@ from db.connection import open_writer
 from db.history_schema import MIGRATIONS
 from livegame.plays import Game, GameState, Shot, Team
 from tests.conftest import Service, running_service
-from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, play
+from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, hanging_server, play
 from tests.ui_pages import (
     OpenPage,
     click,
@@ -435,3 +435,18 @@ def test_without_a_list_of_games_one_is_opened_by_its_id(open_page: OpenPage, fe
     assert "A game can still be opened by its ID" in words(page.caption)
     feed.show(game(*SHOTS))
     assert len(totals(ping(page))) == 4
+
+
+def test_a_feed_that_hangs_is_not_waited_for_again_and_again(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livegame.feed.READ_TIMEOUT_S", 0.1)
+    with hanging_server() as hanging:
+        monkeypatch.setenv("XG_FEED_URL", hanging.url)
+        page = open_page()
+        assert "A game can still be opened by its ID" in words(page.caption)
+        asked = len(hanging.requests)
+        assert asked > 0
+        page.run()
+        assert "A game can still be opened by its ID" in words(page.caption)
+        assert len(hanging.requests) == asked

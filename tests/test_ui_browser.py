@@ -26,7 +26,7 @@ from livegame.feed import Feed
 from livegame.recordings import read_recording
 from livegame.replay import create_app
 from tests.conftest import Service
-from tests.games import GAME_ID, wsgi_server
+from tests.games import GAME_ID, hanging_server, wsgi_server
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -249,6 +249,32 @@ def test_a_game_is_chosen_from_the_strip_and_a_reader_follows(
     clock.seconds = 445
     ping(page)
     expect(other.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")  # without a click
+
+
+def test_what_is_stored_is_shown_before_a_feed_and_a_service_that_hang_are_given_up(
+    browser: Browser, dashboard: Dashboard, clock: Clock
+) -> None:
+    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    ping(page)
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    clock.seconds = 445
+    ping(page)
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")
+    stored = totals(page)
+    dashboard.kill()
+    with hanging_server() as hanging:
+        dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
+        dashboard.start()
+        given_up = page.get_by_text(re.compile("No list of games|did not answer"))
+        page.goto(f"{dashboard.url}/?game={GAME_ID}&view=All+events")
+        assert totals(page) == stored
+        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+        expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+        assert given_up.count() == 0
+        page.goto(f"{dashboard.url}/history")
+        expect(page.get_by_text("1 game, the latest first.")).to_be_visible()
+        assert page.get_by_role("heading", name="Teams").count() == 0  # for which the service is asked
+        dashboard.kill()
 
 
 def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(

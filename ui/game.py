@@ -27,11 +27,13 @@ _PLACE: Final = "game"
 
 
 def main() -> None:
-    """Draw the page."""
+    """Draw the page: what is stored first, and what has to be asked for last, at its place."""
     everybody = clients()
-    day_strip(everybody.feed, _shown(everybody), lambda game_id: _open(everybody, game_id))
+    strip = st.container(key="strip_place")
     waits = _waits(everybody)
     st.fragment(_game, run_every=TICK_S if waits else None)(everybody, waits)
+    with strip:
+        day_strip(everybody.feed, _shown(everybody), lambda game_id: _open(everybody, game_id))
 
 
 def _shown(everybody: Clients) -> str:
@@ -77,9 +79,6 @@ def _game(everybody: Clients, waits: bool) -> None:
             st.rerun()  # the strip marks another game
     try:
         report = _report(everybody)
-        if report is not None and _is_due(report):
-            _ping(everybody, shown)
-            report = _report(everybody)
     except (InvalidGameId, DatabaseError) as error:
         st.error(plain(error))
         return
@@ -93,6 +92,9 @@ def _game(everybody: Clients, waits: bool) -> None:
         _refresh(report)
         _choose_model(report)
     _draw(everybody, report)
+    if _is_due(report):
+        _ping(everybody, shown)
+        st.rerun()
 
 
 def _form(shown: str) -> tuple[str, bool]:
@@ -148,7 +150,6 @@ def _is_due(report: GameReport) -> bool:
 
 
 def _ping(everybody: Clients, text: str) -> None:
-    st.session_state.tried_at = time.monotonic()
     try:
         game_id = valid_game_id(text)
         with st.spinner("Reading the play-by-play and scoring what is new ..."):
@@ -162,6 +163,8 @@ def _ping(everybody: Clients, text: str) -> None:
     else:
         _show(game_id)
         notice = Notice("success" if ping.changed else "info", texts.ping_words(ping))
+    finally:
+        st.session_state.tried_at = time.monotonic()
     keep(_PLACE, notice, _shown(everybody))
 
 
@@ -190,12 +193,14 @@ def _draw(everybody: Clients, report: GameReport) -> None:
         st.warning(plain(f"Not all of the league's answer could be read: {report.problems}"), icon=":material/report:")
     if not report.corrections.empty:
         st.caption(f":material/edit_note: {plain(texts.correction_words(report))}")
-    _say_which_model(everybody, report)
+    scored_by = st.container()
     if report.shots.empty:
         st.info("No shots yet. They appear here as the league reports them.")
-        return
-    pictures.draw(report, colours)
-    tables.draw(everybody.game, report, colours)
+    else:
+        pictures.draw(report, colours)
+        tables.draw(everybody.game, report, colours)
+    with scored_by:
+        _say_which_model(everybody, report)
 
 
 def _say_which_model(everybody: Clients, report: GameReport) -> None:

@@ -21,19 +21,21 @@ _COLOUR: Final = "#3b82c4"
 
 
 def main() -> None:
-    """Draw the page."""
+    """Draw the page; what needs the service's answer comes last, at its place."""
     everybody = clients()
     try:
         models = everybody.history.models()
         st.title("History", anchor=False)
-        if not models:
-            st.info(
-                "Nothing has been scored yet. Ping a game on the first page, or take in recorded games: see README."
-            )
-        else:
-            model, _ = active_model(everybody.serving)
-            _model(everybody.history, models, None if model is None else str(model["id"]))
+        over_all_games = st.container()
         _games(everybody.history)
+        with over_all_games:
+            if not models:
+                st.info(
+                    "Nothing has been scored yet. Ping a game on the first page, or take in recorded games: see README."
+                )
+            else:
+                model, _ = active_model(everybody.serving)
+                _model(everybody.history, models, None if model is None else str(model["id"]))
     except DatabaseError as error:
         st.error(plain(error))
 

@@ -11,8 +11,10 @@ from livegame.feed import Feed
 from livegame.plays import Day, GameState, GameSummary
 from ui.texts import local_time, plain
 
-KEPT_S: Final = 20
-EVERY_S: Final = 30
+# After this time a new answer is fetched in the background, and after twice this time it is waited for. That leaves
+# enough for a feed that hangs to be given up, so that it holds up nobody who has the page open.
+KEPT_S: Final = 45
+EVERY_S: Final = 10
 
 
 def day_strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
@@ -23,10 +25,10 @@ def day_strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
 def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small", key="strip"):
         asked = st.session_state.get("day")
-        try:
-            day = _games_of(feed, asked)
-        except FeedError as error:
-            st.caption(f":material/cloud_off: No list of games: {plain(error)}. A game can still be opened by its ID.")
+        day, problem = _games_of(feed, asked)
+        if day is None:
+            words = f"No list of games: {problem}. A game can still be opened by its ID."
+            st.caption(f":material/cloud_off: {plain(words)}")
             return
         _turn(":material/chevron_left:", "The games of the day before", day.previous)
         with st.popover(f"{day.day:%a} {day.day.day} {day.day:%b}", help="Choose a day"):
@@ -60,10 +62,16 @@ def _go(day: date | None) -> None:
     st.session_state.day = day
 
 
-@st.cache_data(ttl=KEPT_S, show_spinner=False)
-def _games_of(_feed: Feed, day: date | None) -> Day:
-    """A day's games, by default the league's today, asked for once in a while for all readers. Raises FeedError."""
-    return _feed.day(day)
+@st.cache_data(ttl=KEPT_S, refresh_mode="background", show_spinner=False)
+def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
+    """A day's games, by default the league's today, or why they cannot be told.
+
+    Asked for once in a while for all readers, who see the last answer until there is another.
+    """
+    try:
+        return _feed.day(day), None
+    except FeedError as error:
+        return None, str(error)
 
 
 def _label(game: GameSummary) -> str:
