@@ -2,12 +2,15 @@
 
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import requests
@@ -126,3 +129,37 @@ def test_settings_are_read() -> None:
     )
     assert settings.database == Path("/x/serving.db")
     assert (settings.max_body_bytes, settings.workspaces, settings.log_level) == (524_288, frozenset("ab"), 30)
+
+
+def test_many_clients_get_no_fewer_answers_than_one(tmp_path: Path) -> None:
+    """Were the loop to watch sockets that a thread sends to, the two would take Python's lock from each other."""
+    with process(tmp_path) as service:
+        body = json.dumps([golden_row(service.url)]).encode()
+        one, many = (
+            max(ask_as_fast_as_it_answers(service.url, body, clients=clients, seconds=1) for _ in range(3))
+            for clients in (1, 8)
+        )
+        assert many > 0.6 * one
+
+
+def ask_as_fast_as_it_answers(url: str, body: bytes, *, clients: int, seconds: float) -> int:
+    """Have so many clients predict at the same time, each again as soon as it has its answer; how many got one."""
+    host, port = url.removeprefix("http://").split(":")
+    head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    answered, until = 0, time.monotonic() + seconds
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for _ in range(clients):
+            connection = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            connection.sendall(request)
+            selector.register(connection, selectors.EVENT_READ, bytearray())
+        while time.monotonic() < until:
+            for key, _ in selector.select(10):
+                connection, answer = cast("socket.socket", key.fileobj), key.data
+                answer += connection.recv(65536)
+                if answer.endswith(b"}}"):
+                    assert answer.startswith(b"HTTP/1.1 200"), answer
+                    answer.clear()
+                    answered += 1
+                    connection.sendall(request)
+    return answered

@@ -98,6 +98,13 @@ class _Channel(HTTPChannel):
             self.close_when_flushed = True
             cast("Any", self.server).pull_trigger()
 
+    def writable(self) -> bool:
+        channel: Any = self  # the stubs lack what is used here
+        # the thread that answers sends by itself; to the loop the socket would seem free again and again meanwhile,
+        # and Python's lock would go to and fro between the two
+        answers = channel.requests and channel.total_outbufs_len <= channel.adj.outbuf_high_watermark
+        return bool(channel.will_close or (not answers and super().writable()))
+
     def readable(self) -> bool:
         return self._lingers_until is not None or bool(super().readable())
 
