@@ -516,7 +516,8 @@ def _compare(
 
 
 def _agrees(inputs: Mapping[str, Any], features: Mapping[str, Any]) -> bool:
-    return all(features.get(name) == value for name, value in inputs.items())
+    # the first is nearly always so, and takes a tenth of the time
+    return inputs.items() <= features.items() or all(features.get(name) == value for name, value in inputs.items())
 
 
 def _shot_values(shot: ShotRow) -> list[Any]:

@@ -1,5 +1,6 @@
 """Work that can be split by games: on all cores of this machine, or on a Dask cluster."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -88,6 +89,7 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 
 def _begin_worker() -> None:
+    gc.set_threshold(100_000)  # a game is a few ten thousand objects, none of them in a circle
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -12,6 +12,7 @@ read the games, 130 interrupted.
 """
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -113,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cluster", metavar="ADDRESS", help="read games on this Dask cluster, not here")
     options = parser.parse_args(arguments)
     line = ProgressLine()
+    gc.set_threshold(100_000)  # as in the workers: games make many objects, and none in a circle
     logging.getLogger("livegame").addHandler(ProblemsOnLines(line))
     try:
         settings = Settings.from_env()
