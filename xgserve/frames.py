@@ -91,6 +91,8 @@ def _columns(body: dict[str, Any]) -> ParsedFrame:
             raise InvalidFrame(
                 f"column {name[:100]!r} has other rows than the first column", column=name[:100], rows=differing
             )
+    if labels == [str(row) for row in range(len(labels))]:  # as pandas numbers rows, and told in a third of the time
+        return ParsedFrame(columns, range(len(labels)))
     if all(map(_INTEGER.fullmatch, labels)):
         return ParsedFrame(columns, [int(label) for label in labels])
     return ParsedFrame(columns, labels)

@@ -144,6 +144,7 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
         channel_timeout=30,
         cleanup_interval=10,
         connection_limit=500,
+        recv_bytes=1 << 16,
         clear_untrusted_proxy_headers=True,
         ipv4=":" not in settings.host,
         ipv6=":" in settings.host,
