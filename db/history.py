@@ -348,14 +348,14 @@ _SHOTS_OF_GAME: Final = """
 _SUMMED_BY: Final = ("season", "home_abbrev", "away_abbrev")
 _ADD_TO_STEPS: Final = """
     INSERT INTO step_totals
-    SELECT model, step, :times * sum(shots), :times * sum(xg), :times * sum(goals), :times * sum(log_loss)
+    SELECT model, step, :sign * sum(shots), :sign * sum(xg), :sign * sum(goals), :sign * sum(log_loss)
     FROM game_totals WHERE game_id = :game_id GROUP BY model, step
     ON CONFLICT DO UPDATE SET shots = shots + excluded.shots, xg = xg + excluded.xg,
         goals = goals + excluded.goals, log_loss = log_loss + excluded.log_loss
 """
 _ADD_TO_TEAMS: Final = """
     INSERT INTO team_totals
-    SELECT model, season, team, :times, :times * xg, :times * goals, :times * xg_against, :times * goals_against
+    SELECT model, season, team, :sign, :sign * xg, :sign * goals, :sign * xg_against, :sign * goals_against
     FROM team_games WHERE game_id = :game_id
     ON CONFLICT DO UPDATE SET games = games + excluded.games, xg = xg + excluded.xg, goals = goals + excluded.goals,
         xg_against = xg_against + excluded.xg_against, goals_against = goals_against + excluded.goals_against
@@ -469,9 +469,9 @@ def _take_out(connection: sqlite3.Connection, game_id: int) -> None:
     connection.execute("DELETE FROM game_totals WHERE game_id = ?", (game_id,))
 
 
-def _add_to_sums(connection: sqlite3.Connection, game_id: int, times: int) -> None:
+def _add_to_sums(connection: sqlite3.Connection, game_id: int, sign: int) -> None:
     for statement in (_ADD_TO_STEPS, _ADD_TO_TEAMS):
-        connection.execute(statement, {"game_id": game_id, "times": times})
+        connection.execute(statement, {"game_id": game_id, "sign": sign})
 
 
 def _store_power_plays(connection: sqlite3.Connection, game_id: int, power_plays: Sequence[PowerPlayRow]) -> None:
