@@ -1,0 +1,49 @@
+"""The files that each Dockerfile copies are all that its commands need."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def copied(dockerfile: str, folder: Path) -> None:
+    """Do what the COPY lines do."""
+    for line in (ROOT / dockerfile).read_text().splitlines():
+        if line.startswith("COPY "):
+            *sources, target = line.split()[1:]
+            for source in sources:
+                if source.endswith("/"):
+                    shutil.copytree(ROOT / source, folder / target, dirs_exist_ok=True)
+                else:
+                    place = folder / target if target.endswith("/") else folder
+                    place.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / source, place)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "modules"),
+    [
+        ("Dockerfile.serving", "xgserve.__main__, xgserve.comet, xgserve.trial"),
+        (
+            "Dockerfile.streamlit",
+            "scripts.ping_game, scripts.replay, scripts.dashboard, scripts.backup, livegame.report,"
+            " ui.game, ui.past, ui.behind",
+        ),
+    ],
+)
+def test_the_commands_of_an_image_find_their_modules(dockerfile: str, modules: str, tmp_path: Path) -> None:
+    copied(dockerfile, tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import {modules}"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
