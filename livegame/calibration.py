@@ -59,4 +59,4 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 
 
 def _entropy(rate: float) -> float:
-    return -sum(p * math.log(p) for p in (rate, 1 - rate) if p > 0)
+    return 0.0 - sum(p * math.log(p) for p in (rate, 1 - rate) if p > 0)  # never -0.0

@@ -69,8 +69,8 @@ def _trust(found: Calibration) -> None:
     with st.container(horizontal=True, gap="large"):
         st.metric("Shots", f"{found.shots:,}", width="content")
         st.metric("xG (goals)", f"{found.xg:,.0f} ({found.goals:,})", width="content")
-        st.metric("Log loss", f"{found.log_loss:.4f}", width="content")
-        st.metric("of the goal rate alone", f"{found.base_log_loss:.4f}", width="content")
+        losses = f"{found.log_loss:.4f} ({found.base_log_loss:.4f})"
+        st.metric("Log loss (of the goal rate alone)", losses, width="content")
     words = texts.trust_words(found)
     st.vega_lite_chart(spec=reliability(found, _COLOUR), height=340, alt=words)
     st.caption(plain(words))
