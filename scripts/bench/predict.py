@@ -248,8 +248,9 @@ servers running at the same time and asked in turn by [wrk](https://github.com/w
 The first column is this service; the others tell how many times longer they take, how many times more memory they
 hold, or how many times fewer requests they answer (median of the rounds' ratios, lowest and highest in brackets). All
 write what they ship with: this service a log row and its metrics for each request, the others nothing. "Bottle echo"
-sends the body back on the same web server, so nothing that runs there can be faster; of the memory, gunicorn's and
-MLflow's first process is part. Each runs in an environment of its own, with nothing in it but what it needs.
+sends the body back on waitress as it comes, so no answer to a single client can be faster there; with several clients
+waitress gets in its own way, which the service keeps it from. Of the memory, gunicorn's and MLflow's first process is
+part. Each runs in an environment of its own, with nothing in it but what it needs.
 
 {_table(result)}
 
