@@ -418,8 +418,7 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
         [(game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
     )
     _store_power_plays(connection, game_id, update.power_plays)
-    features = {shot.event_id: shot.features for shot in update.shots}
-    scored = _store_predictions(connection, game_id, scores, features, now) if scores else 0
+    scored = _store_predictions(connection, game_id, scores, update.shots, now) if scores else 0
     if corrections or changed_sides or scored or is_summed_elsewhere:
         _sum_up(connection, game_id)
     return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
@@ -440,11 +439,12 @@ def _store_predictions(
     connection: sqlite3.Connection,
     game_id: int,
     scores: Scores,
-    features: Mapping[int, Mapping[str, Any]],
+    shots: Sequence[ShotRow],
     now: str,
 ) -> int:
     if not scores.predictions:
         return 0
+    features = {shot.event_id: shot.features for shot in shots}
     connection.execute("INSERT INTO game_models VALUES (?, ?) ON CONFLICT DO NOTHING", (game_id, scores.model))
     return connection.executemany(
         "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

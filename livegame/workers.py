@@ -78,6 +78,11 @@ def open_workers(cluster: str | None = None) -> Iterator[Workers]:
         raise WorkersUnavailable("a worker process was ended from outside; is there enough memory?") from error
 
 
+def collect_rarely() -> None:
+    """Have Python look for circles of objects less often: games are many objects, and none in a circle."""
+    gc.set_threshold(100_000)
+
+
 @contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
     """Processes started meanwhile never get it: a terminal sends it to all, but it is for the one that has the work."""
@@ -89,7 +94,7 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 
 def _begin_worker() -> None:
-    gc.set_threshold(100_000)  # a game is a few ten thousand objects, none of them in a circle
+    collect_rarely()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

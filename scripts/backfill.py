@@ -12,7 +12,6 @@ read the games, 130 interrupted.
 """
 
 import argparse
-import gc
 import logging
 import signal
 import sys
@@ -28,7 +27,7 @@ from livegame.client import GameClient
 from livegame.exceptions import FeedError, LiveGameError
 from livegame.model_inputs import FeatureMapError
 from livegame.settings import Settings, SettingsError
-from livegame.workers import WorkersUnavailable, open_workers
+from livegame.workers import WorkersUnavailable, collect_rarely, open_workers
 from xgserve.client import ServingError
 
 EXIT_CODES: Final[dict[type[Exception], int]] = {
@@ -114,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cluster", metavar="ADDRESS", help="read games on this Dask cluster, not here")
     options = parser.parse_args(arguments)
     line = ProgressLine()
-    gc.set_threshold(100_000)  # as in the workers: games make many objects, and none in a circle
+    collect_rarely()
     logging.getLogger("livegame").addHandler(ProblemsOnLines(line))
     try:
         settings = Settings.from_env()

@@ -402,7 +402,6 @@ class Registry:
         """Load the pinned model, and no other; from the registry if need be, which may take its time."""
         try:
             with _explained():
-                self._check(name.workspace, name.name, name.version)
                 activation = self._load_stored(name)
                 if activation is not None:
                     self._active = activation.model
