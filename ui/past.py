@@ -11,7 +11,7 @@ from db.history import History
 from livegame.calibration import Calibration, calibration
 from livegame.report import stored_status
 from ui import texts
-from ui.clients import active_model, clients
+from ui.clients import clients
 from ui.model_charts import reliability
 from ui.texts import plain
 
@@ -21,34 +21,26 @@ _COLOUR: Final = "#3b82c4"
 
 
 def main() -> None:
-    """Draw the page; what needs the service's answer comes last, at its place."""
-    everybody = clients()
+    """Draw the page. It asks the history alone, and draws from top to bottom, so that nothing moves under a click."""
+    history = clients().history
     try:
-        models = everybody.history.models()
         st.title("History", anchor=False)
-        over_all_games = st.container()
-        _games(everybody.history)
-        with over_all_games:
-            if not models:
-                st.info(
-                    "Nothing has been scored yet. Ping a game on the first page, or take in recorded games: see README."
-                )
-            else:
-                model, _ = active_model(everybody.serving)
-                _model(everybody.history, models, None if model is None else str(model["id"]))
+        if models := history.models():
+            _model(history, models)
+        else:
+            st.info("Nothing has been scored yet. Ping a game on the first page, or take in recorded games (README).")
+        _games(history)
     except DatabaseError as error:
         st.error(plain(error))
 
 
-def _model(history: History, models: list[dict[str, Any]], active: str | None) -> None:
-    names = [row["model"] for row in models]
+def _model(history: History, models: list[dict[str, Any]]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Model",
-            names,
-            index=names.index(active) if active in names else 0,
-            format_func=lambda name: texts.model_name(name) + (" (active)" if name == active else ""),
-            help="All models that have scored games here. Sums never mix them.",
+            [row["model"] for row in models],
+            format_func=texts.model_name,
+            help="All models that have scored games here, the newest first. Sums never mix them.",
             width=340,
         )
         season = st.selectbox(
