@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.games import hanging_server
 from tests.serving_helpers import ROOT, Running, bundle, bundled_models, mixed_model, running, shots
 from xgserve.client import ModelChanged, ServiceUnavailable, ServingClient, ServingError
 
@@ -201,11 +202,13 @@ def test_nobody_there() -> None:
             ServingClient(base_url).predict(FRAME)
 
 
-def test_too_slow() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = ServingClient(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
+@pytest.mark.parametrize("path", ["/predict", "/model"])
+def test_what_hangs_is_asked_once(path: str) -> None:
+    with hanging_server() as hanging:
+        client = ServingClient(hanging.url, timeout=0.2)
         with pytest.raises(ServiceUnavailable, match="in time") as raised:
-            client.predict(FRAME)
+            client.predict(FRAME) if path == "/predict" else client.model()
+        assert hanging.requests == [path]
     assert raised.value.code == "timeout"
 
 

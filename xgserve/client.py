@@ -6,10 +6,11 @@ The only part of `xgserve` that others import; it knows the service by its HTTP 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ class Prediction:
 class ServingClient:
     """Talks to one prediction service.
 
-    Reading is tried again when the connection fails; anything that changes or scores something only as long as it could
-    not even be sent.
+    Reading is tried again when the connection fails, not when the answer takes too long; anything that changes or
+    scores something only as long as it could not even be sent.
     `timeout` is in seconds, for each answer. Every call may raise `ServingError` or its subclasses.
     """
 
@@ -91,7 +92,7 @@ class ServingClient:
         self.timeout = timeout
         self._session = requests.Session()
         self._session.trust_env = False  # the service is near: no proxies, no .netrc
-        retry = Retry(total=2, connect=2, read=2, status=0, backoff_factor=0.2, allowed_methods=("GET",))
+        retry = _Retry(total=2, connect=2, read=2, status=0, backoff_factor=0.2, allowed_methods=("GET",))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
         if token:
@@ -238,6 +239,15 @@ class ServingClient:
         return ServiceUnavailable(
             f"{what}; is {self.base_url} the prediction service?", code="unexpected_answer", status=status
         )
+
+
+class _Retry(Retry):
+    """Gives up at once on a service that hangs: who asks, a reader of a page among them, has waited long enough."""
+
+    def increment(self, *arguments: Any, **named: Any) -> Self:
+        if isinstance(named.get("error"), ReadTimeoutError):
+            raise named["error"]
+        return super().increment(*arguments, **named)
 
 
 def _values(df: "pd.DataFrame") -> list[tuple[Any, ...]]:
