@@ -144,6 +144,11 @@ def expect_id(page: Page, game_id: int) -> None:
     expect(field).to_have_value(str(game_id))
 
 
+def settle(page: Page) -> None:
+    """Wait for the end of a run of the script, which draws one thing after the other."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def totals(page: Page) -> list[str]:
     """What the score line says: xG (goals) and the difference of the away team, then of the home team."""
     shown = page.locator(".xg-xg, .xg-difference")
@@ -153,6 +158,7 @@ def totals(page: Page) -> list[str]:
 
 def assert_fits(page: Page) -> None:
     """Nothing is wider than the window, and the pictures have room."""
+    settle(page)
     width = page.evaluate("window.innerWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for picture in page.get_by_test_id("stVegaLiteChart").all():
@@ -310,6 +316,7 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
     for page in (other, one):  # the second one finds nothing to do
         ping(page)
         expect(page.get_by_text(re.compile("^(89 shots scored|Nothing new)$"))).to_be_visible()
+        settle(page)
         assert totals(page) != before
     assert service.rows_scored() == 2 * 89
     one.get_by_role("tab", name="Two models").click()
