@@ -1,7 +1,7 @@
 """Plays to features: the one definition of every feature, for training, live pings and backfill.
 
-A shot's features depend on the plays before it in the feed's order and on nothing after, so that they are the same
-live and after the game. All coordinates are turned so that the shooting team attacks the net at x = 89.
+A shot's features depend on the plays before it and on nothing after, so that they are the same live and after the
+game. All coordinates are turned so that the shooting team attacks the net at x = 89.
 """
 
 import math
@@ -77,9 +77,7 @@ FEATURES: Final = (
         "|prev_y|, negative where it lies on the other side of the ice than the shot",
         "prev_y, y",
     ),
-    Feature(
-        "prev_seconds", "number", "s", "time since it; 0 where the feed's clock runs backwards", "timeInPeriod of both"
-    ),
+    Feature("prev_seconds", "number", "s", "time since it", "timeInPeriod of both"),
     Feature("prev_distance", "number", "ft", "from its place to the shot's", "x, y, prev_x, prev_y"),
     Feature(
         "prev_same_team",
@@ -128,7 +126,7 @@ FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 
 
 def feature_rows(game: Game) -> list[tuple[Shot, tuple[Any, ...]]]:
-    """Features of every unblocked attempt in regulation and overtime, in the feed's order.
+    """Features of every unblocked attempt in regulation and overtime, in their order.
 
     Returns:
         Each shot with its values in the order of `FEATURES`. A number that the feed does not tell is NaN, a category
@@ -140,7 +138,7 @@ def feature_rows(game: Game) -> list[tuple[Shot, tuple[Any, ...]]]:
     previous: Play | None = None
     for play in game.plays:
         if play.period_type == "SO":
-            continue  # and not the end: plays may be out of order
+            continue
         power_play.advance(play)
         if previous is not None and previous.period != play.period:
             previous = None
@@ -184,15 +182,10 @@ def _features(
     sign = _attack_sign(shot, directions, is_home=is_home)
     x, y = _turned(shot, sign)
     prev_x, prev_y = _turned(previous, sign) if previous else (math.nan, math.nan)
-    prev_seconds = max(shot.seconds - previous.seconds, 0) if previous else math.nan
+    prev_seconds = shot.seconds - previous.seconds if previous else math.nan
     prev_distance = math.hypot(x - prev_x, y - prev_y)
     same_team = previous is not None and previous.team_id == shot.team_id
-    rebound = (
-        previous is not None
-        and same_team
-        and previous.kind in _ATTEMPT_KINDS
-        and 0 <= shot.seconds - previous.seconds <= REBOUND_SECONDS
-    )
+    rebound = previous is not None and same_team and previous.kind in _ATTEMPT_KINDS and prev_seconds <= REBOUND_SECONDS
     turn = abs(signed_angle_to_net(x, y) - signed_angle_to_net(prev_x, prev_y)) if rebound else 0.0
     situation = situation_of(shot.situation, is_home=is_home)
     own, other = _sides(goals, shot)

@@ -22,8 +22,9 @@ from livegame.fields import (
     word,
 )
 from livegame.manpower import Fact, situations
-from livegame.plays import REGULATION_PERIODS, UNBLOCKED_ATTEMPTS, Game, GameState, Play, Player, Shot, Team
+from livegame.plays import PLAYOFFS, REGULATION_PERIODS, UNBLOCKED_ATTEMPTS, Game, GameState, Play, Player, Shot, Team
 from livegame.shapes import (
+    BY_CLOCK,
     GAME_IDS,
     MAX_LEFT_S,
     MAX_PERIOD,
@@ -108,7 +109,8 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
         partial(_play, both_ids, players, sides),
         problems,
     )
-    codes = situations([fact for fact, _ in read], home_id=home_id, away_id=away_id, is_playoff=game_type == 3)
+    read = tuple(sorted(read, key=lambda entry: BY_CLOCK(entry[0])))
+    codes = situations([fact for fact, _ in read], home_id=home_id, away_id=away_id, is_playoff=game_type == PLAYOFFS)
     plays = tuple(play(situation=code) for (_, play), code in zip(read, codes, strict=True))
     latest = plays[-1].period if plays else 0
     period = problems.otherwise(

@@ -18,6 +18,8 @@ else:
 UNBLOCKED_ATTEMPTS: Final = frozenset({"goal", "shot-on-goal", "missed-shot"})
 REGULATION_PERIODS: Final = 3
 PERIOD_SECONDS: Final = 1200
+OVERTIME_SECONDS: Final = 300  # outside the playoffs
+PLAYOFFS: Final = 3  # the league's number for that type of game
 PENALTY_SHOT_SITUATIONS: Final = ("0101", "1010")
 
 
@@ -106,14 +108,14 @@ class Game:
     period_type: str
     seconds_left: int  # in the period, or in the intermission
     in_intermission: bool
-    plays: tuple[Play, ...]
+    plays: tuple[Play, ...]  # by the clock; in the feed's order where that says nothing
     players: Mapping[int, Player]  # by player id
     problems: tuple[str, ...] = ()  # what could not be read, by name
     unreadable: frozenset[int] | None = frozenset()  # event ids of plays left out; None if not even all ids were read
 
     @property
     def shots(self) -> tuple[Shot, ...]:
-        """Unblocked attempts in regulation and overtime, in the feed's order. Shootout attempts never count."""
+        """Unblocked attempts in regulation and overtime, in their order. Shootout attempts never count."""
         return tuple(play for play in self.plays if isinstance(play, Shot) and play.period_type != "SO")
 
     @property
@@ -138,7 +140,7 @@ def status_line(
 ) -> str:
     """Where the game stands, in one line: "Period 1 - 12:35 left", "Intermission after period 2", "Final (OT)"."""
     extra = period - REGULATION_PERIODS
-    overtime = "Overtime" if game_type != 3 or extra <= 1 else f"Overtime {extra}"
+    overtime = "Overtime" if game_type != PLAYOFFS or extra <= 1 else f"Overtime {extra}"
     if state is not GameState.LIVE:
         suffix = {"OT": " (OT)", "SO": " (shootout)"}.get(period_type, "") if state is GameState.FINAL else ""
         return state.value.capitalize() + suffix

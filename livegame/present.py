@@ -1,6 +1,7 @@
 """The present feed, api-web.nhle.com: /v1/gamecenter/<id>/play-by-play and the list of a day's games."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any, Final
@@ -22,6 +23,9 @@ from livegame.fields import (
     word,
 )
 from livegame.plays import (
+    OVERTIME_SECONDS,
+    PENALTY_SHOT_SITUATIONS,
+    PLAYOFFS,
     REGULATION_PERIODS,
     UNBLOCKED_ATTEMPTS,
     Day,
@@ -35,6 +39,7 @@ from livegame.plays import (
     status_line,
 )
 from livegame.shapes import (
+    BY_CLOCK,
     GAME_IDS,
     MAX_LEFT_S,
     MAX_PERIOD,
@@ -140,18 +145,20 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
     teams = team_ids(home=mapping(feed["homeTeam"], "homeTeam"), away=mapping(feed.get("awayTeam"), "awayTeam"))
     spots = problems.listing(feed.get("rosterSpots", []), "rosterSpots")
     players = dict(problems.readable(spots, "roster spot", _player))
-    plays, unreadable = read_plays(
+    read, unreadable = read_plays(
         _in_order(listing(feed["plays"], "plays")),
         _event_id,
         partial(_play, teams, players),
         problems,
     )
+    game_type = problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES)
+    plays = tuple(_before_the_shootout(sorted(read, key=BY_CLOCK), game_type))
     number, kind = _period(feed, plays[-1].period if plays else 0, problems)
     left, in_intermission = _clock(feed, problems)
     return Game(
         game_id=game_id,
         season=problems.otherwise(season_of(game_id), whole, feed.get("season"), "season", *_SEASONS),
-        game_type=problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES),
+        game_type=game_type,
         start_time=problems.otherwise(season_start(game_id), moment, feed.get("startTimeUTC"), "startTimeUTC"),
         home=_team(feed, "homeTeam", goals_of(plays, teams[0]), problems),
         away=_team(feed, "awayTeam", goals_of(plays, teams[1]), problems),
@@ -224,6 +231,18 @@ def _in_order(raws: Sequence[Any]) -> Sequence[Any]:
     if any(type(order) is not int for order in orders) or orders == sorted(orders):
         return raws
     return sorted(raws, key=lambda raw: int(raw["sortOrder"]))
+
+
+def _before_the_shootout(plays: Iterable[Play], game_type: int) -> Iterator[Play]:
+    """The plays; an attempt as overtime ends is of the situation before it: the feed says the coming shootout's."""
+    situation = None
+    for play in plays:
+        is_at_end = play.period_type == "OT" and play.seconds >= OVERTIME_SECONDS and game_type != PLAYOFFS
+        if is_at_end and play.situation in PENALTY_SHOT_SITUATIONS:
+            yield replace(play, situation=situation)
+        else:
+            situation = play.situation
+            yield play
 
 
 def _event_id(raw: Any) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import bottle
 
 from livegame.exceptions import FeedMalformed
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Play, Shot, Team
+from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, PLAYOFFS, REGULATION_PERIODS, Game, Play, Shot, Team
 from livegame.recordings import find_recordings, read_recording
 
 INTERMISSION_S: Final = 180  # of game time; the league's last 18 minutes
@@ -78,7 +78,7 @@ def moment(game: Game, elapsed_s: float) -> Moment:
 
 
 def _full_length(game: Game, kind: str) -> int:
-    return 300 if kind == "OT" and game.game_type != 3 else PERIOD_SECONDS
+    return OVERTIME_SECONDS if kind == "OT" and game.game_type != PLAYOFFS else PERIOD_SECONDS
 
 
 def play_by_play(game: Game, now: Moment) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from livegame.fields import Problems, Unreadable, text, whole
@@ -17,6 +18,8 @@ MAX_PERIOD: Final = 20  # the longest game so far took nine
 MAX_SCORE: Final = 99
 MAX_LEFT_S: Final = 24 * 3600  # before the first face-off the clock may count down to it
 SIDES: Final = ("left", "right")
+# What plays are sorted by: in 2018-19 the feed's order jumps, even between periods.
+BY_CLOCK: Final = attrgetter("period", "seconds")
 MAX_X, MAX_Y = math.ceil(RINK_LENGTH / 2), math.ceil(RINK_WIDTH / 2)
 
 

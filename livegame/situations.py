@@ -55,7 +55,7 @@ class PowerPlayClock:
 
     def seconds(self, at: int, *, is_home: bool) -> int:
         """How long the team has been on the power play at that game second; 0 when it is on none."""
-        return max(at - self.since, 0) if self.is_home is is_home else 0
+        return at - self.since if self.is_home is is_home else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,10 @@ def power_plays(game: Game) -> tuple[PowerPlay, ...]:
     for play in game.plays:
         if play.period_type == "SO":
             continue
-        side, since = clock.is_home, clock.since
+        side, since, last = clock.is_home, clock.since, play.game_seconds
         clock.advance(play)
-        last = max(last, play.game_seconds)
         if side is not None and (clock.is_home, clock.since) != (side, since):
-            found.append(PowerPlay(side, since, play.game_seconds))
+            found.append(PowerPlay(side, since, last))
     if clock.is_home is not None:
         found.append(PowerPlay(clock.is_home, clock.since, last))
-    # where the feed's clock runs back, several may begin in one second: the longest is the one
-    longest = {stretch.start: stretch for stretch in sorted(found, key=lambda stretch: stretch.end)}
-    return tuple(longest[start] for start in sorted(longest) if longest[start].end > start)
+    return tuple(stretch for stretch in found if stretch.end > stretch.start)

@@ -13,7 +13,7 @@ _HEAD: Final = """# Features
 One row a shot, made by `livegame/features.py` for training, live pings and backfill alike. This page is written from
 there by `python -m scripts.write_feature_table`; a test keeps it in step.
 
-A feature depends on the plays up to the shot, in the feed's order, and on nothing after it. Coordinates are turned so
+A feature depends on the plays up to the shot, by the clock, and on nothing after it. Coordinates are turned so
 that the shooting team attacks the net at x = 89, y = 0. What the feed does not tell is null. The column *default* says
 which ones the default model uses; *clock* marks those made of exact times, which it must not use (see
 [model.md](model.md)).

@@ -1,4 +1,4 @@
-"""The event before a shot: which one counts, where it was, and what a clock that runs backwards does."""
+"""The event before a shot: which one counts, and where it was."""
 
 import math
 from typing import Any
@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from livegame.frames import shot_features
+from livegame.parsing import parse_game
 from livegame.plays import Play
-from tests.games import AWAY, HOME, game, play
+from tests.games import AWAY, HOME, as_feed, game, play
 
 
 def last(*plays: Play) -> "pd.Series[Any]":
@@ -55,11 +56,10 @@ def test_the_first_event_of_a_game_has_none_before_it() -> None:
     assert last(play(1, "goal", 0))["prev_type"] is None
 
 
-def test_time_that_runs_backwards_counts_as_no_time() -> None:
-    shot = last(play(1, "shot-on-goal", 100, x=60, y=0), play(2, "goal", 70, x=80, y=0))
-    assert shot["prev_seconds"] == 0
-    assert shot["speed"] == shot["prev_distance"] == 20
-    assert shot["rebound"] == 0, "an event after the shot is no shot it could rebound from"
+def test_the_event_before_is_the_one_by_the_clock() -> None:
+    disordered = (play(1, "faceoff", 60), play(2, "shot-on-goal", 100), play(3, "goal", 70, x=80, y=0))
+    goal = shot_features(parse_game(as_feed(game(*disordered)))).loc[3]
+    assert (goal["prev_type"], goal["prev_seconds"], goal["rebound"]) == ("faceoff", 10, 0)
 
 
 @pytest.mark.parametrize(

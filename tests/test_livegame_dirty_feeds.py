@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -295,14 +296,19 @@ def test_a_days_list_keeps_the_games_that_can_be_read() -> None:
     assert listed.problems == ("prevDate is 'yesterday'", "game 1: id is missing", "game 2: id is 'x'")
 
 
-def test_power_plays_survive_a_clock_that_runs_back() -> None:
-    shown = game(
-        play(1, "faceoff", 10, situation="1451"),
-        play(2, "hit", 30, situation="1551"),
-        play(3, "faceoff", 10, situation="1451"),
-        play(4, "hit", 60, situation="1551"),
+def test_plays_are_read_by_the_clock_where_the_feeds_order_runs_back() -> None:
+    by_clock = (
+        play(3, "faceoff", 10),
+        play(4, "hit", 10),
+        play(1, "hit", 60),
+        play(5, "faceoff", 0, period=2),
+        play(2, "hit", 30, period=2),
     )
-    assert [(stretch.start, stretch.end) for stretch in power_plays(shown)] == [(10, 60)]
+    read = parse_game(as_feed(game(*sorted(by_clock, key=lambda each: each.event_id))))
+    assert [each.event_id for each in read.plays] == [3, 4, 1, 5, 2]
+    legacy = legacy_feed()
+    legacy["liveData"]["plays"]["allPlays"].reverse()
+    assert parse_game(legacy).plays == parse_game(legacy_feed()).plays
 
 
 # -- many things wrong ------------------------------------------------------------------------------------------------
@@ -401,7 +407,7 @@ def check_what_was_read(before: Game, after: Game, kept: set[int]) -> None:
                 )
     assert all(len(problem) <= MAX_PROBLEM and problem.isprintable() for problem in after.problems)
     assert len(after.problems) <= MAX_PROBLEMS + 1
-    power_plays(after)
+    assert all(one.end <= other.start for one, other in pairwise(power_plays(after)))
     assert shot_features(after).index.tolist() == [shot.event_id for shot in after.shots]
 
 

@@ -73,6 +73,26 @@ def legacy_feed() -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize(
+    ("game_type", "seconds", "code", "read"),
+    [
+        (2, 300, "1010", "1331"),  # as overtime ends, the feed says the shootout's
+        (2, 299, "1010", "1010"),
+        (3, 300, "1010", "1010"),  # in the playoffs, overtime does not end there
+        (2, 300, "0441", "0441"),
+    ],
+)
+def test_an_attempt_as_overtime_ends_is_no_penalty_shot(game_type: int, seconds: int, code: str, read: str) -> None:
+    overtime: dict[str, Any] = {"period": 4, "period_type": "OT"}
+    shown = game(
+        play(1, "hit", 290, situation="1331", **overtime),
+        play(2, "shot-on-goal", seconds, situation=code, **overtime),
+        play(3, "goal", 0, period=5, period_type="SO", situation="1010"),
+        game_type=game_type,
+    )
+    assert [each.situation for each in parse_game(as_feed(shown)).plays] == ["1331", read, "1010"]
+
+
 def test_the_present_feed_gives_back_what_it_was_made_of() -> None:
     made = game(
         play(10, "faceoff", 0, x=0, y=0, zone="N"),

@@ -37,11 +37,14 @@ def compare_live(feed: dict[str, Any]) -> LiveCheck:
 
 
 def _cuts(feed: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    # as it was played: the order of the feed's list is another one in 2018-19
     if "plays" in feed:
-        for end in range(1, len(feed["plays"]) + 1):
-            yield feed | {"plays": feed["plays"][:end]}
+        plays = sorted(feed["plays"], key=lambda raw: (raw["periodDescriptor"]["number"], raw["timeInPeriod"]))
+        for end in range(1, len(plays) + 1):
+            yield feed | {"plays": plays[:end]}
     else:
-        live, plays = feed["liveData"], feed["liveData"]["plays"]["allPlays"]
+        live = feed["liveData"]
+        plays = sorted(live["plays"]["allPlays"], key=lambda raw: (raw["about"]["period"], raw["about"]["periodTime"]))
         for end in range(1, len(plays) + 1):
             yield feed | {"liveData": live | {"plays": live["plays"] | {"allPlays": plays[:end]}}}
 
