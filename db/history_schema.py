@@ -23,7 +23,10 @@ SUM_UP_ALL_GAMES: Final = (
 )
 
 
-def _shot_probabilities(amended_at: str) -> str:
+_FIVE_ON_FIVE: Final = "s.features ->> 'strength_state' = '5v5'"
+
+
+def _shot_probabilities(amended_at: str, is_5v5: str = _FIVE_ON_FIVE) -> str:
     return f"""
     DROP VIEW shot_probabilities;
     CREATE VIEW shot_probabilities AS
@@ -41,7 +44,7 @@ def _shot_probabilities(amended_at: str) -> str:
             WHEN s.penalty_shot THEN 'penalty shot'
             WHEN s.empty_net THEN 'empty net'
             WHEN s.features ->> 'strength_state' IS NULL THEN 'not told'
-            WHEN s.features ->> 'strength_state' = '5v5' THEN '5v5'
+            WHEN {is_5v5} THEN '5v5'
             WHEN s.features ->> 'extra_attacker' THEN 'extra attacker'
             WHEN s.features ->> 'friendly_skaters' > s.features ->> 'opposing_skaters' THEN 'power play'
             WHEN s.features ->> 'friendly_skaters' < s.features ->> 'opposing_skaters' THEN 'short-handed'
@@ -62,6 +65,44 @@ def _shot_probabilities(amended_at: str) -> str:
     LEFT JOIN predictions p ON p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = m.model
     WHERE m.population IS NOT 'on-goal' OR s.outcome <> 'missed-shot';
     """  # noqa: S608 - a column
+
+
+def _sums_beside_goals(xg_minus_goals: str, goals_minus_xg: str) -> str:
+    return f"""
+    DROP VIEW IF EXISTS xg_by_team;
+    CREATE VIEW xg_by_team AS
+    SELECT
+        game_id, model, team, max(is_home) AS is_home,
+        total(probability) AS xg, sum(is_goal) AS goals, {xg_minus_goals} AS difference,
+        count(*) AS shots, sum(status = 'pending') AS pending,
+        total(probability) FILTER (WHERE situation = '5v5') AS xg_5v5,
+        coalesce(sum(is_goal) FILTER (WHERE situation = '5v5'), 0) AS goals_5v5,
+        total(probability) FILTER (WHERE situation = 'empty net') AS xg_empty_net,
+        coalesce(sum(is_goal) FILTER (WHERE situation = 'empty net'), 0) AS goals_empty_net,
+        total(probability) FILTER (WHERE situation = 'penalty shot') AS xg_penalty_shots,
+        coalesce(sum(is_goal) FILTER (WHERE situation = 'penalty shot'), 0) AS goals_penalty_shots
+    FROM shot_probabilities
+    WHERE status <> 'retracted'
+    GROUP BY game_id, model, team;
+
+    DROP VIEW IF EXISTS xg_by_shooter;
+    CREATE VIEW xg_by_shooter AS
+    SELECT game_id, model, team, max(is_home) AS is_home, shooter_id, shooter,
+        count(*) AS shots, sum(status = 'pending') AS pending, sum(outcome <> 'missed-shot') AS on_goal,
+        total(probability) AS xg, sum(is_goal) AS goals, {goals_minus_xg} AS goals_above_expected
+    FROM shot_probabilities WHERE status <> 'retracted'
+    GROUP BY game_id, model, team, coalesce(shooter_id, shooter);
+
+    DROP VIEW IF EXISTS xg_by_goalie;
+    -- Of the attempts that the feed says a goalie faced. Some seasons name no goalie on misses.
+    CREATE VIEW xg_by_goalie AS
+    SELECT game_id, model, opponent AS team, NOT max(is_home) AS is_home, goalie_id, goalie,
+        count(*) AS shots, sum(status = 'pending') AS pending, sum(outcome <> 'missed-shot') AS on_goal,
+        total(probability) AS xg, sum(is_goal) AS goals, {xg_minus_goals} AS saved_above_expected,
+        total(probability * (1 - probability)) AS variance  -- of the goals, were each shot a coin with its xG
+    FROM shot_probabilities WHERE status <> 'retracted' AND goalie IS NOT NULL AND NOT empty_net
+    GROUP BY game_id, model, opponent, coalesce(goalie_id, goalie);
+    """  # noqa: S608 - sums of columns
 
 
 MIGRATIONS: Final = (
@@ -235,21 +276,7 @@ MIGRATIONS: Final = (
 
     {_shot_probabilities("s.amended_at")}
 
-    DROP VIEW xg_by_team;
-    CREATE VIEW xg_by_team AS
-    SELECT
-        game_id, model, team, max(is_home) AS is_home,
-        total(probability) AS xg, sum(is_goal) AS goals, total(probability) - sum(is_goal) AS difference,
-        count(*) AS shots, sum(status = 'pending') AS pending,
-        total(probability) FILTER (WHERE situation = '5v5') AS xg_5v5,
-        coalesce(sum(is_goal) FILTER (WHERE situation = '5v5'), 0) AS goals_5v5,
-        total(probability) FILTER (WHERE situation = 'empty net') AS xg_empty_net,
-        coalesce(sum(is_goal) FILTER (WHERE situation = 'empty net'), 0) AS goals_empty_net,
-        total(probability) FILTER (WHERE situation = 'penalty shot') AS xg_penalty_shots,
-        coalesce(sum(is_goal) FILTER (WHERE situation = 'penalty shot'), 0) AS goals_penalty_shots
-    FROM shot_probabilities
-    WHERE status <> 'retracted'
-    GROUP BY game_id, model, team;
+    {_sums_beside_goals("total(probability) - sum(is_goal)", "sum(is_goal) - total(probability)")}
 
     -- The same sums, divided otherwise.
     CREATE VIEW xg_by_period AS
@@ -263,22 +290,6 @@ MIGRATIONS: Final = (
         count(*) AS shots, sum(status = 'pending') AS pending, total(probability) AS xg, sum(is_goal) AS goals
     FROM shot_probabilities WHERE status <> 'retracted'
     GROUP BY game_id, model, team, situation;
-
-    CREATE VIEW xg_by_shooter AS
-    SELECT game_id, model, team, max(is_home) AS is_home, shooter_id, shooter,
-        count(*) AS shots, sum(status = 'pending') AS pending, sum(outcome <> 'missed-shot') AS on_goal,
-        total(probability) AS xg, sum(is_goal) AS goals, sum(is_goal) - total(probability) AS goals_above_expected
-    FROM shot_probabilities WHERE status <> 'retracted'
-    GROUP BY game_id, model, team, coalesce(shooter_id, shooter);
-
-    -- Of the attempts that the feed says a goalie faced. Some seasons name no goalie on misses.
-    CREATE VIEW xg_by_goalie AS
-    SELECT game_id, model, opponent AS team, NOT max(is_home) AS is_home, goalie_id, goalie,
-        count(*) AS shots, sum(status = 'pending') AS pending, sum(outcome <> 'missed-shot') AS on_goal,
-        total(probability) AS xg, sum(is_goal) AS goals, total(probability) - sum(is_goal) AS saved_above_expected,
-        total(probability * (1 - probability)) AS variance  -- of the goals, were each shot a coin with its xG
-    FROM shot_probabilities WHERE status <> 'retracted' AND goalie IS NOT NULL AND NOT empty_net
-    GROUP BY game_id, model, opponent, coalesce(goalie_id, goalie);
 
     -- Each goal with its xG and the score after it.
     CREATE VIEW goal_log AS
@@ -332,4 +343,9 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     {"".join(SUM_UP_ALL_GAMES)}
     """,  # noqa: S608 - the statements above
+    # Five of whom one is an extra attacker are no 5v5, and goals that are not scored yet do not count against xG.
+    f"""
+    {_shot_probabilities("p.amended_at", f"{_FIVE_ON_FIVE} AND s.features ->> 'extra_attacker' IS NOT 1")}
+    {_sums_beside_goals("total(probability - is_goal)", "total(is_goal - probability)")}
+    """,
 )

@@ -37,7 +37,8 @@ SHOTS = [
     shot(6, {"friendly_skaters": 3, "opposing_skaters": 3, "strength_state": "3v3"}, outcome="goal"),
     shot(7, {"opposing_skaters": 6, "strength_state": "5v6"}, empty_net=True, outcome="goal", goalie=None),
     shot(8, {"strength_state": "PS"}, penalty_shot=True),
-    shot(9, {"strength_state": None, "friendly_skaters": None, "opposing_skaters": None}),
+    shot(9, {"strength_state": None, "friendly_skaters": None, "opposing_skaters": None}, outcome="goal"),
+    shot(10, {"extra_attacker": 1}),  # pulled while a man short
 ]
 
 
@@ -61,7 +62,15 @@ def test_every_division_adds_up_to_the_totals(views: sqlite3.Connection, view: s
     ).fetchall()
     assert [tuple(row)[:4] for row in found] == [tuple(row)[:4] for row in wanted]
     assert [row[4] for row in found] == pytest.approx([row["xg"] for row in wanted])
-    assert [(row["team"], row["shots"], row["pending"]) for row in wanted] == [("CAR", 5, 0), ("WSH", 4, 1)]
+    assert [(row["team"], row["shots"], row["pending"]) for row in wanted] == [("CAR", 6, 0), ("WSH", 4, 1)]
+
+
+def test_a_goal_that_is_not_scored_yet_does_not_count_against_what_is(views: sqlite3.Connection) -> None:
+    ((goals, difference),) = views.execute("SELECT goals, difference FROM xg_by_team WHERE team = 'WSH'")
+    assert (goals, difference) == (3, pytest.approx(0.05 * (4 + 6 + 8) - 2))  # the goal 9 is pending
+    ((above,),) = views.execute("SELECT sum(goals_above_expected) FROM xg_by_shooter WHERE team = 'WSH'")
+    ((saved,),) = views.execute("SELECT saved_above_expected FROM xg_by_goalie WHERE team = 'CAR'")
+    assert (above, saved) == (pytest.approx(-difference), pytest.approx(0.05 * (4 + 6) - 1))  # the net was empty at 7
 
 
 def test_each_shot_is_in_one_situation(views: sqlite3.Connection) -> None:
@@ -76,6 +85,7 @@ def test_each_shot_is_in_one_situation(views: sqlite3.Connection) -> None:
         (7, "empty net"),
         (8, "penalty shot"),
         (9, "not told"),
+        (10, "extra attacker"),
     ]
 
 
@@ -90,9 +100,9 @@ def test_players_of_one_name_are_two(views: sqlite3.Connection) -> None:
 
 def test_goalies_answer_for_what_they_faced(views: sqlite3.Connection) -> None:
     rows = {row["team"]: row for row in views.execute("SELECT * FROM xg_by_goalie")}
-    washington = rows["WSH"]  # faced Carolina's attempts 0, 2, 6 and 8; nobody is named on 4
-    assert (washington["shots"], washington["on_goal"], washington["goals"]) == (4, 3, 2)
-    chances = [0.05 * (1 + event) for event in (0, 2, 6, 8)]
+    washington = rows["WSH"]  # faced Carolina's attempts 0, 2, 6, 8 and 10; nobody is named on 4
+    assert (washington["shots"], washington["on_goal"], washington["goals"]) == (5, 4, 2)
+    chances = [0.05 * (1 + event) for event in (0, 2, 6, 8, 10)]
     assert washington["xg"] == pytest.approx(sum(chances))
     assert washington["saved_above_expected"] == pytest.approx(sum(chances) - 2)
     assert washington["variance"] == pytest.approx(sum(p * (1 - p) for p in chances))
@@ -101,4 +111,4 @@ def test_goalies_answer_for_what_they_faced(views: sqlite3.Connection) -> None:
 
 def test_the_goal_log_counts_the_score(views: sqlite3.Connection) -> None:
     rows = views.execute("SELECT event_id, away_score, home_score FROM goal_log ORDER BY period, seconds, position")
-    assert [tuple(row) for row in rows] == [(0, 0, 1), (3, 1, 1), (6, 1, 2), (7, 2, 2)]
+    assert [tuple(row) for row in rows] == [(0, 0, 1), (3, 1, 1), (6, 1, 2), (7, 2, 2), (9, 3, 2)]
