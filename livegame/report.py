@@ -9,9 +9,8 @@ import pandas as pd
 
 from db.history import History, PowerPlayRow
 from livegame.features import FEATURE_NAMES
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, status_line
+from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, PLAYOFFS, REGULATION_PERIODS, GameState, status_line
 
-OVERTIME_SECONDS: Final = 300  # outside the playoffs
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (
     *("event_id", "time", "team", "shooter", "shooter_id", "goalie", "goalie_id"),
@@ -81,7 +80,7 @@ class GameReport:
     @property
     def present(self) -> pd.DataFrame:
         """The rows of `shots` that the feed has now: all but the retracted ones."""
-        return self.shots[self.shots["status"] != "retracted"]
+        return _present(self.shots)
 
     @property
     def pending(self) -> int:
@@ -122,7 +121,7 @@ def game_report(history: History, game_id: int, model: str | None = None) -> Gam
         population=stored.population,
         is_asked=game["fingerprint"] is not None and stored.model == game["model"],
         pinged_at=game["pinged_at"],
-        played_seconds=_played_seconds(game, state, shots),
+        played_seconds=_played_seconds(game, state, _present(shots)),
         away=team("away"),
         home=team("home"),
         shots=shots,
@@ -149,6 +148,10 @@ def stored_status(game: Mapping[str, Any]) -> str:
     )
 
 
+def _present(shots: pd.DataFrame) -> pd.DataFrame:
+    return shots[shots["status"] != "retracted"]
+
+
 def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFrame) -> int:
     last_shot = 0 if shots.empty else int(shots["game_seconds"].max())
     if game["period"] == 0 or state not in (GameState.LIVE, GameState.FINAL):
@@ -159,7 +162,7 @@ def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFra
         return last_shot  # the goal that ended it: feeds differ on what the clock says then
     if game["period_type"] == "SO":
         return REGULATION_PERIODS * PERIOD_SECONDS + OVERTIME_SECONDS
-    length = OVERTIME_SECONDS if sudden_death and game["game_type"] != 3 else PERIOD_SECONDS
+    length = OVERTIME_SECONDS if sudden_death and game["game_type"] != PLAYOFFS else PERIOD_SECONDS
     left = 0 if is_over or game["in_intermission"] else min(int(game["seconds_left"]), length)
     return max((int(game["period"]) - 1) * PERIOD_SECONDS + length - left, last_shot)
 
@@ -175,7 +178,8 @@ def _shots_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for row in rows
     ]
     columns = [*SHOT_COLUMNS, *FEATURE_NAMES, "running_xg", "probability"]
-    return pd.DataFrame.from_records(records, columns=columns)
+    ids = {"shooter_id": "Int64", "goalie_id": "Int64"}  # whole numbers, though some shots have none
+    return pd.DataFrame.from_records(records, columns=columns).astype(ids)
 
 
 def _values(features: str) -> tuple[Any, ...]:

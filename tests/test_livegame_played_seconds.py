@@ -38,3 +38,11 @@ def test_played_seconds(
 ) -> None:
     client = GameClient(Feed(feed.url), ServingClient(service.url), History(tmp_path / "history.db"), tmp_path)
     assert client.take(game(*plays, **stands)).report.played_seconds == seconds
+
+
+def test_a_goal_that_was_taken_back_prolongs_no_overtime(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+    client = GameClient(Feed(feed.url), ServingClient(service.url), History(tmp_path / "history.db"), tmp_path)
+    final = {"period": 4, "period_type": "OT", "state": GameState.FINAL, "seconds_left": 0}
+    client.take(game(LATE_GOAL, **final))
+    earlier = play(10, "goal", 100, period=4, period_type="OT")
+    assert client.take(game(earlier, **final)).report.played_seconds == 3700

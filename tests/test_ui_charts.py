@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from db.history import History
+from livegame.calibration import calibration
 from livegame.odds import odds
 from livegame.plays import GameState
 from livegame.report import GameReport
@@ -13,6 +15,7 @@ from tests.conftest import Service
 from tests.games import AWAY, play
 from tests.ui_reports import GOAL, SHOTS, report_of
 from ui.charts import goal_odds, rink_map, xg_race
+from ui.model_charts import reliability
 from ui.pictures import Filter
 from ui.rink_drawing import boards
 
@@ -72,6 +75,27 @@ def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: 
     assert (found[900]["area"], found[900]["chance"], found[900]["status"]) == (0.0, "pending", "pending")
     assert found[900]["shot_type"] == "not told"
     assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
+
+
+def test_what_the_feed_does_not_tell_is_said_in_words(tmp_path: Path, service: Service) -> None:
+    bare = play(1, "shot-on-goal", 5, shot_type=None, situation=None)
+    (point,) = rows(rink(report_of(tmp_path, service.url, bare)), "area")
+    assert {point[name] for name in ("shooter", "shot_type", "strength_state")} == {"not told"}
+
+
+def test_ids_are_whole_numbers_where_some_are_missing(tmp_path: Path, service: Service) -> None:
+    shots = (play(1, "shot-on-goal", 5, goalie_id=8471214), play(2, "shot-on-goal", 9))
+    table = report_of(tmp_path, service.url, *shots).shots.to_csv(columns=["goalie_id"], index=False)
+    assert table.split("\n") == ["goalie_id", "8471214", '""', ""]
+
+
+def test_the_line_of_a_model_that_is_right_goes_through_equal_shares(tmp_path: Path, service: Service) -> None:
+    report_of(tmp_path, service.url, *SHOTS)
+    found = calibration(History(tmp_path / "history.db"), service.client.model()["id"])
+    assert found is not None
+    scales = [layer["encoding"][axis]["scale"] for layer in reliability(found, "#000")["layer"] for axis in "xy"]
+    assert len(scales) == 6
+    assert all(scale == scales[0] for scale in scales)
 
 
 def test_shots_without_a_place_are_not_drawn(tmp_path: Path, service: Service) -> None:

@@ -12,8 +12,8 @@ import altair as alt
 import pandas as pd
 
 from livegame.odds import Odds
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS
-from livegame.report import OVERTIME_SECONDS, GameReport, TeamTotals
+from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS
+from livegame.report import GameReport, TeamTotals
 from livegame.rink import GOAL_LINE_X, RINK_WIDTH
 from ui.rink_drawing import GREY, across, along, markings
 
@@ -164,7 +164,7 @@ def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
     return shots[list(_COLUMNS)].assign(
         team_name=shots["team"].map({team.abbrev: team.name for team in (report.away, report.home)}),
         result=shots["outcome"].map(OUTCOMES),
-        shot_type=shots["shot_type"].fillna("not told"),
+        **{column: shots[column].fillna("not told") for column in ("shooter", "shot_type", "strength_state")},
         when=moments(shots),
         chance=chance.map("{:.1%}".format).where(chance.notna(), "pending"),
         area=chance.fillna(0.0),  # a pending shot is drawn as the smallest one

@@ -22,7 +22,9 @@ def reliability(found: Calibration, colour: str) -> dict[str, Any]:
     y = alt.Y("observed:Q", title="share that scored", scale=scale, axis=alt.Axis(format="~%", values=ticks))
     layers = [
         alt.Chart(ends).mark_line(strokeDash=[4, 4], color=GREY).encode(x=x, y=y),
-        alt.Chart(steps).mark_rule(color=colour, opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
+        alt.Chart(steps)
+        .mark_rule(color=colour, opacity=0.5, strokeWidth=2)
+        .encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"),
         alt.Chart(steps)
         .mark_point(filled=True, color=colour, opacity=1, size=70)
         .encode(

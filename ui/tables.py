@@ -47,7 +47,7 @@ def _what_counts(report: GameReport) -> None:
 
 def _goals(report: GameReport) -> None:
     if report.goals.empty:
-        st.caption("No goals yet.")
+        st.caption("No goals." if report.is_over else "No goals yet.")
         return
     goals = report.goals
     frame = pd.DataFrame(
