@@ -48,7 +48,7 @@ def run_child(
 
     Raises:
         ChildTimeout: no answer in time; the child and all that it started are killed.
-        ChildDied: the child could not be started, crashed, was killed, or gave no JSON object.
+        ChildDied: the child could not be started, crashed, or was killed.
         RegistryError: what the child's handler raised.
         OSError: `scratch` cannot be written.
     """
@@ -138,18 +138,14 @@ def _apply(limits: Mapping[str, Any]) -> None:
 
 def _read_answer(answer: Path, stderr: Path, returncode: int) -> dict[str, Any]:
     with answer.open("rb") as file:
-        content = file.read(MAX_ANSWER_BYTES + 1)
+        content = file.read(MAX_ANSWER_BYTES)  # what is cut off is no JSON
     try:
-        decoded = json.loads(content) if len(content) <= MAX_ANSWER_BYTES else None
-    except ValueError:
-        decoded = None
-    if isinstance(decoded, dict) and isinstance(decoded.get("error"), dict):
-        error = decoded["error"]
+        decoded: dict[str, dict[str, Any]] = json.loads(content)
+    except ValueError as unreadable:
+        raise ChildDied(f"{_how_it_ended(returncode)}{_last_words(stderr)}") from unreadable
+    if error := decoded.get("error"):
         raise BY_CODE[error["code"]](error["message"], **error["details"])
-    if not isinstance(decoded, dict) or not isinstance(decoded.get("result"), dict):
-        raise ChildDied(f"{_how_it_ended(returncode)}{_last_words(stderr)}")
-    result: dict[str, Any] = decoded["result"]
-    return result
+    return decoded["result"]
 
 
 def _how_it_ended(returncode: int) -> str:

@@ -31,16 +31,13 @@ class Reading:
         """Return the column for a feature's values."""
         if not self.numbers:
             return values
-        return [self._table.get(value, self._unknown) for value in values]
+        unknown = self.numbers[-2]
+        return [self._table.get(value, unknown) for value in values]
 
     @cached_property
     def _table(self) -> dict[Scalar, float]:
         known = self.feature.categories or ()
         return {**dict(zip(known, self.numbers[: len(known)], strict=True)), None: self.numbers[-1]}
-
-    @cached_property
-    def _unknown(self) -> float:
-        return self.numbers[-2]
 
 
 class Reader:

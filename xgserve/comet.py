@@ -142,11 +142,6 @@ def redact(text: str, key: str) -> str:
 # In the child
 
 
-def main() -> None:
-    """Answer one request (see `Comet`)."""
-    serve_one(_handle)
-
-
 def _handle(request: dict[str, Any]) -> dict[str, Any]:
     # the limit on memory counts from what the import itself needs
     import comet_ml
@@ -289,4 +284,4 @@ def _storage(error: OSError) -> RegistryError:
 
 
 if __name__ == "__main__":
-    main()
+    serve_one(_handle)

@@ -73,12 +73,12 @@ class Settings:
             log_level=read.level("XG_LOG_LEVEL", cls.log_level),
             log_max_days=read.number("XG_LOG_MAX_DAYS", cls.log_max_days, 0.001, 36_500),
             log_max_rows=read.integer("XG_LOG_MAX_ROWS", cls.log_max_rows, 1, 1_000_000_000),
-            admin_token=read.secret("XG_ADMIN_TOKEN"),
+            admin_token=read.text("XG_ADMIN_TOKEN", "") or None,
             workspaces=read.names("XG_WORKSPACES"),
             trust_pickle_workspaces=read.names("XG_TRUST_PICKLE_WORKSPACES"),
             default_model=read.text("XG_DEFAULT_MODEL", cls.default_model),
             pinned_model=read.model("XG_MODEL"),
-            comet_api_key=read.secret("COMET_API_KEY"),
+            comet_api_key=read.text("COMET_API_KEY", "") or None,
             comet_url=read.url("COMET_URL_OVERRIDE"),
             download_timeout_s=read.number("XG_DOWNLOAD_TIMEOUT_S", cls.download_timeout_s, 1, 3600),
             trial_timeout_s=read.number("XG_TRIAL_TIMEOUT_S", cls.trial_timeout_s, 1, 3600),
@@ -93,9 +93,6 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name, "").strip() or default
-
-    def secret(self, name: str) -> str | None:
-        return self._environment.get(name, "").strip() or None
 
     def url(self, name: str) -> str | None:
         text = self.text(name, "")

@@ -85,12 +85,6 @@ def is_null(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def column_names(estimator: Any) -> tuple[str, ...] | None:
-    """Return the names that the estimator was fitted with; None if it saw a bare array."""
-    names = getattr(estimator, "feature_names_in_", None)
-    return tuple(map(str, names)) if names is not None else None
-
-
 def features_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Feature, ...]:
     """Return the columns that a fitted estimator wants, in its order; nobody knows yet whether they take nulls.
 
@@ -98,7 +92,8 @@ def features_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Feature, ...]:
         ModelError: the names are not known, or the card and the estimator disagree.
     """
     described = _card_features(card)
-    names = column_names(estimator) or tuple(described)
+    fitted_on = getattr(estimator, "feature_names_in_", None)  # None: a bare array
+    names = tuple(described) if fitted_on is None else tuple(map(str, fitted_on))
     if not names:
         raise ModelError(
             "the model does not know the names of its columns: fit it on a DataFrame, or add a card.json with "
