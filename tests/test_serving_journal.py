@@ -122,6 +122,13 @@ def test_any_text_can_be_logged(tmp_path: Path, text: str) -> None:
     assert len(rows[1]["message"]) <= journal_module.MAX_TEXT + 3
 
 
+def test_a_message_that_does_not_go_with_its_arguments_is_logged_all_the_same(tmp_path: Path) -> None:
+    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+        logger.info("%d rows", "many")
+        (row,) = journal.read(ALL)
+    assert row["message"] == "'%d rows' does not go with ('many',)"
+
+
 def test_the_oldest_rows_beyond_the_cap_are_deleted(tmp_path: Path) -> None:
     with logging_to(Settings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
         for i in range(5000):

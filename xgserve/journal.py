@@ -86,7 +86,11 @@ class Journal(logging.Handler):
         if self._closing.is_set() or len(self._logged) >= QUEUE_ROWS:
             self._drop(1)
             return
-        self._logged.append(_Logged(record, record.getMessage(), request_id.get()))
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - a library's own slip must not fail the request that it serves
+            message = f"{record.msg!r} does not go with {record.args!r}"
+        self._logged.append(_Logged(record, message, request_id.get()))
         if not self._wake.is_set():  # once a batch: waking a thread costs more than a row
             self._wake.set()
 

@@ -178,4 +178,5 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
     ):
         loop(timeout=0.05, map=waitress._map, count=1)
         dispatcher.relieve()
-    waitress.task_dispatcher.shutdown()
+    # container engines kill after ten seconds, and the log is still to be written
+    dispatcher.shutdown(timeout=max(0.0, deadline - time.monotonic()))
