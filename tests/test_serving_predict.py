@@ -143,6 +143,12 @@ def test_a_bad_request_is_answered_in_json_and_scores_nothing(
     assert service.rows_scored() == before
 
 
+@pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "deep"}], ids=["no key", "key"])
+def test_at_no_depth_of_nesting_the_service_fails(service: Running, headers: dict[str, str]) -> None:
+    bodies = [json.dumps([ROW | {"distance": None}]).replace("null", "[" * n + "]" * n) for n in range(940, 1000)]
+    assert {service.post("/predict", body, **headers).status_code for body in bodies} == {400, 422}
+
+
 @pytest.mark.parametrize(
     "headers",
     [

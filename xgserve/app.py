@@ -149,16 +149,16 @@ def _add_routes(app: Service) -> None:
     def predict() -> bytes:
         model = _active(app)
         incoming.check_if_match(model)
-        content = incoming.json_body(app.settings.max_body_bytes)
+        body = incoming.body(app.settings.max_body_bytes)
         request.environ["xgserve.note"] = f"answered before, nothing scored by {model.id}"
-        answer = app.answers.once(incoming.idempotency_key(), model.id, content, lambda: _score(app, model, content))
+        answer = app.answers.once(incoming.idempotency_key(), model.id, body, lambda: _score(app, model, body))
         response.content_type = "application/json"
         return answer
 
     @app.post("/download_registry_model")
     def download_registry_model() -> bytes:
         incoming.check_may_swap(app.settings.admin_token)
-        wanted = incoming.model_request(incoming.json_body(app.settings.max_body_bytes))
+        wanted = incoming.model_request(incoming.parsed(incoming.body(app.settings.max_body_bytes)))
         return _swap(app, lambda: app.registry.activate(*wanted))
 
     @app.post("/rollback")
@@ -233,8 +233,8 @@ def _database_answers() -> Iterator[None]:
         raise ApiError(503, "database_unavailable", str(error)) from error
 
 
-def _score(app: Service, model: Model, content: Any) -> bytes:
-    frame = parse_frame(content)
+def _score(app: Service, model: Model, body: bytes) -> bytes:
+    frame = parse_frame(incoming.parsed(body))
     columns = frame.columns
     if columns is None:
         columns = {feature.name: [] for feature in model.features}

@@ -197,6 +197,6 @@ def short(value: object, limit: int = 300) -> str:
     """Return a value as text that fits into a message."""
     try:
         text = str(value)
-    except ValueError:  # Python refuses to print integers of many thousand digits
-        text = "a very large number"
+    except (ValueError, RecursionError):  # an integer of thousands of digits, lists in lists in lists
+        text = f"a value of type {type(value).__name__} that is too large to show"
     return text if len(text) <= limit else text[:limit] + "..."

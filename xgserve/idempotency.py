@@ -6,10 +6,9 @@ service, or a thousand answers later, a request counts as new.
 """
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from xgserve.flights import Flights
 
@@ -23,30 +22,23 @@ class Answers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights = Flights[bytes]()
-        self._known: dict[str, bytes] = {}  # the oldest first
+        self._known: dict[bytes, bytes] = {}  # the oldest first
         self._bytes = 0
 
-    def once(self, key: str, model_id: str, content: Any, answer: Callable[[], bytes]) -> bytes:
+    def once(self, key: str, model_id: str, body: bytes, answer: Callable[[], bytes]) -> bytes:
         """Return what `answer` returns, or what it returned when the same was asked under this key; "" is no key.
 
         Waits for an answer that another thread is still making. What `answer` raises is not remembered.
         """
         if not key:
             return answer()
-        question = hashlib.sha256(json.dumps([key, model_id, content]).encode()).hexdigest()
-        return self._flights.share(question, lambda: self._known_or_new(question, answer))
+        question = hashlib.sha256(f"{key}\n{model_id}\n".encode() + body).digest()
+        return self._flights.share(question, lambda: self._known.get(question) or self._kept(question, answer()))
 
-    def _known_or_new(self, question: str, answer: Callable[[], bytes]) -> bytes:
+    def _kept(self, question: bytes, answer: bytes) -> bytes:
         with self._lock:
-            known = self._known.get(question)
-        if known is None:
-            known = answer()
-            with self._lock:
-                self._keep(question, known)
-        return known
-
-    def _keep(self, question: str, answer: bytes) -> None:
-        self._known[question] = answer
-        self._bytes += len(answer)
-        while len(self._known) > MAX_ANSWERS or self._bytes > MAX_BYTES:
-            self._bytes -= len(self._known.pop(next(iter(self._known))))
+            self._known[question] = answer
+            self._bytes += len(answer)
+            while len(self._known) > MAX_ANSWERS or self._bytes > MAX_BYTES:
+                self._bytes -= len(self._known.pop(next(iter(self._known))))
+        return answer

@@ -102,11 +102,11 @@ def check_may_swap(admin_token: str | None) -> None:
         )
 
 
-def json_body(max_bytes: int) -> Any:
-    """Return the body, parsed.
+def body(max_bytes: int) -> bytes:
+    """Return the body as it came.
 
     Raises:
-        ApiError: it is not JSON, not said to be JSON, or larger than `max_bytes`.
+        ApiError: it is not said to be JSON, or larger than `max_bytes`.
     """
     content_type = header("Content-Type").partition(";")[0].strip().lower()
     if content_type != "application/json":
@@ -122,7 +122,15 @@ def json_body(max_bytes: int) -> Any:
     length = max(0, request.content_length)
     if length > max_bytes:
         raise too_large(length, max_bytes)
-    body = request.environ["wsgi.input"].read(length)
+    return bytes(request.environ["wsgi.input"].read(length))
+
+
+def parsed(body: bytes) -> Any:
+    """Return what a body of JSON says.
+
+    Raises:
+        ApiError: it is not JSON.
+    """
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
