@@ -116,6 +116,12 @@ def test_each_answer_carries_the_request_id_of_the_caller(service: Running) -> N
         assert service.get(path, **{"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
 
 
+def test_so_does_one_to_a_body_that_is_not_even_read(service: Running) -> None:
+    answer = service.post("/predict", b" " * (17 << 20), X_Request_ID="too-large")
+    (row,) = service.get("/logs?request_id=too-large").json()["logs"]
+    assert (answer.status_code, answer.headers["X-Request-ID"], row["level"]) == (413, "too-large", "WARNING")
+
+
 @pytest.mark.parametrize("sent", ["", "a" * 129, "with blank", "caf\xe9"])
 def test_an_id_that_is_not_sane_is_replaced(service: Running, sent: str) -> None:
     given = service.get("/health", **{"X-Request-ID": sent}).headers["X-Request-ID"]

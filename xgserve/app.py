@@ -1,8 +1,6 @@
 """The routes of the prediction service and their JSON, nothing else."""
 
 import logging
-import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +18,7 @@ from xgserve import incoming, metrics
 from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
 from xgserve.frames import parse_frame
 from xgserve.idempotency import Answers
-from xgserve.journal import Journal, request_id
+from xgserve.journal import Journal, identity_of, request_id
 from xgserve.logpage import level_name, render
 from xgserve.model import Model
 from xgserve.openapi import DOCUMENT
@@ -31,7 +29,6 @@ logger = logging.getLogger("xgserve.app")
 
 # Asked for all the time by machines: not worth a row each, unless something is wrong.
 QUIET_ROUTES = ("/health", "/ready", "/metrics", "/logs")
-SANE_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 Headers = list[tuple[str, str]]
 
@@ -61,8 +58,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         started = time.perf_counter()
-        sent = environ.get("HTTP_X_REQUEST_ID", "")
-        identity = sent if SANE_REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+        identity = identity_of(environ.get("HTTP_X_REQUEST_ID", ""))
         token = request_id.set(identity)
         status = 500
 

@@ -4,6 +4,7 @@ A request never waits for the disk. A disk that fails costs log rows, counted an
 """
 
 import logging
+import re
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple, TextIO
 
 from db.connection import Connection, DatabaseError
@@ -30,6 +32,11 @@ MAX_TEXT = 20_000
 REDACTED = "[redacted]"
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def identity_of(sent: str) -> str:
+    """Return the id that a caller sent for its request, or a new one where that is none."""
+    return sent if re.fullmatch(r"[!-~]{1,128}", sent) else token_hex(8)
 
 
 class Redactor:

@@ -1,7 +1,6 @@
 """waitress, made to answer in JSON, to refuse what it need not read, and to finish what it began when told to stop."""
 
 import logging
-import secrets
 import socket
 import threading
 import time
@@ -16,6 +15,7 @@ from waitress.wasyncore import loop
 
 from xgserve.dispatcher import Dispatcher
 from xgserve.errors import error_body, too_large
+from xgserve.journal import identity_of, request_id
 from xgserve.settings import Settings
 
 logger = logging.getLogger("xgserve.server")
@@ -44,7 +44,7 @@ class _JsonErrorTask(ErrorTask):
     def execute(self) -> None:
         request: Any = self.request  # the stubs name the wrong type of request
         channel = cast("_Channel", self.channel)
-        status, request_id = HTTPStatus(request.error.code), secrets.token_hex(8)
+        status, identity = HTTPStatus(request.error.code), identity_of(request.headers.get("X_REQUEST_ID", ""))
         if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             refusal = too_large(max(request.content_length, request.body_bytes_received), channel.max_body_bytes)
             code, message = refusal.code, str(refusal)
@@ -52,13 +52,15 @@ class _JsonErrorTask(ErrorTask):
         else:
             code = status.phrase.lower().replace(" ", "_")
             message = f"{status.phrase.lower()}: {request.error.body}"
-        body = error_body(code, message, {"request_id": request_id})
-        logger.warning("refused a request before reading it: %d %s (%s)", status, message, request_id)
+        body = error_body(code, message, {"request_id": identity})
+        token = request_id.set(identity)
+        logger.warning("refused a request before reading it: %d %s", status, message)
+        request_id.reset(token)
         self.status = f"{status.value} {status.phrase}"
         self.response_headers = [
             *self.response_headers,
             ("Content-Type", "application/json"),
-            ("X-Request-ID", request_id),
+            ("X-Request-ID", identity),
         ]
         self.set_close_on_finish()
         self.content_length = len(body)
