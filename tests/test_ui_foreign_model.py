@@ -13,7 +13,7 @@ from tests.serving_helpers import goals, numeric_model, shots
 from tests.ui_pages import OpenPage, get_model, pages, ping, totals, words
 from tests.ui_reports import SHOTS
 from xgserve.cache import ModelCache
-from xgserve.model import ModelName
+from xgserve.names import ModelName
 from xgserve.trial import environment
 
 THEIRS = {"shot_distance": "distance", "shot_angle": "angle"}

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
@@ -18,8 +17,8 @@ from xgserve import incoming, metrics
 from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
 from xgserve.frames import parse_frame
 from xgserve.idempotency import Answers
-from xgserve.journal import Journal, identity_of, request_id
-from xgserve.logpage import level_name, render
+from xgserve.journal import Journal, identity_of, level_name, request_id
+from xgserve.logpage import render
 from xgserve.model import Model
 from xgserve.openapi import DOCUMENT
 from xgserve.registry import Activation, Registry
@@ -129,6 +128,8 @@ def _answer_error(
 ) -> list[bytes]:
     if isinstance(exception, ServiceError):
         error = exception
+    elif isinstance(exception, DatabaseError):
+        error = ApiError(503, "database_unavailable", str(exception))
     else:
         logger.error("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"][:200], exc_info=exception)
         error = ServiceError("the service failed on this request; its log has the details")
@@ -175,16 +176,13 @@ def _add_routes(app: Service) -> None:
     @app.get("/activations")
     def activations() -> bytes:
         wanted = incoming.limit(incoming.parameters("limit"))
-        with _database_answers():
-            return _json({"activations": [asdict(entry) for entry in app.registry.activations(wanted)]})
+        return _json({"activations": [asdict(entry) for entry in app.registry.activations(wanted)]})
 
     @app.get("/logs")
     def logs() -> bytes:
         asked = incoming.parameters(*incoming.LOG_PARAMETERS)
         query = incoming.log_query(asked)
-        with _database_answers():
-            found = app.journal.read(query)
-        rows = [{**row, "level": level_name(row["level"])} for row in found]
+        rows = [{**row, "level": level_name(row["level"])} for row in app.journal.read(query)]
         next_before = rows[-1]["id"] if len(rows) == query.limit else None
         response.set_header("Vary", "Accept")
         if "text/html" in incoming.header("Accept"):
@@ -219,14 +217,6 @@ def _add_routes(app: Service) -> None:
     def metrics_text() -> bytes:
         response.content_type = metrics.CONTENT_TYPE
         return app.metrics.text()
-
-
-@contextmanager
-def _database_answers() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseError as error:
-        raise ApiError(503, "database_unavailable", str(error)) from error
 
 
 def _score(app: Service, model: Model, body: bytes) -> bytes:
@@ -292,7 +282,7 @@ def _database_state(app: Service) -> dict[str, Any]:
     if app.journal.problem is not None:
         return _state(app.journal.problem)
     try:
-        check(app.journal.database)
+        check(app.settings.database)
     except DatabaseError as error:
         return _state(str(error))
     return _state(None)

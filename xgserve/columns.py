@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xgserve.errors import InvalidFrame, short
+from xgserve.errors import InvalidFrame, clipped
 from xgserve.signature import Feature, Scalar, is_null
 
 MAX_PROBLEMS_LISTED = 10
@@ -99,14 +99,14 @@ class Reader:
         missing = [feature.name for feature in self._features if feature.name not in columns]
         unknown = [str(column) for column in columns if column not in self._names]
         parts = [
-            f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({short(', '.join(names))})"
+            f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({clipped(', '.join(names))})"
             for names, word in ((missing, "missing"), (unknown, "unknown"))
             if names
         ]
         raise InvalidFrame(
             f"the frame has {' and '.join(parts)}; GET /model lists what the model wants",
             missing=missing[:MAX_COLUMNS_LISTED],
-            unknown=[short(name) for name in unknown[:MAX_COLUMNS_LISTED]],
+            unknown=[clipped(name) for name in unknown[:MAX_COLUMNS_LISTED]],
             missing_count=len(missing),
             unknown_count=len(unknown),
         )
@@ -151,7 +151,7 @@ class Problems:
         if not self._count:
             return
         first = self._listed[0]
-        where = f"row {short(first['row'])}" + (f", column {first['column']}" if first["column"] else "")
+        where = f"row {clipped(first['row'])}" + (f", column {first['column']}" if first["column"] else "")
         raise InvalidFrame(
             f"{len(self._rows)} row{'s' if len(self._rows) > 1 else ''} cannot be scored; {where}: {first['problem']}",
             rows=self._listed,
@@ -223,4 +223,4 @@ def _showable(value: Any) -> Any:
         return str(value)
     if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63):
         return value
-    return short(value)
+    return clipped(value)

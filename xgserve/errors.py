@@ -193,7 +193,7 @@ def to_json(answer: Mapping[str, Any]) -> bytes:
         return json.dumps(answer, default=str).encode()
 
 
-def short(value: object, limit: int = 300) -> str:
+def clipped(value: object, limit: int = 300) -> str:
     """Return a value as text that fits into a message."""
     try:
         text = str(value)

@@ -31,7 +31,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
 from xgserve.columns import Matrix, Reader, Reading
-from xgserve.errors import short
+from xgserve.errors import clipped
 from xgserve.signature import REFUSED, Feature, Scalar, is_null
 from xgserve.trees import Tree, sum_of_trees
 from xgserve.whole import Probabilities, Whole
@@ -77,7 +77,7 @@ def shorten(whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]
     except NoShortWay:
         raise
     except Exception as error:  # other people's models may raise anything on rows and paths that they do not know
-        raise NoShortWay(f"{type(error).__name__}: {short(error)}") from error
+        raise NoShortWay(f"{type(error).__name__}: {clipped(error)}") from error
     if not difference <= AGREEMENT:
         raise NoShortWay(f"the short way differs from scikit-learn by {difference:.1e}")
     return short_way

@@ -12,14 +12,13 @@ from collections import deque
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple, TextIO
 
 from db.connection import Connection, DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, trim_logs
 from db.times import timestamp
-from xgserve.settings import Settings
+from xgserve.settings import LEVELS, Settings
 
 QUEUE_ROWS = 10_000
 BATCH_WAIT_S = 0.2
@@ -37,19 +36,6 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 def identity_of(sent: str) -> str:
     """Return the id that a caller sent for its request, or a new one where that is none."""
     return sent if re.fullmatch(r"[!-~]{1,128}", sent) else token_hex(8)
-
-
-class Redactor:
-    """Takes the service's secrets out of text."""
-
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        self._secrets = sorted(secrets, key=len, reverse=True)
-
-    def __call__(self, text: str) -> str:
-        """Return the text with each secret replaced."""
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        return text
 
 
 class _Logged(NamedTuple):
@@ -71,7 +57,7 @@ class Journal(logging.Handler):
         super().__init__()
         self._settings = settings
         self._stream = stream
-        self._redact = Redactor(settings.secrets)
+        self._secrets = sorted(settings.secrets, key=len, reverse=True)  # one may be a part of another
         self._logged: deque[_Logged | threading.Event] = deque()
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -82,11 +68,6 @@ class Journal(logging.Handler):
         self.problem: str | None = None
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
-
-    @property
-    def database(self) -> Path:
-        """The file that the rows are in."""
-        return self._settings.database
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a row; drop it if the queue is full or closed, since a request must not wait."""
@@ -123,7 +104,7 @@ class Journal(logging.Handler):
             DatabaseError: the database cannot be read.
         """
         self.flush()
-        return read_logs(self.database, query)
+        return read_logs(self._settings.database, query)
 
     def _wait_for_writer(self, seconds: float) -> None:
         reached = threading.Event()
@@ -177,12 +158,17 @@ class Journal(logging.Handler):
         self._wake.clear()
         self._hurry.clear()
 
-    def _row(self, logged: "_Logged") -> LogRow:
+    def _row(self, logged: _Logged) -> LogRow:
         record, exception = logged.record, None
         if record.exc_info and record.exc_info[0] is not None:
             exception = self._clean(logging.Formatter().formatException(record.exc_info))
         at = timestamp(datetime.fromtimestamp(record.created, UTC))
         return LogRow(at, record.levelno, record.name, self._clean(logged.message), logged.request_id, exception)
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        return text
 
     def _clean(self, text: str) -> str:
         text = self._redact(text).encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
@@ -202,7 +188,7 @@ class Journal(logging.Handler):
     def _store(self, connection: Connection | None, rows: list[LogRow]) -> Connection | None:
         """Write the rows; return the connection to go on with, or None if they could not be written."""
         try:
-            connection = connection or open_serving(self.database)
+            connection = connection or open_serving(self._settings.database)
             if rows:
                 insert_logs(connection, rows)
         except DatabaseError as error:
@@ -238,6 +224,11 @@ class Journal(logging.Handler):
     def _drop(self, count: int) -> None:
         with self._drop_lock:
             self.dropped += count
+
+
+def level_name(level: int) -> str:
+    """Return the standard name of the highest level that is not above this one."""
+    return [LEVELS[0], *(name for name in LEVELS if getattr(logging, name) <= level)][-1]
 
 
 def _tell(text: str, stream: TextIO | None = None) -> None:

@@ -1,6 +1,5 @@
 """The log as a page for people: a filter form and a table, newest row first, a link to older ones."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -85,11 +84,6 @@ _FIELDS = (
     ("before", "Before (UTC time or row)"),
     ("limit", "Rows"),
 )
-
-
-def level_name(level: int) -> str:
-    """Return the standard name of the highest level that is not above this one."""
-    return max(LEVELS, key=lambda name: (number := getattr(logging, name)) <= level and number)
 
 
 def render(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, str], next_before: int | None) -> str:

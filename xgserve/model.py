@@ -23,7 +23,7 @@ import numpy as np
 import sklearn
 
 from xgserve.columns import Problems, Reader
-from xgserve.errors import InvalidFrame, ModelError, short
+from xgserve.errors import InvalidFrame, ModelError, clipped
 from xgserve.evaluators import NoShortWay, Short, shorten
 from xgserve.imports import without_pandas
 from xgserve.indices import check_indices
@@ -31,8 +31,6 @@ from xgserve.names import ModelName
 from xgserve.signature import UNKNOWN_CATEGORY, Feature, Scalar, features_of
 from xgserve.trust import load_estimator, version_skew
 from xgserve.whole import Probabilities, Whole
-
-__all__ = ["InvalidFrame", "Model", "ModelError", "ModelName", "load_model"]
 
 logger = logging.getLogger("xgserve.model")
 
@@ -93,7 +91,7 @@ class Model:
         except ModelError:
             raise
         except Exception as error:  # a model of other people may raise anything on odd input
-            raise InvalidFrame(f"the model cannot score these rows: {short(error)}") from error
+            raise InvalidFrame(f"the model cannot score these rows: {clipped(error)}") from error
         good = (probabilities >= 0) & (probabilities <= 1)  # False for NaN as well
         if not good.all():
             problems = Problems(index)
@@ -157,6 +155,7 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
         try:
             check_indices(estimator)
             positive = _place_of_goals(estimator)  # that it is no classifier says more than what follows from it
+            _run_in_one_thread(estimator)
             features = features_of(estimator, card)
             model = Model(
                 name=name,
@@ -174,7 +173,7 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
         except ModelError:
             raise
         except Exception as error:  # what was loaded may be anything that only looks like a classifier
-            raise ModelError(f"{artifact.name} cannot be used: {type(error).__name__}: {short(error)}") from error
+            raise ModelError(f"{artifact.name} cannot be used: {type(error).__name__}: {clipped(error)}") from error
 
 
 def _read_card(path: Path) -> dict[str, Any]:
@@ -200,8 +199,7 @@ def _place_of_goals(estimator: Any) -> int:
     except AttributeError as error:
         raise ModelError("the classifier has no classes_: it was not fitted") from error
     if classes not in ([0, 1], [1, 0]):  # true and false are 1 and 0
-        raise ModelError(f"the classes must be 0 (no goal) and 1 (goal), not {short(classes)}")
-    _run_in_one_thread(estimator)
+        raise ModelError(f"the classes must be 0 (no goal) and 1 (goal), not {clipped(classes)}")
     return classes.index(1)
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from xgserve.incoming import MAX_LIMIT, MAX_SEARCH
+from xgserve.names import SAFE_NAME
 from xgserve.settings import LEVELS
 
 Schema = dict[str, Any]
@@ -11,7 +12,7 @@ _TEXT: Final[Schema] = {"type": "string"}
 _TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 _PROBABILITY: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
-_NAME: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}$"}
+_NAME: Final[Schema] = {"type": "string", "pattern": f"^{SAFE_NAME.pattern}$"}
 _SOURCE: Final[Schema] = {"enum": ["bundled", "cache", "registry"]}
 
 # What each status means, whatever the route; `code` in the body tells the cases apart.

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from xgserve.errors import ModelError, short
+from xgserve.errors import ModelError, clipped
 
 UNKNOWN_CATEGORY = "a category that no model was trained on"
 
@@ -106,7 +106,7 @@ def features_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Feature, ...]:
         raise ModelError(f"the model takes {wanted} columns, but {len(names)} names are known")
     if described and set(described) != set(names):
         differing = sorted(set(described) ^ set(names))
-        raise ModelError(f"card.json and the model disagree about the columns {short(differing)}")
+        raise ModelError(f"card.json and the model disagree about the columns {clipped(differing)}")
     encoded = _encoded_categories(estimator, names)
     features = []
     for column in names:
@@ -132,7 +132,7 @@ def _card_features(card: Mapping[str, Any]) -> dict[str, Feature]:
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ModelError(
             'card.json: "features" must be a list of {"name": text, "kind": "number" or "category", "categories": '
-            f"list or absent}}, not {short(error)}"
+            f"list or absent}}, not {clipped(error)}"
         ) from error
     return features
 

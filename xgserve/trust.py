@@ -14,7 +14,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from xgserve.artifacts import PICKLE_SUFFIXES, SKOPS_SUFFIX
-from xgserve.errors import ModelError, short
+from xgserve.errors import ModelError, clipped
 
 # What a .skops file may hold beyond skops' own list of public scikit-learn estimators, numpy types and plain
 # containers: what pipelines, linear models, forests, boosting, calibration and searches over them are made of.
@@ -66,11 +66,11 @@ def load_estimator(file_name: str, content: bytes, *, allow_pickle: bool) -> tup
             else:
                 estimator = joblib.load(io.BytesIO(content))
         except UntrustedTypesFoundException as error:
-            raise ModelError(f"{file_name} is refused: {short(error)}") from error
+            raise ModelError(f"{file_name} is refused: {clipped(error)}") from error
         except zipfile.BadZipFile as error:
-            raise ModelError(f"{file_name} is damaged or not a skops file: {short(error)}") from error
+            raise ModelError(f"{file_name} is damaged or not a skops file: {clipped(error)}") from error
         except Exception as error:  # version skew and hostile files raise nearly anything
-            why = f"{file_name} cannot be loaded: {type(error).__name__}: {short(error)}"
+            why = f"{file_name} cannot be loaded: {type(error).__name__}: {clipped(error)}"
             made_with = _made_with(caught, content)
             if made_with and made_with != sklearn.__version__:
                 why += f". {version_skew(made_with)}, which is the likely reason: save it again with that version"
