@@ -139,7 +139,8 @@ class Journal(logging.Handler):
             written_since_trim += len(rows)
             if written_since_trim >= TRIM_EVERY_ROWS or time.monotonic() >= trim_at:
                 connection = self._trim(connection)
-                written_since_trim, trim_at = 0, time.monotonic() + TRIM_EVERY_S
+                if not self._logged:  # otherwise there may be more to delete
+                    written_since_trim, trim_at = 0, time.monotonic() + TRIM_EVERY_S
             for event in waiting:
                 event.set()
             rows, waiting = [], []
@@ -204,7 +205,7 @@ class Journal(logging.Handler):
         try:
             while trim_logs(connection, max_rows=self._settings.log_max_rows, oldest=oldest) == DELETE_BATCH:
                 if self._logged:
-                    break  # new rows first; the rest goes with the next ones
+                    break  # new rows first
         except DatabaseError as error:
             self._report(f"old log rows cannot be deleted: {error}")
             connection.close()
