@@ -241,9 +241,7 @@ def _shape() -> alt.Shape:
     return alt.Shape(
         "result:N",
         scale=alt.Scale(domain=list(OUTCOMES.values()), range=list(SHAPES)),
-        legend=alt.Legend(
-            title=None, orient="bottom", symbolSize=70, symbolFillColor="transparent", symbolStrokeColor=GREY
-        ),
+        legend=alt.Legend(title=None, orient="bottom", symbolSize=90, symbolStrokeColor=GREY, symbolStrokeWidth=1.5),
     )
 
 
