@@ -1,6 +1,7 @@
 """Opening SQLite files that several processes share, and bringing their schema up to date."""
 
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 BUSY_TIMEOUT_S: Final = 10.0
+ABANDONED_AFTER_S: Final = 86_400  # a copy that nobody has written to for so long
 _POLL_S: Final = 0.01
 
 _DAMAGED: Final = (
@@ -133,9 +135,11 @@ def backup(source: Path, target: Path) -> None:
     """
     if target.exists():
         raise DatabaseError(f"{target} exists already; name a new place for the copy")
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")  # somebody else may be copying to the same place
     try:
-        part.unlink(missing_ok=True)  # of a copy that was killed
+        for other in target.parent.glob(f"{target.name}.*.part"):
+            if time.time() - other.stat().st_mtime > ABANDONED_AFTER_S:
+                other.unlink(missing_ok=True)  # of a copy that was killed
         with closing(open_reader(source)) as connection, closing(_connect(part, "rwc", None)) as copy:
             with _explained(f"cannot copy {source} to {target}"):
                 connection.backup(copy)

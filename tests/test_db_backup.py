@@ -1,5 +1,6 @@
 """Copying the history while it is in use."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -42,12 +43,15 @@ def test_a_damaged_database_is_said_to_be_so_and_not_copied(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.glob("copy*")] == []
 
 
-def test_a_copy_that_was_killed_is_made_anew(tmp_path: Path) -> None:
+def test_what_a_copy_that_was_killed_left_is_removed_but_not_what_another_one_is_writing(tmp_path: Path) -> None:
     open_writer(tmp_path / "a.db", MIGRATIONS).close()
-    (tmp_path / "copy.db.part").write_bytes(b"half of it")
+    left, at_work = tmp_path / "copy.db.1.part", tmp_path / "copy.db.2.part"
+    for part in (left, at_work):
+        part.write_bytes(b"half of it")
+    os.utime(left, (0, 0))
     backup(tmp_path / "a.db", tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_bytes() == (tmp_path / "a.db").read_bytes()
-    assert not (tmp_path / "copy.db.part").exists()
+    assert [path.name for path in tmp_path.glob("*.part")] == [at_work.name]
 
 
 def test_the_command_says_what_it_did_or_why_not(
