@@ -199,6 +199,11 @@ class History:
         rows = self._read("SELECT fingerprint, game_id FROM games WHERE fingerprint IS NOT NULL")
         return {row["fingerprint"]: row["game_id"] for row in rows}
 
+    def state(self, game_id: int) -> str | None:
+        """Where a game stands; None if it was never pinged."""
+        rows = self._read("SELECT state FROM games WHERE game_id = ?", (game_id,))
+        return rows[0]["state"] if rows else None
+
     def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
         """All that is stored of a game under a model, by default that of its last complete ping.
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from livegame.client import GameClient, Ping
 from livegame.exceptions import FeedMalformed, GameBusy
+from livegame.plays import GameState
 from livegame.recordings import Recording, find_recordings, load_recording
 from livegame.rows import GameRows, game_rows
 from livegame.seasons import SEASON_FILES, season_recordings
@@ -69,7 +70,8 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
 class Backfill:
     """Takes recorded games into the history that a client writes to.
 
-    A game that is recorded more than once is taken once, from the first source that has it.
+    A game that is recorded more than once is taken once, from the first source that has it. A game that is over on
+    record is not taken back to a recording made while it was played.
     """
 
     def __init__(self, client: GameClient, workers: Workers, complain: Callable[[str], None]) -> None:
@@ -92,7 +94,7 @@ class Backfill:
             for batch in batches:
                 for problem in batch.problems:
                     self._fail(progress, problem)
-                busy += self._take([rows for rows in batch.games if self._is_first(rows)], progress)
+                busy += self._take([rows for rows in batch.games if self._is_wanted(rows, progress)], progress)
                 progress.done_bytes += batch.disk_bytes
                 yield progress
         for rows in busy:
@@ -111,8 +113,8 @@ class Backfill:
             if game_id is None:
                 batch.append(recording)
             else:
+                progress.passed += game_id not in self._seen
                 self._seen.add(game_id)
-                progress.passed += 1
                 progress.passed_bytes += recording.disk_bytes
                 progress.done_bytes += recording.disk_bytes
             # by their place among all: what was asked for before a kill must come together again, whatever is passed
@@ -129,10 +131,15 @@ class Backfill:
             except FeedMalformed as error:
                 self._fail(progress, str(error))
 
-    def _is_first(self, rows: GameRows) -> bool:
-        is_first = rows.game.game_id not in self._seen
-        self._seen.add(rows.game.game_id)
-        return is_first
+    def _is_wanted(self, rows: GameRows, progress: Progress) -> bool:
+        game = rows.game
+        if game.game_id in self._seen:
+            return False
+        self._seen.add(game.game_id)
+        if game.state != GameState.FINAL and self._client.is_over(game.game_id):
+            self._fail(progress, f"game {game.game_id}: the recording ends before the game, which is over on record")
+            return False
+        return True
 
     def _take(self, games: list[GameRows], progress: Progress) -> list[GameRows]:
         """Store a batch; returns the games that somebody else is at."""

@@ -17,7 +17,7 @@ from livegame.exceptions import LiveGameError
 from livegame.feed import Feed, valid_game_id
 from livegame.lock import PingedMeanwhile, game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
-from livegame.plays import Game
+from livegame.plays import Game, GameState
 from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
 from livegame.rows import GameRows, game_rows
 from livegame.settings import Settings
@@ -155,6 +155,10 @@ class GameClient:
         """
         model, known = self._ask_model(), self._history.fingerprints()
         return lambda digest: known.get(self._fingerprint(digest, model))
+
+    def is_over(self, game_id: int) -> bool:
+        """Whether the history has the game, as final. Raises `DatabaseError`."""
+        return self._history.state(game_id) == GameState.FINAL
 
     def report(self, game_id: int, model: str | None = None) -> "GameReport | None":
         """What the history says of a game, without asking anybody else; None if it was never pinged.

@@ -152,9 +152,25 @@ def test_files_of_every_kind_are_found_and_a_game_is_taken_once(
     progress, _ = run(make_client(tmp_path, service.url), workers, folder)
     assert (progress.taken, progress.scored) == (4, 4 * SHOTS)
     progress, _ = run(make_client(tmp_path, service.url), workers, folder / "2022020004.json", folder)
-    assert (progress.passed, progress.taken) == (5, 0)
+    assert (progress.passed, progress.taken) == (4, 0)
     with pytest.raises(FeedMalformed, match="no recorded games"):
         find_sources([tmp_path / "nowhere"])
+
+
+def test_a_recording_from_before_the_end_does_not_undo_a_game_that_is_over(
+    tmp_path: Path, service: Service, workers: Workers
+) -> None:
+    client = make_client(tmp_path, service.url)
+    final = finished(1)
+    early = tmp_path / "2022020001.json"
+    early.write_text(json.dumps(as_feed(replace(final, state=GameState.LIVE, plays=final.plays[:2]))))
+    run(client, workers, early)
+    run(client, workers, write_season(tmp_path / "2022-23.jsonl.xz", 1))
+    before = contents(tmp_path)
+    progress, said = run(client, workers, early)
+    assert (progress.taken, progress.failed) == (0, 1)
+    assert said == ["game 2022020001: the recording ends before the game, which is over on record"]
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("content", [b"[" * 200_000, b'{"columns": []}', b'{"columns": 1, "plays": 2}'])
