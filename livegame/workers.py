@@ -110,7 +110,7 @@ def _dask(address: str) -> Iterator[Workers]:
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
-        raise WorkersUnavailable("a cluster needs Dask: pip install 'live-xg[dask]'") from error
+        raise WorkersUnavailable("a cluster needs Dask: pip install -e '.[dask]'") from error
     try:
         client = Client(address, timeout=CONNECT_TIMEOUT_S)
     except (OSError, ValueError) as error:

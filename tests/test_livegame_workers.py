@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler on loopback with two workers, each a process of its own."""
-    pytest.importorskip("distributed", reason="the cluster is Dask's: pip install 'live-xg[dask]'")
+    pytest.importorskip("distributed", reason="the cluster is Dask's: pip install -e '.[dask]'")
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     folder = tmp_path_factory.mktemp("dask")
@@ -111,6 +111,6 @@ def test_a_worker_that_dies_is_said_to_have() -> None:
 
 
 def test_a_cluster_that_is_not_there_is_said_not_to_be() -> None:
-    pytest.importorskip("distributed", reason="the cluster is Dask's: pip install 'live-xg[dask]'")
+    pytest.importorskip("distributed", reason="the cluster is Dask's: pip install -e '.[dask]'")
     with pytest.raises(WorkersUnavailable, match="no Dask cluster at nonsense"), open_workers("nonsense"):
         pass
