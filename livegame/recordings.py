@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +24,9 @@ _HEADER: Final = tuple(field.name for field in fields(Game) if field.name not in
 
 
 def find_recordings(folder: Path) -> dict[int, Path]:
-    """Files below `folder` named `<game id>.json` or `<game id>.json.gz`, by game id; the present shape wins.
+    """Files below `folder` named `<game id>.json` or `<game id>.json.gz`, by game id.
 
-    The bundled sample is always among them.
+    Of several, the last by its path counts. The bundled sample is always among them.
     """
     found = {int(path.name[:10]): path for path in SAMPLE_FOLDER.glob("*.json")}
     for path in sorted(folder.rglob("*.json*")):
@@ -78,7 +78,7 @@ def load_recording(path: Path) -> Recording:
     return Recording(str(path), content, len(content))
 
 
-@cache
+@lru_cache(maxsize=64)  # a busy evening's games
 def read_recording(path: Path) -> Game:
     """Read one file that `find_recordings` found.
 

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import bottle
 
-from livegame.exceptions import FeedMalformed
+from livegame.exceptions import FeedMalformed, LiveGameError
 from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, PLAYOFFS, REGULATION_PERIODS, Game, Play, Shot, Team
 from livegame.recordings import find_recordings, read_recording
 
@@ -170,7 +171,7 @@ class Starts:
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._path, self._now = path, now
         self._lock = threading.Lock()
-        self._starts: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self._starts = _read_starts(path) if path.exists() else {}
         self._latest = max(self._starts.values(), default=0.0)
 
     def elapsed(self, game_id: int) -> float:
@@ -181,25 +182,36 @@ class Starts:
         with self._lock:
             now = self._latest = max(self._latest, self._now())
             if str(game_id) not in self._starts:
-                self._starts[str(game_id)] = now
-                self._save()
+                starts = self._starts | {str(game_id): now}
+                self._save(starts)
+                self._starts = starts
             return now - self._starts[str(game_id)]
 
     def has_begun(self, game_id: int) -> bool:
         """Whether anybody has asked for the game yet."""
         return str(game_id) in self._starts
 
-    def _save(self) -> None:
+    def _save(self, starts: Mapping[str, float]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_suffix(".part")
-        part.write_text(json.dumps(self._starts))
+        part.write_text(json.dumps(starts))
         part.replace(self._path)
+
+
+def _read_starts(path: Path) -> dict[str, float]:
+    try:
+        return {str(game_id): float(start) for game_id, start in json.loads(path.read_bytes()).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LiveGameError(f"{path} cannot be read ({error}); --restart begins every game anew") from error
 
 
 def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[], float] = time.time) -> bottle.Bottle:
     """The replay feed as a WSGI app: the two routes of the league's API that the game client reads.
 
     `speed` is how many seconds of game time pass in one of `now`.
+
+    Raises:
+        LiveGameError: `state_file` is not what the replay writes there.
     """
     games = find_recordings(recordings)
     starts = Starts(state_file, now)
@@ -215,7 +227,7 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
             return _answer({"message": f"no recording of game {game_id}"}, status=404)
         try:
             return _answer(play_by_play(*current(game_id)))
-        except FeedMalformed as error:
+        except (FeedMalformed, OSError) as error:  # OSError: that it has started cannot be noted
             return _answer({"message": str(error)}, status=500)
 
     @app.get("/v1/score/<day>")
@@ -226,11 +238,12 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
             if day == "now" and len(listed) == LISTED_GAMES:
                 break
             try:
-                game = read_recording(path)
+                its_day = _day_of(path)
             except FeedMalformed:
                 continue  # said when somebody asks for that game
-            days.add(game.start_time[:10])
-            if day in ("now", game.start_time[:10]):
+            days.add(its_day)
+            if day in ("now", its_day):
+                game = read_recording(path)
                 # to list a game must not start it
                 at = moment(game, starts.elapsed(game_id) * speed if starts.has_begun(game_id) else -1)
                 listed.append(_header(game, at))
@@ -242,6 +255,11 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
         return _answer({"currentDate": today, **nearest, "games": listed})
 
     return app
+
+
+@cache
+def _day_of(path: Path) -> str:
+    return read_recording(path).start_time[:10]
 
 
 def _answer(content: Mapping[str, Any], status: int = 200) -> bottle.HTTPResponse:

@@ -28,6 +28,7 @@ from livegame.exceptions import FeedError, LiveGameError
 from livegame.model_inputs import FeatureMapError
 from livegame.settings import Settings, SettingsError
 from livegame.workers import WorkersUnavailable, collect_rarely, open_workers
+from scripts.command import INTERRUPTED, run
 from xgserve.client import ServingError
 
 EXIT_CODES: Final[dict[type[Exception], int]] = {
@@ -36,7 +37,6 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     DatabaseError: 5,
     LiveGameError: 4,  # what is left of them: the loaded model does not suit us
 }
-INTERRUPTED: Final = 130
 LINE_EVERY_S: Final = 10  # where lines cannot be written over
 
 
@@ -144,4 +144,4 @@ def _run(client: GameClient, sources: list[Path], cluster: str | None, line: Pro
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -11,6 +11,7 @@ from pathlib import Path
 from db.connection import DatabaseError, backup
 from db.serving import FILE_NAME as SERVING_DB
 from livegame.settings import Settings, SettingsError
+from scripts.command import run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,4 +37,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -23,6 +23,7 @@ from livegame.frames import shot_features, training_frame
 from livegame.parsing import parse_game
 from livegame.plays import Game
 from livegame.settings import Settings, SettingsError
+from scripts.command import run
 from training.card import ArtifactUnusable, load
 from training.checks import compare_live, mean_by_outcome, shift_clock
 from training.recipe import RECIPES, predict
@@ -93,4 +94,4 @@ def _complain(error: Exception, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

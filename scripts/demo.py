@@ -8,15 +8,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from livegame.settings import Settings, SettingsError
+from scripts.command import run
 
 GAME: Final = 2021020329
 START_TIMEOUT_S: Final = 90
 STOP_TIMEOUT_S: Final = 10
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -50,7 +53,7 @@ def main() -> int:
         "scripts.dashboard": f"http://127.0.0.1:{settings.ui_port}/_stcore/health",
     }
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDS:
         signal.signal(number, signal.default_int_handler)
     try:
         for module in pages:
@@ -60,9 +63,12 @@ def main() -> int:
                 )
         return _watch(processes, pages, settings)
     except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be gone
+            print("\nstopping ...", flush=True)
         return 0
     finally:
-        print("\nstopping ...", flush=True)
+        for number in _ENDS:
+            signal.signal(number, signal.SIG_IGN)  # once is enough
         _stop(processes)
 
 
@@ -119,4 +125,4 @@ def _tail(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

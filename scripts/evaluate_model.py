@@ -26,6 +26,7 @@ import pandas as pd
 
 from livegame.exceptions import LiveGameError
 from livegame.settings import Settings, SettingsError
+from scripts.command import run
 from scripts.train_model import season
 from training.card import ArtifactUnusable, load
 from training.compare import TableUnusable, compare, join_published, read_published
@@ -60,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.against or options.artifact) and not options.test:
         parser.error("--against and --artifact need a --test season")
+    if options.test in options.train:
+        parser.error("the --test season must not be among those to fit on")
     try:
         _evaluate(options, Settings.from_env())
     except SettingsError as error:
@@ -85,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
+    published = read_published(options.against) if options.against else None
     names = options.model or list(RECIPES)
     if options.artifact:
         estimator, card = load(options.artifact)
@@ -95,6 +99,8 @@ def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
         results = {card["name"]: predict(estimator, recipe, test)}
     else:
         wanted = options.train or [s for s in recorded_seasons(settings) if options.test is None or s < options.test]
+        if options.test and not wanted:
+            raise LiveGameError(f"no season before {options.test} is recorded; name some to fit on with --train")
         frame = load_frame(settings, [*wanted, *([options.test] if options.test else [])], _report)
         frame = of_population(frame, options.population)
         if options.ablation:
@@ -106,8 +112,8 @@ def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
         results["base rate"] = np.full(len(test), train["is_goal"].mean())
     for name, xg in results.items():
         _print_scores(name, test, xg)
-    if options.against:
-        _print_comparison(test, next(iter(results.values())), options.against)
+    if published is not None:
+        _print_comparison(test, next(iter(results.values())), options.against.name, published)
 
 
 def _unseen(recipe: Recipe, frame: pd.DataFrame, test: int | None, seed: int) -> Probabilities:
@@ -151,11 +157,11 @@ def _print_ablation(frame: pd.DataFrame, test: int | None, seed: int) -> None:
         )
 
 
-def _print_comparison(test: pd.DataFrame, xg: Probabilities, path: Path) -> None:
-    joined = join_published(test.assign(ours=xg), read_published(path))
+def _print_comparison(test: pd.DataFrame, xg: Probabilities, name: str, published: pd.DataFrame) -> None:
+    joined = join_published(test.assign(ours=xg), published)
     on_goal = of_population(joined, "on-goal")
     result = compare(on_goal, on_goal["ours"].to_numpy())
-    print(f"\n{path.name}: {len(on_goal):,} shots on goal and goals with a goalie in the net")
+    print(f"\n{name}: {len(on_goal):,} shots on goal and goals with a goalie in the net")
     print(json.dumps({"ours": result["ours"], "theirs": result["theirs"]}, indent=1))
     low, high = result["interval"]
     print(f"our log loss is lower by {result['gain']:.5f}, 95 % interval by game {low:.5f} to {high:.5f}")
@@ -171,4 +177,4 @@ def _complain(error: Exception, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

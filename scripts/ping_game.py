@@ -3,8 +3,8 @@
 Prints a line for each game in which something changed, and nothing otherwise. What of a feed's answer could not be
 read is said on stderr, once.
 
-Exit codes: 0 done, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another ping at work;
-the highest of them when several games are pinged.
+Exit codes: 0 done, 1 done but not printed, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another
+ping at work; the highest of them when several games are pinged.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from livegame.feed import Feed, valid_game_id
 from livegame.model_inputs import FeatureMapError
 from livegame.plays import GameState
 from livegame.settings import Settings, SettingsError
+from scripts.command import print_nowhere, run
 from xgserve.client import ServingError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if ping.has_new_problems:
                     _warn(ping)
                 if ping.changed:
-                    print(_as_json(ping) if options.json else _as_line(ping), flush=True)
+                    worst = max(worst, _say(_as_json(ping) if options.json else _as_line(ping)))
     except tuple(EXIT_CODES) as error:
         worst = max(worst, _complain(error))
     finally:
@@ -99,6 +100,17 @@ def _out_of_time(_signal: int, _frame: object) -> NoReturn:
 def _todays_games(settings: Settings) -> list[int]:
     begun = (GameState.LIVE, GameState.FINAL)
     return [game.game_id for game in Feed(settings.feed_url).day().games if game.state in begun]
+
+
+def _say(line: str) -> int:
+    """Print it; a reader that is gone or a full disk must not keep the other games from being pinged."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        print_nowhere()
+        print(f"ping_game: cannot print: {error.strerror}", file=sys.stderr, flush=True)
+        return 1
+    return 0
 
 
 def _complain(error: Exception, subject: str = "") -> int:
@@ -143,4 +155,4 @@ def _as_json(ping: Ping) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -1,34 +1,44 @@
 """Serve recorded games as if they were live, until interrupted."""
 
 import argparse
+import os
 import sys
 
-import waitress
+from waitress.server import create_server
 
+from livegame.exceptions import LiveGameError
 from livegame.replay import create_app
 from livegame.settings import Settings, SettingsError
+from scripts.command import FILES, run
 
 
-def main() -> int:
-    """Run the replay feed on the port that XG_REPLAY_PORT names; return the exit code (2: bad settings)."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the replay feed on the port that XG_REPLAY_PORT names; return the exit code (2: bad settings, 3: files)."""
     parser = argparse.ArgumentParser(prog="replay", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--speed", help="game seconds in a second; default: XG_REPLAY_SPEED")
+    parser.add_argument("--restart", action="store_true", help="begin every game anew")
+    options = parser.parse_args(arguments)
     try:
-        settings = Settings.from_env()
+        settings = Settings.from_env(os.environ | ({"XG_REPLAY_SPEED": options.speed} if options.speed else {}))
+        state = settings.data_dir / "replay.json"
+        if options.restart:
+            state.unlink(missing_ok=True)
+        app = create_app(settings.recordings, state, settings.replay_speed)
+        server = create_server(app, host=options.host, port=settings.replay_port, threads=4)
     except SettingsError as error:
         print(f"replay: {error}", file=sys.stderr)
         return 2
-    parser.add_argument("--speed", type=float, default=settings.replay_speed, help="game seconds in a second")
-    parser.add_argument("--restart", action="store_true", help="begin every game anew")
-    options = parser.parse_args()
-    state = settings.data_dir / "replay.json"
-    if options.restart:
-        state.unlink(missing_ok=True)
-    app = create_app(settings.recordings, state, options.speed)
-    print(f"replay feed on http://{options.host}:{settings.replay_port}, {options.speed:g}x", flush=True)
-    waitress.serve(app, host=options.host, port=settings.replay_port, threads=4, _quiet=True)
+    except LiveGameError as error:
+        print(f"replay: {error}", file=sys.stderr)
+        return FILES
+    except (OSError, ValueError) as error:  # ValueError: no such host
+        print(f"replay: cannot listen on {options.host}:{settings.replay_port}: {error}", file=sys.stderr)
+        return FILES
+    print(f"replay feed on http://{options.host}:{settings.replay_port}, {settings.replay_speed:g}x", flush=True)
+    server.run()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

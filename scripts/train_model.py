@@ -20,10 +20,11 @@ import pandas as pd
 
 from livegame.exceptions import LiveGameError
 from livegame.settings import Settings, SettingsError
+from scripts.command import run
 from training.card import make_card, save
 from training.frames import load_frame
 from training.publish import PublishError, register
-from training.recipe import POPULATIONS, RECIPES, fit, of_population, out_of_fold
+from training.recipe import POPULATIONS, RECIPES, fit, folds, of_population, out_of_fold
 
 BUNDLED: Final = Path(__file__).parent.parent / "xgserve" / "bundled"
 
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--population", choices=POPULATIONS, default="unblocked", help="default: unblocked")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=BUNDLED, metavar="FOLDER", help="default: the bundled models")
-    parser.add_argument("--version", default="1.0.0", help="default: 1.0.0")
+    parser.add_argument("--version", type=_version, default="1.0.0", help="default: 1.0.0")
     parser.add_argument("--cluster", metavar="ADDRESS", help="make the features on this Dask cluster, not here")
     parser.add_argument("--register", type=_target, metavar="WORKSPACE/NAME", help="also log the model to Comet")
     return parser
@@ -81,6 +82,12 @@ def season(text: str) -> int:
     return int(text)
 
 
+def _version(text: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+\.\d+", text):
+        raise argparse.ArgumentTypeError("must be three numbers, such as 1.0.0")
+    return text
+
+
 def _target(text: str) -> str:
     if not re.fullmatch(r"[^/\s]+/[^/\s]+", text):
         raise argparse.ArgumentTypeError("must be WORKSPACE/NAME")
@@ -90,15 +97,14 @@ def _target(text: str) -> str:
 def _train(name: str, frame: pd.DataFrame, population: str, seed: int, folder: Path) -> None:
     recipe = RECIPES[name]
     _report(f"{name}: {len(frame):,} shots")
-    by = "season" if frame["season"].nunique() > 1 else "game"
-    unseen = out_of_fold(recipe, frame, seed, by=by)
+    unseen = out_of_fold(recipe, frame, seed)
     estimator = fit(recipe, frame, seed)
     card = make_card(recipe, estimator, frame, population, unseen, seed)
     save(folder, estimator, card)
     metrics = card["metrics"]
     print(
         f"{name}: log loss {metrics['log_loss']:.4f}, AUC {metrics['auc']:.3f}, xG per goal"
-        f" {metrics['xg_per_goal']:.3f} out of fold by {by}; {folder / 'model.skops'}"
+        f" {metrics['xg_per_goal']:.3f} out of fold by {folds(frame)}; {folder / 'model.skops'}"
         f" ({(folder / 'model.skops').stat().st_size / 1024:.0f} KiB)"
     )
 
@@ -113,4 +119,4 @@ def _complain(error: Exception, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -1,10 +1,11 @@
 """Write docs/features.md from the one definition of the features: `python -m scripts.write_feature_table`."""
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Final
 
 from livegame.features import FEATURES
+from scripts.command import run
 from training.recipe import CLOCK, RECIPES
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "features.md"
@@ -36,6 +37,7 @@ def feature_page() -> str:
 
 def main() -> int:
     """Write the page."""
+    argparse.ArgumentParser(prog="write_feature_table", description=__doc__).parse_args()
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(feature_page(), encoding="utf-8")
     print(f"wrote {PAGE}")
@@ -43,4 +45,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

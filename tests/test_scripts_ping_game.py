@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from db.history import History
 from livegame.lock import game_lock
 from livegame.plays import GameState
 from tests.conftest import Service
@@ -39,6 +40,18 @@ def test_a_line_when_something_changed_and_silence_otherwise(environment: dict[s
     assert "2 new shots, 2 scored" in first.stdout
     second = run(environment, str(GAME_ID))
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_where_nothing_can_be_printed_all_games_are_pinged_the_same(
+    environment: dict[str, str], feed: FeedServer, tmp_path: Path
+) -> None:
+    for game_id in (GAME_ID, GAME_ID + 1):
+        feed.show(game(*SHOTS, game_id=game_id))
+    command = [sys.executable, str(SCRIPT), str(GAME_ID), str(GAME_ID + 1)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (1, "ping_game: cannot print: No space left on device\n")
+    assert History(tmp_path / "history.db").count_games() == 2
 
 
 def test_what_cannot_be_read_is_said_once_and_in_short(environment: dict[str, str], feed: FeedServer) -> None:

@@ -93,6 +93,19 @@ def test_evaluation_prints_every_model_and_the_base_rate(tmp_path: Path, capsys:
     assert "NOTE" in capsys.readouterr().out, "these shots were seen in training"
 
 
+@pytest.mark.usefixtures("season_feed")
+def test_a_season_alone_is_judged_by_game_and_one_without_others_before_it_not_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train(tmp_path, "--model", "xg-distance") == 0
+    assert evaluate_model.main(["--train", "20182019", "--model", "xg-distance"]) == 0
+    assert "season 20182019" in capsys.readouterr().out
+    assert evaluate_model.main(["--test", "20182019"]) == 3
+    assert "no season before 20182019" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        evaluate_model.main(["--test", "20182019", "--train", "20182019"])
+
+
 def test_without_recordings_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +115,14 @@ def test_without_recordings_it_says_what_to_do(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--season", "2018"], ["--season", "20182020"], ["--register", "a/b"], ["--register", "a"]]
+    "arguments",
+    [
+        ["--season", "2018"],
+        ["--season", "20182020"],
+        ["--register", "a/b"],
+        ["--register", "a"],
+        ["--version", "../1.0.0"],
+    ],
 )
 def test_wrong_usage_is_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as error:

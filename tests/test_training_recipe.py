@@ -97,15 +97,17 @@ def test_the_newest_season_sets_the_level() -> None:
 
 @pytest.mark.parametrize(("by", "column"), [("season", "season"), ("game", "game_id")])
 def test_no_shot_is_scored_by_a_model_that_saw_its_season_or_game(by: str, column: str, frame: pd.DataFrame) -> None:
+    if by == "game":
+        frame = frame[frame["season"] == frame["season"].min()]
     # a model that saw a row's group would know its outcome from the column that names the group
     groups = frame[column].unique()
     telling = frame.assign(distance=frame[column].map({g: float(i) for i, g in enumerate(groups)}))
     telling["is_goal"] = (telling[column].map({g: i % 2 for i, g in enumerate(groups)})).astype(int)
     if by == "season":
         with pytest.raises(ValueError, match="class"):  # the other season alone holds one outcome only
-            out_of_fold(RECIPES["xg-distance"], telling, seed=0, by=by)
+            out_of_fold(RECIPES["xg-distance"], telling, seed=0)
         return
-    xg = out_of_fold(RECIPES["xg-distance"], telling, seed=0, by=by)
+    xg = out_of_fold(RECIPES["xg-distance"], telling, seed=0)
     assert not np.isnan(xg).any()
     assert telling.groupby(column)["is_goal"].nunique().max() == 1
     assert np.unique(xg.round(12)).size > 1

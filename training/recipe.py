@@ -92,10 +92,15 @@ def predict(estimator: Any, recipe: Recipe, frame: pd.DataFrame) -> Probabilitie
     return probabilities
 
 
-def out_of_fold(recipe: Recipe, frame: pd.DataFrame, seed: int, *, by: str = "season") -> Probabilities:
-    """P(goal) of each row from a model that has not seen the row's season, or its fifth of the games (`by="game"`)."""
+def folds(frame: pd.DataFrame) -> str:
+    """What `out_of_fold` holds out: a season at a time or, where there is but one, a fifth of its games."""
+    return "season" if frame["season"].nunique() > 1 else "game"
+
+
+def out_of_fold(recipe: Recipe, frame: pd.DataFrame, seed: int) -> Probabilities:
+    """P(goal) of each row from a model that has not seen the row's season or game, as `folds` says."""
     probabilities = np.full(len(frame), np.nan)
-    for held_out in _folds(frame, by):
+    for held_out in _held_out(frame):
         estimator = fit(recipe, frame[~held_out], seed)
         probabilities[held_out] = predict(estimator, recipe, frame[held_out])
     return probabilities
@@ -110,8 +115,8 @@ def inputs(recipe: Recipe, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index)
 
 
-def _folds(frame: pd.DataFrame, by: str) -> Iterator[npt.NDArray[np.bool_]]:
-    if by == "season":
+def _held_out(frame: pd.DataFrame) -> Iterator[npt.NDArray[np.bool_]]:
+    if folds(frame) == "season":
         for season in sorted(frame["season"].unique()):
             yield (frame["season"] == season).to_numpy()
     else:

@@ -1,0 +1,33 @@
+"""How a command ends as a process: with its exit code and, where it must give up, with words instead of a traceback."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+FILES: Final = 3
+INTERRUPTED: Final = 130  # as shells say it of Ctrl-C
+READER_GONE: Final = 141  # and of `command | head`
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run a command and exit with its code, or with 3 (a file that cannot be used), 130 or 141."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        print_nowhere()
+        code = READER_GONE
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"{Path(sys.argv[0]).stem}: {what}", file=sys.stderr)
+        code = FILES
+    sys.exit(code)
+
+
+def print_nowhere() -> None:
+    """Let whatever is printed from now on go nowhere: there is nobody, or no room, to print for."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
