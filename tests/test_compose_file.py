@@ -54,6 +54,15 @@ def test_no_secret_has_a_value_in_the_file() -> None:
                 assert value == f"${{{name}:-}}"
 
 
+def test_every_setting_reaches_its_container() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1] for line in readme.splitlines() if line.startswith("| `")]
+    settings = {name for cell in cells for name in re.findall(r"(?:XG|COMET)_[A-Z_]+", cell)}
+    inside = {"XG_DATA_DIR", "XG_SERVING_URL", "XG_SERVING_HOST", "XG_REPLAY_PORT"}  # what the containers agree on
+    handed_over = set(re.findall(r"\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text()))
+    assert handed_over == (settings - inside) | {"XG_UI_HOST"}
+
+
 def test_the_service_alone_gets_the_settings_that_it_gets_from_the_compose_file() -> None:
     handed_over = re.findall(r"--env (\w+)", (ROOT / "run.sh").read_text())
     assert sorted(handed_over) == sorted(COMPOSE["services"]["serving"]["environment"])
