@@ -123,6 +123,24 @@ def test_replicas_that_download_the_same_model_at_once_all_get_it(tmp_path: Path
     assert all(replica.startup_problem is None for replica in replicas)
 
 
+def test_a_folder_in_use_is_never_swept(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def sweep() -> None:
+        while not over.is_set():
+            ModelCache(tmp_path).sweep()  # as a process does that starts
+
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(sweep)
+        try:
+            for _ in range(500):
+                with ModelCache(tmp_path).temporary() as room:
+                    (room / "model.skops").write_bytes(b"part of it")
+        finally:
+            over.set()
+        sweeping.result()
+
+
 def test_processes_that_publish_the_same_model_disturb_no_one_who_reads_it(tmp_path: Path) -> None:
     content = hostile.good(0.5)
 

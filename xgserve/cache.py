@@ -47,15 +47,23 @@ class ModelCache:
             OSError: the cache cannot be written.
         """
         self._root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=self._root))
-        # held while in use, and let go of by the kernel if this process is killed: see `sweep`
-        lock = os.open(folder, os.O_RDONLY)
+        folder, lock = self._held_folder()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
+
+    def _held_folder(self) -> tuple[Path, int]:
+        """Make a folder that is held as long as the descriptor is open: by this process, until it ends or is killed."""
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=self._root))
+            with suppress(FileNotFoundError):  # somebody swept before it was held
+                lock = os.open(folder, os.O_RDONLY)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if folder.exists():
+                    return folder, lock
+                os.close(lock)
 
     def sweep(self) -> int:
         """Delete the temporary folders that killed processes left behind, and return how many there were."""
