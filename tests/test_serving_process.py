@@ -112,6 +112,7 @@ def test_a_port_that_is_taken_ends_with_a_message_and_exit_code_1(tmp_path: Path
         ("XG_LOG_MAX_ROWS", "0"),
         ("XG_LOG_LEVEL", "loud"),
         ("XG_TRIAL_TIMEOUT_S", "inf"),
+        ("XG_ADMIN_TOKEN", "schl\xfcssel"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:

@@ -73,7 +73,7 @@ class Settings:
             log_level=read.level("XG_LOG_LEVEL", cls.log_level),
             log_max_days=read.number("XG_LOG_MAX_DAYS", cls.log_max_days, 0.001, 36_500),
             log_max_rows=read.integer("XG_LOG_MAX_ROWS", cls.log_max_rows, 1, 1_000_000_000),
-            admin_token=read.text("XG_ADMIN_TOKEN", "") or None,
+            admin_token=read.token("XG_ADMIN_TOKEN"),
             workspaces=read.names("XG_WORKSPACES"),
             trust_pickle_workspaces=read.names("XG_TRUST_PICKLE_WORKSPACES"),
             default_model=read.text("XG_DEFAULT_MODEL", cls.default_model),
@@ -93,6 +93,12 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name, "").strip() or default
+
+    def token(self, name: str) -> str | None:
+        text = self.text(name, "")
+        if not text.isascii():
+            raise SettingsError(f"{name} must be of ASCII characters: clients disagree on how to send others")
+        return text or None
 
     def url(self, name: str) -> str | None:
         text = self.text(name, "")
