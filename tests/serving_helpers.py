@@ -100,7 +100,7 @@ class Running:
 def bundled_models(folder: Path) -> Iterator[None]:
     """Take the bundled models from this folder, so that tests do not depend on the one that ships."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xgserve.registry.BUNDLED_FOLDER", folder)
+        patch.setattr("xgserve.bundle.FOLDER", folder)
         yield
 
 

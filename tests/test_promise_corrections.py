@@ -28,9 +28,9 @@ from livegame.report import TeamTotals
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
 from tests.promises import make_client
+from xgserve.bundle import FOLDER
 from xgserve.model import Model, load_model
 from xgserve.names import ModelName
-from xgserve.registry import BUNDLED_FOLDER
 
 # XG_TEST_CORRECTIONS=2000 pytest tests/test_promise_corrections.py -s --timeout=3000
 SEQUENCES = int(os.environ.get("XG_TEST_CORRECTIONS", "20"))
@@ -115,7 +115,7 @@ def take_all(service: Service, states: Sequence[tuple[Game, str | None]], feed: 
 @cache
 def loaded(name: str) -> Model:
     """A bundled model, to say what the service should say of the inputs that a shot had when it was first complete."""
-    return load_model(BUNDLED_FOLDER / name / "1.0.0" / "model.skops", ModelName("bundled", name, "1.0.0"))
+    return load_model(FOLDER / name / "1.0.0" / "model.skops", ModelName("bundled", name, "1.0.0"))
 
 
 def input_names(model_id: str) -> list[str]:

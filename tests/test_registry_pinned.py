@@ -12,10 +12,11 @@ from tests import hostile
 from tests.comet_standin import KEY, StandIn
 from tests.helpers_registry import settings
 from tests.serving_helpers import running
-from xgserve import registry as registry_module
+from xgserve import pinned as pinned_module
 from xgserve.cache import ModelCache
 from xgserve.errors import ModelPinned
 from xgserve.names import ModelName
+from xgserve.pinned import open_registry
 from xgserve.registry import Registry
 from xgserve.settings import Settings, SettingsError
 
@@ -57,7 +58,7 @@ def test_the_pinned_model_serves_and_every_other_is_refused(tmp_path: Path) -> N
 
 def test_what_was_chosen_before_the_pin_is_back_after_it(tmp_path: Path) -> None:
     Registry(settings(tmp_path)).activate("bundled", "xg-distance-angle", None)
-    pinned = Registry(settings(tmp_path, pinned_model=DISTANCE))
+    pinned = open_registry(settings(tmp_path, pinned_model=DISTANCE))
     assert pinned.active is not None
     assert pinned.active.name == DISTANCE
     after = Registry(settings(tmp_path))
@@ -71,7 +72,7 @@ def test_a_model_that_is_neither_bundled_nor_here_comes_from_the_registry(tmp_pa
         until(lambda: service.get("/ready").status_code == 200)
         assert service.get("/model").json()["id"].startswith("acme/shots:1.0.0@")
     comet.asked.clear()
-    again = Registry(settings(tmp_path, comet, pinned_model=SHOTS))
+    again = open_registry(settings(tmp_path, comet, pinned_model=SHOTS))
     assert again.active is not None
     assert comet.asked == [], "the next start finds it in the cache"
 
@@ -79,7 +80,7 @@ def test_a_model_that_is_neither_bundled_nor_here_comes_from_the_registry(tmp_pa
 def test_a_model_that_cannot_be_had_is_tried_again_and_no_other_serves(
     tmp_path: Path, comet: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry_module, "PINNED_RETRY_S", 0.1)
+    monkeypatch.setattr(pinned_module, "RETRY_S", 0.1)
     with running(tmp_path, pinned_model=SHOTS, comet_api_key=KEY, comet_url=comet.url) as service:
         until(lambda: "could not be loaded" in str(service.get("/ready").json()["checks"]["stored_model"]))
         ready = service.get("/ready")
@@ -93,7 +94,7 @@ def test_a_model_that_cannot_be_had_is_tried_again_and_no_other_serves(
 
 def test_a_stage_is_no_version_to_pin(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)), ["Production"])
-    registry = Registry(settings(tmp_path, comet, pinned_model=ModelName("acme", "shots", "Production")))
+    registry = open_registry(settings(tmp_path, comet, pinned_model=ModelName("acme", "shots", "Production")))
     until(lambda: "must name a version" in str(registry.startup_problem))
     assert registry.active is None
     until(lambda: "pinned model" not in [thread.name for thread in threading.enumerate()])  # it would never be one
@@ -102,13 +103,13 @@ def test_a_stage_is_no_version_to_pin(tmp_path: Path, comet: StandIn) -> None:
 def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
     tmp_path: Path, comet: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry_module, "PINNED_RETRY_S", 0.05)
+    monkeypatch.setattr(pinned_module, "RETRY_S", 0.05)
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
     Registry(settings(tmp_path, comet)).activate("acme", "shots", "1.0.0")
     comet.asked.clear()
     allowed = frozenset({"others"})
     for data_dir in (tmp_path, tmp_path / "without_cache"):
-        registry = Registry(settings(data_dir, comet, pinned_model=SHOTS, workspaces=allowed))
+        registry = open_registry(settings(data_dir, comet, pinned_model=SHOTS, workspaces=allowed))
         time.sleep(0.5)
         assert "XG_WORKSPACES" in str(registry.startup_problem)
         assert registry.active is None
@@ -117,7 +118,7 @@ def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
 
 def test_replicas_that_download_the_same_model_at_once_all_get_it(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
-    replicas = [Registry(settings(tmp_path, comet, pinned_model=SHOTS)) for _ in range(3)]
+    replicas = [open_registry(settings(tmp_path, comet, pinned_model=SHOTS)) for _ in range(3)]
     until(lambda: all(replica.active is not None for replica in replicas))
     assert len({replica.active.id for replica in replicas if replica.active}) == 1
     assert all(replica.startup_problem is None for replica in replicas)

@@ -21,7 +21,8 @@ from xgserve.journal import Journal, identity_of, level_name, request_id
 from xgserve.logpage import render
 from xgserve.model import Model
 from xgserve.openapi import DOCUMENT
-from xgserve.registry import Activation, Registry
+from xgserve.pinned import open_registry
+from xgserve.registry import Activation
 from xgserve.settings import Settings
 
 logger = logging.getLogger("xgserve.app")
@@ -43,7 +44,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         log = logging.getLogger()
         log.addHandler(self.journal)
         logging.getLogger("xgserve").setLevel(settings.log_level)
-        self.registry = Registry(settings)
+        self.registry = open_registry(settings)
         self.answers = Answers()
         self.metrics = metrics.Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
         self.add_hook("before_request", lambda: incoming.check_host(settings.allowed_hosts))

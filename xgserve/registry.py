@@ -17,6 +17,7 @@ from typing import Any, Literal
 from db.connection import DatabaseError
 from db.serving import Activations, StoredActivation
 from xgserve.artifacts import PICKLE_SUFFIXES, find_artifact, keep_model
+from xgserve.bundle import BUNDLED, bundled_models, load_bundled, newest_bundled
 from xgserve.cache import CachedModel, ModelCache
 from xgserve.comet import Comet
 from xgserve.errors import (
@@ -27,7 +28,6 @@ from xgserve.errors import (
     InvalidName,
     KeyMissing,
     ModelError,
-    ModelPinned,
     NothingToRollBack,
     PickleNotAllowed,
     RegistryError,
@@ -44,12 +44,9 @@ from xgserve.trial import environment, try_artifact
 
 logger = logging.getLogger("xgserve.registry")
 
-BUNDLED = "bundled"
-BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 LIST_TIMEOUT_S = 4.0
 LIST_KEPT_S = 30.0
 MAX_ASKED_LENGTH = 100
-PINNED_RETRY_S = 30.0
 
 Source = Literal["bundled", "cache", "registry"]
 
@@ -72,7 +69,6 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._default_model = settings.default_model.removeprefix(f"{BUNDLED}/")
-        self._pinned = settings.pinned_model
         self._cache = ModelCache(settings.data_dir / "models")
         self._comet = (
             Comet(settings.comet_api_key, settings.comet_url, settings.model_max_bytes)
@@ -91,10 +87,7 @@ class Registry:
         self.startup_problem: str | None = None
         self._active: Model | None = None
         self._sweep()
-        if self._pinned is None:
-            self._start()
-        else:
-            self._start_pinned(self._pinned)
+        self._start()
 
     @property
     def active(self) -> Model | None:
@@ -112,8 +105,6 @@ class Registry:
         """
         self._check(workspace, model, version)
         asked = (workspace, model, version)
-        if self._pinned is not None:
-            return self._keep(ModelName(workspace, model, version or ""))
         with self._place():
             return self._flights.share(asked, lambda: self._logged(*asked))
 
@@ -125,12 +116,10 @@ class Registry:
         Raises:
             RegistryError: there is none, or it cannot be loaded; the active one stays.
         """
-        if self._pinned is not None:
-            raise _pinned(self._pinned)
         if not self._rolling_back.acquire(blocking=False):
             raise Busy("a rollback is under way already; wait for it")
         try:
-            with self._place(), self._swap, _explained():
+            with self._place(), self._swap, explained():
                 name = self._previous()
                 if name is None:
                     raise NothingToRollBack("no other model was active before this one")
@@ -151,7 +140,7 @@ class Registry:
         What only the registry has is listed with `"source": "registry"` and its `stages`. A registry that fails or
         is slow gives one entry of that source with `problem` instead.
         """
-        names: dict[ModelName, Source] = dict.fromkeys(self._bundled(), "bundled")
+        names: dict[ModelName, Source] = dict.fromkeys(bundled_models(self._default_model), BUNDLED)
         cached = [model.name for model in self._cache.models() if self._allows(model.name.workspace)]
         cached.sort(key=lambda name: version_order(name.version), reverse=True)
         cached.sort(key=lambda name: (name.workspace, name.name))
@@ -212,7 +201,7 @@ class Registry:
         asked = f"{workspace}/{model}:{version or 'newest'}"
         started = time.monotonic()
         try:
-            with _explained():
+            with explained():
                 activation = self._activate(workspace, model, version)
         except RegistryError as error:
             logger.warning("%s was not activated: %s (%s)", asked, error, error.code)
@@ -229,7 +218,7 @@ class Registry:
     def _activate(self, workspace: str, model: str, version: str | None) -> Activation:
         if workspace == BUNDLED:
             with self._swap:
-                return self._install(_load_bundled(model, version))
+                return self._install(Activation(load_bundled(model, version), BUNDLED))
         if version is not None and SAFE_NAME.fullmatch(version):
             with self._swap:
                 activation = self._load_cached(ModelName(workspace, model, version))
@@ -314,7 +303,7 @@ class Registry:
 
     def _load_stored(self, name: ModelName) -> Activation | None:
         if name.workspace == BUNDLED:
-            return _load_bundled(name.name, name.version)
+            return Activation(load_bundled(name.name, name.version), BUNDLED)
         if not self._allows(name.workspace):
             raise WorkspaceNotAllowed(f"XG_WORKSPACES does not name the workspace {name.workspace!r} any more")
         return self._load_cached(name)
@@ -322,12 +311,6 @@ class Registry:
     def _install(self, activation: Activation) -> Activation:
         """Record the activation, then swap: a crash in between leaves a record that the restart honours."""
         model = activation.model
-        if self._pinned is not None:  # chooses nothing for later starts, and leaves the cache to others
-            if model.name != self._pinned:
-                raise InvalidName(f"XG_MODEL must name a version, not the stage {self._pinned.version!r}")
-            self._active = model
-            self.startup_problem = None
-            return activation
         self._activations.record(
             workspace=model.name.workspace,
             model=model.name.name,
@@ -344,7 +327,7 @@ class Registry:
     def _make_room(self) -> None:
         """Shrink the cache to its cap; the active model and the one before it stay. A failure undoes no swap."""
         try:
-            with _explained():
+            with explained():
                 needed = (self._active.name if self._active else None, self._previous())
                 keep = [name for name in needed if name is not None]
                 for name in self._cache.evict(self._settings.cache_max_bytes, keep):
@@ -355,18 +338,8 @@ class Registry:
     def _previous(self) -> ModelName | None:
         """Return the model to go back to: the last one recorded before this one, else the bundled default."""
         stored = self._activations.previous()
-        name = _name_of(stored) if stored else self._default()
+        name = _name_of(stored) if stored else newest_bundled(self._default_model)
         return None if self._active is not None and name == self._active.name else name
-
-    def _default(self) -> ModelName:
-        model = self._default_model
-        return ModelName(BUNDLED, model, _bundled_versions(model)[0])
-
-    def _bundled(self) -> list[ModelName]:
-        """Return the bundled models: the default first, of each the newest version first."""
-        models = {path.parents[1].name for path in BUNDLED_FOLDER.glob("*/*/model.skops")}
-        default_first = sorted(models, key=lambda model: (model != self._default_model, model))
-        return [ModelName(BUNDLED, model, version) for model in default_first for version in _bundled_versions(model)]
 
     def _sweep(self) -> None:
         try:
@@ -379,7 +352,7 @@ class Registry:
         """Load the stored model; if that fails, the bundled one. Never the network: a start must not wait for it."""
         what = "the model that was active before"
         try:
-            with _explained():
+            with explained():
                 stored = self._activations.latest()
                 if stored is not None:
                     name = _name_of(stored)
@@ -398,50 +371,10 @@ class Registry:
         if self._active is not None:
             logger.info("%s is active after the start", self._active.id)
 
-    def _start_pinned(self, name: ModelName) -> None:
-        """Load the pinned model, and no other; from the registry if need be, which may take its time."""
-        try:
-            with _explained():
-                activation = self._load_stored(name)
-                if activation is not None:
-                    self._active = activation.model
-                    logger.info("%s is active, pinned by XG_MODEL", self._active.id)
-                    return
-                self.startup_problem = f"{name} of XG_MODEL is being downloaded"
-        except RegistryError as error:
-            if not self._may_pass(name, error):
-                return
-        threading.Thread(target=self._fetch_pinned, args=(name,), name="pinned model", daemon=True).start()
-
-    def _fetch_pinned(self, name: ModelName) -> None:
-        while self._active is None:
-            try:
-                self._logged(name.workspace, name.name, name.version)
-            except RegistryError as error:
-                if not self._may_pass(name, error):
-                    return
-                time.sleep(PINNED_RETRY_S)
-
-    def _may_pass(self, name: ModelName, error: RegistryError) -> bool:
-        """Report why the pinned model is not there, and return whether it is worth trying again."""
-        may_pass = not isinstance(error, InvalidName | WorkspaceNotAllowed)  # which only other settings would change
-        self.startup_problem = f"{name} of XG_MODEL could not be loaded: {error}"
-        again = f"it is tried again every {PINNED_RETRY_S:g} s" if may_pass else "restart with other settings"
-        logger.error("%s; %s", self.startup_problem, again)
-        return may_pass
-
-    def _keep(self, asked: ModelName) -> Activation:
-        """Return the pinned model if it is the one that is asked for."""
-        active = self._active
-        if active is None or asked != active.name:
-            raise _pinned(self._pinned)
-        return Activation(active, "bundled" if asked.workspace == BUNDLED else "cache")
-
     def _start_with_default(self) -> None:
         try:
-            with _explained():
-                default = self._default()
-                self._active = _load_bundled(default.name, default.version).model
+            with explained():
+                self._active = load_bundled(self._default_model, None)
         except RegistryError as error:
             problem = f"the bundled model could not be loaded: {error}"
             self.startup_problem = f"{self.startup_problem}; {problem}" if self.startup_problem else problem
@@ -464,42 +397,12 @@ class Registry:
 
     def _ask_for_list(self, comet: Comet) -> tuple[list[dict[str, Any]], str | None]:
         try:
-            with _explained(), self._cache.temporary() as room:
+            with explained(), self._cache.temporary() as room:
                 workspaces = sorted(self._settings.workspaces)
                 return comet.models(workspaces, scratch=_new(room / "list"), seconds=LIST_TIMEOUT_S), None
         except RegistryError as error:
             logger.warning("the registry's models could not be listed: %s (%s)", error, error.code)
             return [], str(error)
-
-
-def _load_bundled(model: str, version: str | None) -> Activation:
-    versions = _bundled_versions(model)
-    if version is None:
-        version = versions[0]
-    if version not in versions:
-        raise UnknownModel(f"{model} is bundled with the versions {', '.join(versions)}, not {version!r}")
-    name = ModelName(BUNDLED, model, version)
-    return Activation(load_model(BUNDLED_FOLDER / model / version / "model.skops", name), "bundled")
-
-
-def _bundled_versions(model: str) -> list[str]:
-    """Return the versions of a bundled model, newest first.
-
-    Raises:
-        UnknownModel: no such model is bundled.
-    """
-    versions = [path.parent.name for path in BUNDLED_FOLDER.glob(f"{model}/*/model.skops")]
-    if not versions:
-        known = ", ".join(sorted({path.name for path in BUNDLED_FOLDER.glob("*")})) or "none"
-        raise UnknownModel(f"no model {model!r} is bundled; bundled models: {known}")
-    return sorted(versions, key=version_order, reverse=True)
-
-
-def _pinned(name: ModelName | None) -> ModelPinned:
-    return ModelPinned(
-        f"this service is pinned to {name} by XG_MODEL and takes no other model, so that all replicas have the same; "
-        "restart it with another XG_MODEL"
-    )
 
 
 def _name_of(stored: StoredActivation) -> ModelName:
@@ -514,8 +417,12 @@ def _with_what_is_here(error: RegistryError, versions: list[str]) -> RegistryErr
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what the parts raise into a RegistryError."""
+def explained() -> Iterator[None]:
+    """Turn what the parts raise into a RegistryError.
+
+    Raises:
+        RegistryError: a model cannot be used, or the record of activations or the cache cannot be read or written.
+    """
     try:
         yield
     except ModelError as error:

@@ -1,0 +1,51 @@
+"""The models that come with the product, in the folder `bundled` beside this file."""
+
+from pathlib import Path
+from typing import Final
+
+from xgserve.errors import UnknownModel
+from xgserve.model import Model, load_model
+from xgserve.names import ModelName, version_order
+
+BUNDLED: Final = "bundled"  # their workspace
+FOLDER = Path(__file__).parent / BUNDLED
+
+
+def bundled_models(default: str) -> list[ModelName]:
+    """Return the bundled models: the default first, of each the newest version first."""
+    models = {path.parents[1].name for path in FOLDER.glob("*/*/model.skops")}
+    default_first = sorted(models, key=lambda model: (model != default, model))
+    return [ModelName(BUNDLED, model, version) for model in default_first for version in _versions(model)]
+
+
+def newest_bundled(model: str) -> ModelName:
+    """Return the newest version of a bundled model.
+
+    Raises:
+        UnknownModel: no such model is bundled.
+    """
+    return ModelName(BUNDLED, model, _versions(model)[0])
+
+
+def load_bundled(model: str, version: str | None) -> Model:
+    """Load a bundled model, the newest without `version`.
+
+    Raises:
+        UnknownModel: no such model, or no such version of it, is bundled.
+        ModelError: it cannot be used.
+    """
+    versions = _versions(model)
+    if version is None:
+        version = versions[0]
+    if version not in versions:
+        raise UnknownModel(f"{model} is bundled with the versions {', '.join(versions)}, not {version!r}")
+    return load_model(FOLDER / model / version / "model.skops", ModelName(BUNDLED, model, version))
+
+
+def _versions(model: str) -> list[str]:
+    """Return the versions of a bundled model, newest first."""
+    versions = [path.parent.name for path in FOLDER.glob(f"{model}/*/model.skops")]
+    if not versions:
+        known = ", ".join(sorted({path.name for path in FOLDER.glob("*")})) or "none"
+        raise UnknownModel(f"no model {model!r} is bundled; bundled models: {known}")
+    return sorted(versions, key=version_order, reverse=True)
