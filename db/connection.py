@@ -1,12 +1,12 @@
 """Opening SQLite files that several processes share, and bringing their schema up to date."""
 
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -135,11 +135,12 @@ def backup(source: Path, target: Path) -> None:
     """
     if target.exists():
         raise DatabaseError(f"{target} exists already; name a new place for the copy")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")  # somebody else may be copying to the same place
+    part = target.with_name(f"{target.name}.{token_hex(4)}.part")  # somebody else may be copying to the same place
     try:
         for other in target.parent.glob(f"{target.name}.*.part"):
-            if time.time() - other.stat().st_mtime > ABANDONED_AFTER_S:
-                other.unlink(missing_ok=True)  # of a copy that was killed
+            with suppress(FileNotFoundError):  # its writer has just finished
+                if time.time() - other.stat().st_mtime > ABANDONED_AFTER_S:
+                    other.unlink()  # of a copy that was killed
         with closing(open_reader(source)) as connection, closing(_connect(part, "rwc", None)) as copy:
             with _explained(f"cannot copy {source} to {target}"):
                 connection.backup(copy)
