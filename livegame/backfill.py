@@ -71,7 +71,7 @@ class Backfill:
     """Takes recorded games into the history that a client writes to.
 
     A game that is recorded more than once is taken once, from the first source that has it. A game that is over on
-    record is not taken back to a recording made while it was played.
+    record is not taken back to a recording from before its end.
     """
 
     def __init__(self, client: GameClient, workers: Workers, complain: Callable[[str], None]) -> None:
@@ -94,7 +94,7 @@ class Backfill:
             for batch in batches:
                 for problem in batch.problems:
                     self._fail(progress, problem)
-                busy += self._take([rows for rows in batch.games if self._is_wanted(rows, progress)], progress)
+                busy += self._take([rows for rows in batch.games if self._is_wanted(rows)], progress)
                 progress.done_bytes += batch.disk_bytes
                 yield progress
         for rows in busy:
@@ -131,13 +131,13 @@ class Backfill:
             except FeedMalformed as error:
                 self._fail(progress, str(error))
 
-    def _is_wanted(self, rows: GameRows, progress: Progress) -> bool:
+    def _is_wanted(self, rows: GameRows) -> bool:
         game = rows.game
         if game.game_id in self._seen:
             return False
         self._seen.add(game.game_id)
         if game.state != GameState.FINAL and self._client.is_over(game.game_id):
-            self._fail(progress, f"game {game.game_id}: the recording ends before the game, which is over on record")
+            self._complain(f"game {game.game_id}: passed over, the recording ends before the game, which is on record")
             return False
         return True
 

@@ -168,8 +168,8 @@ def test_a_recording_from_before_the_end_does_not_undo_a_game_that_is_over(
     run(client, workers, write_season(tmp_path / "2022-23.jsonl.xz", 1))
     before = contents(tmp_path)
     progress, said = run(client, workers, early)
-    assert (progress.taken, progress.failed) == (0, 1)
-    assert said == ["game 2022020001: the recording ends before the game, which is over on record"]
+    assert (progress.taken, progress.failed) == (0, 0)
+    assert said == ["game 2022020001: passed over, the recording ends before the game, which is on record"]
     assert contents(tmp_path) == before
 
 
