@@ -5,13 +5,12 @@ copied. How to put a copy back is told in docs/promises.md.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from db.connection import DatabaseError, backup
 from db.serving import FILE_NAME as SERVING_DB
 from livegame.settings import Settings, SettingsError
-from scripts.command import run
+from scripts.command import complain, run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,8 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         parser.error(str(error))
     except (DatabaseError, OSError) as error:
-        print(f"backup: {error}", file=sys.stderr)
-        return 5
+        return complain(error, 5)
     return 0
 
 

@@ -13,7 +13,6 @@ Exit codes: 0 no difference, 1 differences, 2 usage or settings, 3 recordings th
 import argparse
 import gzip
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from livegame.frames import shot_features, training_frame
 from livegame.parsing import parse_game
 from livegame.plays import Game
 from livegame.settings import Settings, SettingsError
-from scripts.command import run
+from scripts.command import complain, run
 from training.card import ArtifactUnusable, load
 from training.checks import compare_live, mean_by_outcome, shift_clock
 from training.recipe import RECIPES, predict
@@ -40,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         feeds = _feeds(Settings.from_env().recordings)
         return _check_clock(feeds, options.clock) if options.clock else _check_live(feeds)
     except SettingsError as error:
-        return _complain(error, 2)
+        return complain(error, 2)
     except (LiveGameError, ArtifactUnusable) as error:
-        return _complain(error, 3)
+        return complain(error, 3)
 
 
 def _feeds(folder: Path) -> dict[str, dict[str, Any]]:
@@ -86,11 +85,6 @@ def _check_clock(feeds: dict[str, dict[str, Any]], folder: Path) -> int:
             moved += shifted != base
             print(f"{what} {seconds:+d} s: {shifted['goals']:.6f}, {shifted['others']:.6f}")
     return 1 if moved else 0
-
-
-def _complain(error: Exception, code: int) -> int:
-    print(f"check_features: {error}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

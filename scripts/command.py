@@ -22,10 +22,19 @@ def run(main: Callable[[], int]) -> NoReturn:
         print_nowhere()
         code = READER_GONE
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"{Path(sys.argv[0]).stem}: {what}", file=sys.stderr)
-        code = FILES
+        code = complain(f"{error.filename}: {error.strerror}" if error.filename else error, FILES)
     sys.exit(code)
+
+
+def complain(problem: object, code: int) -> int:
+    """Say on stderr what is wrong, after the command's name, and return the exit code."""
+    print(f"{Path(sys.argv[0]).stem}: {problem}", file=sys.stderr)
+    return code
+
+
+def report(text: str) -> None:
+    """Say on stderr how far it is."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def print_nowhere() -> None:

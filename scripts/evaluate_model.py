@@ -16,7 +16,6 @@ Exit codes: 0 done, 2 usage or settings, 3 recordings, feed, or a file that cann
 import argparse
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +25,7 @@ import pandas as pd
 
 from livegame.exceptions import LiveGameError
 from livegame.settings import Settings, SettingsError
-from scripts.command import run
+from scripts.command import complain, report, run
 from scripts.train_model import season
 from training.card import ArtifactUnusable, load
 from training.compare import TableUnusable, compare, join_published, read_published
@@ -66,9 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _evaluate(options, Settings.from_env())
     except SettingsError as error:
-        return _complain(error, 2)
+        return complain(error, 2)
     except (LiveGameError, TableUnusable, ArtifactUnusable) as error:
-        return _complain(error, 3)
+        return complain(error, 3)
     return 0
 
 
@@ -93,7 +92,7 @@ def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
     if options.artifact:
         estimator, card = load(options.artifact)
         recipe = dataclasses.replace(RECIPES["xg-default"], features=tuple(f["name"] for f in card["features"]))
-        test = of_population(load_frame(settings, [options.test], _report), card["population"])
+        test = of_population(load_frame(settings, [options.test], report), card["population"])
         if options.test in card["seasons"]:
             print(f"NOTE: {card['name']} was trained on {options.test}; these figures flatter it.")
         results = {card["name"]: predict(estimator, recipe, test)}
@@ -101,7 +100,7 @@ def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
         wanted = options.train or [s for s in recorded_seasons(settings) if options.test is None or s < options.test]
         if options.test and not wanted:
             raise LiveGameError(f"no season before {options.test} is recorded; name some to fit on with --train")
-        frame = load_frame(settings, [*wanted, *([options.test] if options.test else [])], _report)
+        frame = load_frame(settings, [*wanted, *([options.test] if options.test else [])], report)
         frame = of_population(frame, options.population)
         if options.ablation:
             _print_ablation(frame, options.test, options.seed)
@@ -165,15 +164,6 @@ def _print_comparison(test: pd.DataFrame, xg: Probabilities, name: str, publishe
     print(json.dumps({"ours": result["ours"], "theirs": result["theirs"]}, indent=1))
     low, high = result["interval"]
     print(f"our log loss is lower by {result['gain']:.5f}, 95 % interval by game {low:.5f} to {high:.5f}")
-
-
-def _report(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _complain(error: Exception, code: int) -> int:
-    print(f"evaluate_model: {error}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

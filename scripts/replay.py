@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import sys
 
 from waitress.server import create_server
 
 from livegame.exceptions import LiveGameError
 from livegame.replay import create_app
 from livegame.settings import Settings, SettingsError
-from scripts.command import FILES, run
+from scripts.command import FILES, complain, run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,16 +24,14 @@ def main(arguments: list[str] | None = None) -> int:
         if options.restart:
             state.unlink(missing_ok=True)
         app = create_app(settings.recordings, state, settings.replay_speed)
-        server = create_server(app, host=options.host, port=settings.replay_port, threads=4)
     except SettingsError as error:
-        print(f"replay: {error}", file=sys.stderr)
-        return 2
+        return complain(error, 2)
     except LiveGameError as error:
-        print(f"replay: {error}", file=sys.stderr)
-        return FILES
+        return complain(error, FILES)
+    try:
+        server = create_server(app, host=options.host, port=settings.replay_port, threads=4)
     except (OSError, ValueError) as error:  # ValueError: no such host
-        print(f"replay: cannot listen on {options.host}:{settings.replay_port}: {error}", file=sys.stderr)
-        return FILES
+        return complain(f"cannot listen on {options.host}:{settings.replay_port}: {error}", FILES)
     print(f"replay feed on http://{options.host}:{settings.replay_port}, {settings.replay_speed:g}x", flush=True)
     server.run()
     return 0

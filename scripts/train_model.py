@@ -12,7 +12,6 @@ Exit codes: 0 done, 2 usage or settings, 3 recordings or feed, 4 Comet.
 import argparse
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ import pandas as pd
 
 from livegame.exceptions import LiveGameError
 from livegame.settings import Settings, SettingsError
-from scripts.command import run
+from scripts.command import complain, report, run
 from training.card import make_card, save
 from training.frames import load_frame
 from training.publish import PublishError, register
@@ -37,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.register and len(names) != 1:
         parser.error("--register takes one model: name it with --model")
     try:
-        frame = load_frame(Settings.from_env(), options.season, _report, options.cluster)
+        frame = load_frame(Settings.from_env(), options.season, report, options.cluster)
         frame = of_population(frame, options.population)
         for name in names:
             folder = options.out / name / options.version
@@ -45,11 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
             if options.register:
                 print(register(options.register, folder, os.environ))
     except SettingsError as error:
-        return _complain(error, 2)
+        return complain(error, 2)
     except (LiveGameError, OSError) as error:
-        return _complain(error, 3)
+        return complain(error, 3)
     except PublishError as error:
-        return _complain(error, 4)
+        return complain(error, 4)
     return 0
 
 
@@ -96,7 +95,7 @@ def _target(text: str) -> str:
 
 def _train(name: str, frame: pd.DataFrame, population: str, seed: int, folder: Path) -> None:
     recipe = RECIPES[name]
-    _report(f"{name}: {len(frame):,} shots")
+    report(f"{name}: {len(frame):,} shots")
     unseen = out_of_fold(recipe, frame, seed)
     estimator = fit(recipe, frame, seed)
     card = make_card(recipe, estimator, frame, population, unseen, seed)
@@ -107,15 +106,6 @@ def _train(name: str, frame: pd.DataFrame, population: str, seed: int, folder: P
         f" {metrics['xg_per_goal']:.3f} out of fold by {folds(frame)}; {folder / 'model.skops'}"
         f" ({(folder / 'model.skops').stat().st_size / 1024:.0f} KiB)"
     )
-
-
-def _report(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _complain(error: Exception, code: int) -> int:
-    print(f"train_model: {error}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

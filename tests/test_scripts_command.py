@@ -1,6 +1,5 @@
 """How commands end when something is in their way: with words and a code, never with a traceback."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -11,27 +10,31 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.promises import ROOT
+from scripts.bench.servers import free_port
+from tests.promises import environment
 
 
 def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("XG_")}
-    environment |= {"XG_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT), **settings}
-    pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-m", *command], env=environment, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True
+        [sys.executable, "-m", *command],
+        env=environment(tmp_path / "data", "", "") | settings,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+def start_demo(tmp_path: Path) -> subprocess.Popen[str]:
+    ports = {f"XG_{who}_PORT": str(free_port()) for who in ("SERVING", "REPLAY", "UI")}
+    return start(tmp_path, "scripts.demo", **ports)
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder is to be")
-    command = start(tmp_path, "scripts.demo", **{f"XG_{who}_PORT": free_port() for who in ("SERVING", "REPLAY", "UI")})
+    command = start(
+        tmp_path, "scripts.demo", **{f"XG_{who}_PORT": str(free_port()) for who in ("SERVING", "REPLAY", "UI")}
+    )
     out, err = command.communicate(timeout=60)
     assert (command.returncode, out, err) == (3, "", f"demo: {tmp_path / 'data'}: File exists\n")
 
@@ -60,10 +63,18 @@ def test_the_replay_says_why_it_does_not_start(
 ) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "replay.json").write_text(state)
-    command = start(tmp_path, "scripts.replay", *arguments, XG_REPLAY_PORT=free_port())
+    command = start(tmp_path, "scripts.replay", *arguments, XG_REPLAY_PORT=str(free_port()))
     out, err = command.communicate(timeout=60)
     assert (command.returncode, out, err.count("\n")) == (code, "", 1)
     assert says in err
+
+
+def test_the_replay_names_the_file_that_it_cannot_remove(tmp_path: Path) -> None:
+    state = tmp_path / "data" / "replay.json"
+    state.mkdir(parents=True)
+    command = start(tmp_path, "scripts.replay", "--restart", XG_REPLAY_PORT=str(free_port()))
+    out, err = command.communicate(timeout=60)
+    assert (command.returncode, out, err) == (3, "", f"replay: {state}: Is a directory\n")
 
 
 def test_the_replay_claims_no_port_that_is_taken(tmp_path: Path) -> None:
@@ -76,8 +87,7 @@ def test_the_replay_claims_no_port_that_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_the_demo_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
-    ports = {f"XG_{who}_PORT": free_port() for who in ("SERVING", "REPLAY", "UI")}
-    demo = start(tmp_path, "scripts.demo", **ports)
+    demo = start_demo(tmp_path)
     give_up = time.monotonic() + 60
     while len(parts := psutil.Process(demo.pid).children()) < 3:
         assert time.monotonic() < give_up
