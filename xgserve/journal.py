@@ -138,8 +138,8 @@ class Journal(logging.Handler):
                 continue
             written_since_trim += len(rows)
             if written_since_trim >= TRIM_EVERY_ROWS or time.monotonic() >= trim_at:
-                connection = self._trim(connection)
-                if not self._logged:  # otherwise there may be more to delete
+                connection, is_interrupted = self._trim(connection)
+                if not is_interrupted:
                     written_since_trim, trim_at = 0, time.monotonic() + TRIM_EVERY_S
             for event in waiting:
                 event.set()
@@ -200,17 +200,18 @@ class Journal(logging.Handler):
         self._recovered()
         return connection
 
-    def _trim(self, connection: Connection) -> Connection | None:
+    def _trim(self, connection: Connection) -> tuple[Connection | None, bool]:
+        """Delete old rows; return the connection, None if that failed, and whether new rows came in between."""
         oldest = timestamp(datetime.now(UTC) - timedelta(days=self._settings.log_max_days))
         try:
             while trim_logs(connection, max_rows=self._settings.log_max_rows, oldest=oldest) == DELETE_BATCH:
                 if self._logged:
-                    break  # new rows first
+                    return connection, True
         except DatabaseError as error:
             self._report(f"old log rows cannot be deleted: {error}")
             connection.close()
-            return None
-        return connection
+            return None, False
+        return connection, False
 
     def _report(self, problem: str) -> None:
         if self.problem is None:  # once, not every second
