@@ -138,6 +138,15 @@ def ping(page: Page) -> None:
     page.get_by_role("button", name="Ping game").click()
 
 
+def ping_twice(page: Page, clock: Clock, seconds: float, status: str) -> None:
+    """Ping the game as it begins, and at some second, when it stands so."""
+    ping(page)
+    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    clock.seconds = seconds
+    ping(page)
+    expect(page.locator(".xg-status")).to_have_text(status)
+
+
 def expect_id(page: Page, game_id: int) -> None:
     field = page.get_by_label("Game ID")
     expect(field).to_have_count(1)  # while the page is redrawn, the former field is there, too
@@ -262,11 +271,7 @@ def test_what_is_stored_is_shown_before_a_feed_and_a_service_that_hang_are_given
     browser: Browser, dashboard: Dashboard, clock: Clock
 ) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
-    ping(page)
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
-    clock.seconds = 445
-    ping(page)
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")
+    ping_twice(page, clock, 445, "Period 1 - 12:35 left")
     stored = totals(page)
     dashboard.kill()
     with hanging_server() as hanging:
@@ -299,11 +304,7 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
     browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
 ) -> None:
     one = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
-    ping(one)
-    expect(one.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
-    clock.seconds = 20_000
-    ping(one)
-    expect(one.locator(".xg-status")).to_have_text("Final")
+    ping_twice(one, clock, 20_000, "Final")
     before = totals(one)
     other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     assert totals(other) == before
@@ -332,11 +333,7 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
 def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     found = complaints(page)
-    ping(page)
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
-    clock.seconds = 20_000
-    ping(page)
-    expect(page.locator(".xg-status")).to_have_text("Final")
+    ping_twice(page, clock, 20_000, "Final")
     for view, words in (
         ("Periods and strength", "By strength"),
         ("Players", None),
