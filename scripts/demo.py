@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +20,6 @@ from scripts.command import run
 GAME: Final = 2021020329
 START_TIMEOUT_S: Final = 90
 STOP_TIMEOUT_S: Final = 10
-_ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -53,29 +53,26 @@ def main() -> int:
         "scripts.dashboard": f"http://127.0.0.1:{settings.ui_port}/_stcore/health",
     }
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    for number in _ENDS:
-        signal.signal(number, signal.default_int_handler)
+    stop = threading.Event()  # an exception instead could come while a process is being started, and leave it behind
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
     try:
         for module in pages:
             with (settings.data_dir / f"{module}.log").open("wb") as log:
                 processes[module] = subprocess.Popen(  # noqa: S603 - our own modules
                     [sys.executable, "-m", module], env=environment, stdout=log, stderr=log, start_new_session=True
                 )
-        return _watch(processes, pages, settings)
-    except KeyboardInterrupt:
-        with suppress(OSError):  # the terminal may be gone
-            print("\nstopping ...", flush=True)
-        return 0
+        return _watch(processes, pages, settings, stop)
     finally:
-        for number in _ENDS:
-            signal.signal(number, signal.SIG_IGN)  # once is enough
         _stop(processes)
 
 
-def _watch(processes: dict[str, subprocess.Popen[bytes]], pages: dict[str, str], settings: Settings) -> int:
+def _watch(
+    processes: dict[str, subprocess.Popen[bytes]], pages: dict[str, str], settings: Settings, stop: threading.Event
+) -> int:
     print(f"starting (logs in {settings.data_dir}) ...", flush=True)
     waiting, give_up = dict(pages), time.monotonic() + START_TIMEOUT_S
-    while True:
+    while not stop.wait(0.3):
         for module, process in processes.items():
             if process.poll() is not None:
                 log = settings.data_dir / f"{module}.log"
@@ -93,7 +90,9 @@ def _watch(processes: dict[str, subprocess.Popen[bytes]], pages: dict[str, str],
             elif time.monotonic() > give_up:
                 print(f"not ready after {START_TIMEOUT_S} s: {', '.join(waiting)}", file=sys.stderr)
                 return 1
-        time.sleep(0.3)
+    with suppress(OSError):  # the terminal may be gone
+        print("\nstopping ...", flush=True)
+    return 0
 
 
 def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
