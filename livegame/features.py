@@ -8,17 +8,18 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from livegame.plays import Game, Play, Shot
-from livegame.rink import Directions, angle_to_net, distance_to_net, signed_angle_to_net
+from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, Play, Shot
+from livegame.rink import Directions, angle_to_net, distance_to_net, home_attacks_if, signed_angle_to_net
 from livegame.situations import PowerPlayClock, Situation, situation_of
 
 REBOUND_SECONDS: Final = 3
-# What moves the puck. Stoppages and penalties are left out: a delayed penalty is clocked at the goal that ended the
-# delay, so it would tell a model of the goal.
+# What moves the puck. Penalties are left out: a delayed one is clocked at the goal that ended the delay, so it would
+# tell a model of the goal.
 CONTEXT_KINDS: Final = frozenset(
-    {"faceoff", "hit", "giveaway", "takeaway", "blocked-shot", "missed-shot", "shot-on-goal", "goal"}
+    {"faceoff", "hit", "giveaway", "takeaway", "blocked-shot", "missed-shot", "shot-on-goal"}
 )
-_ATTEMPT_KINDS: Final = frozenset({"blocked-shot", "missed-shot", "shot-on-goal"})
+_ATTEMPT_KINDS: Final = frozenset({"blocked-shot", "missed-shot", "shot-on-goal"})  # without those that end play
+_ATTEMPTS: Final = _ATTEMPT_KINDS | {"goal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ FEATURES: Final = (
         "number",
         "ft",
         "along the ice from centre; the attacked goal line is at 89",
-        "details.xCoord, zoneCode, homeTeamDefendingSide and the period's earlier shots",
+        "details.xCoord, turned by zoneCode and homeTeamDefendingSide; where they leave it open, by earlier attempts",
     ),
     Feature(
         "y",
@@ -58,7 +59,7 @@ FEATURES: Final = (
         "prev_type",
         "category",
         "",
-        "kind of the last faceoff, hit, giveaway, takeaway or attempt of the period",
+        "kind of the last faceoff, hit, giveaway, takeaway or attempt since play was stopped; none of a penalty shot",
         "typeDescKey of the plays before",
     ),
     Feature(
@@ -133,25 +134,55 @@ def feature_rows(game: Game) -> list[tuple[Shot, tuple[Any, ...]]]:
         None. A shot of a team that is not playing has no features, and is none.
     """
     rows = []
-    directions, power_play = Directions(), PowerPlayClock()
+    directions, power_play, context = Directions(), PowerPlayClock(), _Context()
     goals = {game.home.team_id: 0, game.away.team_id: 0}
-    previous: Play | None = None
     for play in game.plays:
         if play.period_type == "SO":
             continue
         power_play.advance(play)
-        if previous is not None and previous.period != play.period:
-            previous = None
+        previous = context.before(play)
+        is_home = play.team_id == game.home.team_id
+        if play.kind in _ATTEMPTS and play.team_id in goals and play.x is not None:
+            directions.witness(play.period, play.home_defends, shooter_is_home=is_home, x=play.x)
         if isinstance(play, Shot) and play.team_id in goals:
-            is_home = play.team_id == game.home.team_id
-            if play.x is not None:
-                directions.witness(play.period, play.home_defends, shooter_is_home=is_home, x=play.x)
             rows.append((play, _features(play, previous, directions, power_play, goals, is_home=is_home)))
             if play.is_goal:
                 goals[play.team_id] += 1
-        if play.kind in CONTEXT_KINDS:
-            previous = play
     return rows
+
+
+class _Context:
+    """The last play that moved the puck, for as long as play goes on: a stoppage begins anew."""
+
+    def __init__(self) -> None:
+        self._last: Play | None = None
+        self._period = 0
+        self._stopped: int | None = None  # the second of a stoppage since the last face-off
+
+    def before(self, play: Play) -> Play | None:
+        """Take note of the next play.
+
+        Returns:
+            What moved the puck before it; None when nothing did since the period began or play was stopped.
+        """
+        if play.period != self._period:
+            self._period, self._last, self._stopped = play.period, None, None
+        # The order within a second is the feed's: a stoppage there may be the play's own, above all a goal's.
+        if self._stopped is not None and play.seconds > self._stopped:
+            self._last = self._stopped = None
+        if play.situation in PENALTY_SHOT_SITUATIONS and play.kind in _ATTEMPTS:
+            self._last = None  # taken from centre ice after a whistle, and there is no rebound of it
+            return None
+        previous = self._last
+        if play.kind in CONTEXT_KINDS:
+            self._last = play
+        elif play.kind == "goal":
+            self._last = None
+        if play.kind == "faceoff":
+            self._stopped = None
+        elif play.kind == "stoppage":
+            self._stopped = play.seconds
+        return previous
 
 
 def stored_features(values: tuple[Any, ...]) -> dict[str, float | int | str | None]:
@@ -181,7 +212,7 @@ def _features(
     # in the order of FEATURES
     sign = _attack_sign(shot, directions, is_home=is_home)
     x, y = _turned(shot, sign)
-    prev_x, prev_y = _turned(previous, sign) if previous else (math.nan, math.nan)
+    prev_x, prev_y = _turned(previous, _previous_sign(previous, shot, sign)) if previous else (math.nan, math.nan)
     prev_seconds = shot.seconds - previous.seconds if previous else math.nan
     prev_distance = math.hypot(x - prev_x, y - prev_y)
     same_team = previous is not None and previous.team_id == shot.team_id
@@ -229,16 +260,34 @@ def _offset(prev_y: float, y: float) -> float:
 
 
 def _attack_sign(shot: Shot, directions: Directions, *, is_home: bool) -> int:
-    home_attacks = directions.witnessed(shot.period)
-    if home_attacks is None:
-        # The zone is the shooter's own view of the very place; only in the neutral zone does it not tell the direction.
-        # It comes second because now and then it is wrong, for one shot or for the rest of a period.
-        if shot.x and shot.zone in ("O", "D"):
-            return (1 if shot.x > 0 else -1) * (1 if shot.zone == "O" else -1)
-        home_attacks = directions.home_attacks(shot.period, shot.home_defends)
+    """1 for a shot at the net at x = 89, -1 for one at x = -89."""
+    side = 1 if is_home else -1
+    zone = _zone_sign(shot)
+    if zone is not None:
+        # Shots from the offensive zone are noted as such. Of those noted as from the defensive zone, one in thirteen is
+        # not, now and then for the rest of a period.
+        known = shot.home_defends
+        decides = shot.zone == "O" if known is None else zone == side * home_attacks_if(known)
+        if decides or not directions.is_sure(shot.period, shot.home_defends):
+            return zone
+    home_attacks = directions.home_attacks(shot.period, shot.home_defends)
     if home_attacks is None:
         return 1 if (shot.x or 0) >= 0 else -1
-    return home_attacks if is_home else -home_attacks
+    return side * home_attacks
+
+
+def _zone_sign(shot: Shot) -> int | None:
+    """As `_attack_sign`, from the zone: the shooter's own view of the very place, silent where that is neutral."""
+    if not shot.x or shot.zone not in ("O", "D"):
+        return None
+    return (1 if shot.x > 0 else -1) * (1 if shot.zone == "O" else -1)
+
+
+def _previous_sign(previous: Play, shot: Shot, sign: int) -> int:
+    """What the play before is turned by: the other way where the feed turned the ends round between the two."""
+    if previous.home_defends is None or shot.home_defends is None:
+        return sign
+    return sign if previous.home_defends == shot.home_defends else -sign
 
 
 def _turned(play: Play, sign: int) -> tuple[float, float]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from livegame.plays import Game, GameState, Play, Player, Shot, Team
+from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, GameState, Play, Player, Shot, Team
 from livegame.replay import Moment, play_by_play
 
 HOME, AWAY = 12, 15
@@ -58,6 +58,72 @@ def as_feed(shown: Game) -> dict[str, Any]:
     for side in ("home", "away"):
         feed[f"{side}Team"]["score"] = getattr(shown, side).score
     return feed
+
+
+_LEGACY_KINDS: Final = {
+    "faceoff": "FACEOFF",
+    "hit": "HIT",
+    "giveaway": "GIVEAWAY",
+    "takeaway": "TAKEAWAY",
+    "stoppage": "STOP",
+    "penalty": "PENALTY",
+    "goal": "GOAL",
+    "shot-on-goal": "SHOT",
+    "missed-shot": "MISSED_SHOT",
+    "blocked-shot": "BLOCKED_SHOT",
+}
+_LEGACY_PERIODS: Final = {"REG": "REGULAR", "OT": "OVERTIME", "SO": "SHOOTOUT"}
+
+
+def as_legacy_feed(shown: Game) -> dict[str, Any]:
+    """The legacy feed's answer that says of the game what that feed knows: no zones, one side a period, no situations.
+
+    A penalty in the second of a penalty shot is the one that gave it.
+    """
+    alone_at = {(play.period, play.seconds) for play in shown.plays if play.situation in PENALTY_SHOT_SITUATIONS}
+    sides: dict[int, tuple[str, str | None]] = {}
+    for play in shown.plays:
+        sides.setdefault(play.period, (_LEGACY_PERIODS[play.period_type], play.home_defends))
+
+    def raw(play: Play) -> dict[str, Any]:
+        result: dict[str, Any] = {"eventTypeId": _LEGACY_KINDS[play.kind]}
+        if play.kind == "penalty":
+            given = (play.period, play.seconds) in alone_at
+            result |= {"penaltySeverity": "Penalty Shot" if given else "Minor", "penaltyMinutes": 0 if given else 2}
+        return {
+            "result": result,
+            "about": {
+                "eventId": play.event_id,
+                "period": play.period,
+                "periodType": _LEGACY_PERIODS[play.period_type],
+                "periodTime": f"{play.seconds // 60:02d}:{play.seconds % 60:02d}",
+            },
+            "coordinates": {} if play.x is None else {"x": play.x, "y": play.y},
+            "team": {"id": play.team_id},
+        }
+
+    def team(team: Team) -> dict[str, Any]:
+        return {"id": team.team_id, "triCode": team.abbrev, "name": team.name}
+
+    return {
+        "gamePk": shown.game_id,
+        "gameData": {
+            "game": {"season": str(shown.season), "type": "R"},
+            "datetime": {"dateTime": shown.start_time},
+            "status": {"abstractGameState": "Live", "statusCode": "3"},
+            "teams": {"home": team(shown.home), "away": team(shown.away)},
+        },
+        "liveData": {
+            "plays": {"allPlays": [raw(play) for play in shown.plays]},
+            "linescore": {
+                "currentPeriod": shown.period,
+                "periods": [
+                    {"num": number, "periodType": kind, "home": {"rinkSide": side}}
+                    for number, (kind, side) in sides.items()
+                ],
+            },
+        },
+    }
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The event before a shot: which one counts, and where it was."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -8,8 +9,11 @@ import pytest
 
 from livegame.frames import shot_features
 from livegame.parsing import parse_game
-from livegame.plays import Play
-from tests.games import AWAY, HOME, as_feed, game, play
+from livegame.plays import Game, Play
+from tests.games import AWAY, HOME, as_feed, as_legacy_feed, game, play
+
+Read = Callable[[Game], Game]
+FEEDS: tuple[Read, ...] = (lambda shown: parse_game(as_feed(shown)), lambda shown: parse_game(as_legacy_feed(shown)))
 
 
 def last(*plays: Play) -> "pd.Series[Any]":
@@ -37,7 +41,7 @@ def test_the_end_that_is_attacked_makes_no_difference(y: float) -> None:
     assert there["prev_offset"] == (-20 if y < 0 else 20)
 
 
-@pytest.mark.parametrize("kind", ["penalty", "stoppage", "delayed-penalty", "period-start"])
+@pytest.mark.parametrize("kind", ["penalty", "delayed-penalty", "period-start"])
 def test_what_does_not_move_the_puck_is_passed_over(kind: str) -> None:
     shot = last(play(1, "hit", 10, AWAY), play(2, kind, 15), play(3, "goal", 16))
     assert shot["prev_type"] == "hit"
@@ -50,6 +54,49 @@ def test_nothing_is_carried_over_an_intermission() -> None:
     assert shot["prev_play"] is None
     assert shot[["prev_x", "prev_y", "prev_seconds", "prev_distance", "speed"]].isna().all()
     assert shot["rebound"] == 0
+
+
+def begins_anew(shot: Any) -> bool:
+    """Whether nothing is told of what came before the shot."""
+    places = ["prev_x", "prev_y", "prev_offset", "prev_seconds", "prev_distance", "speed"]
+    none = shot["prev_type"] is None and shot["prev_play"] is None and bool(shot[places].isna().all())
+    return none and not shot[["prev_same_team", "rebound", "angle_change"]].any()
+
+
+@pytest.mark.parametrize("read", FEEDS)
+def test_nothing_is_carried_over_a_stoppage(read: Read) -> None:
+    plays = (play(1, "shot-on-goal", 14, y=-20), play(2, "stoppage", 15), play(3, "goal", 16))
+    assert begins_anew(shot_features(read(game(*plays))).loc[3])
+
+
+@pytest.mark.parametrize("read", FEEDS)
+def test_a_faceoff_after_a_stoppage_is_the_event_before(read: Read) -> None:
+    plays = (play(1, "hit", 14), play(2, "stoppage", 15), play(3, "faceoff", 15, AWAY), play(4, "goal", 17))
+    shot = shot_features(read(game(*plays))).loc[4]
+    assert (shot["prev_play"], shot["prev_seconds"]) == ("opposing faceoff", 2)
+
+
+def test_a_stoppage_listed_before_the_shot_that_it_followed_hides_nothing() -> None:
+    """Within a second the order says little, and a goal is listed after its own stoppage more often than a save."""
+    shot = last(play(1, "hit", 14, AWAY), play(2, "stoppage", 16), play(3, "goal", 16))
+    assert shot["prev_play"] == "opposing hit"
+
+
+@pytest.mark.parametrize("read", FEEDS)
+def test_nothing_is_carried_over_a_goal(read: Read) -> None:
+    plays = (play(1, "goal", 15), play(2, "shot-on-goal", 16))
+    assert begins_anew(shot_features(read(game(*plays))).loc[2])
+
+
+@pytest.mark.parametrize("read", FEEDS)
+@pytest.mark.parametrize("kind", ["shot-on-goal", "missed-shot", "hit", "faceoff"])
+def test_a_penalty_shot_begins_anew_and_leaves_no_rebound(kind: str, read: Read) -> None:
+    called = play(2, "penalty", 15, AWAY, x=None, y=None)
+    alone = play(3, "shot-on-goal", 15, y=-20, situation="1010")
+    shots = shot_features(read(game(play(1, kind, 14), called, alone, play(4, "missed-shot", 16))))
+    assert shots.loc[3, "strength_state"] == "PS"
+    assert begins_anew(shots.loc[3])
+    assert begins_anew(shots.loc[4])
 
 
 def test_the_first_event_of_a_game_has_none_before_it() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from livegame.frames import shot_features
 from livegame.parsing import parse_game
-from livegame.plays import UNBLOCKED_ATTEMPTS, Game, Play
+from livegame.plays import UNBLOCKED_ATTEMPTS, Game
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,22 @@ def _cuts(feed: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def shift_clock(games: Iterable[Game], seconds: int, *, goals: bool) -> Iterator[Game]:
-    """The games with the times of all goals, or of all other attempts, moved by some seconds; their order stays."""
+    """The games with the times of all goals, or of all other attempts, moved by some seconds; their order stays.
+
+    A stoppage in the very second of such an attempt is its own, and moves with it.
+    """
     kinds = {"goal"} if goals else (UNBLOCKED_ATTEMPTS | {"blocked-shot"}) - {"goal"}
-
-    def moved(play: Play) -> Play:
-        return replace(play, seconds=max(play.seconds + seconds, 0)) if play.kind in kinds else play
-
     for game in games:
-        yield replace(game, plays=tuple(moved(play) for play in game.plays))
+        at = {(play.period, play.seconds) for play in game.plays if play.kind in kinds}
+        yield replace(
+            game,
+            plays=tuple(
+                replace(play, seconds=max(play.seconds + seconds, 0))
+                if play.kind in kinds or (play.kind == "stoppage" and (play.period, play.seconds) in at)
+                else play
+                for play in game.plays
+            ),
+        )
 
 
 def mean_by_outcome(frame: pd.DataFrame, xg: Iterable[float]) -> dict[str, float]:
