@@ -18,10 +18,12 @@ _ID: Final = {"game_id": f"{FIRST_COPY} + n"}
 _GAME: Final = _ID | {
     "season": "20002001 + n % 20 * 10001",
     "start_time": "strftime('%Y-%m-%dT%H:%M:%SZ', '2001-01-01', '+' || n || ' hours')",
+    "game_date": "date('2001-01-01', '+' || n || ' hours')",
     "home_abbrev": "'T' || (n % 32)",
     "home_name": "'Team ' || (n % 32)",
     "away_abbrev": "'T' || ((n * 7 + 1) % 32)",
     "away_name": "'Team ' || ((n * 7 + 1) % 32)",
+    "search_names": "'team ' || (n % 32) || ' t' || (n % 32) || ' team ' || ((n * 7 + 1) % 32)",
     "fingerprint": "'copy ' || n",
 }
 _LOG: Final = """

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from db.words import folded
+
 BUSY_TIMEOUT_S: Final = 10.0
 ABANDONED_AFTER_S: Final = 86_400  # a copy that nobody has written to for so long
 _POLL_S: Final = 0.01
@@ -70,6 +72,7 @@ def open_writer(path: Path, migrations: Sequence[str]) -> Connection:
             _choose_journal(connection, is_new=is_new)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.create_function("ln", 1, math.log, deterministic=True)  # not every SQLite is built with it
+            connection.create_function("folded", 1, folded, deterministic=True)
             _migrate(connection, migrations)
     except DatabaseError:
         connection.close()

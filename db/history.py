@@ -13,6 +13,7 @@ import msgspec
 from db import times
 from db.connection import is_there, open_writer, reading, transaction
 from db.history_schema import MIGRATIONS, SUMS_OF_SHOTS
+from db.words import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class GameRow:
     period_type: str
     seconds_left: int
     in_intermission: bool
+    game_date: str  # the league's, ISO 8601
     problems: str | None = None
 
 
@@ -68,6 +70,7 @@ class PowerPlayRow:
     is_home: bool
 
 
+SEASON: Final = "season"  # the competition of regular season and playoffs, which season sums are of
 Prediction = tuple[int, float, Mapping[str, Any]]  # event id, probability, inputs
 
 
@@ -79,6 +82,7 @@ class Scores:
     population: str
     predictions: Sequence[Prediction]
     fingerprint: str | None = None  # of all that the game's rows were made of; see `History.confirm`
+    trained_on: Sequence[int] | None = None  # the seasons that the model learned from, if its card tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +247,8 @@ class History:
     def games(self, search: str = "", *, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
         """Stored games, the latest first, each a row of `games` with its rows of `xg_by_team` as `totals`.
 
-        Each word of `search` must be found in a team's name or abbreviation, or begin the date or the game's id.
+        Each word of `search` must be found in a team's name or abbreviation, accents and case apart, or begin the
+        league's date or the game's id.
         """
         conditions, values = _search(search)
         with self._reading() as connection:
@@ -271,38 +276,67 @@ class History:
         return int(found[0]["found"]) if found else 0
 
     def models(self) -> list[dict[str, Any]]:
-        """The models that have scored shots: `model`, `population`, `games` and `shots`; the last one to come first."""
+        """The models that have scored shots, newest first.
+
+        `model`, `population`, `trained_on` (a JSON list of seasons; None if its card does not tell), and the `games`
+        and `shots` of regular seasons and playoffs.
+        """
         return self._read(
             """
-            SELECT model, population, games / 2 AS games, shots  -- each game is one of two teams
-            FROM (SELECT model, sum(games) AS games FROM team_totals GROUP BY model)
-            JOIN (SELECT model, sum(shots) AS shots FROM step_totals GROUP BY model) USING (model)
+            SELECT model, population, trained_on, games / 2 AS games, shots  -- each game is one of two teams
+            FROM (
+                SELECT model, coalesce(sum(games) FILTER (WHERE competition = 'season'), 0) AS games,
+                    sum(games) AS all_games
+                FROM team_totals GROUP BY model
+            ) JOIN (
+                SELECT model, coalesce(sum(shots) FILTER (WHERE competition = 'season'), 0) AS shots
+                FROM step_totals GROUP BY model
+            ) USING (model)
             JOIN models USING (model)
-            WHERE shots > 0 ORDER BY first_used_at DESC
+            WHERE all_games > 0 ORDER BY first_used_at DESC
             """
         )
 
-    def calibration(self, model: str) -> list[dict[str, Any]]:
-        """A model's scored shots by `step` of probability: `shots`, and sums of `xg`, `goals` and `log_loss`."""
+    def calibration(self, model: str, competition: str = SEASON) -> list[dict[str, Any]]:
+        """A model's scored shots by `season` and `step` of probability, in one competition.
+
+        `shots`, and sums of `xg`, `goals`, `log_loss` and `variance` (of the goals, were each shot a coin with its xG).
+        """
         return self._read(
-            "SELECT step, shots, xg, goals, log_loss FROM step_totals WHERE model = ? AND shots > 0 ORDER BY step",
-            (model,),
+            """
+            SELECT season, step, shots, xg, goals, log_loss, variance FROM step_totals
+            WHERE model = ? AND competition = ? AND shots > 0 ORDER BY season, step
+            """,
+            (model, competition),
         )
 
-    def teams(self, model: str, season: int | None = None) -> list[dict[str, Any]]:
+    def teams(self, model: str, season: int | None = None, competition: str = SEASON) -> list[dict[str, Any]]:
         """Each team's sums over its games under a model: `games`, `xg`, `goals`, `xg_against`, `goals_against`.
 
-        A game counts for both of its teams once the model has scored a shot of it.
+        Of one competition: regular seasons and playoffs unless told otherwise. A game counts for both of its teams
+        once the model has scored a shot of it.
         """
         return self._read(
             """
             SELECT team, sum(games) AS games, sum(xg) AS xg, sum(goals) AS goals,
                 sum(xg_against) AS xg_against, sum(goals_against) AS goals_against
-            FROM team_totals WHERE model = :model AND games > 0 AND (:season IS NULL OR season = :season)
+            FROM team_totals WHERE model = :model AND games > 0 AND competition = :competition
+                AND (:season IS NULL OR season = :season)
             GROUP BY team ORDER BY team
             """,
-            {"model": model, "season": season},
+            {"model": model, "season": season, "competition": competition},
         )
+
+    def competitions(self, model: str) -> list[str]:
+        """The competitions that a model has scored games of: `season`, then others by name."""
+        rows = self._read(
+            """
+            SELECT competition FROM team_totals WHERE model = ? AND games > 0
+            GROUP BY competition ORDER BY competition <> 'season', competition
+            """,
+            (model,),
+        )
+        return [row["competition"] for row in rows]
 
     def seasons(self) -> list[int]:
         """The seasons that the stored games are of, the latest first."""
@@ -335,7 +369,6 @@ class History:
 
 _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
 _ID_DIGITS: Final = 10
-_NAMES: Final = "home_name || ' ' || home_abbrev || ' ' || away_name || ' ' || away_abbrev"
 _AMEND: Final = "UPDATE predictions SET amended_at = ? WHERE game_id = ? AND event_id = ? AND model = ?"
 _SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _MODELS_OF_GAME: Final = """
@@ -350,17 +383,23 @@ _SHOTS_OF_GAME: Final = """
     FROM shot_probabilities WHERE game_id = ? AND model IS ?
     ORDER BY period, seconds, position
 """
-_SUMMED_BY: Final = ("season", "home_abbrev", "away_abbrev")
+# what the card tells is noted when it first does so
+_NOTE_MODEL: Final = """
+    INSERT INTO models (model, population, first_used_at, trained_on) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET trained_on = excluded.trained_on WHERE trained_on IS NULL
+"""
+_SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")
 _ADD_TO_STEPS: Final = """
     INSERT INTO step_totals
-    SELECT model, step, :sign * sum(shots), :sign * sum(xg), :sign * sum(goals), :sign * sum(log_loss)
-    FROM game_totals WHERE game_id = :game_id GROUP BY model, step
-    ON CONFLICT DO UPDATE SET shots = shots + excluded.shots, xg = xg + excluded.xg,
-        goals = goals + excluded.goals, log_loss = log_loss + excluded.log_loss
+    SELECT t.model, season, competition, step, :sign * sum(shots), :sign * sum(xg), :sign * sum(goals),
+        :sign * sum(log_loss), :sign * sum(variance)
+    FROM game_totals t JOIN games USING (game_id) WHERE game_id = :game_id GROUP BY 1, 2, 3, 4
+    ON CONFLICT DO UPDATE SET shots = shots + excluded.shots, xg = xg + excluded.xg, goals = goals + excluded.goals,
+        log_loss = log_loss + excluded.log_loss, variance = variance + excluded.variance
 """
 _ADD_TO_TEAMS: Final = """
     INSERT INTO team_totals
-    SELECT model, season, team, :sign, :sign * xg, :sign * goals, :sign * xg_against, :sign * goals_against
+    SELECT model, season, competition, team, :sign, :sign * xg, :sign * goals, :sign * xg_against, :sign * goals_against
     FROM team_games WHERE game_id = :game_id
     ON CONFLICT DO UPDATE SET games = games + excluded.games, xg = xg + excluded.xg, goals = goals + excluded.goals,
         xg_against = xg_against + excluded.xg_against, goals_against = goals_against + excluded.goals_against
@@ -371,10 +410,10 @@ def _search(text: str) -> tuple[str, dict[str, str | int]]:
     """The condition, and its values, for what `History.games` describes."""
     conditions: list[str] = []
     values: dict[str, str | int] = {}
-    for number, word in enumerate(text.lower().split()[:10]):
+    for number, word in enumerate(folded(text).split()[:10]):
         values[f"word{number}"] = word
         if not word.strip("0123456789-"):  # never in a name, and found by the indexes
-            found = f"start_time BETWEEN :word{number} AND :word{number} || '~'"
+            found = f"game_date BETWEEN :word{number} AND :word{number} || '~'"
             if word.isdigit() and len(word) <= _ID_DIGITS:
                 found += f" OR game_id BETWEEN :low{number} AND :high{number}"
                 values |= {
@@ -382,7 +421,7 @@ def _search(text: str) -> tuple[str, dict[str, str | int]]:
                     f"high{number}": int(word.ljust(_ID_DIGITS, "9")),
                 }
         else:
-            found = f"instr(lower({_NAMES}), :word{number}) > 0"
+            found = f"instr(search_names, :word{number}) > 0"
         conditions.append(f"({found})")
     return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
 
@@ -432,10 +471,12 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
 def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) -> None:
     values = {column: getattr(update.game, column) for column in _GAME_COLUMNS}
     scores = update.scores
+    names = (update.game.home_name, update.game.home_abbrev, update.game.away_name, update.game.away_abbrev)
+    values |= {"search_names": folded(" ".join(names))}
     values |= {"pinged_at": now, "fingerprint": scores.fingerprint if scores else None}
     if scores:
-        models = "INSERT INTO models VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        connection.execute(models, (scores.model, scores.population, now))
+        trained_on = None if scores.trained_on is None else _json(list(scores.trained_on))
+        connection.execute(_NOTE_MODEL, (scores.model, scores.population, now, trained_on))
         values["model"] = scores.model
     _upsert(connection, "games", values, key=("game_id",))
 
@@ -548,5 +589,5 @@ def _update_shot(connection: sqlite3.Connection, values: Mapping[str, Any]) -> N
     )
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _json(value: Mapping[str, Any] | list[int]) -> str:
     return msgspec.json.encode(value).decode()

@@ -7,20 +7,32 @@ PROBABILITY_STEPS: Final = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17,
 _STEP: Final = " + ".join(f"(probability >= {step})" for step in PROBABILITY_STEPS)
 SUMS_OF_SHOTS: Final = f"""
     SELECT game_id, model, is_home, {_STEP}, count(*), sum(probability), sum(is_goal),
-        -sum(ln(max(iif(is_goal, probability, 1 - probability), 1e-15)))
+        -sum(ln(max(iif(is_goal, probability, 1 - probability), 1e-15))), sum(probability * (1 - probability))
     FROM shot_probabilities WHERE probability IS NOT NULL AND status <> 'retracted'
 """  # noqa: S608 - the steps above
 SUM_UP_ALL_GAMES: Final = (
     """
-    INSERT INTO step_totals SELECT model, step, sum(shots), sum(xg), sum(goals), sum(log_loss)
-    FROM game_totals GROUP BY model, step;
+    INSERT INTO step_totals
+    SELECT t.model, season, competition, step, sum(shots), sum(xg), sum(goals), sum(log_loss), sum(variance)
+    FROM game_totals t JOIN games USING (game_id) GROUP BY 1, 2, 3, 4;
     """,
     """
     INSERT INTO team_totals
-    SELECT model, season, team, count(*), sum(xg), sum(goals), sum(xg_against), sum(goals_against)
-    FROM team_games GROUP BY model, season, team;
+    SELECT model, season, competition, team, count(*), sum(xg), sum(goals), sum(xg_against), sum(goals_against)
+    FROM team_games GROUP BY 1, 2, 3, 4;
     """,
 )
+
+SEARCHED_NAMES: Final = "home_name || ' ' || home_abbrev || ' ' || away_name || ' ' || away_abbrev"
+# For games stored before their date was: by the rule of summer time since 2007, from the second Sunday of March to the
+# first one of November.
+_NEW_YORK_DATE: Final = """
+    date(start_time, iif(
+        start_time >= date(substr(start_time, 1, 4) || '-03-08', 'weekday 0') || 'T07:00:00Z'
+            AND start_time < date(substr(start_time, 1, 4) || '-11-01', 'weekday 0') || 'T06:00:00Z',
+        '-4 hours', '-5 hours'
+    ))
+"""
 
 
 _FIVE_ON_FIVE: Final = "s.features ->> 'strength_state' = '5v5'"
@@ -272,7 +284,6 @@ MIGRATIONS: Final = (
         log_loss REAL NOT NULL,  -- the sum over the shots
         PRIMARY KEY (game_id, model, is_home, step)
     ) STRICT, WITHOUT ROWID;
-    INSERT INTO game_totals {SUMS_OF_SHOTS} GROUP BY 1, 2, 3, 4;
 
     {_shot_probabilities("s.amended_at")}
 
@@ -341,11 +352,70 @@ MIGRATIONS: Final = (
         goals_against INTEGER NOT NULL,
         PRIMARY KEY (model, season, team)
     ) STRICT, WITHOUT ROWID;
-    {"".join(SUM_UP_ALL_GAMES)}
     """,  # noqa: S608 - the statements above
     # Five of whom one is an extra attacker are no 5v5, and goals that are not scored yet do not count against xG.
     f"""
     {_shot_probabilities("p.amended_at", f"{_FIVE_ON_FIVE} AND s.features ->> 'extra_attacker' IS NOT 1")}
     {_sums_beside_goals("total(probability - is_goal)", "total(is_goal - probability)")}
     """,
+    f"""
+    ALTER TABLE games ADD COLUMN game_date TEXT NOT NULL DEFAULT '';  -- the league's: the day in New York
+    UPDATE games SET game_date = {_NEW_YORK_DATE};
+    CREATE INDEX games_by_date ON games (game_date);
+    ALTER TABLE games ADD COLUMN search_names TEXT NOT NULL DEFAULT '';  -- names and abbreviations, as people type them
+    UPDATE games SET search_names = folded({SEARCHED_NAMES});
+    -- What sums over games are told apart by: regular season and playoffs are one, whatever else is played is not.
+    ALTER TABLE games ADD COLUMN competition TEXT GENERATED ALWAYS AS (
+        CASE WHEN game_type IN (2, 3) THEN 'season' WHEN game_type = 1 THEN 'preseason'
+            WHEN game_type IN (4, 12) THEN 'all-star' WHEN game_type = 9 THEN 'olympics'
+            WHEN game_type IN (19, 20) THEN '4 nations' ELSE 'other' END
+    ) VIRTUAL;
+    ALTER TABLE models ADD COLUMN trained_on TEXT;  -- seasons, as a JSON list; NULL if its card does not tell
+
+    DROP VIEW team_games;
+    CREATE VIEW team_games AS
+    SELECT t.game_id, t.model, g.season, g.competition, g.game_date, g.start_time,
+        iif(side, g.home_abbrev, g.away_abbrev) AS team,
+        iif(side, g.away_abbrev, g.home_abbrev) AS opponent, side AS is_home,
+        total(t.xg) FILTER (WHERE t.is_home = side) AS xg,
+        coalesce(sum(t.goals) FILTER (WHERE t.is_home = side), 0) AS goals,
+        total(t.xg) FILTER (WHERE t.is_home <> side) AS xg_against,
+        coalesce(sum(t.goals) FILTER (WHERE t.is_home <> side), 0) AS goals_against
+    FROM game_totals t JOIN games g USING (game_id) CROSS JOIN (SELECT 0 AS side UNION ALL SELECT 1)
+    GROUP BY t.game_id, t.model, side;
+
+    -- All sums are made anew: those over all games by season and competition, and with what luck may add to them.
+    DELETE FROM game_totals;
+    ALTER TABLE game_totals ADD COLUMN variance REAL NOT NULL DEFAULT 0;  -- of the goals, were each shot a coin
+    INSERT INTO game_totals {SUMS_OF_SHOTS} GROUP BY 1, 2, 3, 4;
+
+    DROP TABLE step_totals;
+    CREATE TABLE step_totals (
+        model TEXT NOT NULL REFERENCES models (model),
+        season INTEGER NOT NULL,
+        competition TEXT NOT NULL,
+        step INTEGER NOT NULL,
+        shots INTEGER NOT NULL,
+        xg REAL NOT NULL,
+        goals INTEGER NOT NULL,
+        log_loss REAL NOT NULL,
+        variance REAL NOT NULL,
+        PRIMARY KEY (model, season, competition, step)
+    ) STRICT, WITHOUT ROWID;
+
+    DROP TABLE team_totals;
+    CREATE TABLE team_totals (
+        model TEXT NOT NULL REFERENCES models (model),
+        season INTEGER NOT NULL,
+        competition TEXT NOT NULL,
+        team TEXT NOT NULL,
+        games INTEGER NOT NULL,
+        xg REAL NOT NULL,
+        goals INTEGER NOT NULL,
+        xg_against REAL NOT NULL,
+        goals_against INTEGER NOT NULL,
+        PRIMARY KEY (model, season, competition, team)
+    ) STRICT, WITHOUT ROWID;
+    {"".join(SUM_UP_ALL_GAMES)}
+    """,  # noqa: S608 - the statements above
 )

@@ -6,6 +6,8 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from livegame.dates import league_date
+
 if TYPE_CHECKING:
     from dataclasses import dataclass as record
 else:
@@ -112,6 +114,11 @@ class Game:
     players: Mapping[int, Player]  # by player id
     problems: tuple[str, ...] = ()  # what could not be read, by name
     unreadable: frozenset[int] | None = frozenset()  # event ids of plays left out; None if not even all ids were read
+
+    @property
+    def date(self) -> str:
+        """The league's date of the game, ISO 8601."""
+        return league_date(self.start_time)
 
     @property
     def shots(self) -> tuple[Shot, ...]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import bottle
 
+from livegame.dates import league_date
 from livegame.exceptions import FeedMalformed, LiveGameError
 from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, PLAYOFFS, REGULATION_PERIODS, Game, Play, Shot, Team
 from livegame.recordings import find_recordings, read_recording
@@ -247,7 +248,7 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
                 # to list a game must not start it
                 at = moment(game, starts.elapsed(game_id) * speed if starts.has_begun(game_id) else -1)
                 listed.append(_header(game, at))
-        today = datetime.now(UTC).date().isoformat() if day == "now" else day
+        today = league_date(datetime.now(UTC).isoformat()) if day == "now" else day
         nearest = {
             "prevDate": max((other for other in days if other < today), default=None),
             "nextDate": min((other for other in days if other > today), default=None),
@@ -259,7 +260,7 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
 
 @cache
 def _day_of(path: Path) -> str:
-    return read_recording(path).start_time[:10]
+    return read_recording(path).date
 
 
 def _answer(content: Mapping[str, Any], status: int = 200) -> bottle.HTTPResponse:

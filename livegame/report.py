@@ -46,6 +46,7 @@ class GameReport:
 
     game_id: int
     title: str
+    date: str  # the league's, ISO 8601
     start_time: str  # UTC, ISO 8601
     state: GameState
     status: str
@@ -113,6 +114,7 @@ def game_report(history: History, game_id: int, model: str | None = None) -> Gam
     return GameReport(
         game_id=game_id,
         title=f"{game['away_name']} at {game['home_name']}",
+        date=game["game_date"],
         start_time=game["start_time"],
         state=state,
         status=stored_status(game),

@@ -53,6 +53,7 @@ def _game_row(game: Game) -> GameRow:
         period_type=game.period_type,
         seconds_left=game.seconds_left,
         in_intermission=game.in_intermission,
+        game_date=game.date,
         problems="; ".join(game.problems) or None,
     )
 

@@ -60,7 +60,7 @@ def season_of(game_id: int) -> int:
 
 def season_start(game_id: int) -> str:
     """A start for a game whose own cannot be read, so that it has its place in lists by date."""
-    return f"{game_id // 1_000_000}-10-01T00:00:00Z"
+    return f"{game_id // 1_000_000}-10-01T12:00:00Z"
 
 
 def moment(value: Any, field: str) -> str:

@@ -142,6 +142,7 @@ def _as_json(ping: Ping) -> str:
     return json.dumps(
         {
             "game_id": report.game_id,
+            "date": report.date,
             "status": report.status,
             "model": report.model,
             "away": team(report.away),

@@ -86,13 +86,14 @@ def start_script(env: dict[str, str], *arguments: object) -> "subprocess.Popen[s
     )
 
 
-def contents(database: Path) -> dict[str, set[tuple[Any, ...]]]:
-    """All rows of the history by table, without the times at which they were written."""
+def contents(database: Path, *but: str) -> dict[str, set[tuple[Any, ...]]]:
+    """All rows of the history by table, without the times at which they were written and the columns in `but`."""
     found = {}
     with closing(sqlite3.connect(database)) as connection:
         for table in TABLES:
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            wanted = ", ".join(c for c in columns if not c.endswith("_at") and c not in ("correction_id", "model_id"))
+            left_out = ("correction_id", "model_id", *but)
+            wanted = ", ".join(c for c in columns if not c.endswith("_at") and c not in left_out)
             found[table] = set(connection.execute(f"SELECT {wanted} FROM {table}"))
     return found
 
@@ -113,13 +114,17 @@ def sums_are_true(connection: sqlite3.Connection) -> bool:
         return True
 
     def sums(select: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        return {row[:3]: row[3:] for row in connection.execute(select)}
+        return {row[:4]: row[4:] for row in connection.execute(select)}
 
-    kept = sums("SELECT model, step, '', shots, goals, xg, log_loss FROM step_totals WHERE shots > 0")
-    kept |= sums("SELECT model, season, team, games, goals, xg, xg_against FROM team_totals WHERE games > 0")
-    true = sums("SELECT model, step, '', sum(shots), sum(goals), sum(xg), sum(log_loss) FROM game_totals GROUP BY 1, 2")
+    by_step, by_team = "t.model, season, competition, step", "model, season, competition, team"
+    kept = sums(f"SELECT {by_step}, shots, goals, xg, log_loss, variance FROM step_totals t WHERE shots > 0")
+    kept |= sums(f"SELECT {by_team}, games, goals, xg, xg_against FROM team_totals WHERE games > 0")
+    true = sums(
+        f"SELECT {by_step}, sum(shots), sum(goals), sum(xg), sum(log_loss), sum(variance)"
+        " FROM game_totals t JOIN games USING (game_id) GROUP BY 1, 2, 3, 4"
+    )
     true |= sums(
-        "SELECT model, season, team, count(*), sum(goals), sum(xg), sum(xg_against) FROM team_games GROUP BY 1, 2, 3"
+        f"SELECT {by_team}, count(*), sum(goals), sum(xg), sum(xg_against) FROM team_games GROUP BY 1, 2, 3, 4"
     )
     return kept == {key: pytest.approx(values) for key, values in true.items()}
 

@@ -4,19 +4,21 @@ import math
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from db.connection import DatabaseError, open_writer
+from db.connection import DatabaseError, open_writer, transaction
 from db.history import GameRow, History, PowerPlayRow, Recorded, Scores, ShotRow, StoredGame
 from db.history_schema import MIGRATIONS, PROBABILITY_STEPS
+from livegame.dates import league_date
 
 MODEL, OTHER = "bundled/a:1@sha256:000000000000", "bundled/b:1@sha256:111111111111"
 GAME = GameRow(
     2021020329, 20212022, 2, "2021-11-28T18:00:00Z", 12, "CAR", "Carolina Hurricanes", 1, 15, "WSH",
-    "Washington Capitals", 0, "live", 1, "REG", 755, in_intermission=False,
+    "Washington Capitals", 0, "live", 1, "REG", 755, in_intermission=False, game_date="2021-11-28",
 )  # fmt: skip
 
 
@@ -272,8 +274,9 @@ def test_power_plays_are_those_of_the_last_answer(history: TwoStepHistory) -> No
 
 def test_games_are_found_by_words_latest_first_with_their_totals(history: TwoStepHistory) -> None:
     later = replace(
-        GAME, game_id=2021020400, start_time="2021-12-05T18:00:00Z", home_abbrev="NYR", home_name="New York Rangers"
-    )
+        GAME, game_id=2021020400, start_time="2021-12-05T18:00:00Z", game_date="2021-12-05", home_abbrev="NYR",
+        home_name="New York Rangers",
+    )  # fmt: skip
     history.record(GAME, [shot(1, "goal"), shot(2, is_home=False)])
     score(history)
     history.record(later, [])
@@ -291,6 +294,60 @@ def test_games_are_found_by_words_latest_first_with_their_totals(history: TwoSte
         "CAR": (0.25, 1),
         "WSH": (0.25, 0),
     }
+
+
+def test_games_are_found_by_the_leagues_date_and_without_accents(history: TwoStepHistory) -> None:
+    """A start at 19:00 in New York is on the next day in UTC."""
+    game = replace(
+        GAME, start_time="2023-02-01T00:00:00Z", game_date="2023-01-31", away_abbrev="MTL",
+        away_name="Montr\u00e9al Canadiens",
+    )  # fmt: skip
+    history.record(game, [])
+    found = {
+        search: history.count_games(search)
+        for search in (
+            "2023-01-31",
+            "2023-01",
+            "2023-02-01",
+            "montreal",
+            "MONTR\u00c9AL",
+            "Montre\u0301al mtl",
+            "toronto",
+        )
+    }
+    assert found == {
+        "2023-01-31": 1, "2023-01": 1, "2023-02-01": 0, "montreal": 1, "MONTR\u00c9AL": 1, "Montre\u0301al mtl": 1,
+        "toronto": 0,
+    }  # fmt: skip
+    history.record(replace(game, away_abbrev="QUE", away_name="Qu\u00e9bec Nordiques"), [])
+    assert (history.count_games("quebec"), history.count_games("montreal")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("game_type", "competition"),
+    [(1, "preseason"), (4, "all-star"), (12, "all-star"), (9, "olympics"), (19, "4 nations"), (20, "4 nations"),
+     (6, "other")],
+)  # fmt: skip
+def test_season_sums_hold_regular_season_and_playoffs_and_others_stand_apart(
+    history: TwoStepHistory, game_type: int, competition: str
+) -> None:
+    for number, kind in enumerate((2, 3, game_type)):
+        game_id = GAME.game_id + number
+        history.record(replace(GAME, game_id=game_id, game_type=kind), [shot(1)])
+        history.score([(1, 0.25 + number / 100, {})], game_id=game_id)
+
+    def sums(*which: str) -> tuple[Any, ...]:
+        teams = {row["team"]: (row["games"], row["xg"]) for row in history.teams(MODEL, None, *which)}
+        return teams["CAR"], round(sum(row["xg"] for row in history.calibration(MODEL, *which)), 9)
+
+    assert sums() == sums("season") == ((2, 0.51), 0.51)
+    assert sums(competition) == ((1, 0.27), 0.27)
+    assert history.competitions(MODEL) == ["season", competition]
+    assert [(row["games"], row["shots"]) for row in history.models()] == [(2, 2)]
+    assert history.count_games() == 3
+    # as an answer without the type is read: by the id, until the feed tells
+    history.record(replace(GAME, game_id=GAME.game_id + 2), [shot(1)])
+    assert (sums(), history.competitions(MODEL)) == (((3, 0.78), 0.78), ["season"])
 
 
 def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> None:
@@ -328,12 +385,29 @@ def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> Non
     assert history.teams(MODEL, 20202021) == []
 
 
+def test_the_dates_of_games_stored_before_are_the_leagues_as_well(tmp_path: Path) -> None:
+    """By a rule in SQL; the same as the time zone's own at every hour of some years."""
+    path = tmp_path / "history.db"
+    start, hour = datetime(2007, 1, 1, tzinfo=UTC), timedelta(hours=1)
+    moments = [(start + n * hour).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(24 * 365 * 20)]
+    with closing(open_writer(path, MIGRATIONS[:4])) as connection, transaction(connection):
+        connection.executemany(
+            "INSERT INTO games VALUES (?, 0, 2, ?, 1, 'A', 'Montr\u00e9al A', 0, 2, 'B', 'B', 0, '', 0, '', 0, 0, '',"
+            " NULL, NULL, NULL)",
+            enumerate(moments),
+        )
+    with closing(open_writer(path, MIGRATIONS)) as connection:
+        dates = [row[0] for row in connection.execute("SELECT game_date FROM games ORDER BY game_id")]
+    assert dates == [league_date(moment) for moment in moments]
+    assert History(path).count_games("montreal") == len(moments)
+
+
 def test_a_history_of_the_first_version_is_summed_up_when_it_is_migrated(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with closing(open_writer(path, MIGRATIONS[:1])) as connection:
         connection.execute("INSERT INTO models VALUES (?, 'unblocked', '')", (MODEL,))
         game = asdict(GAME) | {"pinged_at": "", "model": MODEL}
-        del game["problems"]
+        del game["problems"], game["game_date"]
         connection.execute(f"INSERT INTO games VALUES ({','.join('?' * len(game))})", tuple(game.values()))
         for event_id, amended_at in ((1, None), (2, "2021-11-28T19:00:00Z")):
             connection.execute(

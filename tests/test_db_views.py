@@ -13,7 +13,7 @@ from db.history import GameRow, History, Scores, ShotRow
 MODEL = "bundled/a:1@sha256:000000000000"
 GAME = GameRow(
     2021020329, 20212022, 2, "2021-11-28T18:00:00Z", 12, "CAR", "Carolina Hurricanes", 1, 15, "WSH",
-    "Washington Capitals", 0, "live", 1, "REG", 755, in_intermission=False,
+    "Washington Capitals", 0, "live", 1, "REG", 755, in_intermission=False, game_date="2021-11-28",
 )  # fmt: skip
 TWIN = {"shooter": "Elias Pettersson", "shooter_id": 1}
 FEATURES = {"friendly_skaters": 5, "opposing_skaters": 5, "strength_state": "5v5", "extra_attacker": 0}

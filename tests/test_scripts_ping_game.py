@@ -74,6 +74,7 @@ def test_todays_games_as_json(environment: dict[str, str], feed: FeedServer) -> 
     result = run(environment, "--today", "--json")
     assert result.returncode == 0
     answer = json.loads(result.stdout)
+    assert (answer["game_id"], answer["date"]) == (GAME_ID, "2021-11-28")
     assert (answer["game_id"], answer["new_shots"], answer["scored"], answer["pending"]) == (GAME_ID, [11, 12], 2, 0)
     assert answer["home"]["difference"] == pytest.approx(answer["home"]["xg"] - 1)
 

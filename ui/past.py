@@ -136,7 +136,7 @@ def _game_line(row: dict[str, Any]) -> dict[str, Any]:
     xg = {total["team"]: total["xg"] for total in row["totals"]}
     pending = sum(total["pending"] for total in row["totals"])
     return {
-        "Date": row["start_time"][:10],
+        "Date": row["game_date"],
         "Away": row["away_name"],
         "Home": row["home_name"],
         "Score": f"{row['away_score']} - {row['home_score']}",

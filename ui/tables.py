@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from db.words import folded
 from livegame.client import GameClient
 from livegame.comparison import compare
 from livegame.features import FEATURES
@@ -206,9 +207,9 @@ def _events(report: GameReport) -> None:
 
 def _matches(events: pd.DataFrame, search: str) -> "pd.Series[bool]":
     """Which events hold every word of the search in one of their texts."""
-    words = search.lower().split()
+    words = folded(search).split()
     columns = ["team", "shooter", "goalie", "outcome", "status", "situation", "shot_type", "time", "strength_state"]
-    text = events[columns].astype(object).fillna("").agg(" ".join, axis=1).str.lower()
+    text = events[columns].astype(object).fillna("").agg(" ".join, axis=1).map(folded)
     found = pd.Series(data=True, index=events.index, dtype=bool)
     for word in words:
         found &= text.str.contains(word, regex=False)
