@@ -3,6 +3,7 @@
 `type(x) is int` and not `isinstance`, because `true` is no number. NaN passes no comparison, so it passes no range.
 """
 
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -52,24 +53,36 @@ def optional_number(value: Any, field: str, limit: int) -> float | None:
     raise Unreadable(field, value)
 
 
+def cleaned(value: str) -> str:
+    """The text as it is seen: any kind of space as a space, none around it, and nothing that is invisible."""
+    if not value.isprintable():
+        value = "".join(" " if char.isspace() else char for char in value if unicodedata.category(char) != "Cf")
+    return value.strip()
+
+
 def text(value: Any, field: str) -> str:
     """A text of one line that says something, and that any database and terminal can take."""
-    if type(value) is str and 0 < len(value) <= MAX_TEXT and value.isprintable():
-        return value
+    if found := optional_text(value, field):
+        return found
     raise Unreadable(field, value)
 
 
 def optional_text(value: Any, field: str) -> str | None:
-    """A `text`, or None."""
-    if value is None or (type(value) is str and len(value) <= MAX_TEXT and value.isprintable()):
-        return value
+    """A `text`, an empty one, or None."""
+    if value is None:
+        return None
+    if type(value) is str and len(value) <= MAX_TEXT and (seen := cleaned(value)).isprintable():
+        return seen
     raise Unreadable(field, value)
 
 
 def one_of(value: Any, field: str, known: Collection[str]) -> str:
     """One of the known texts."""
-    if type(value) is str and value in known:
-        return value
+    if type(value) is str:
+        if value in known:
+            return value
+        if (seen := cleaned(value)) in known:
+            return seen
     raise Unreadable(field, value)
 
 
@@ -78,7 +91,7 @@ def word(value: Any, field: str, known: Collection[str]) -> str | None:
     if value is None:
         return None
     if type(value) is str:
-        return value if value in known else None
+        return value if value in known else next((seen for seen in (cleaned(value),) if seen in known), None)
     raise Unreadable(field, value)
 
 
@@ -91,8 +104,12 @@ def flag(value: Any, field: str) -> bool:
 
 def clock_seconds(value: Any, field: str) -> int:
     """Seconds, from "MM:SS" within a period's 20 minutes."""
-    if type(value) is str and value in _CLOCK:
-        return _CLOCK[value]
+    if type(value) is str:
+        seconds = _CLOCK.get(value)
+        if seconds is None:
+            seconds = _CLOCK.get(cleaned(value))
+        if seconds is not None:
+            return seconds
     raise Unreadable(field, value)
 
 

@@ -22,7 +22,18 @@ from livegame.fields import (
     word,
 )
 from livegame.manpower import Fact, situations
-from livegame.plays import PLAYOFFS, REGULATION_PERIODS, UNBLOCKED_ATTEMPTS, Game, GameState, Play, Player, Shot, Team
+from livegame.plays import (
+    PERIOD_SECONDS,
+    REGULATION_PERIODS,
+    UNBLOCKED_ATTEMPTS,
+    Game,
+    GameState,
+    Play,
+    Player,
+    Shot,
+    Team,
+    overtime_length,
+)
 from livegame.shapes import (
     BY_CLOCK,
     GAME_IDS,
@@ -32,9 +43,11 @@ from livegame.shapes import (
     MAX_X,
     MAX_Y,
     SIDES,
+    begun_state,
     game_type_of,
     goals_of,
     guessed_state,
+    lost_goals,
     missing_inputs,
     moment,
     read_plays,
@@ -82,7 +95,10 @@ _SHOT_TYPES: Final = {
 _PERIOD_TYPES: Final = {"REGULAR": "REG", "OVERTIME": "OT", "SHOOTOUT": "SO"}
 _STATES: Final = {"Preview": GameState.NOT_STARTED, "Live": GameState.LIVE, "Final": GameState.FINAL}
 _GAME_TYPES: Final = {"PR": 1, "R": 2, "P": 3}
+_OVER: Final = ("5", "6")  # final, but not official: that is 7
+_TO_BE_DETERMINED: Final = "8"
 _POSTPONED: Final = "9"
+_OFFICIAL: Final = "GAME_OFFICIAL"
 _MAX_PENALTY_MINUTES: Final = 60
 
 
@@ -103,14 +119,17 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
     periods = tuple(problems.readable(raw_periods, "period", _period))
     players = _players(data, live, both_ids, problems)
     sides = {period.number: period.home_defends for period in periods}
+    raws = listing(inner(live, "plays").get("allPlays"), "allPlays")
     read, unreadable = read_plays(
-        [raw for raw in listing(inner(live, "plays").get("allPlays"), "allPlays") if not _is_note(raw)],
+        [raw for raw in raws if not _is_note(raw)],
         _event_id,
         partial(_play, both_ids, players, sides),
         problems,
     )
     read = tuple(sorted(read, key=lambda entry: BY_CLOCK(entry[0])))
-    codes = situations([fact for fact, _ in read], home_id=home_id, away_id=away_id, is_playoff=game_type == PLAYOFFS)
+    overtime = _overtime_length(raws)
+    is_long = overtime_length(overtime, game_type) >= PERIOD_SECONDS
+    codes = situations([fact for fact, _ in read], home_id=home_id, away_id=away_id, is_long_overtime=is_long)
     plays = tuple(play(situation=code) for (_, play), code in zip(read, codes, strict=True))
     latest = plays[-1].period if plays else 0
     period = problems.otherwise(
@@ -119,6 +138,12 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
     intermission = problems.inner(line, "intermissionInfo")
     in_intermission = problems.otherwise(False, flag, intermission.get("inIntermission"), "inIntermission")
     clock = intermission.get("intermissionTimeRemaining") if in_intermission else line.get("currentPeriodTimeRemaining")
+    home = _team(teams, line, "home", goals_of(plays, home_id), problems)
+    away = _team(teams, line, "away", goals_of(plays, away_id), problems)
+    status = problems.inner(data, "status")
+    is_official = any(_event_type(raw) == _OFFICIAL for raw in raws)
+    state = begun_state(_state(status, plays, problems, is_official=is_official), plays, problems)
+    lost_goals(plays, home=home, away=away, state=state, problems=problems)
     return Game(
         game_id=game_id,
         season=season_of(game_id),
@@ -126,18 +151,37 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
         start_time=problems.otherwise(
             season_start(game_id), moment, problems.inner(data, "datetime").get("dateTime"), "dateTime"
         ),
-        home=_team(teams, line, "home", goals_of(plays, home_id), problems),
-        away=_team(teams, line, "away", goals_of(plays, away_id), problems),
-        state=_state(problems.inner(data, "status"), plays, problems),
+        home=home,
+        away=away,
+        state=state,
         period=period,
-        period_type=_period_type(periods, line, period),
+        period_type=_period_type(periods, plays, line, period),
         seconds_left=problems.otherwise(0, _seconds_left, clock, "linescore's clock"),
         in_intermission=in_intermission,
         plays=plays,
         players=players,
         problems=problems.texts,
         unreadable=unreadable,
+        start_is_known=status.get("startTimeTBD") is not True and status.get("statusCode") != _TO_BE_DETERMINED,
+        overtime_seconds=overtime,
+        time_stamp=problems.otherwise(
+            None, optional_text, problems.inner(feed, "metaData").get("timeStamp"), "metaData.timeStamp"
+        ),
     )
+
+
+def _overtime_length(raws: Sequence[Any]) -> int | None:
+    """Seconds of an overtime, by the clock of the first play in one that shows both what is played and what is left."""
+    for raw in raws:
+        about = raw.get("about") if isinstance(raw, dict) else None
+        if isinstance(about, dict) and about.get("periodType") == "OVERTIME":
+            try:
+                played, left = (clock_seconds(about.get(key), key) for key in ("periodTime", "periodTimeRemaining"))
+            except Unreadable:
+                continue  # what cannot be read of a play is noted where it is read
+            if 0 < played + left <= PERIOD_SECONDS:
+                return played + left
+    return None
 
 
 class _Period(NamedTuple):
@@ -174,7 +218,7 @@ def _players(
 
 def _team(teams: Mapping[str, Any], line: Mapping[str, Any], side: str, goals: int, problems: Problems) -> Team:
     team = inner(teams, side)
-    score = problems.inner(line, "teams", side).get("goals", 0)
+    score = problems.inner(line, "teams", side).get("goals", goals)
     abbrev = text(team.get("triCode") or team.get("abbreviation"), f"{side}.triCode")
     return Team(
         whole(team.get("id"), f"{side}.id"),
@@ -184,17 +228,18 @@ def _team(teams: Mapping[str, Any], line: Mapping[str, Any], side: str, goals: i
     )
 
 
-def _state(status: Mapping[str, Any], plays: Sequence[Play], problems: Problems) -> GameState:
-    if status.get("statusCode") == _POSTPONED:
+def _state(status: Mapping[str, Any], plays: Sequence[Play], problems: Problems, *, is_official: bool) -> GameState:
+    code, word = status.get("statusCode"), status.get("abstractGameState")
+    if code == _POSTPONED:
         return GameState.POSTPONED
-    state = status.get("abstractGameState")
-    return translated(_STATES, state) or guessed_state(plays, "abstractGameState", state, problems)
+    state = translated(_STATES, word) or guessed_state(plays, "abstractGameState", word, problems)
+    return GameState.OVER if state is GameState.FINAL and code in _OVER and not is_official else state
 
 
-def _period_type(periods: Sequence[_Period], line: Mapping[str, Any], number: int) -> str:
-    for period in periods:
-        if period.number == number:
-            return period.kind
+def _period_type(periods: Sequence[_Period], plays: Sequence[Play], line: Mapping[str, Any], number: int) -> str:
+    kinds = {play.period: play.period_type for play in plays} | {period.number: period.kind for period in periods}
+    if number in kinds:
+        return kinds[number]
     if line.get("hasShootout") and number > REGULATION_PERIODS + 1:
         return "SO"  # the shootout is not in the list of periods
     return "OT" if number > REGULATION_PERIODS else "REG"
@@ -208,8 +253,13 @@ def _seconds_left(clock: Any, field: str) -> int:
 
 
 def _is_note(raw: Any) -> bool:
+    kind = _event_type(raw)
+    return isinstance(kind, str) and kind in _NOTES
+
+
+def _event_type(raw: Any) -> Any:
     result = raw.get("result") if isinstance(raw, dict) else None
-    return isinstance(result, dict) and result.get("eventTypeId") in _NOTES
+    return result.get("eventTypeId") if isinstance(result, dict) else None
 
 
 def _event_id(raw: Any) -> int:

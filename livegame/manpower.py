@@ -1,6 +1,7 @@
 """Who is on the ice, worked out from penalties and goals, for the legacy feed, which does not say.
 
-Rule numbers are those of the NHL's rule book; regular-season overtime is played three against three (since 2015-16).
+Rule numbers are those of the NHL's rule book; an overtime that is shorter than a period, as in the regular season, is
+played three against three (since 2015-16).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,7 +81,7 @@ class _Box:
                 self._running.append((now + term.seconds, term))
 
 
-def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff: bool) -> list[str | None]:
+def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_overtime: bool) -> list[str | None]:
     """Each play's situation code (away goalie, away skaters, home skaters, home goalie), from the plays up to it.
 
     Penalties count from the face-off after them: only then is it known which of the stoppage's cancel out.
@@ -93,7 +94,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_playoff:
     misses_name_goalies = False  # none does in 2019-20, all do in 2021-22
     codes: list[str | None] = []
     for fact in facts:
-        now, threes = fact.game_seconds, fact.period_type == "OT" and not is_playoff
+        now, threes = fact.game_seconds, fact.period_type == "OT" and not is_long_overtime
         for box in boxes.values():
             box.advance(now)
         if fact.kind == "penalty":

@@ -20,8 +20,9 @@ else:
 UNBLOCKED_ATTEMPTS: Final = frozenset({"goal", "shot-on-goal", "missed-shot"})
 REGULATION_PERIODS: Final = 3
 PERIOD_SECONDS: Final = 1200
-OVERTIME_SECONDS: Final = 300  # outside the playoffs
-PLAYOFFS: Final = 3  # the league's number for that type of game
+OVERTIME_SECONDS: Final = 300  # of the regular season; a shootout follows
+REGULAR_SEASON: Final = 2  # the league's number for that type of game
+PLAYOFFS: Final = 3
 PENALTY_SHOT_SITUATIONS: Final = ("0101", "1010")
 
 
@@ -30,7 +31,8 @@ class GameState(StrEnum):
 
     NOT_STARTED = "not started"
     LIVE = "live"
-    FINAL = "final"
+    OVER = "over"  # the horn: places and types of late shots may still come
+    FINAL = "final"  # official
     POSTPONED = "postponed"
     CANCELLED = "cancelled"
 
@@ -114,6 +116,9 @@ class Game:
     players: Mapping[int, Player]  # by player id
     problems: tuple[str, ...] = ()  # what could not be read, by name
     unreadable: frozenset[int] | None = frozenset()  # event ids of plays left out; None if not even all ids were read
+    start_is_known: bool = True  # else the time of day in `start_time` stands for one that is to be announced
+    overtime_seconds: int | None = None  # how long an overtime is by the feed's clock, once it has shown that
+    time_stamp: str | None = None  # of the answer, where the feed dates it: text order is time order
 
     @property
     def date(self) -> str:
@@ -127,13 +132,27 @@ class Game:
 
     @property
     def is_over(self) -> bool:
-        """Whether no more play will come (corrections may)."""
+        """Whether what is missing of a shot will not come any more: the game is official, or never played."""
         return self.state in (GameState.FINAL, GameState.CANCELLED)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the plays reach the end of the game: the last one says so."""
+        return any(play.kind == "game-end" for play in self.plays)
 
     @property
     def title(self) -> str:
         """Away at home, as the league writes it."""
         return f"{self.away.name} at {self.home.name}"
+
+
+def overtime_length(told: int | None, game_type: int) -> int:
+    """Seconds of an overtime: what the feed's clock says, or else what is played in that type of game.
+
+    Only the regular season is sure to have a short one: tournaments have 10 minutes before a shootout, and 20 in
+    the final.
+    """
+    return told or (OVERTIME_SECONDS if game_type <= REGULAR_SEASON else PERIOD_SECONDS)
 
 
 def status_line(
@@ -143,14 +162,16 @@ def status_line(
     seconds_left: int,
     *,
     in_intermission: bool,
-    game_type: int,
+    game_type: int = REGULAR_SEASON,  # noqa: ARG001 - callers may pass all that they know of a game
 ) -> str:
     """Where the game stands, in one line: "Period 1 - 12:35 left", "Intermission after period 2", "Final (OT)"."""
     extra = period - REGULATION_PERIODS
-    overtime = "Overtime" if game_type != PLAYOFFS or extra <= 1 else f"Overtime {extra}"
+    overtime = "Overtime" if extra <= 1 else f"Overtime {extra}"
+    if state in (GameState.OVER, GameState.FINAL):
+        how = {"OT": " (OT)", "SO": " (shootout)"}.get(period_type, "")
+        return f"Final{how}" + (", not official" if state is GameState.OVER else "")
     if state is not GameState.LIVE:
-        suffix = {"OT": " (OT)", "SO": " (shootout)"}.get(period_type, "") if state is GameState.FINAL else ""
-        return state.value.capitalize() + suffix
+        return state.value.capitalize()
     if period == 0:
         return GameState.NOT_STARTED.value.capitalize()
     if period_type == "SO":
@@ -173,6 +194,7 @@ class GameSummary:
     away: Team
     state: GameState
     status: str  # in one line
+    start_is_known: bool = True  # see `Game`
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from livegame.fields import (
     word,
 )
 from livegame.plays import (
-    OVERTIME_SECONDS,
     PENALTY_SHOT_SITUATIONS,
-    PLAYOFFS,
+    PERIOD_SECONDS,
+    REGULAR_SEASON,
     REGULATION_PERIODS,
     UNBLOCKED_ATTEMPTS,
     Day,
@@ -36,6 +36,7 @@ from livegame.plays import (
     Player,
     Shot,
     Team,
+    overtime_length,
     status_line,
 )
 from livegame.shapes import (
@@ -47,9 +48,12 @@ from livegame.shapes import (
     MAX_X,
     MAX_Y,
     SIDES,
+    begun_state,
+    full_name,
     game_type_of,
     goals_of,
     guessed_state,
+    lost_goals,
     missing_inputs,
     moment,
     read_plays,
@@ -95,11 +99,15 @@ def _summary(raw: Any) -> GameSummary:
     problems = Problems()  # of an entry in a list, only what is essential is worth a word
     game_id = whole(game.get("id"), "id", *GAME_IDS)
     home, away = (_team(game, side, 0, problems) for side in ("homeTeam", "awayTeam"))
-    start_time = moment(game.get("startTimeUTC"), "startTimeUTC")
+    start_is_known = _start_is_known(game)
+    if start_is_known or game.get("startTimeUTC"):
+        start_time = moment(game.get("startTimeUTC"), "startTimeUTC")
+    else:
+        start_time = season_start(game_id)
     state = game_state(game) or GameState.LIVE  # so that somebody looks
-    (number, kind), (left, in_intermission) = _period(game, 0, problems), _clock(game, problems)
-    status = status_line(state, number, kind, left, in_intermission=in_intermission, game_type=game_type_of(game_id))
-    return GameSummary(game_id, start_time, home, away, state, status)
+    (number, kind), (left, in_intermission) = _period(game, (), game_type_of(game_id), problems), _clock(game, problems)
+    status = status_line(state, number, kind, left, in_intermission=in_intermission)
+    return GameSummary(game_id, start_time, home, away, state, status, start_is_known)
 
 
 _STATES: Final = {
@@ -107,15 +115,16 @@ _STATES: Final = {
     "PRE": GameState.NOT_STARTED,
     "LIVE": GameState.LIVE,
     "CRIT": GameState.LIVE,
-    "OVER": GameState.FINAL,
+    "OVER": GameState.OVER,
     "FINAL": GameState.FINAL,
     "OFF": GameState.FINAL,
 }
-_SCHEDULE_STATES: Final = {
-    "PPD": GameState.POSTPONED,
-    "SUSP": GameState.POSTPONED,
-    "CNCL": GameState.CANCELLED,
+_SCHEDULE_STATES: Final = {  # by their letters alone
+    **dict.fromkeys(("PPD", "POSTPONED", "SUSP", "SUSPENDED"), GameState.POSTPONED),
+    **dict.fromkeys(("CNCL", "CANCELLED", "CANCELED"), GameState.CANCELLED),
+    **dict.fromkeys(("DONTPLAY", "DONOTPLAY", "NOTNEEDED"), GameState.CANCELLED),  # the series is decided without it
 }
+_TO_BE_DETERMINED: Final = "TBD"
 
 
 _KINDS: Final = UNBLOCKED_ATTEMPTS | {
@@ -131,7 +140,16 @@ _SITUATIONS: Final = frozenset(f"{g}{a}{h}{k}" for g in "01" for a in "0123456" 
 
 def game_state(feed: Mapping[str, Any]) -> GameState | None:
     """The state of a game of the present feed, or of an entry in its list of a day's games; None for an unknown one."""
-    return translated(_SCHEDULE_STATES, feed.get("gameScheduleState")) or translated(_STATES, feed.get("gameState"))
+    return translated(_SCHEDULE_STATES, _schedule_word(feed)) or translated(_STATES, feed.get("gameState"))
+
+
+def _schedule_word(feed: Mapping[str, Any]) -> str | None:
+    word = feed.get("gameScheduleState")
+    return "".join(filter(str.isalpha, word.upper())) if isinstance(word, str) else None
+
+
+def _start_is_known(feed: Mapping[str, Any]) -> bool:
+    return _schedule_word(feed) != _TO_BE_DETERMINED and feed.get("startTimeTBD") is not True
 
 
 def parse_present(feed: Mapping[str, Any]) -> Game:
@@ -152,17 +170,27 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
         problems,
     )
     game_type = problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES)
-    plays = tuple(_before_the_shootout(sorted(read, key=BY_CLOCK), game_type))
-    number, kind = _period(feed, plays[-1].period if plays else 0, problems)
+    overtime = _overtime_length(feed["plays"])
+    plays = tuple(_before_the_shootout(sorted(read, key=BY_CLOCK), overtime_length(overtime, game_type)))
+    number, kind = _period(feed, plays, game_type, problems)
     left, in_intermission = _clock(feed, problems)
+    start_is_known = _start_is_known(feed)
+    start_time = season_start(game_id)
+    if start_is_known or feed.get("startTimeUTC"):
+        start_time = problems.otherwise(start_time, moment, feed.get("startTimeUTC"), "startTimeUTC")
+    home = _team(feed, "homeTeam", goals_of(plays, teams[0]), problems)
+    away = _team(feed, "awayTeam", goals_of(plays, teams[1]), problems)
+    state = game_state(feed) or guessed_state(plays, "gameState", feed.get("gameState"), problems)
+    state = begun_state(state, plays, problems)
+    lost_goals(plays, home=home, away=away, state=state, problems=problems)
     return Game(
         game_id=game_id,
         season=problems.otherwise(season_of(game_id), whole, feed.get("season"), "season", *_SEASONS),
         game_type=game_type,
-        start_time=problems.otherwise(season_start(game_id), moment, feed.get("startTimeUTC"), "startTimeUTC"),
-        home=_team(feed, "homeTeam", goals_of(plays, teams[0]), problems),
-        away=_team(feed, "awayTeam", goals_of(plays, teams[1]), problems),
-        state=game_state(feed) or guessed_state(plays, "gameState", feed.get("gameState"), problems),
+        start_time=start_time,
+        home=home,
+        away=away,
+        state=state,
         period=number,
         period_type=kind,
         seconds_left=left,
@@ -171,17 +199,33 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
         players=players,
         problems=problems.texts,
         unreadable=unreadable,
+        start_is_known=start_is_known,
+        overtime_seconds=overtime,
     )
+
+
+def _overtime_length(raws: Iterable[Any]) -> int | None:
+    """Seconds of an overtime, by the clock of the first play in one that shows both what is played and what is left."""
+    for raw in raws:
+        period = raw.get("periodDescriptor") if isinstance(raw, dict) else None
+        if isinstance(period, dict) and period.get("periodType") == "OT":
+            try:
+                played, left = (clock_seconds(raw.get(key), key) for key in ("timeInPeriod", "timeRemaining"))
+            except Unreadable:
+                continue  # what cannot be read of a play is noted where it is read
+            if 0 < played + left <= PERIOD_SECONDS:
+                return played + left
+    return None
 
 
 def _player(raw: Any) -> tuple[int, Player]:
     spot = mapping(raw, "it")
-    first, last = (
-        text(mapping(spot.get(part), part).get("default"), f"{part}.default") for part in ("firstName", "lastName")
-    )
-    return whole(spot.get("playerId"), "playerId"), Player(
-        f"{first} {last}", optional_whole(spot.get("teamId"), "teamId")
-    )
+    parts = [
+        optional_text(mapping(spot.get(part), part).get("default"), f"{part}.default")
+        for part in ("firstName", "lastName")
+    ]
+    name = text(" ".join(part for part in parts if part), "lastName.default")  # some have one name only
+    return whole(spot.get("playerId"), "playerId"), Player(name, optional_whole(spot.get("teamId"), "teamId"))
 
 
 def _team(feed: Mapping[str, Any], side: str, goals: int, problems: Problems) -> Team:
@@ -191,27 +235,38 @@ def _team(feed: Mapping[str, Any], side: str, goals: int, problems: Problems) ->
         whole(team.get("id"), f"{side}.id"),
         abbrev,
         problems.otherwise(abbrev, _full_name, team, side) or abbrev,
-        problems.otherwise(goals, whole, team.get("score", 0), f"{side}.score", 0, MAX_SCORE),
+        problems.otherwise(goals, whole, team.get("score", goals), f"{side}.score", 0, MAX_SCORE),
     )
 
 
 def _full_name(team: Mapping[str, Any], side: str) -> str:
     """Place and nickname, by whichever keys this year's feed uses."""
     nickname = "name" if team.get("name") else "commonName"
-    parts = (
-        optional_text(mapping(team.get(key), f"{side}.{key}").get("default"), f"{side}.{key}.default")
+    place, name = (
+        optional_text(mapping(team.get(key), f"{side}.{key}").get("default"), f"{side}.{key}.default") or ""
         for key in ("placeName", nickname)
     )
-    return " ".join(part for part in parts if part)
+    return full_name(place, name)
 
 
-def _period(feed: Mapping[str, Any], latest: int, problems: Problems) -> tuple[int, str]:
-    """Number and type of the period; `latest` stands for a number that is not there or cannot be read."""
+def _period(feed: Mapping[str, Any], plays: Sequence[Play], game_type: int, problems: Problems) -> tuple[int, str]:
+    """Number and type of the period; the plays say what is not there or cannot be read."""
     period = problems.inner(feed, "periodDescriptor")
+    latest = plays[-1].period if plays else 0
     number = problems.otherwise(latest, whole, period.get("number", latest), "periodDescriptor.number", 0, MAX_PERIOD)
-    kind = period.get("periodType", "REG")
-    usual = "OT" if number > REGULATION_PERIODS else "REG"
-    return number, problems.otherwise(usual, _period_type, kind, "periodDescriptor.periodType")
+    usual = next((play.period_type for play in reversed(plays) if play.period == number), None) or _usual_type(
+        number, game_type
+    )
+    return number, problems.otherwise(
+        usual, _period_type, period.get("periodType", usual), "periodDescriptor.periodType"
+    )
+
+
+def _usual_type(number: int, game_type: int) -> str:
+    """What a period of this number is, where nothing says so: only the regular season is sure of its shootout."""
+    if number <= REGULATION_PERIODS:
+        return "REG"
+    return "SO" if number > REGULATION_PERIODS + 1 and game_type <= REGULAR_SEASON else "OT"
 
 
 def _period_type(value: Any, field: str) -> str:
@@ -233,11 +288,14 @@ def _in_order(raws: Sequence[Any]) -> Sequence[Any]:
     return sorted(raws, key=lambda raw: int(raw["sortOrder"]))
 
 
-def _before_the_shootout(plays: Iterable[Play], game_type: int) -> Iterator[Play]:
-    """The plays; an attempt as overtime ends is of the situation before it: the feed says the coming shootout's."""
+def _before_the_shootout(plays: Iterable[Play], overtime_s: int) -> Iterator[Play]:
+    """The plays; an attempt as overtime ends is of the situation before it: the feed says the coming shootout's.
+
+    None comes after an overtime that is as long as a period.
+    """
     situation = None
     for play in plays:
-        is_at_end = play.period_type == "OT" and play.seconds >= OVERTIME_SECONDS and game_type != PLAYOFFS
+        is_at_end = play.period_type == "OT" and play.seconds >= overtime_s and overtime_s < PERIOD_SECONDS
         if is_at_end and play.situation in PENALTY_SHOT_SITUATIONS:
             yield replace(play, situation=situation)
         else:

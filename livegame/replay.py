@@ -19,7 +19,7 @@ import bottle
 
 from livegame.dates import league_date
 from livegame.exceptions import FeedMalformed, LiveGameError
-from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, PLAYOFFS, REGULATION_PERIODS, Game, Play, Shot, Team
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Play, Shot, Team, overtime_length
 from livegame.recordings import find_recordings, read_recording
 
 INTERMISSION_S: Final = 180  # of game time; the league's last 18 minutes
@@ -80,7 +80,7 @@ def moment(game: Game, elapsed_s: float) -> Moment:
 
 
 def _full_length(game: Game, kind: str) -> int:
-    return OVERTIME_SECONDS if kind == "OT" and game.game_type != PLAYOFFS else PERIOD_SECONDS
+    return overtime_length(game.overtime_seconds, game.game_type) if kind == "OT" else PERIOD_SECONDS
 
 
 def play_by_play(game: Game, now: Moment) -> dict[str, Any]:

@@ -141,7 +141,9 @@ def _finished_games(season: int, fetch: Fetch) -> tuple[list[int], bool]:
             raise FeedMalformed(f"the feed's schedule does not go on after the week of {monday}")
         monday = following
         finished |= {game_id for game_id, state in states.items() if state is GameState.FINAL}
-        unfinished += sum(state in (GameState.NOT_STARTED, GameState.LIVE, None) for state in states.values())
+        unfinished += sum(
+            state in (GameState.NOT_STARTED, GameState.LIVE, GameState.OVER, None) for state in states.values()
+        )
         time.sleep(PAUSE_S)
     is_over = bool(finished) and not unfinished and f"{date.today()}" > f"{season % 10_000}-07-15"
     return sorted(finished), is_over

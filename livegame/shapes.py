@@ -1,13 +1,13 @@
 """What both feeds have in common: which values can be, and what stands for those that are not there."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from livegame.fields import Problems, Unreadable, text, whole
-from livegame.plays import GameState, Play, Player
+from livegame.fields import Problems, Unreadable, cleaned, text, whole
+from livegame.plays import GameState, Play, Player, Shot, Team
 from livegame.rink import RINK_LENGTH, RINK_WIDTH
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def read_plays(
 
 def translated(table: Mapping[str, T], value: Any) -> T | None:
     """Our word for one of a feed's; None for what is none."""
-    return table.get(value) if isinstance(value, str) else None
+    return table.get(value, table.get(cleaned(value))) if isinstance(value, str) else None
 
 
 def season_of(game_id: int) -> int:
@@ -94,6 +94,45 @@ def team_ids(*, home: Mapping[str, Any], away: Mapping[str, Any]) -> tuple[int, 
 def goals_of(plays: Iterable[Play], team_id: int) -> int:
     """The score, where the feed's own cannot be read; what a shootout adds is not in it."""
     return sum(play.kind == "goal" and play.team_id == team_id and play.period_type != "SO" for play in plays)
+
+
+def full_name(place: str, nickname: str) -> str:
+    """A team's place and nickname as one name; what both say is said once: "Utah" and "Utah Hockey Club"."""
+    first, second = place.split(), nickname.split()
+    low, high = ([word.casefold() for word in words] for words in (first, second))
+    if _holds(high, low):
+        return nickname
+    if _holds(low, high):
+        return place
+    shared = max(n for n in range(len(low) + 1) if low[len(low) - n :] == high[:n])
+    return " ".join((*first, *second[shared:]))
+
+
+def _holds(words: Sequence[str], others: Sequence[str]) -> bool:
+    return any(words[start : start + len(others)] == others for start in range(len(words) - len(others) + 1))
+
+
+def begun_state(state: GameState, plays: Iterable[Play], problems: Problems) -> GameState:
+    """The state; a game that is said not to have begun and has shots is live."""
+    if state is GameState.NOT_STARTED and any(isinstance(play, Shot) for play in plays):
+        problems.note("the game is said not to have begun, but has shots; taken as live")
+        return GameState.LIVE
+    return state
+
+
+def lost_goals(plays: Sequence[Play], *, home: Team, away: Team, state: GameState, problems: Problems) -> None:
+    """Say so if an official score and the goals among the plays disagree: the league has lost one or the other."""
+    if state is not GameState.FINAL:
+        return  # of a game that is being played either may come first
+    scores = {team.team_id: team.score for team in (home, away)}
+    goals = {team_id: goals_of(plays, team_id) for team_id in scores}
+    if any(play.period_type == "SO" for play in plays) and scores[home.team_id] != scores[away.team_id]:
+        goals[max(scores, key=lambda team_id: scores[team_id])] += 1  # the shootout won
+    if goals != scores:
+        problems.note(
+            f"the score is {away.abbrev} {away.score}, {home.abbrev} {home.score}, but the plays hold"
+            f" {goals[away.team_id]} and {goals[home.team_id]} goals: the league has lost some of the game"
+        )
 
 
 def guessed_state(plays: Iterable[Play], field: str, value: Any, problems: Problems) -> GameState:

@@ -44,9 +44,9 @@ def goal(seconds: int, team: int, period: int = 1) -> Fact:
     return play("goal", seconds, team, period)
 
 
-def codes(*facts: Fact, kind: str = "shot-on-goal", is_playoff: bool = False) -> list[str | None]:
+def codes(*facts: Fact, kind: str = "shot-on-goal", is_long_overtime: bool = False) -> list[str | None]:
     """The codes of the plays of one kind."""
-    found = situations(facts, home_id=HOME, away_id=AWAY, is_playoff=is_playoff)
+    found = situations(facts, home_id=HOME, away_id=AWAY, is_long_overtime=is_long_overtime)
     return [code for fact, code in zip(facts, found, strict=True) if fact.kind == kind]
 
 
@@ -88,9 +88,9 @@ def test_no_code_depends_on_later_plays() -> None:
         *(penalty(100, HOME, 1), faceoff(100), shot(110), penalty(120, AWAY, 2), penalty(120, HOME, 3)),
         *(faceoff(120), goal(150, AWAY), faceoff(150), shot(160), major(170, AWAY, 4), faceoff(170), shot(180)),
     ]
-    whole = situations(facts, home_id=HOME, away_id=AWAY, is_playoff=False)
+    whole = situations(facts, home_id=HOME, away_id=AWAY, is_long_overtime=False)
     for n in range(len(facts)):
-        assert situations(facts[:n], home_id=HOME, away_id=AWAY, is_playoff=False) == whole[:n]
+        assert situations(facts[:n], home_id=HOME, away_id=AWAY, is_long_overtime=False) == whole[:n]
 
 
 def test_a_penalty_carries_over_to_the_next_period() -> None:
@@ -225,7 +225,7 @@ def test_a_goal_from_a_penalty_shot_ends_no_minor() -> None:
 def test_overtime_of_the_regular_season_is_three_against_three() -> None:
     facts = [play("period-start", 0, period=4), faceoff(0, period=4), shot(5, period=4)]
     assert codes(*facts) == ["1331"]
-    assert codes(*facts, is_playoff=True) == ["1551"]
+    assert codes(*facts, is_long_overtime=True) == ["1551"]
 
 
 def test_in_overtime_a_penalty_gives_the_other_side_a_player() -> None:
@@ -269,7 +269,7 @@ def test_a_miss_that_names_no_goalie_is_at_an_empty_net_where_misses_name_goalie
 def test_a_shootout_is_one_against_the_goalie_and_nothing_else_of_it_has_a_code() -> None:
     start = play("period-start", 0, period=5)
     facts = [start, shot(0, AWAY, 5), shot(0, HOME, 5), play("shootout-complete", 0, period=5)]
-    assert situations(facts, home_id=HOME, away_id=AWAY, is_playoff=False) == [None, "0101", "1010", None]
+    assert situations(facts, home_id=HOME, away_id=AWAY, is_long_overtime=False) == [None, "0101", "1010", None]
 
 
 def _held_in_both_shapes(recordings: Path) -> Iterator[tuple[Game, Game]]:
