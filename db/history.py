@@ -39,6 +39,9 @@ class GameRow:
     in_intermission: bool
     game_date: str  # the league's, ISO 8601
     problems: str | None = None
+    start_is_known: bool = True
+    overtime_seconds: int | None = None
+    has_end: bool = True
 
 
 @dataclass(frozen=True)  # without slots it goes twice as fast from one process to another
@@ -205,8 +208,20 @@ class History:
 
     def state(self, game_id: int) -> str | None:
         """Where a game stands; None if it was never pinged."""
-        rows = self._read("SELECT state FROM games WHERE game_id = ?", (game_id,))
-        return rows[0]["state"] if rows else None
+        row = self.game_row(game_id)
+        return row["state"] if row else None
+
+    def game_row(self, game_id: int) -> dict[str, Any] | None:
+        """The row of a game; None if it was never pinged."""
+        rows = self._read("SELECT * FROM games WHERE game_id = ?", (game_id,))
+        return rows[0] if rows else None
+
+    def incomplete_games(self, since: str) -> list[dict[str, Any]]:
+        """The rows of games that began since then, and are over, but not official or without the end of their plays."""
+        return self._read(
+            "SELECT * FROM games WHERE start_time > ? AND (state = 'over' OR (state = 'final' AND NOT has_end))",
+            (since,),
+        )
 
     def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
         """All that is stored of a game under a model, by default that of its last complete ping.
@@ -367,6 +382,7 @@ class History:
             return [dict(row) for row in connection.execute(query, parameters)] if connection else []
 
 
+_ENDS: Final = ("over", "final")
 _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
 _ID_DIGITS: Final = 10
 _AMEND: Final = "UPDATE predictions SET amended_at = ? WHERE game_id = ? AND event_id = ? AND model = ?"
@@ -433,7 +449,7 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
     is_summed_elsewhere = game is not None and any(game[c] != getattr(update.game, c) for c in _SUMMED_BY)
     if is_summed_elsewhere:
         _take_out(connection, game_id)
-    _store_game(connection, update, now)
+    _store_game(connection, game, update, now)
     rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game_id,))
     stored = {row["event_id"]: row for row in rows}
     new: dict[int, tuple[Any, ...]] = {}
@@ -468,12 +484,14 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
     return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
 
 
-def _store_game(connection: sqlite3.Connection, update: GameUpdate, now: str) -> None:
+def _store_game(connection: sqlite3.Connection, before: sqlite3.Row | None, update: GameUpdate, now: str) -> None:
     values = {column: getattr(update.game, column) for column in _GAME_COLUMNS}
     scores = update.scores
     names = (update.game.home_name, update.game.home_abbrev, update.game.away_name, update.game.away_abbrev)
     values |= {"search_names": folded(" ".join(names))}
     values |= {"pinged_at": now, "fingerprint": scores.fingerprint if scores else None}
+    if before is not None and before["state"] != update.game.state:
+        values["ended_at"] = now if update.game.state in _ENDS else None
     if scores:
         trained_on = None if scores.trained_on is None else _json(list(scores.trained_on))
         connection.execute(_NOTE_MODEL, (scores.model, scores.population, now, trained_on))

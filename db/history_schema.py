@@ -418,4 +418,22 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     {"".join(SUM_UP_ALL_GAMES)}
     """,  # noqa: S608 - the statements above
+    # What the feed tells of a game's schedule and end, and whom it does not name.
+    """
+    -- 0: the time of day in start_time stands for one that is to be announced
+    ALTER TABLE games ADD COLUMN start_is_known INTEGER NOT NULL DEFAULT 1 CHECK (start_is_known IN (0, 1));
+    ALTER TABLE games ADD COLUMN overtime_seconds INTEGER;  -- how long one is by the feed's clock, once it shows that
+    -- 0: the plays do not reach the end of the game
+    ALTER TABLE games ADD COLUMN has_end INTEGER NOT NULL DEFAULT 1 CHECK (has_end IN (0, 1));
+    ALTER TABLE games ADD COLUMN ended_at TEXT;  -- when a ping saw it end, or become official
+    UPDATE shots SET shooter = 'Player ' || shooter_id WHERE shooter IS NULL AND shooter_id > 0;
+    UPDATE shots SET goalie = 'Player ' || goalie_id WHERE goalie IS NULL AND goalie_id > 0;
+    -- Somebody who deletes rows has them asked for again by the next ping, though the feed has nothing new.
+    CREATE TRIGGER predictions_deleted AFTER DELETE ON predictions BEGIN
+        UPDATE games SET fingerprint = NULL WHERE game_id = OLD.game_id;
+    END;
+    CREATE TRIGGER shots_deleted AFTER DELETE ON shots BEGIN
+        UPDATE games SET fingerprint = NULL WHERE game_id = OLD.game_id;
+    END;
+    """,
 )

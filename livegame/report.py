@@ -9,7 +9,8 @@ import pandas as pd
 
 from db.history import History, PowerPlayRow
 from livegame.features import FEATURE_NAMES
-from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, PLAYOFFS, REGULATION_PERIODS, GameState, status_line
+from livegame.pace import is_due, pause_s
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length, status_line
 
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (
@@ -66,17 +67,23 @@ class GameReport:
     goals: pd.DataFrame  # of `goal_log`
     corrections: pd.DataFrame
     power_plays: tuple[PowerPlayRow, ...]
-    problems: str | None  # what of the feed's latest answer could not be read
+    problems: str | None  # what of the feed's latest answer could not be read, or cannot be true
+    row: Mapping[str, Any]  # of the game in the history
+    start_is_known: bool = True  # else the time of day in `start_time` stands for one that is to be announced
 
     @property
     def is_over(self) -> bool:
-        """Whether the game is final; corrections may still come."""
-        return self.state is GameState.FINAL
+        """Whether the game has ended; corrections may still come."""
+        return self.state in (GameState.OVER, GameState.FINAL)
 
     @property
     def is_awaited(self) -> bool:
-        """Whether plays are still to come."""
-        return self.state in (GameState.NOT_STARTED, GameState.LIVE)
+        """Whether something may still come that is worth asking for: plays, a start time, early corrections."""
+        return pause_s(self.row) is not None
+
+    def is_due(self, every_s: float) -> bool:
+        """Whether it is time for another ping, at most every `every_s` seconds, and seldom while the game is far."""
+        return is_due(self.row, every_s)
 
     @property
     def present(self) -> pd.DataFrame:
@@ -135,6 +142,8 @@ def game_report(history: History, game_id: int, model: str | None = None) -> Gam
         corrections=pd.DataFrame(stored.corrections),
         power_plays=stored.power_plays,
         problems=game["problems"],
+        row=game,
+        start_is_known=bool(game["start_is_known"]),
     )
 
 
@@ -146,7 +155,6 @@ def stored_status(game: Mapping[str, Any]) -> str:
         game["period_type"],
         game["seconds_left"],
         in_intermission=bool(game["in_intermission"]),
-        game_type=game["game_type"],
     )
 
 
@@ -156,15 +164,16 @@ def _present(shots: pd.DataFrame) -> pd.DataFrame:
 
 def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFrame) -> int:
     last_shot = 0 if shots.empty else int(shots["game_seconds"].max())
-    if game["period"] == 0 or state not in (GameState.LIVE, GameState.FINAL):
+    if game["period"] == 0 or state not in (GameState.LIVE, GameState.OVER, GameState.FINAL):
         return last_shot
-    is_over = state is GameState.FINAL
+    is_over = state is not GameState.LIVE
+    overtime = overtime_length(game["overtime_seconds"], game["game_type"])
     sudden_death = game["period_type"] == "OT"
     if is_over and sudden_death and last_shot > REGULATION_PERIODS * PERIOD_SECONDS:
         return last_shot  # the goal that ended it: feeds differ on what the clock says then
     if game["period_type"] == "SO":
-        return REGULATION_PERIODS * PERIOD_SECONDS + OVERTIME_SECONDS
-    length = OVERTIME_SECONDS if sudden_death and game["game_type"] != PLAYOFFS else PERIOD_SECONDS
+        return REGULATION_PERIODS * PERIOD_SECONDS + overtime
+    length = overtime if sudden_death else PERIOD_SECONDS
     left = 0 if is_over or game["in_intermission"] else min(int(game["seconds_left"]), length)
     return max((int(game["period"]) - 1) * PERIOD_SECONDS + length - left, last_shot)
 

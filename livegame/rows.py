@@ -55,6 +55,9 @@ def _game_row(game: Game) -> GameRow:
         in_intermission=game.in_intermission,
         game_date=game.date,
         problems="; ".join(game.problems) or None,
+        start_is_known=game.start_is_known,
+        overtime_seconds=game.overtime_seconds,
+        has_end=game.has_end,
     )
 
 
@@ -84,5 +87,8 @@ def _shot_rows(game: Game) -> list[ShotRow]:
 
 
 def _name(game: Game, player_id: int | None) -> str | None:
-    player = game.players.get(player_id or 0)
-    return player.name if player else None
+    """A player's name; of one who is not on the roster, or not yet, the league's number."""
+    if not player_id:
+        return None
+    player = game.players.get(player_id)
+    return player.name if player else f"Player {player_id}"

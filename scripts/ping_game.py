@@ -98,7 +98,7 @@ def _out_of_time(_signal: int, _frame: object) -> NoReturn:
 
 
 def _todays_games(settings: Settings) -> list[int]:
-    begun = (GameState.LIVE, GameState.FINAL)
+    begun = (GameState.LIVE, GameState.OVER, GameState.FINAL)
     return [game.game_id for game in Feed(settings.feed_url).day().games if game.state in begun]
 
 

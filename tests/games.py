@@ -50,13 +50,24 @@ def game(*plays: Play, **more: Any) -> Game:
 
 def as_feed(shown: Game) -> dict[str, Any]:
     """The present feed's answer that says just what the game says."""
-    states = {GameState.NOT_STARTED: "FUT", GameState.LIVE: "LIVE", GameState.FINAL: "OFF"}
+    states = {
+        GameState.NOT_STARTED: "FUT",
+        GameState.LIVE: "LIVE",
+        GameState.OVER: "OVER",
+        GameState.FINAL: "OFF",
+        GameState.POSTPONED: "FUT",
+        GameState.CANCELLED: "FUT",
+    }
     moment = Moment(
         states[shown.state], shown.period, shown.period_type, 0, shown.seconds_left, shown.in_intermission, shown.plays
     )
     feed = play_by_play(shown, moment)
     for side in ("home", "away"):
         feed[f"{side}Team"]["score"] = getattr(shown, side).score
+    if shown.state in (GameState.POSTPONED, GameState.CANCELLED):
+        feed["gameScheduleState"] = {GameState.POSTPONED: "PPD", GameState.CANCELLED: "CNCL"}[shown.state]
+    if not shown.start_is_known:
+        feed["gameScheduleState"] = "TBD"
     return feed
 
 

@@ -406,8 +406,8 @@ def test_a_history_of_the_first_version_is_summed_up_when_it_is_migrated(tmp_pat
     path = tmp_path / "history.db"
     with closing(open_writer(path, MIGRATIONS[:1])) as connection:
         connection.execute("INSERT INTO models VALUES (?, 'unblocked', '')", (MODEL,))
-        game = asdict(GAME) | {"pinged_at": "", "model": MODEL}
-        del game["problems"], game["game_date"]
+        known = asdict(GAME) | {"pinged_at": "", "model": MODEL}
+        game = {row["name"]: known[row["name"]] for row in connection.execute("PRAGMA table_info(games)")}
         connection.execute(f"INSERT INTO games VALUES ({','.join('?' * len(game))})", tuple(game.values()))
         for event_id, amended_at in ((1, None), (2, "2021-11-28T19:00:00Z")):
             connection.execute(

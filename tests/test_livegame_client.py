@@ -15,7 +15,7 @@ from livegame.exceptions import FeedMalformed, GameBusy
 from livegame.feed import Feed
 from livegame.lock import game_lock
 from livegame.model_inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
-from livegame.plays import GameState, Team
+from livegame.plays import GameState, Player, Team
 from livegame.report import GameReport
 from livegame.rows import game_rows
 from tests.conftest import Service
@@ -253,12 +253,53 @@ def test_a_shot_with_missing_inputs_waits_for_them(client: GameClient, feed: Fee
     assert service.rows_scored() == 3
 
 
-def test_when_the_game_is_over_a_shot_is_scored_with_what_there_is(client: GameClient, feed: FeedServer) -> None:
+def test_when_the_game_is_official_a_shot_is_scored_with_what_there_is(client: GameClient, feed: FeedServer) -> None:
     untyped = play(300, "goal", 55, x=82, y=3, shot_type=None)
     feed.show(game(*SHOTS[:3], untyped))
     assert client.ping(GAME_ID).report.pending == 1
+    feed.show(game(*SHOTS[:3], untyped, state=GameState.OVER, period=3, seconds_left=0))
+    over = client.ping(GAME_ID).report
+    assert (over.pending, over.is_over, over.status) == (1, True, "Final, not official")
     feed.show(game(*SHOTS[:3], untyped, state=GameState.FINAL, period=3, seconds_left=0))
     assert client.ping(GAME_ID).report.pending == 0
+
+
+def test_what_is_told_of_a_shot_after_the_horn_is_what_it_is_scored_with(client: GameClient, feed: FeedServer) -> None:
+    horn = {"period": 3, "seconds_left": 0}
+    feed.show(game(*SHOTS[:3], play(300, "goal", 55, x=None, y=None), state=GameState.OVER, **horn))
+    client.ping(GAME_ID)
+    feed.show(game(*SHOTS, state=GameState.FINAL, **horn))
+    late = client.ping(GAME_ID)
+    assert (late.scored, late.corrections, late.report.pending) == (1, (), 0)
+
+
+def test_a_shot_of_somebody_who_is_not_on_the_roster_has_his_number(client: GameClient, feed: FeedServer) -> None:
+    unknown = play(301, "goal", 70, shooter_id=8499998, goalie_id=8499999)
+    feed.show(game(*SHOTS, unknown, players={}))
+    report = client.ping(GAME_ID).report
+    assert report.by_goalie[["goalie", "shots", "goals"]].values.tolist() == [["Player 8499999", 1, 1]]
+    assert "Player 8499998" in set(report.by_shooter["shooter"])
+    assert report.goals.iloc[-1][["shooter", "goalie"]].tolist() == ["Player 8499998", "Player 8499999"]
+    named = {8499998: Player("Late Comer", HOME), 8499999: Player("Emergency Goalie", AWAY)}
+    feed.show(game(*SHOTS, unknown, players=named))  # the roster comes late
+    ping = client.ping(GAME_ID)
+    assert (ping.corrections, ping.scored) == ((), 0)
+    assert ping.report.by_goalie["goalie"].tolist() == ["Emergency Goalie"]
+
+
+@pytest.mark.parametrize("table", ["predictions", "shots"])
+def test_what_somebody_deletes_is_asked_for_again_though_the_feed_has_nothing_new(
+    tmp_path: Path, client: GameClient, feed: FeedServer, table: str
+) -> None:
+    feed.show(game(*SHOTS, state=GameState.FINAL, period=3, seconds_left=0, home=Team(HOME, "CAR", "Carolina", 1)))
+    before = xg(client.ping(GAME_ID).report)
+    assert client.ping(GAME_ID).scored == 0
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection, connection:
+        connection.execute("DELETE FROM predictions WHERE event_id = 300")
+        if table == "shots":
+            connection.execute("DELETE FROM shots WHERE event_id = 300")
+    again = client.ping(GAME_ID)
+    assert (again.scored, again.report.pending, xg(again.report)) == (1, 0, before)
 
 
 def test_shootout_attempts_never_count(client: GameClient, feed: FeedServer, service: Service) -> None:

@@ -161,7 +161,7 @@ def test_a_team_is_named_by_whichever_key_this_year_uses() -> None:
         ("PRE", "OK", GameState.NOT_STARTED),
         ("LIVE", "OK", GameState.LIVE),
         ("CRIT", "OK", GameState.LIVE),
-        ("OVER", "OK", GameState.FINAL),
+        ("OVER", "OK", GameState.OVER),
         ("FINAL", "OK", GameState.FINAL),
         ("OFF", "OK", GameState.FINAL),
         ("FUT", "PPD", GameState.POSTPONED),
@@ -271,3 +271,172 @@ def test_a_days_games_are_listed() -> None:
     assert (listed.games[1].home.abbrev, listed.games[1].home.score, listed.games[1].away.score) == ("CAR", 3, 0)
     with pytest.raises(FeedMalformed):
         parse_day({"message": "nothing here"})
+
+
+@pytest.mark.parametrize(
+    ("place", "nickname", "name"),
+    [
+        ("Utah", "Utah Hockey Club", "Utah Hockey Club"),
+        ("Utah", "Mammoth", "Utah Mammoth"),
+        ("Montréal", "Canadiens de Montréal", "Canadiens de Montréal"),
+        ("NY Islanders", "Islanders", "NY Islanders"),
+        ("New Town", "town Bears", "New Town Bears"),
+        ("York", "Yorkers", "York Yorkers"),
+        ("Team King", "", "Team King"),
+        ("", "Kraken", "Kraken"),
+        ("Canada", "Canada", "Canada"),
+    ],
+)
+@pytest.mark.parametrize("key", ["name", "commonName"])
+def test_what_place_and_nickname_both_say_is_said_once(place: str, nickname: str, name: str, key: str) -> None:
+    team = {"id": HOME, "abbrev": "CAR", "placeName": {"default": place}, key: {"default": nickname}}
+    assert parse_game(as_feed(game()) | {"homeTeam": team}).home.name == name
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u2009", "\u3000", "\t", " "])
+@pytest.mark.parametrize("hidden", ["", "\u00ad", "\u200b", "\u200e", "\ufeff", "\u2060"])
+def test_what_is_invisible_costs_no_player_and_no_play(space: str, hidden: str) -> None:
+    feed = as_feed(game(play(11, "goal", 5, shooter_id=7, shot_type="tip-in")))
+    feed["rosterSpots"] = [
+        {"teamId": HOME, "playerId": 7, "firstName": {"default": f"Jean{hidden}{space}Marc{space}"}, "lastName": {}}
+    ]
+    feed["homeTeam"]["name"] = {"default": f"{hidden}Hurricanes{space}"}
+    feed["homeTeam"]["placeName"] = {"default": f"Caro{hidden}lina"}
+    feed["gameState"] = f"LIVE{hidden}{space}"
+    [shot] = feed["plays"]
+    shot |= {"typeDescKey": f"goal{hidden}", "timeInPeriod": f"00:05{space}", "situationCode": f"15{hidden}51"}
+    shot["details"] |= {"shotType": f"{hidden}tip-in{space}", "zoneCode": f"O{hidden}"}
+    found = parse_game(feed)
+    assert found.problems == ()
+    assert (found.players[7].name, found.home.name, found.state) == ("Jean Marc", "Carolina Hurricanes", GameState.LIVE)
+    [read] = found.shots
+    assert (read.seconds, read.situation, read.shot_type, read.zone) == (5, "1551", "tip-in", "O")
+
+
+def overtime(number: int, seconds: int, length: int, **more: Any) -> dict[str, Any]:
+    """A shot on goal in overtime, in the feed's words, with both of its clocks."""
+    shot = play(11, "shot-on-goal", seconds, period=number, period_type="OT", **more)
+    raw: dict[str, Any] = as_feed(game(shot))["plays"][0]
+    left = length - seconds
+    return raw | {"timeRemaining": f"{left // 60:02d}:{left % 60:02d}"}
+
+
+@pytest.mark.parametrize(
+    ("game_type", "length", "seconds", "is_penalty_shot"),
+    [
+        (2, 300, 300, False),  # the feed says the coming shootout's situation
+        (2, 300, 120, True),
+        (9, 600, 300, True),
+        (9, 600, 600, False),
+        (20, 1200, 480, True),
+        (3, 1200, 1200, True),  # no shootout comes
+        (3, 300, 300, False),  # a round robin of 2020
+    ],
+)
+def test_an_overtime_is_as_long_as_the_feeds_clock_says(
+    game_type: int, length: int, seconds: int, is_penalty_shot: bool
+) -> None:
+    feed = as_feed(game(period=4, period_type="OT", game_type=game_type))
+    feed["plays"] = [overtime(4, seconds, length, situation="1010")]
+    found = parse_game(feed)
+    assert (found.overtime_seconds, found.shots[0].is_penalty_shot) == (length, is_penalty_shot)
+
+
+@pytest.mark.parametrize(
+    ("number", "kinds", "game_type", "status"),
+    [
+        (4, ["OT"], 2, "Overtime - 03:20 left"),
+        (4, [], 2, "Overtime - 03:20 left"),
+        (5, ["SO"], 2, "Shootout"),
+        (5, [], 2, "Shootout"),
+        (5, ["OT"], 9, "Overtime 2 - 03:20 left"),
+        (5, [], 3, "Overtime 2 - 03:20 left"),
+        (3, [], 2, "Period 3 - 03:20 left"),
+    ],
+)
+@pytest.mark.parametrize("told", [{}, {"periodType": "?"}])
+def test_a_header_without_the_type_of_its_period(
+    number: int, kinds: list[str], game_type: int, status: str, told: dict[str, str]
+) -> None:
+    plays = [play(11, "goal", 0, period=number, period_type=kind) for kind in kinds]
+    feed = as_feed(game(*plays, game_type=game_type)) | {"gameType": game_type}
+    feed |= {"periodDescriptor": {"number": number} | told}
+    found = parse_game(feed)
+    line = status_line(found.state, found.period, found.period_type, 200, in_intermission=False)
+    assert line == status
+
+
+@pytest.mark.parametrize("word", ["DONT_PLAY", "dont play", "CNCL"])
+def test_a_game_that_will_never_be_played_is_cancelled(word: str) -> None:
+    feed = as_feed(game(state=GameState.NOT_STARTED)) | {"gameScheduleState": word}
+    assert parse_game(feed).state is GameState.CANCELLED
+
+
+@pytest.mark.parametrize("start", ["2021-11-28T05:00:00Z", "", None])
+def test_a_start_that_is_to_be_announced_is_no_start(start: str | None) -> None:
+    feed = as_feed(game(state=GameState.NOT_STARTED)) | {"gameScheduleState": "TBD", "startTimeUTC": start}
+    found = parse_game(feed)
+    assert (found.state, found.start_is_known, found.problems) == (GameState.NOT_STARTED, False, ())
+    [listed] = parse_day({"currentDate": "2021-11-28", "games": [feed]}).games
+    assert (listed.state, listed.start_is_known) == (GameState.NOT_STARTED, False)
+
+
+def test_a_game_that_has_shots_has_begun() -> None:
+    found = parse_game(as_feed(game(play(11, "goal", 5))) | {"gameState": "PRE"})
+    assert found.state is GameState.LIVE
+    assert found.problems == ("the game is said not to have begun, but has shots; taken as live",)
+
+
+@pytest.mark.parametrize(
+    ("scores", "goals", "shootout", "state", "is_said"),
+    [
+        ((1, 0), (1, 0), False, GameState.FINAL, False),
+        ((4, 0), (1, 0), False, GameState.FINAL, True),
+        ((0, 0), (1, 0), False, GameState.FINAL, True),
+        ((4, 0), (1, 0), False, GameState.LIVE, False),  # either may be told first
+        ((2, 1), (1, 1), True, GameState.FINAL, False),
+        ((1, 2), (1, 1), True, GameState.FINAL, False),
+        ((3, 1), (1, 1), True, GameState.FINAL, True),
+    ],
+)
+def test_an_official_score_that_the_plays_do_not_make_is_said(
+    scores: tuple[int, int], goals: tuple[int, int], shootout: bool, state: GameState, is_said: bool
+) -> None:
+    plays = [play(n, "goal", n, team=team) for n, team in enumerate([HOME] * goals[0] + [AWAY] * goals[1], start=1)]
+    plays += [play(90, "goal", 0, period=5, period_type="SO")] if shootout else []
+    home, away = Team(HOME, "CAR", "C", scores[0]), Team(AWAY, "WSH", "W", scores[1])
+    problems = parse_game(as_feed(game(*plays, home=home, away=away, state=state))).problems
+    assert bool(problems) is is_said
+    if is_said:
+        words = f"the score is WSH {scores[1]}, CAR {scores[0]}, but the plays hold {goals[1]} and {goals[0]} goals"
+        # the goal of the shootout won counts as one more of its winner
+        assert problems[0].startswith(words if not shootout else "the score is WSH 1, CAR 3")
+
+
+@pytest.mark.parametrize(
+    ("code", "official", "state"),
+    [
+        ("7", False, GameState.FINAL),
+        ("6", False, GameState.OVER),
+        ("5", False, GameState.OVER),
+        ("6", True, GameState.FINAL),
+        (None, False, GameState.FINAL),
+    ],
+)
+def test_a_legacy_game_is_official_by_its_code_or_by_its_last_entry(
+    code: str | None, official: bool, state: GameState
+) -> None:
+    feed = legacy_feed()
+    feed["gameData"]["status"] = {"abstractGameState": "Final", "statusCode": code}
+    if official:
+        feed["liveData"]["plays"]["allPlays"].append({"result": {"eventTypeId": "GAME_OFFICIAL"}})
+    assert parse_game(feed).state is state
+
+
+@pytest.mark.parametrize("status", [{"statusCode": "8"}, {"startTimeTBD": True, "statusCode": "1"}])
+def test_a_legacy_start_that_is_to_be_announced(status: dict[str, Any]) -> None:
+    feed = legacy_feed()
+    feed["liveData"]["plays"]["allPlays"] = []
+    feed["gameData"]["status"] = {"abstractGameState": "Preview"} | status
+    found = parse_game(feed)
+    assert (found.state, found.start_is_known) == (GameState.NOT_STARTED, False)

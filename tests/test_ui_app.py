@@ -200,14 +200,25 @@ def test_a_model_that_cannot_be_had_is_told_with_the_one_that_stays(open_page: O
     assert "Name a workspace and a model" in words(page.sidebar.error)
 
 
-def test_refreshing_ends_with_the_game(open_page: OpenPage, feed: FeedServer) -> None:
+def test_refreshing_ends_a_while_after_the_game(open_page: OpenPage, feed: FeedServer, tmp_path: Path) -> None:
+    final = game(*SHOTS, play(990, "game-end", 0, period=3), state=GameState.FINAL, period=3, seconds_left=0)
     feed.show(game(*SHOTS))
     page = ping(open_page())
     assert (page.selectbox(key="every").value, page.selectbox(key="every").disabled) == (30, False)
-    feed.show(game(*SHOTS, state=GameState.FINAL, period=3, seconds_left=0))
+    feed.show(final)
     ping(page)
+    long_ago(page, tmp_path)
+    feed.show(game(*SHOTS, play(700, "missed-shot", 200)))  # it was not the end
+    page.run()
+    assert len(events(page)) == 5
+    feed.show(final)
+    ping(page)
+    with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:
+        connection.execute("UPDATE games SET ended_at = '2021-11-28T21:00:00.000Z'")
+    page.run()
     assert page.selectbox(key="every").disabled
     asked = games_asked_for(feed)
+    long_ago(page, tmp_path)
     page.session_state["tried_at"] = float("-inf")
     page.run()
     assert games_asked_for(feed) == asked

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from db.history import History
@@ -64,11 +63,16 @@ def test_text_from_outside_is_not_taken_for_markdown() -> None:
     )
 
 
-def test_corrections_are_told_in_words(tmp_path: Path, service: Service) -> None:
+def test_corrections_are_told_in_words_until_they_are_undone(tmp_path: Path, service: Service) -> None:
+    faceoff, shot, miss, goal, other = SHOTS
     report = report_of(tmp_path, service.url, *SHOTS)
-    corrections = pd.DataFrame({"what": ["amended", "retracted", "amended", "outcome"]})
-    assert texts.correction_words(replace(report, corrections=corrections)).startswith(
-        "The league has taken back 1 shot, changed the outcome of 1 shot and amended 2 shots since."
+    assert texts.correction_words(report) == ""
+    report = report_of(tmp_path, service.url, *SHOTS[:4], replace(other, x=-30))
+    assert texts.correction_words(report).startswith("The league has amended 1 shot since.")
+    report = report_of(tmp_path, service.url, faceoff, shot, miss, replace(goal, kind="shot-on-goal"))
+    assert texts.correction_words(report).startswith(
+        "The league has taken back 1 shot and changed the outcome of 1 shot since."
     )
-    one = replace(report, corrections=corrections[:1])
-    assert texts.correction_words(one).startswith("The league has amended 1 shot since.")
+    report = report_of(tmp_path, service.url, *SHOTS)
+    assert {*report.corrections["what"]} == {"amended", "retracted", "restored", "outcome"}
+    assert texts.correction_words(report) == ""

@@ -1,7 +1,6 @@
 """The page of one game: choose it, ping it, see who plays better and why."""
 
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 import streamlit as st
@@ -120,7 +119,8 @@ def _refresh(report: GameReport) -> None:
         persist_state="session",
         width=150,
         disabled=not report.is_awaited,
-        help="How often the page pings a game that is being played. It stops when the game ends.",
+        help="How often the page pings a game that is being played. Before the start it does so once an hour, and it"
+        " goes on for 15 minutes after the end.",
     )
 
 
@@ -145,8 +145,7 @@ def _is_due(report: GameReport) -> bool:
     """Whether the page should ping by itself: nobody has done so for as long as the reader chose."""
     every = st.session_state.get("every", INTERVAL)
     tried = time.monotonic() - st.session_state.get("tried_at", float("-inf"))
-    age = (datetime.now(UTC) - datetime.fromisoformat(report.pinged_at)).total_seconds()
-    return bool(every) and report.is_awaited and min(tried, age) >= every
+    return bool(every) and tried >= every and report.is_due(every)
 
 
 def _ping(everybody: Clients, text: str) -> None:
@@ -190,9 +189,9 @@ def _draw(everybody: Clients, report: GameReport) -> None:
     for words in filter(None, (texts.pending_words(report, team) for team in (report.away, report.home))):
         st.warning(plain(words), icon=":material/hourglass_top:")
     if report.problems:
-        st.warning(plain(f"Not all of the league's answer could be read: {report.problems}"), icon=":material/report:")
-    if not report.corrections.empty:
-        st.caption(f":material/edit_note: {plain(texts.correction_words(report))}")
+        st.warning(plain(f"In the league's answer: {report.problems}"), icon=":material/report:")
+    if corrected := texts.correction_words(report):
+        st.caption(f":material/edit_note: {plain(corrected)}")
     scored_by = st.container()
     if report.shots.empty:
         st.info("No shots yet. They appear here as the league reports them.")

@@ -48,7 +48,10 @@ def _middle(report: GameReport, colours: tuple[str, str]) -> str:
     share = round(100 * report.away.xg / total) if total else 50
     state = "live" if report.state is GameState.LIVE else "still"
     updated = ago(report.pinged_at) if report.is_awaited else local_time(report.pinged_at, _MINUTE)
-    start = f"starts {local_time(report.start_time, _MINUTE)}" if report.state is GameState.NOT_STARTED else ""
+    start = ""
+    if report.state is GameState.NOT_STARTED:
+        known = report.start_is_known
+        start = f"starts {local_time(report.start_time, _MINUTE)}" if known else "start time to be announced"
     shares = (
         f'<div class="xg-share"><span>{share} %</span>{bar((share, colours[0]), (100 - share, colours[1]))}'
         f'<span>{100 - share} %</span></div><div class="xg-label">share of expected goals</div>'

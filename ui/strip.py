@@ -75,7 +75,7 @@ def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
 
 
 def _label(game: GameSummary) -> str:
-    begun = game.state in (GameState.LIVE, GameState.FINAL)
+    begun = game.state in (GameState.LIVE, GameState.OVER, GameState.FINAL)
     between = f"{game.away.score} - {game.home.score}" if begun else "at"
     return f"{plain(game.away.abbrev)} **{between}** {plain(game.home.abbrev)}  \n:small[{plain(_when(game))}]"
 
@@ -83,4 +83,4 @@ def _label(game: GameSummary) -> str:
 def _when(game: GameSummary) -> str:
     if game.state is not GameState.NOT_STARTED:
         return game.status.replace("Period ", "P").replace(" left", "").replace("Intermission after ", "After ")
-    return local_time(game.start_time, "%H:%M")
+    return local_time(game.start_time, "%H:%M") if game.start_is_known else "time open"

@@ -73,15 +73,26 @@ def signed(value: float) -> str:
 
 
 def correction_words(report: GameReport) -> str:
-    """What the league changed after we had stored it: "The league has taken back 1 shot and amended 2 shots."."""
-    words = {
-        "retracted": "taken back {}",
-        "restored": "put back {}",
-        "outcome": "changed the outcome of {}",
-        "amended": "amended {}",
+    """What the league changed after we had stored it, and still stands; "" if nothing does.
+
+    "The league has taken back 1 shot and amended 2 shots since. ..."
+    """
+    status = report.shots["status"]
+    present = set(report.present["event_id"])
+    outcomes = report.corrections[report.corrections["what"] == "outcome"] if len(report.corrections) else None
+    changed = 0
+    if outcomes is not None:
+        # newest first; what was changed back is as it was
+        ends = outcomes.groupby("event_id").agg(before=("before", "last"), after=("after", "first"))
+        changed = int((ends["before"] != ends["after"])[ends.index.isin(present)].sum())
+    found = {
+        "taken back {}": int((status == "retracted").sum()),
+        "changed the outcome of {}": changed,
+        "amended {}": int((status == "amended").sum()),
     }
-    found = report.corrections["what"].value_counts()
-    parts = [words[what].format(count(int(found[what]), "shot")) for what in words if what in found]
+    parts = [words.format(count(number, "shot")) for words, number in found.items() if number]
+    if not parts:
+        return ""
     listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
     return f"The league has {listed} since. Retracted shots are out of the sums; amended ones keep their first xG."
 

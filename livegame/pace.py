@@ -1,0 +1,53 @@
+"""How often a game is worth asking for: often while it is played, seldom before, and for a while after the end."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from livegame.plays import GameState
+
+SELDOM_S: Final = 3600.0  # a start that was moved, or a postponement, is known within the hour
+EARLY_S: Final = 600.0  # before the start: line-ups come, and the league starts a little early at times
+# After a game was seen to end. A state that is wrong lasts for one answer or two, and the league's first corrections of
+# late shots take some minutes.
+LINGER_S: Final = 900.0
+_OFFICIAL_S: Final = 3600.0  # after the horn a game becomes official within that time, or when nobody waits any more
+_LATE_S: Final = 3 * 3600.0  # behind the start: nothing but a delay is waited for so patiently
+_INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what has not come by then never does
+
+
+def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | None:
+    """Seconds that should lie between two pings of a stored game at least; None if there is nothing to wait for.
+
+    `game` is its row in the history.
+    """
+    now = now or datetime.now(UTC)
+    state = GameState(game["state"])
+    if state is GameState.LIVE:
+        return 0.0
+    if state is GameState.CANCELLED:
+        return None
+    if state is GameState.POSTPONED:
+        return SELDOM_S
+    since_start = (now - datetime.fromisoformat(game["start_time"])).total_seconds()
+    if state is GameState.NOT_STARTED:
+        if not game["start_is_known"] or since_start > _LATE_S:
+            return SELDOM_S
+        return min(max(-since_start - EARLY_S, 0.0), SELDOM_S)
+    ended_at = game["ended_at"]
+    # a clock that was ahead has been set back: it ended about now
+    since_end = max((now - datetime.fromisoformat(ended_at)).total_seconds(), 0.0) if ended_at else float("inf")
+    if since_end < (_OFFICIAL_S if state is GameState.OVER else LINGER_S):
+        return 0.0
+    is_recent = since_start < timedelta(days=_INCOMPLETE_DAYS).total_seconds()
+    if is_recent and (state is GameState.OVER or not game["has_end"]):
+        return SELDOM_S
+    return None
+
+
+def is_due(game: Mapping[str, Any], at_least_s: float = 0.0, now: datetime | None = None) -> bool:
+    """Whether it is time to ask for a stored game again, at most every `at_least_s` seconds."""
+    now = now or datetime.now(UTC)
+    pause = pause_s(game, now)
+    age = (now - datetime.fromisoformat(game["pinged_at"])).total_seconds()
+    return pause is not None and (age < 0 or age >= max(pause, at_least_s))
