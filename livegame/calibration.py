@@ -1,51 +1,123 @@
-"""How far a model can be trusted, by all the shots on record that it has scored."""
+"""How far a model can be trusted, by all the shots on record that it has rated: seen in training or not."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
-from db.history import History
+from db.history import SEASON, History
 
 Z_95: Final = 1.959963985  # of the normal distribution, both sides
+Z_99: Final = 2.575829304
+GOALS_FOR_A_VERDICT: Final = 300  # fewer say little, however far off they are
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Expected goals beside real ones, and what luck explains of the difference."""
+
+    shots: int
+    xg: float
+    goals: int
+    log_loss: float  # mean over the shots, natural logarithm
+    z: float  # xG less goals in standard deviations, were each shot a coin with its xG
+    excess: float | None  # by what part too many goals were expected: xG / goals - 1; None without goals
+    excess_from: float | None  # its 95 % interval; None where luck explains any number
+    excess_to: float | None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the level is wrong beyond what luck explains once in a hundred times."""
+        return self.goals >= GOALS_FOR_A_VERDICT and abs(self.z) > Z_99
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonLevel:
+    """The level in one season."""
+
+    season: int
+    is_learned: bool | None  # whether the model learned from it; None if its card does not tell
+    level: Level
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A model's predictions beside what came of them."""
 
-    shots: int
-    xg: float
-    goals: int
-    log_loss: float  # mean over the shots, natural logarithm
+    level: Level
     base_log_loss: float  # of giving every shot the overall goal rate
+    is_learned: bool | None  # of the level and the steps: whether the model learned from these seasons; None: unknown
+    seasons: tuple[SeasonLevel, ...]  # the newest first; those that the model learned from as well
     steps: pd.DataFrame  # shots, goals, `predicted` and `observed` goal rate with its 95 % interval `low` to `high`
 
 
-def calibration(history: History, model: str) -> Calibration | None:
-    """Read a model's calibration from the history; None if it has scored nothing.
+def calibration(
+    history: History,
+    model: str,
+    trained_on: Collection[int] | None = None,
+    season: int | None = None,
+    competition: str = SEASON,
+) -> Calibration | None:
+    """Read a model's calibration from the history; None if it has rated nothing of what is asked for.
+
+    Args:
+        history: where the rated shots are.
+        model: its whole id.
+        trained_on: the seasons that the model learned from; None if nobody knows. Where some of the shots are of
+            other seasons, level and steps are of these alone.
+        season: the only one to look at; all if None.
+        competition: the only one to look at; see `History.calibration`.
 
     Raises:
         DatabaseError: the history cannot be read.
     """
-    steps = pd.DataFrame(history.calibration(model))
-    if steps.empty:
+    rows = pd.DataFrame(history.calibration(model, competition))
+    if season is not None and not rows.empty:
+        rows = rows[rows["season"] == season]
+    if rows.empty:
         return None
-    shots, goals = int(steps["shots"].sum()), int(steps["goals"].sum())
-    intervals = [wilson(g, n) for g, n in zip(steps["goals"], steps["shots"], strict=True)]
+    seasons = tuple(
+        SeasonLevel(int(str(number)), None if trained_on is None else number in trained_on, _level(of_season))
+        for number, of_season in rows.groupby("season")
+    )[::-1]
+    unseen = rows if trained_on is None else rows[~rows["season"].isin(list(trained_on))]
+    shown = rows if unseen.empty else unseen
+    level = _level(shown)
     return Calibration(
+        level=level,
+        base_log_loss=_entropy(level.goals / level.shots),
+        is_learned=None if trained_on is None else unseen.empty,
+        seasons=seasons,
+        steps=_steps(shown),
+    )
+
+
+def _level(rows: pd.DataFrame) -> Level:
+    shots, goals, xg = int(rows["shots"].sum()), int(rows["goals"].sum()), float(rows["xg"].sum())
+    deviation = math.sqrt(float(rows["variance"].sum()))
+    low, high = goals - Z_95 * deviation, goals + Z_95 * deviation
+    return Level(
         shots=shots,
-        xg=float(steps["xg"].sum()),
+        xg=xg,
         goals=goals,
-        log_loss=float(steps["log_loss"].sum()) / shots,
-        base_log_loss=_entropy(goals / shots),
-        steps=steps.assign(
-            predicted=steps["xg"] / steps["shots"],
-            observed=steps["goals"] / steps["shots"],
-            low=[low for low, _ in intervals],
-            high=[high for _, high in intervals],
-        ),
+        log_loss=float(rows["log_loss"].sum()) / shots,
+        z=(xg - goals) / deviation if deviation else 0.0,
+        excess=xg / goals - 1 if goals else None,
+        excess_from=xg / high - 1 if low > 0 else None,
+        excess_to=xg / low - 1 if low > 0 else None,
+    )
+
+
+def _steps(rows: pd.DataFrame) -> pd.DataFrame:
+    steps = rows.groupby("step", as_index=False)[["shots", "xg", "goals"]].sum()
+    intervals = [wilson(g, n) for g, n in zip(steps["goals"], steps["shots"], strict=True)]
+    return steps.assign(
+        predicted=steps["xg"] / steps["shots"],
+        observed=steps["goals"] / steps["shots"],
+        low=[low for low, _ in intervals],
+        high=[high for _, high in intervals],
     )
 
 

@@ -243,6 +243,7 @@ class GameClient:
             model.population,
             answers.get(rows.game.game_id, ()),
             self._fingerprint(rows.digest, model) if is_complete and rows.digest else None,
+            model.trained_on,
         )
 
     def _record(self, games: Sequence[GameRows], scores: Sequence[Scores] = ()) -> list[Ping]:

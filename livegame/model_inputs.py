@@ -54,6 +54,7 @@ class ModelInputs:
     population: str  # unblocked or on-goal
     columns: Mapping[str, str]  # the model's column -> our feature
     required: frozenset[str]  # the model's columns that it cannot take a null in
+    trained_on: tuple[int, ...] | None = None  # the seasons that it learned from, if the service knows them
 
     @classmethod
     def of(cls, model: Mapping[str, Any], feature_map: Mapping[str, str]) -> "ModelInputs":
@@ -68,7 +69,9 @@ class ModelInputs:
         if unknown:
             raise UnknownFeatures(model["id"], unknown)
         required = frozenset(feature["name"] for feature in model["features"] if not feature["nullable"])
-        return cls(model["id"], model.get("population") or "unblocked", columns, required)
+        seasons = model.get("trained_on")
+        trained_on = None if seasons is None else tuple(seasons)
+        return cls(model["id"], model.get("population") or "unblocked", columns, required, trained_on)
 
     def waiting(self, rows: GameRows, scored: Container[int]) -> dict[int, dict[str, Any]]:
         """By event id the inputs of the shots that the model can score now and has not scored."""

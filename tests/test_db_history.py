@@ -350,6 +350,16 @@ def test_season_sums_hold_regular_season_and_playoffs_and_others_stand_apart(
     assert (sums(), history.competitions(MODEL)) == (((3, 0.78), 0.78), ["season"])
 
 
+def test_what_a_model_learned_from_is_noted_once_it_is_known(history: TwoStepHistory) -> None:
+    def note(trained_on: list[int] | None) -> Any:
+        scores = Scores(MODEL, "unblocked", [(1, 0.25, {})], trained_on=trained_on)
+        history.record(GAME, [shot(1)], scores=scores)
+        return history.models()[0]["trained_on"]
+
+    assert note(None) is None
+    assert note([20202021, 20222023]) == note(None) == "[20202021,20222023]"
+
+
 def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> None:
     shots = [shot(1, "goal"), shot(2), shot(3, is_home=False)]
     history.record(GAME, shots)

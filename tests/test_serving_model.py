@@ -348,3 +348,12 @@ def test_the_list_of_trusted_types_is_not_taken_from_the_file(tmp_path: Path) ->
         load_model(artifact, NAME)
     assert untrusted
     assert all(name in str(refused.value) for name in untrusted)
+
+
+@pytest.mark.parametrize(
+    ("told", "understood"),
+    [([20202021, 20222023], [20202021, 20222023]), ([], []), (None, None), ("2020-21", None), ([2020.5], None),
+     ([True], None), ({"20202021": 1}, None)],
+)  # fmt: skip
+def test_the_seasons_that_the_card_tells_are_passed_on(tmp_path: Path, told: Any, understood: Any) -> None:
+    assert load(tmp_path, numeric_model(), seasons=told).describe()["trained_on"] == understood

@@ -89,13 +89,18 @@ def test_ids_are_whole_numbers_where_some_are_missing(tmp_path: Path, service: S
     assert table.split("\n") == ["goalie_id", "8471214", '""', ""]
 
 
-def test_the_line_of_a_model_that_is_right_goes_through_equal_shares(tmp_path: Path, service: Service) -> None:
+def test_the_line_of_a_model_that_is_right_is_at_one_goal_per_expected_goal(tmp_path: Path, service: Service) -> None:
     report_of(tmp_path, service.url, *SHOTS)
     found = calibration(History(tmp_path / "history.db"), service.client.model()["id"])
     assert found is not None
-    scales = [layer["encoding"][axis]["scale"] for layer in reliability(found, "#000")["layer"] for axis in "xy"]
-    assert len(scales) == 6
-    assert all(scale == scales[0] for scale in scales)
+    spec = reliability(found, "#000")
+    for axis in "xy":
+        scales = [layer["encoding"][axis]["scale"] for layer in spec["layer"]]
+        assert len(scales) == 3
+        assert all(scale == scales[0] for scale in scales)
+    line, _, points = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
+    assert [point["ratio"] for point in line] == [1, 1]
+    assert [point["ratio"] for point in points] == pytest.approx(found.steps["goals"] / found.steps["xg"])
 
 
 def test_shots_without_a_place_are_not_drawn(tmp_path: Path, service: Service) -> None:

@@ -55,6 +55,14 @@ def _connect() -> Clients:
 def active_model(_serving: ServingClient) -> tuple[dict[str, Any] | None, str | None]:
     """The model that serves now, or why it cannot be told; asked for once in a while for all readers."""
     try:
-        return _serving.model(), None
+        model = _serving.model()
     except ServingError as error:
         return None, error.message
+    last_active_model().update(id=str(model["id"]), trained_on=model.get("trained_on"))
+    return model, None
+
+
+@st.cache_resource(show_spinner=False)
+def last_active_model() -> dict[str, Any]:
+    """`id` and `trained_on` of the model that the service last said to be active, for all readers; asks nobody."""
+    return {"id": None, "trained_on": None}

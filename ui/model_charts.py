@@ -1,6 +1,6 @@
 """Pictures of models: how well one is calibrated, and where two disagree."""
 
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
@@ -9,33 +9,43 @@ from livegame.calibration import Calibration
 from ui.charts import OUTCOMES, picture
 from ui.rink_drawing import GREY
 
+RATIOS_SHOWN: Final = (0.4, 2.5)  # goals per expected goal; what lies outside stands at the edge
+
 
 def reliability(found: Calibration, colour: str) -> dict[str, Any]:
-    """The reliability diagram: how often shots scored, by the chance that the model gave them."""
-    steps = found.steps.assign(words=found.steps["shots"].map("{:,}".format))
-    most = float(max(steps["predicted"].max(), steps["high"].max()))
-    ends = pd.DataFrame({"predicted": [0.001, most], "observed": [0.001, most]})
-    # most shots are unlikely goals: a logarithmic scale gives them room
-    scale = alt.Scale(type="log", domain=[0.004, max(most, 0.1)], clamp=True)
-    ticks = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
-    x = alt.X("predicted:Q", title="chance given by the model", scale=scale, axis=alt.Axis(format="~%", values=ticks))
-    y = alt.Y("observed:Q", title="share that scored", scale=scale, axis=alt.Axis(format="~%", values=ticks))
+    """The reliability diagram: goals per expected goal, by the chance that the model gave."""
+    steps = found.steps.assign(
+        words=found.steps["shots"].map("{:,}".format),
+        ratio=found.steps["observed"] / found.steps["predicted"],
+        ratio_low=found.steps["low"] / found.steps["predicted"],
+        ratio_high=found.steps["high"] / found.steps["predicted"],
+    )
+    most = float(steps["predicted"].max())
+    line = pd.DataFrame({"predicted": [0.004, max(most, 0.1)], "ratio": [1.0, 1.0]})
+    # most shots are unlikely goals: a logarithmic scale gives them room, and half as many as much as twice as many
+    scale_x = alt.Scale(type="log", domain=[0.004, max(most, 0.1)], clamp=True)
+    scale_y = alt.Scale(type="log", domain=list(RATIOS_SHOWN), clamp=True)
+    x_axis = alt.Axis(format="~%", values=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], grid=False)
+    x = alt.X("predicted:Q", title="xG", scale=scale_x, axis=x_axis)
+    y_axis = alt.Axis(format=".2~f", values=[0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2])
+    y = alt.Y("ratio:Q", title="goals per xG", scale=scale_y, axis=y_axis)
     layers = [
-        alt.Chart(ends).mark_line(strokeDash=[4, 4], color=GREY).encode(x=x, y=y),
+        alt.Chart(line).mark_line(strokeDash=[4, 4], color=GREY).encode(x=x, y=y),
         alt.Chart(steps)
-        .mark_rule(color=colour, opacity=0.5, strokeWidth=2)
-        .encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+        .mark_rule(color=colour, strokeWidth=2)
+        .encode(x=x, y=alt.Y("ratio_low:Q", scale=scale_y), y2="ratio_high:Q"),
         alt.Chart(steps)
-        .mark_point(filled=True, color=colour, opacity=1, size=70)
+        .mark_point(filled=True, color=colour, opacity=1, size=26)
         .encode(
             x=x,
             y=y,
             tooltip=[
                 alt.Tooltip("words:N", title="Shots"),
-                alt.Tooltip("predicted:Q", title="Given", format=".1%"),
-                alt.Tooltip("observed:Q", title="Scored", format=".1%"),
+                alt.Tooltip("predicted:Q", title="Mean xG", format=".1%"),
+                alt.Tooltip("observed:Q", title="Goals per shot", format=".1%"),
                 alt.Tooltip("low:Q", title="95 % from", format=".1%"),
                 alt.Tooltip("high:Q", title="to", format=".1%"),
+                alt.Tooltip("ratio:Q", title="Goals per xG", format=".2f"),
             ],
         ),
     ]

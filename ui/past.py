@@ -1,5 +1,6 @@
 """The page of past games: find one, see teams over many games, and whether the model can be trusted."""
 
+import json
 from math import ceil
 from typing import Any, Final
 
@@ -7,17 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from db.connection import DatabaseError
-from db.history import History
-from livegame.calibration import Calibration, calibration
+from db.history import SEASON, History
+from livegame.calibration import calibration
 from livegame.report import stored_status
-from ui import texts
-from ui.clients import clients
-from ui.model_charts import reliability
+from ui import texts, trust
+from ui.clients import clients, last_active_model
 from ui.texts import plain
 
 PAGE_ROWS: Final = 25
 TEAMS_SHOWN: Final = 11
-_COLOUR: Final = "#3b82c4"
 
 
 def main() -> None:
@@ -26,51 +25,76 @@ def main() -> None:
     try:
         st.title("History", anchor=False)
         if models := history.models():
-            _model(history, models)
+            _model(history, {row["model"]: row for row in models})
         else:
-            st.info("Nothing has been scored yet. Ping a game on the first page, or take in recorded games (README).")
+            st.info("Nothing has been rated yet. Ping a game on the first page, or import recorded games (see README).")
         _games(history)
     except DatabaseError as error:
         st.error(plain(error))
 
 
-def _model(history: History, models: list[dict[str, Any]]) -> None:
+def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox(
-            "Model",
-            [row["model"] for row in models],
-            format_func=texts.model_name,
-            help="All models that have scored games here, the newest first. Sums never mix them.",
-            width=340,
-        )
+        chosen = str(_choose_model(list(models)))
         season = st.selectbox(
             "Season", [None, *history.seasons()], format_func=texts.season_name, width=140, key="season"
         )
-    left, right = st.columns((4, 5), gap="large")
+        competition = _choose_competition(history.competitions(chosen))
+    trained_on = _trained_on(models[chosen])
+    with st.container(key="trust_and_teams"):
+        left, right = st.columns((4, 5), gap="large")
     with left:
         st.subheader("Can it be trusted?", anchor=False)
-        found = calibration(history, str(chosen))
-        if found is not None:
-            _trust(found)
+        found = calibration(history, chosen, trained_on, season, competition)
+        if found is None:
+            st.caption("This model has rated no shot of this season.")
+        else:
+            trust.draw(found)
     with right:
         st.subheader("Teams", anchor=False)
-        _teams(history.teams(str(chosen), season))
+        _teams(history.teams(chosen, season, competition))
 
 
-def _trust(found: Calibration) -> None:
-    with st.container(horizontal=True, gap="large"):
-        st.metric("Shots", f"{found.shots:,}", width="content")
-        st.metric("xG (goals)", f"{found.xg:,.0f} ({found.goals:,})", width="content")
-        losses = f"{found.log_loss:.4f} ({found.base_log_loss:.4f})"
-        st.metric("Log loss (of the goal rate alone)", losses, width="content")
-    words = texts.trust_words(found)
-    st.vega_lite_chart(spec=reliability(found, _COLOUR), height=340, alt=words)
-    st.caption(plain(words))
+def _choose_model(models: list[str]) -> str | None:
+    """Let the reader choose a model: at first the active one, as far as the service has told which that is.
+
+    The page does not ask for it, since nothing here waits for the service. Where it was not known yet, `ui.app` draws
+    the page again once it is.
+    """
+    start = st.session_state.get("history_model_at_first") or last_active_model()["id"]
+    st.session_state.history_model_at_first = start
+    return st.selectbox(
+        "Model",
+        models,
+        index=models.index(start) if start in models else 0,
+        format_func=texts.model_name,
+        key=f"history_model_{start}",
+        help="All models that have rated games here, the newest first. Sums never mix them.",
+        width=340,
+    )
+
+
+def _choose_competition(competitions: list[str]) -> str:
+    """Let the reader choose where there is more than regular season and playoffs: they are never summed with others."""
+    if set(competitions) <= {SEASON}:
+        return SEASON
+    offered = [SEASON, *(name for name in competitions if name != SEASON)]
+    return str(
+        st.selectbox("Competition", offered, format_func=texts.COMPETITIONS.__getitem__, width=240, key="competition")
+    )
+
+
+def _trained_on(model: dict[str, Any]) -> list[int] | None:
+    """The seasons that a model learned from: as noted when it first rated a game, or as the service says now."""
+    if model["trained_on"] is not None:
+        return list(json.loads(model["trained_on"]))
+    active = last_active_model()
+    return active["trained_on"] if active["id"] == model["model"] else None
 
 
 def _teams(rows: list[dict[str, Any]]) -> None:
     if not rows:
-        st.caption("No game of this season has been scored by this model.")
+        st.caption("This model has rated no game of this season.")
         return
     sums = pd.DataFrame(rows)
     frame = pd.DataFrame(
@@ -104,7 +128,7 @@ def _games(history: History) -> None:
     )  # fmt: skip
     found = history.count_games(search or "")
     if not found:
-        st.caption("No stored game fits." if search else "No games are stored yet.")
+        st.caption("No match." if search else "No games are stored yet.")
         return
     pages = ceil(found / PAGE_ROWS)
     top = st.container()
@@ -143,7 +167,7 @@ def _game_line(row: dict[str, Any]) -> dict[str, Any]:
         "away xG": xg.get(row["away_abbrev"]),
         "home xG": xg.get(row["home_abbrev"]),
         "State": stored_status(row) + (f", {texts.count(pending, 'shot')} pending" if pending else ""),
-        "Model": texts.model_name(row["model"]) if row["model"] else "not scored",
+        "Rated by": texts.model_name(row["model"]) if row["model"] else "not rated",
         "ID": row["game_id"],
     }
 

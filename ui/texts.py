@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from livegame.calibration import Calibration
 from livegame.client import Ping
 from livegame.odds import Odds
 from livegame.report import GameReport, TeamTotals
@@ -23,6 +22,14 @@ SITUATIONS: Final = {
     "empty net": "Empty net",
     "penalty shot": "Penalty shot",
     "not told": "Not told",
+}
+COMPETITIONS: Final = {
+    "season": "Regular season and playoffs",
+    "preseason": "Preseason",
+    "all-star": "All-Star",
+    "olympics": "Olympics",
+    "4 nations": "4 Nations Face-Off",
+    "other": "Other games",
 }
 POPULATIONS: Final = {"unblocked": "unblocked attempts", "on-goal": "shots on goal"}
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")
@@ -146,20 +153,6 @@ uses; the column titles of *All events* give each formula.
 def season_name(season: int | None) -> str:
     """A season as people write it: "2021-22"; "all seasons" for None."""
     return "all" if season is None else f"{season // 10_000}-{season % 100:02d}"
-
-
-def trust_words(found: Calibration) -> str:
-    """How far the model is calibrated, in a sentence or two."""
-    inside = int(
-        ((found.steps["low"] <= found.steps["predicted"]) & (found.steps["predicted"] <= found.steps["high"])).sum()
-    )
-    ratio = f" ({found.xg / found.goals:.2f} times)" if found.goals else ""
-    return (
-        f"It expected {found.xg:,.1f} goals where {found.goals:,} were scored{ratio}. In {inside} of"
-        f" {len(found.steps)} groups of shots its chance lies within what luck explains (bars, 95 %); on the dashed"
-        " line it would be exact. Log loss is the mean penalty for a wrong chance: the lower, the better, and below"
-        " that of the goal rate alone or it knows nothing."
-    )
 
 
 def ago(moment: str, now: datetime | None = None) -> str:

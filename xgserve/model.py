@@ -126,8 +126,15 @@ class Model:
             "golden_row": {"values": dict(self.golden_row), "probability": self.golden_probability},
             "population": self.card.get("population"),
             "metrics": self.card.get("metrics"),
+            "trained_on": self._seasons,
             "warnings": [version_skew(made_with)] if made_with and made_with != sklearn.__version__ else [],
         }
+
+    @property
+    def _seasons(self) -> list[int] | None:
+        """The seasons that the card says the model learned from; None if it does not, in a way that we understand."""
+        told = self.card.get("seasons")
+        return told if isinstance(told, list) and all(type(season) is int for season in told) else None
 
     def _score_one(self, row: Mapping[str, Scalar]) -> float:
         return float(self.predict({name: [value] for name, value in row.items()}, [0])[0])

@@ -160,6 +160,8 @@ _SCHEMAS: Final[dict[str, Schema]] = {
             "golden_row": _object({"values": _map(_ref("Value")), "probability": _PROBABILITY}),
             "population": _TEXT_OR_NULL | {"description": "the attempts that it was made for: unblocked or on-goal"},
             "metrics": {"description": "what its card says about its quality"},
+            "trained_on": {"type": ["array", "null"], "items": {"type": "integer"}}
+            | {"description": "the seasons that it learned from, such as 20222023; null if its card does not tell"},
             "warnings": _list(_TEXT),
         }
     ),

@@ -1,0 +1,73 @@
+"""The pages of past games and of the service, run without a browser."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from livegame.plays import Player, Shot
+from tests.conftest import Service
+from tests.games import HOME, FeedServer, game
+from tests.ui_pages import OpenPage, field, get_model, open_view, pages, ping, restart, words
+from tests.ui_reports import SHOTS
+from ui import texts
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer, service: Service) -> OpenPage:
+    return pages(monkeypatch, tmp_path, feed.url, service.url)
+
+
+def box(page: AppTest, label: str) -> Any:
+    """The list of this label."""
+    return next(found for found in page.selectbox if found.label == label)
+
+
+def test_events_are_searched_without_accents(open_page: OpenPage, feed: FeedServer) -> None:
+    shots = [replace(shot, shooter_id=8482116) if isinstance(shot, Shot) else shot for shot in SHOTS]
+    feed.show(game(*shots, players={8482116: Player("Tim St\u00fctzle", HOME)}))
+    page = open_view(ping(open_page()), "All events")
+    for search, found in (("stutzle", 4), ("ST\u00dcTZLE", 4), ("stuzle", 0)):
+        field(page, "Search").set_value(search)
+        page.run()
+        assert f"{found} of 4 events" in words(page.caption) or found == len(page.main.dataframe[0].value)
+
+
+def test_history_starts_with_the_active_model_and_keeps_the_readers_choice(
+    open_page: OpenPage, feed: FeedServer
+) -> None:
+    feed.show(game(*SHOTS))
+    page = ping(open_page())
+    ping(get_model(page, "bundled", "xg-distance"))
+    get_model(page, "bundled", "xg-default")
+    restart()  # as the first page of a new server, which has not asked the service yet
+    fresh = open_page()
+    fresh.switch_page("past.py")
+    fresh.run()
+    assert texts.model_name(box(fresh, "Model").value).startswith("bundled/xg-default")
+    other = next(model for model in box(fresh, "Model").options if "xg-distance" in model)
+    box(fresh, "Model").select(other)
+    fresh.run()
+    get_model(fresh, "bundled", "xg-distance-angle")
+    assert "xg-distance:" in box(fresh, "Model").value
+
+
+def test_the_season_acts_on_both_halves_of_history(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    feed.show(game(*SHOTS[:2], game_id=2022020329, season=20222023))
+    page = ping(ping(open_page()), "2022020329")
+    page.switch_page("past.py")
+    page.run()
+    by_season, teams = (table.value for table in page.main.dataframe[:2])
+    assert by_season[["Season", "Training"]].values.tolist() == [
+        ["2022-23", "learned from"], ["2021-22", "never seen"],
+    ]  # fmt: skip
+    assert teams["Games"].tolist() == [2, 2]
+    assert "unseen shots" in words(page.markdown)
+    box(page, "Season").select(20222023)
+    page.run()
+    by_season, teams = (table.value for table in page.main.dataframe[:2])
+    assert (by_season["Season"].tolist(), teams["Games"].tolist()) == (["2022-23"], [1, 1])
+    assert "shots of seasons it learned from" in words(page.markdown)
