@@ -23,7 +23,7 @@ _DAMAGED: Final = (
     " away, and put the last copy that scripts/backup.py made in its place"
 )
 _ADVICE: Final = {
-    sqlite3.SQLITE_BUSY: f"another process has held it for {BUSY_TIMEOUT_S:g} s; try again",
+    sqlite3.SQLITE_BUSY: "another process holds it; try again",
     sqlite3.SQLITE_CANTOPEN: "check that its folder exists and may be written by this user (XG_DATA_DIR)",
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_ERROR: _DAMAGED,  # our statements are right, so the tables or what is in them are not
@@ -53,10 +53,11 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= (3, 52, 0) or patch >= fixed_in_branch.get(major_minor, 1_000)
 
 
-def open_writer(path: Path, migrations: Sequence[str]) -> Connection:
+def open_writer(path: Path, migrations: Sequence[str], timeout_s: float = BUSY_TIMEOUT_S) -> Connection:
     """Open (and create) a database for reading and writing, with `migrations` applied.
 
-    The connection is in autocommit mode: write inside `transaction`. Use one connection a thread.
+    The connection is in autocommit mode: write inside `transaction`. Use one connection a thread. `timeout_s` is how
+    long another process's lock is waited for, here and later on.
 
     Raises:
         DatabaseError: the file or its folder cannot be written, is not a database, or was made by a newer version.
@@ -66,7 +67,7 @@ def open_writer(path: Path, migrations: Sequence[str]) -> Connection:
         is_new = not path.exists() or path.stat().st_size == 0
     except OSError as error:
         raise _cannot_open(path, error) from error
-    connection = _connect(path, "rwc", migrations)
+    connection = _connect(path, "rwc", migrations, timeout_s)
     try:
         with _explained(f"cannot use {path}"):
             _choose_journal(connection, is_new=is_new)
@@ -80,7 +81,7 @@ def open_writer(path: Path, migrations: Sequence[str]) -> Connection:
     return connection
 
 
-def open_reader(path: Path, migrations: Sequence[str] | None = None) -> Connection:
+def open_reader(path: Path, migrations: Sequence[str] | None = None, timeout_s: float = BUSY_TIMEOUT_S) -> Connection:
     """Open an existing database for reading; a statement that writes fails.
 
     With `migrations`, a database that has fewer of them is first brought up to date. The file itself is opened for
@@ -90,13 +91,13 @@ def open_reader(path: Path, migrations: Sequence[str] | None = None) -> Connecti
     Raises:
         DatabaseError: there is no such file, it cannot be read, or it was made by a newer version.
     """
-    connection = _connect(path, "rw", migrations)
+    connection = _connect(path, "rw", migrations, timeout_s)
     try:
         with _explained(f"cannot read {path}"):
             connection.execute("PRAGMA query_only = ON")
             version = _known_version(connection)
         if migrations is not None and version < len(migrations):
-            open_writer(path, migrations).close()
+            open_writer(path, migrations, timeout_s).close()
     except DatabaseError:
         connection.close()
         raise
@@ -116,13 +117,15 @@ def is_there(path: Path) -> bool:
 
 
 @contextmanager
-def reading(path: Path, migrations: Sequence[str] | None = None) -> Iterator[Connection]:
+def reading(
+    path: Path, migrations: Sequence[str] | None = None, timeout_s: float = BUSY_TIMEOUT_S
+) -> Iterator[Connection]:
     """Open a database as `open_reader` does, show it as of one moment, and close it.
 
     Raises:
         DatabaseError: as `open_reader`, or what was asked for cannot be read.
     """
-    with closing(open_reader(path, migrations)) as connection, _explained(f"cannot read {path}"):
+    with closing(open_reader(path, migrations, timeout_s)) as connection, _explained(f"cannot read {path}"):
         connection.execute("BEGIN")
         yield connection
 
@@ -188,12 +191,14 @@ def transaction(connection: Connection) -> Iterator[Connection]:
             raise
 
 
-def _connect(path: Path, mode: Literal["rw", "rwc"], migrations: Sequence[str] | None) -> Connection:
+def _connect(
+    path: Path, mode: Literal["rw", "rwc"], migrations: Sequence[str] | None, timeout_s: float = BUSY_TIMEOUT_S
+) -> Connection:
     with _explained(f"cannot open {path}"):
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode={mode}",
             uri=True,
-            timeout=BUSY_TIMEOUT_S,
+            timeout=timeout_s,
             isolation_level=None,
             factory=Connection,
         )

@@ -1,7 +1,7 @@
-"""serving.db: the prediction service's log, and which model was active when."""
+"""serving.db: the prediction service's log, which model was active when, and the answers to requests with a key."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,15 @@ MIGRATIONS: Final = (
     """
     CREATE INDEX logs_by_time ON logs (at);
     CREATE INDEX logs_of_trouble ON logs (id) WHERE level >= 30;  -- warnings are few, and what is looked for
+    """,
+    """
+    CREATE TABLE answers (
+        question BLOB PRIMARY KEY,  -- SHA-256 of Idempotency-Key, model and body
+        at TEXT NOT NULL,
+        answer BLOB NOT NULL
+    ) STRICT;
+
+    CREATE INDEX answers_by_time ON answers (at);
     """,
 )
 
@@ -172,6 +181,62 @@ def check(path: Path) -> None:
         DatabaseError: there is no such file, or it cannot be read.
     """
     read_logs(path, LogQuery(limit=1))
+
+
+class StoredAnswers:
+    """The answers to requests with an Idempotency-Key, by question. Waits no longer than `timeout_s` for a lock."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def find(self, question: bytes) -> bytes | None:
+        """Return the answer to a question; None if there is none.
+
+        Raises:
+            DatabaseError: the file cannot be used.
+        """
+        with reading(self._path, MIGRATIONS, self._timeout_s) as connection:
+            found = connection.execute("SELECT answer FROM answers WHERE question = ?", (question,)).fetchone()
+        return bytes(found["answer"]) if found else None
+
+    def keep(self, answers: Mapping[bytes, bytes]) -> None:
+        """Store answers by question; they are on disk when this returns.
+
+        Raises:
+            DatabaseError: SQLite could not write; none was stored.
+        """
+        at = now()
+        with closing(self._open()) as connection, transaction(connection):
+            connection.executemany(
+                "INSERT OR REPLACE INTO answers (question, at, answer) VALUES (?, ?, ?)",
+                [(question, at, answer) for question, answer in answers.items()],
+            )
+
+    def questions(self) -> set[bytes]:
+        """Return all questions that have an answer.
+
+        Raises:
+            DatabaseError: the file cannot be used.
+        """
+        self._open().close()  # so that there is one from the service's start
+        with reading(self._path, MIGRATIONS, self._timeout_s) as connection:
+            return {bytes(row["question"]) for row in connection.execute("SELECT question FROM answers")}
+
+    def trim(self, oldest: str) -> int:
+        """Delete up to `DELETE_BATCH` answers from before `oldest`; return how many.
+
+        Raises:
+            DatabaseError: SQLite could not write.
+        """
+        with closing(self._open()) as connection, transaction(connection):
+            return connection.execute(
+                "DELETE FROM answers WHERE question IN (SELECT question FROM answers WHERE at < ? LIMIT ?)",
+                (oldest, DELETE_BATCH),
+            ).rowcount
+
+    def _open(self) -> Connection:
+        return open_writer(self._path, MIGRATIONS, self._timeout_s)
 
 
 class Activations:

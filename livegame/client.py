@@ -21,7 +21,7 @@ from livegame.plays import Game, GameState
 from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
 from livegame.rows import GameRows, game_rows
 from livegame.settings import Settings
-from xgserve.client import ModelChanged, ServingClient
+from xgserve.client import ModelChanged, ServingClient, ServingError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,7 @@ logger = logging.getLogger("livegame.client")
 
 LOCK_TIMEOUT_S: Final = 20.0
 _SWAPS_FOLLOWED: Final = 5
+NEVER_ANSWERED: Final = ("invalid_frame", "too_large")  # errors that the same rows will always have
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,15 @@ class GameClient:
         """
         number = valid_game_id(game_id)
         try:
-            with game_lock(self._data_dir, number, LOCK_TIMEOUT_S, is_ping=True) as file:
-                return self._ping(number, Questions(file))
+            with game_lock(self._data_dir, number, LOCK_TIMEOUT_S, is_ping=True):
+                return self._ping(number, Questions(self._data_dir, number))
         except PingedMeanwhile:
             return Ping(number, (), (), 0, self._history)
 
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
-        with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S) as file:
-            return self._take([game_rows(game)], Questions(file))[0]
+        with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
+            return self._take([game_rows(game)], Questions(self._data_dir, game.game_id))[0]
 
     def take_all(self, games: Sequence[GameRows], timeout_s: float) -> list[Ping]:
         """Do with many recorded games what `take` does with one: one request to the service, one transaction.
@@ -136,8 +137,8 @@ class GameClient:
         together: list[GameRows] = []
         with ExitStack() as locks:
             for rows in sorted(games, key=lambda rows: rows.game.game_id):
-                file = locks.enter_context(game_lock(self._data_dir, rows.game.game_id, timeout_s))
-                questions = Questions(file)
+                locks.enter_context(game_lock(self._data_dir, rows.game.game_id, timeout_s))
+                questions = Questions(self._data_dir, rows.game.game_id)
                 if questions.are_open:  # a ping died; what it asked for is to be asked for alone
                     pings += self._take([rows], questions)
                 else:
@@ -185,14 +186,15 @@ class GameClient:
     def _take(self, games: Sequence[GameRows], questions: AnyQuestions, model: ModelInputs | None = None) -> list[Ping]:
         """Have the shots of some games scored that the active model has not scored, and store all there is of them."""
         pings = [Ping(rows.game.game_id, (), (), 0, self._history) for rows in games]
-        for _ in range(_SWAPS_FOLLOWED):
+        swaps = 0
+        while swaps < _SWAPS_FOLLOWED:
             try:
                 model = model or self._ask_model()
                 ready = self._ready(games, model)
                 question = questions.next(model.model_id, ready) if ready else Question("", {})
-                scores = self._ask(question, model, ready)
+                scores = self._ask(question, questions, model, ready)
             except ModelChanged:
-                model = None
+                swaps, model = swaps + 1, None
                 continue
             except BaseException:
                 self._record(games)  # the shots wait, where everybody sees them
@@ -201,7 +203,7 @@ class GameClient:
             found = self._record(games, [self._scores_of(rows, scores, model, is_all=is_all) for rows in games])
             pings = [earlier.followed_by(later) for earlier, later in zip(pings, found, strict=True)]
             if question.rows:
-                questions.close(model.model_id)
+                questions.close(question, ready.keys())
             if is_all:
                 return pings
         self._record(games)
@@ -217,19 +219,26 @@ class GameClient:
             for event_id, inputs in model.waiting(rows, scored[rows.game.game_id]).items()
         }
 
-    def _ask(self, question: Question, model: ModelInputs, ready: Rows) -> dict[int, list[Prediction]]:
+    def _ask(
+        self, question: Question, questions: AnyQuestions, model: ModelInputs, ready: Rows
+    ) -> dict[int, list[Prediction]]:
         """The answer by game, to what is still `ready`."""
         answers: dict[int, list[Prediction]] = {}
         if question.rows:
             # refused unless this very model is still loaded: no row is scored for a model that has it already
-            probabilities, _ = self._serving.predict_rows(
-                list(model.columns),
-                [model.row(inputs) for inputs in question.rows.values()],
-                if_match=model.model_id,
-                idempotency_key=question.key,
-            )
+            try:
+                probabilities, _ = self._serving.predict_rows(
+                    list(model.columns),
+                    [model.row(inputs) for inputs in question.rows.values()],
+                    if_match=model.model_id,
+                    idempotency_key=question.key,
+                )
+            except ServingError as error:
+                if error.code in NEVER_ANSWERED:
+                    questions.drop(question)
+                raise
             for (shot, inputs), probability in zip(question.rows.items(), probabilities, strict=True):
-                if shot in ready:  # others were taken back since they were asked for
+                if shot in ready:  # others were taken back since they were asked for; their question stays open
                     game_id, event_id = shot
                     answers.setdefault(game_id, []).append((event_id, probability, inputs))
         return answers

@@ -1,13 +1,17 @@
-"""What the service was asked to score of a game and has not been stored yet, kept in the game's lock file.
+"""A write-ahead note, beside the game's lock file, of rows sent to the service but not yet stored.
 
 A ping that dies after the service's answer and before storing it leaves rows that were scored and are not stored. The
-next ping first asks for those very rows again, under the same key, and the service answers without scoring them.
+next ping that wants one of them sends those very rows again, under the same key, and the service answers without
+scoring them. A question stays open until each of its rows is stored: the league may take a shot back before its answer
+could be stored, and bring it again later.
 """
 
 import hashlib
+import os
 import secrets
-from collections.abc import Mapping
-from typing import IO, Any, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Set
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,17 +32,36 @@ class AnyQuestions(Protocol):
     """Decides what to ask for, and under which key."""
 
     def next(self, model_id: str, ready: Rows) -> Question:
-        """What to ask for now, all or a part of what is `ready`."""
+        """What to ask for now, all or a part of what is `ready`, and perhaps more."""
 
-    def close(self, model_id: str) -> None:
-        """The answer is stored."""
+    def close(self, question: Question, stored: Set[ShotId]) -> None:
+        """The answers for these rows of the question are stored."""
+
+    def drop(self, question: Question) -> None:
+        """The question is useless: it can have no answer."""
+
+
+class _Open(NamedTuple):
+    """A question as it is noted; `waiting` are the rows whose answer is not stored."""
+
+    model_id: str
+    question: Question
+    waiting: frozenset[ShotId]
+
+    def is_answerable(self, ready: Rows) -> bool:
+        """Whether the rows hold what the model is given now, which the feature map may have changed."""
+        wanted = next(iter(ready.values())).keys()
+        return all(inputs.keys() == wanted for inputs in self.question.rows.values())
 
 
 class Questions:
-    """The open questions of one game, one for a model at most. `file` is the game's lock file, held."""
+    """The open questions of one game, for the holder of its lock.
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+    The file is replaced as a whole: whenever its writer dies, it holds what it held before or what it is to hold now.
+    """
+
+    def __init__(self, data_dir: Path, game_id: int) -> None:
+        self._path = data_dir / "locks" / f"{game_id}.questions"
 
     @property
     def are_open(self) -> bool:
@@ -46,7 +69,7 @@ class Questions:
         return bool(self._read())
 
     def next(self, model_id: str, ready: Rows) -> Question:
-        """What to ask for now: the open question if any of it is still wanted, else a new one for all that is `ready`.
+        """What to ask for now: an open question if one of its rows is wanted, else a new one for all that is `ready`.
 
         The league may have changed the inputs meanwhile, but a shot keeps the first answer that it was given.
 
@@ -54,46 +77,75 @@ class Questions:
             DatabaseError: it cannot be noted. What could not be stored is not asked for either.
         """
         noted = self._read()
-        last = noted.get(model_id)
-        if last is not None and not ready.keys().isdisjoint(last.rows):
-            return last
+        for other in noted:
+            wanted = other.model_id == model_id and not other.waiting.isdisjoint(ready)
+            if wanted and other.is_answerable(ready):
+                return other.question
         question = Question(secrets.token_hex(16), ready)
-        self._write(noted | {model_id: question})
+        # what is asked for anew waits for no older question
+        rest = [other._replace(waiting=other.waiting - (ready.keys() if other.model_id == model_id else set()))
+                for other in noted]  # fmt: skip
+        self._write([*rest, _Open(model_id, question, frozenset(ready))])
         return question
 
-    def close(self, model_id: str) -> None:
-        """Forget the model's question: its answer is stored.
+    def close(self, question: Question, stored: Set[ShotId]) -> None:
+        """Forget the question when all of its rows are stored: these, and those that were before.
 
         Raises:
             DatabaseError: the file cannot be written.
         """
-        self._write({other: question for other, question in self._read().items() if other != model_id})
+        self._write(
+            other._replace(waiting=other.waiting - stored) if other.question.key == question.key else other
+            for other in self._read()
+        )
 
-    def _read(self) -> dict[str, Question]:
-        self._file.seek(0)
-        try:
-            noted = msgspec.json.decode(self._file.read()) or {}
-            return {
-                model_id: Question(key, {(game_id, event_id): inputs for game_id, event_id, inputs in rows})
-                for model_id, (key, rows) in noted.items()
-            }
-        except (AttributeError, TypeError, ValueError, msgspec.MsgspecError):  # none, or killed while noting it
-            return {}
+    def drop(self, question: Question) -> None:
+        """Forget the question, which can have no answer.
 
-    def _write(self, questions: Mapping[str, Question]) -> None:
-        noted = {
-            model_id: [question.key, [[*shot, inputs] for shot, inputs in question.rows.items()]]
-            for model_id, question in questions.items()
-        }
+        Raises:
+            DatabaseError: the file cannot be written.
+        """
+        self._write(other for other in self._read() if other.question.key != question.key)
+
+    def _read(self) -> list[_Open]:
         try:
-            self._file.truncate(0)
-            if noted:
-                self._file.write(msgspec.json.encode(noted).decode())
-            self._file.flush()
+            noted = msgspec.json.decode(self._path.read_bytes())
+            return [
+                _Open(
+                    model_id,
+                    Question(key, {(game_id, event_id): inputs for game_id, event_id, inputs in rows}),
+                    frozenset((game_id, event_id) for game_id, event_id in waiting),
+                )
+                for model_id, key, rows, waiting in noted
+            ]
+        except FileNotFoundError:
+            return []
+        except (TypeError, ValueError, msgspec.MsgspecError):  # no file of ours; nobody can tell what was asked
+            return []
         except OSError as error:
-            raise DatabaseError(
-                f"cannot write {self._file.name}: {error.strerror}; check the disk and XG_DATA_DIR"
-            ) from error
+            raise self._unusable("read", error) from error
+
+    def _write(self, questions: Iterable[_Open]) -> None:
+        noted = [
+            [model_id, question.key, [[*shot, inputs] for shot, inputs in question.rows.items()], sorted(waiting)]
+            for model_id, question, waiting in questions
+            if waiting
+        ]
+        try:
+            if not noted:
+                self._path.unlink(missing_ok=True)
+                return
+            part = self._path.with_suffix(".part")
+            with part.open("wb") as file:
+                file.write(msgspec.json.encode(noted))
+                file.flush()
+                os.fsync(file.fileno())  # the service's answer outlives a power cut, and so must its key
+            part.replace(self._path)
+        except OSError as error:
+            raise self._unusable("write", error) from error
+
+    def _unusable(self, what: str, error: OSError) -> DatabaseError:
+        return DatabaseError(f"cannot {what} {self._path}: {error.strerror}; check the disk and XG_DATA_DIR")
 
 
 class RepeatableQuestions:
@@ -104,5 +156,8 @@ class RepeatableQuestions:
         shots = hashlib.sha256(msgspec.json.encode([model_id, list(ready)]))
         return Question(shots.hexdigest(), ready)
 
-    def close(self, model_id: str) -> None:
+    def close(self, question: Question, stored: Set[ShotId]) -> None:
+        """Nothing was noted."""
+
+    def drop(self, question: Question) -> None:
         """Nothing was noted."""

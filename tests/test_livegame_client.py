@@ -8,6 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from db.history import History
 from livegame.client import GameClient, Ping
@@ -18,9 +22,10 @@ from livegame.model_inputs import FeatureMapError, ModelInputs, UnknownFeatures,
 from livegame.plays import GameState, Player, Team
 from livegame.report import GameReport
 from livegame.rows import game_rows
-from tests.conftest import Service
+from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
-from xgserve.client import ServiceUnavailable, ServingClient
+from tests.serving_helpers import bundle, bundled_models, goals, shots
+from xgserve.client import ServiceUnavailable, ServingClient, ServingError
 
 FACEOFF = play(50, "faceoff", 0, x=0, y=0)
 SHOTS = [
@@ -370,3 +375,18 @@ def test_a_model_of_shots_on_goal_is_not_asked_for_misses() -> None:
     rows = game_rows(game(*SHOTS))
     assert list(ModelInputs.of(wanted, {}).waiting(rows, scored={812})) == [11, 300]
     assert list(ModelInputs.of(wanted | {"population": "on-goal"}, {}).waiting(rows, scored=set())) == [812, 300]
+
+
+def test_what_the_model_can_never_answer_is_asked_anew_when_the_league_corrects_it(
+    tmp_path: Path, feed: FeedServer
+) -> None:
+    frame = shots().replace({"shot_type": {"tip": "snap"}})[["distance", "shot_type"]]
+    encode = make_column_transformer((OneHotEncoder(handle_unknown="error"), ["shot_type"]), remainder="passthrough")
+    bundle(tmp_path / "models", make_pipeline(encode, LogisticRegression()).fit(frame, goals(shots())))
+    with bundled_models(tmp_path / "models"), running_service(tmp_path / "serving") as service:
+        client = make_client(tmp_path, feed, service.url)
+        feed.show(game(FACEOFF, play(812, "shot-on-goal", 12, shot_type="bat"), play(11, "goal", 30)))
+        with pytest.raises(ServingError, match="is not a category that the model knows"):
+            client.ping(GAME_ID)
+        feed.show(game(FACEOFF, play(812, "shot-on-goal", 12, shot_type="slap"), play(11, "goal", 30)))
+        assert (client.ping(GAME_ID).scored, service.rows_scored()) == (2, 2)

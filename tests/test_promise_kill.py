@@ -31,6 +31,7 @@ from tests.promises import (
     undisturbed,
 )
 from tests.serving_helpers import Process, process
+from xgserve.client import ServingClient
 
 # Hundreds take some minutes: XG_TEST_KILLS=500 pytest tests/test_promise_kill.py -s --timeout=3000
 KILLS = int(os.environ.get("XG_TEST_KILLS", "12"))
@@ -105,6 +106,88 @@ def test_a_ping_killed_between_the_answer_and_its_storing_is_completed_without_a
             clock.seconds += LENGTH_S / 20  # further shots, which were not part of the question
         report = client.ping(game_id).report
         assert (report.pending, len(report.shots)) == (0, service.rows_scored())
+
+
+def a_ping_dies_after_its_answer(data_dir: Path, feed_url: str) -> int:
+    """Have the service kill the first ping that it answers, and end with it; how many rows it scored."""
+    victims: list[subprocess.Popen[str]] = []
+    with running_service(data_dir, killer_of(victims)) as service:
+        victims.append(start_script(environment(data_dir / "data", feed_url, service.url), GAME_ID))
+        assert victims[0].wait(30) == -signal.SIGKILL
+        return service.rows_scored()
+
+
+def test_it_is_not_asked_again_when_the_service_was_restarted_in_between(tmp_path: Path) -> None:
+    shots = [play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60), play(12, "missed-shot", 70, x=-70)]
+    with feed_server() as feed:
+        feed.show(game(*shots))
+        assert a_ping_dies_after_its_answer(tmp_path, feed.url) == 3
+        with running_service(tmp_path) as service:
+            client = make_client(tmp_path / "data", feed.url, service.url)
+            ping = client.ping(GAME_ID)
+            assert (ping.scored, ping.report.pending, service.rows_scored()) == (3, 0, 0)
+            feed.show(game(*shots, play(13, "goal", 90)))
+            assert (client.ping(GAME_ID).scored, service.rows_scored()) == (1, 1)
+    assert not list((tmp_path / "data" / "locks").glob("*.questions"))
+
+
+@pytest.mark.parametrize("left", [[10, 11], [], [13], [13, 12]], ids=["some", "none", "others", "some and others"])
+def test_it_is_not_asked_again_when_the_league_takes_shots_back_in_between(tmp_path: Path, left: list[int]) -> None:
+    kinds = {10: "goal", 11: "shot-on-goal", 12: "missed-shot", 13: "goal"}
+    shots = {event_id: play(event_id, kind, 2 * event_id) for event_id, kind in kinds.items()}
+    with feed_server() as feed:
+        feed.show(game(*(shots[event_id] for event_id in (10, 11, 12))))
+        asked = a_ping_dies_after_its_answer(tmp_path, feed.url)
+        with running_service(tmp_path) as service:
+            client = make_client(tmp_path / "data", feed.url, service.url)
+            feed.show(game(play(9, "faceoff", 1), *(shots[event_id] for event_id in left)))
+            assert client.ping(GAME_ID).report.pending == 0
+            feed.show(game(*shots.values()))
+            report = client.ping(GAME_ID).report
+            assert (report.pending, len(report.shots)) == (0, 4)
+            assert asked + service.rows_scored() == 4
+    assert not list((tmp_path / "data" / "locks").glob("*.questions"))
+
+
+def test_it_is_not_asked_again_when_another_model_served_in_between(tmp_path: Path) -> None:
+    with feed_server() as feed:
+        feed.show(game(play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60)))
+        assert a_ping_dies_after_its_answer(tmp_path, feed.url) == 2
+        with running_service(tmp_path) as service:
+            client = make_client(tmp_path / "data", feed.url, service.url)
+            service.client.download_registry_model("bundled", "xg-distance")
+            assert (client.ping(GAME_ID).scored, service.rows_scored()) == (2, 2)
+            service.client.rollback()
+            assert (client.ping(GAME_ID).scored, service.rows_scored()) == (2, 2)
+
+
+def test_pings_killed_at_random_and_the_service_restarted_in_between(tmp_path: Path) -> None:
+    """Rows asked for, by the services' own counts, are as many as there are shots."""
+    chance, restarts, asked = random.Random(12), max(2, KILLS // 4), 0
+    clock = Clock(tick=LENGTH_S / (restarts * PINGS_A_KILL * 4))
+    (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
+    port: dict[str, str] = {}
+    with replayed(tmp_path / "games", clock) as feed_url:
+        for _ in range(restarts):
+            with process(tmp_path, port) as running:
+                port["XG_SERVING_PORT"] = running.url.rpartition(":")[2]
+                for _ in range(2):
+                    pair = [start_script(environment(tmp_path / "data", feed_url, running.url), *[game_id] * 200)
+                            for _ in range(2)]  # fmt: skip
+                    until_it_pings(clock, pair[0])
+                    for popen in pair:
+                        time.sleep(chance.uniform(0, 0.12))
+                        kill(popen)
+                asked += Service(running.url, ServingClient(running.url)).rows_scored()
+                running.stop(chance.choice([signal.SIGTERM, signal.SIGKILL]))
+        with process(tmp_path, port) as running:
+            clock.seconds, clock.tick = 100.0 * LENGTH_S, 0.0
+            report = make_client(tmp_path / "data", feed_url, running.url).ping(game_id).report
+            asked += Service(running.url, ServingClient(running.url)).rows_scored()
+            expected = undisturbed(tmp_path / "games", tmp_path / "calm", [game_id], running.url)
+    print(f"{4 * restarts} kills of pings, {restarts} restarts: {asked} rows for {len(report.shots)} shots")  # noqa: T201
+    assert (report.pending, asked) == (0, len(report.shots))
+    assert contents(tmp_path / "data" / "history.db") == expected
 
 
 def test_what_the_league_corrects_after_such_a_death_is_not_asked_for_again(tmp_path: Path) -> None:

@@ -45,13 +45,14 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         log.addHandler(self.journal)
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.registry = open_registry(settings)
-        self.answers = Answers()
+        self.answers = Answers(settings.database)
         self.metrics = metrics.Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
         self.add_hook("before_request", lambda: incoming.check_host(settings.allowed_hosts))
         _add_routes(self)
 
     def close(self) -> None:
         """Write the rest of the log and let go of the database."""
+        self.answers.close()
         logging.getLogger().removeHandler(self.journal)
         self.journal.close()
 

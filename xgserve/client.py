@@ -104,8 +104,8 @@ class ServingClient:
         """Return P(goal) for each row of a frame with the model's columns; any index will do, missing values are null.
 
         With `if_match`, the id of a model, nothing is scored unless that model is the active one. Whoever sends the
-        same frame again with the same `idempotency_key` gets the same answer, and the rows are scored once, as long
-        as the service has not been restarted.
+        same frame again with the same `idempotency_key` within 30 days gets the same answer, and the rows are scored
+        once, also if the service was restarted in between.
 
         Raises:
             ModelChanged: the active model is not `if_match`.

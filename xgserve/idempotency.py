@@ -1,44 +1,125 @@
 """`Idempotency-Key`: a request that is sent again gets the answer that it had, and nothing is scored a second time.
 
 After the IETF's draft of that header, but for one thing: a key counts together with the model and the body, so that the
-same key with another body is another request. The memory is bounded and dies with the process: after a restart of the
-service, or a thousand answers later, a request counts as new.
+same key with another body is another request. The answers are kept in serving.db for `KEPT_DAYS`, each written before
+it is sent, so a restart forgets none. While that file cannot be used, requests are answered all the same: new answers
+wait in memory until it can, and only what was answered before and cannot be read now is refused.
 """
 
 import hashlib
+import logging
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
+from db.connection import DatabaseError
+from db.serving import DELETE_BATCH, StoredAnswers
+from db.times import timestamp
+from xgserve.errors import ApiError
 from xgserve.flights import Flights
 
-MAX_ANSWERS: Final = 1000
-MAX_BYTES: Final = 32_000_000  # of all answers that are kept
+logger = logging.getLogger("xgserve.idempotency")
+
+KEPT_DAYS: Final = 30
+TRIM_EVERY_S: Final = 3600.0
+LOCK_TIMEOUT_S: Final = 0.25  # a prediction must not wait for somebody's open transaction
+RETRY_S: Final = 1.0  # for so long after a failure nobody tries again
+MAX_UNWRITTEN_BYTES: Final = 32_000_000  # of the answers that wait for the database
 
 
 class Answers:
-    """The latest answers to requests that came with a key. Any thread may ask."""
+    """The answers to requests that came with a key. Any thread may ask."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, database: Path) -> None:
+        self._store = StoredAnswers(database, LOCK_TIMEOUT_S)
         self._flights = Flights[bytes]()
-        self._known: dict[bytes, bytes] = {}  # the oldest first
-        self._bytes = 0
+        self._writing = threading.Lock()
+        self._unwritten: dict[bytes, bytes] = {}  # the oldest first
+        self._written: set[bytes] = set()  # questions, to tell an old one from a new one while the file cannot be read
+        self._problem: str | None = None
+        self._retry_at = self._trim_at = 0.0
+        with suppress(DatabaseError):  # the log says why
+            self._written = self._store.questions()
 
     def once(self, key: str, model_id: str, body: bytes, answer: Callable[[], bytes]) -> bytes:
         """Return what `answer` returns, or what it returned when the same was asked under this key; "" is no key.
 
         Waits for an answer that another thread is still making. What `answer` raises is not remembered.
+
+        Raises:
+            ApiError: this was answered before, and the answer cannot be read now.
         """
         if not key:
             return answer()
         question = hashlib.sha256(f"{key}\n{model_id}\n".encode() + body).digest()
-        return self._flights.share(question, lambda: self._known.get(question) or self._kept(question, answer()))
+        return self._flights.share(question, lambda: self._find(question) or self._keep(question, answer()))
 
-    def _kept(self, question: bytes, answer: bytes) -> bytes:
-        with self._lock:
-            self._known[question] = answer
-            self._bytes += len(answer)
-            while len(self._known) > MAX_ANSWERS or self._bytes > MAX_BYTES:
-                self._bytes -= len(self._known.pop(next(iter(self._known))))
+    def close(self) -> None:
+        """Try once more to write what could not be written."""
+        self._retry_at = 0.0
+        self._write()
+
+    def _find(self, question: bytes) -> bytes | None:
+        if (unwritten := self._unwritten.get(question)) is not None:
+            return unwritten
+        if time.monotonic() >= self._retry_at:
+            try:
+                return self._store.find(question)
+            except DatabaseError as error:
+                self._failed(error)
+        if question in self._written:
+            raise ApiError(
+                503,
+                "database_unavailable",
+                f"this request was answered before, and the answer cannot be read now: {self._problem}; nothing was"
+                " scored, send it again",
+                headers={"Retry-After": "1"},
+            )
+        return None
+
+    def _keep(self, question: bytes, answer: bytes) -> bytes:
+        with self._writing:
+            self._unwritten[question] = answer
+        self._write()
         return answer
+
+    def _write(self) -> None:
+        """Write what is unwritten, that of other threads included."""
+        with self._writing:
+            if not self._unwritten or time.monotonic() < self._retry_at:
+                self._make_room()
+                return
+            try:
+                self._store.keep(self._unwritten)
+                self._written.update(self._unwritten)
+                self._unwritten.clear()
+                if time.monotonic() >= self._trim_at:
+                    self._trim()
+            except DatabaseError as error:
+                self._failed(error)
+                self._make_room()
+                return
+        if self._problem is not None:
+            logger.info("the answers to requests with an Idempotency-Key can be kept again")
+            self._problem = None
+
+    def _trim(self) -> None:
+        oldest = timestamp(datetime.now(UTC) - timedelta(days=KEPT_DAYS))
+        if self._store.trim(oldest) < DELETE_BATCH:  # else the next answer goes on with it
+            self._trim_at = time.monotonic() + TRIM_EVERY_S
+            self._written = self._store.questions()
+
+    def _make_room(self) -> None:
+        size = sum(map(len, self._unwritten.values()))
+        while size > MAX_UNWRITTEN_BYTES:
+            size -= len(self._unwritten.pop(next(iter(self._unwritten))))
+
+    def _failed(self, error: DatabaseError) -> None:
+        self._retry_at = time.monotonic() + RETRY_S
+        if self._problem is None:  # once, not with every request
+            logger.warning("the answers to requests with an Idempotency-Key cannot be kept for now: %s", error)
+        self._problem = str(error)

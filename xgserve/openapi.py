@@ -263,7 +263,7 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
                     "name": "Idempotency-Key",
                     "in": "header",
                     "description": "Whoever sends the same body again under the same key gets the same answer, and"
-                    " nothing is scored a second time; for the last thousand answers, until the service is restarted",
+                    " nothing is scored a second time; for 30 days, also after a restart of the service",
                     "schema": _TEXT,
                 },
             ],
