@@ -1,4 +1,4 @@
-"""POST /predict: the three orients, the order of the answer, which model made it, and what is refused."""
+"""POST /predict: the forms of a frame, the order of the answer, which model made it, and what is refused."""
 
 import http.client
 import json
@@ -34,13 +34,129 @@ def as_default(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: {str(i): row[name] for i, row in enumerate(rows)} for name in rows[0]}
 
 
-@pytest.mark.parametrize("orient", ["columns", "records", "split"])
-def test_each_orient_of_pandas_is_scored_in_the_order_of_the_frame(service: Running, orient: Any) -> None:
-    answer = service.post("/predict", FRAME.to_json(orient=orient, double_precision=15)).json()
+def written(orient: Any = "columns", **more: Any) -> str:
+    return str(FRAME.to_json(orient=orient, double_precision=15, **more))
+
+
+LABELS, NUMBERED = FRAME.index.tolist(), list(range(len(FRAME)))
+# what clients send, and the labels that it holds
+FORMS: dict[str, tuple[str, list[int]]] = {
+    "columns": (written(), LABELS),
+    "records": (written("records"), NUMBERED),
+    "split": (written("split"), LABELS),
+    "split without index": (written("split", index=False), NUMBERED),
+    "index": (written("index"), LABELS),
+    "table": (written("table"), LABELS),
+    "table without index": (written("table", index=False), NUMBERED),
+    "to_dict": (json.dumps(FRAME.to_dict()), LABELS),
+    **{
+        f"to_dict {orient}": (json.dumps(FRAME.to_dict(orient)), labels)  # type: ignore[call-overload]
+        for orient, labels in {
+            "list": NUMBERED, "records": NUMBERED, "split": LABELS, "tight": LABELS, "index": LABELS,
+        }.items()
+    },
+    "text": (json.dumps(written()), LABELS),
+    "text of a list": (json.dumps(json.dumps(FRAME.to_dict("list"))), NUMBERED),
+    "text of a text": (json.dumps(json.dumps(written("split"))), LABELS),
+    "spaced": (json.dumps(json.loads(written()), indent=1, separators=(" , ", " : ")), LABELS),
+    "dataframe_split": (f'{{"dataframe_split": {written("split")}}}', LABELS),
+    "dataframe_records": (f'{{"dataframe_records": {written("records")}, "params": {{}}}}', NUMBERED),
+    "dataframe_split as text": (json.dumps({"dataframe_split": written("split")}), LABELS),
+    "instances": (f'{{"instances": {written("records")}}}', NUMBERED),
+    "inputs": (json.dumps({"inputs": FRAME.to_dict("list")}), NUMBERED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_of_pandas_and_its_users_is_scored_in_the_order_of_the_frame(service: Running, form: str) -> None:
+    body, labels = FORMS[form]
+    answer = service.post("/predict", body).json()
 
     np.testing.assert_allclose(answer["predictions"], ESTIMATOR.predict_proba(FRAME)[:, 1], rtol=1e-12)
-    assert answer["index"] == ([0, 1, 2, 3, 4, 5] if orient == "records" else list(FRAME.index))
+    assert answer["index"] == labels
     assert answer["model"]["id"] == service.get("/model").json()["id"]
+
+
+def test_one_row_may_come_without_a_list(service: Running) -> None:
+    body = FRAME.iloc[0].to_json(double_precision=15)
+    answer = service.post("/predict", body).json()
+    assert (answer["predictions"], answer["index"]) == (
+        [pytest.approx(ESTIMATOR.predict_proba(FRAME)[0, 1], rel=1e-12)], [0],
+    )  # fmt: skip
+
+
+ODD_LABELS = {
+    "levels": pd.MultiIndex.from_tuples([(2022020001, n) for n in range(6)]),
+    "missing": pd.Index([1, None, 2, 3, 4, 5]),
+    "intervals": pd.interval_range(0, 6),
+    "intervals in levels": pd.MultiIndex.from_arrays([pd.interval_range(0, 6), ["a"] * 6]),
+    "times": pd.date_range("2021-11-28T18:00", periods=6, freq="min"),
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "orient"),
+    [
+        (labels, orient)
+        for labels in ODD_LABELS
+        for orient in ("columns", "index", "split", "table")
+        if (orient, labels) not in (("table", "intervals"), ("table", "intervals in levels"))  # which pandas cannot
+    ],
+)
+def test_any_labels_of_pandas_are_taken(service: Running, labels: str, orient: Any) -> None:
+    frame = FRAME.set_index(ODD_LABELS[labels])
+    answer = service.post("/predict", frame.to_json(orient=orient, double_precision=15, date_format="iso")).json()
+    np.testing.assert_allclose(answer["predictions"], ESTIMATOR.predict_proba(FRAME)[:, 1], rtol=1e-12)
+    assert len({json.dumps(label) for label in answer["index"]}) == 6
+    wrong = frame.assign(distance="far").to_json(orient=orient, date_format="iso")
+    assert service.post("/predict", wrong).json()["error"]["row_count"] == 6
+
+
+def test_whichever_level_has_the_columns_is_the_columns(service: Running) -> None:
+    by_row = {"distance": ROW, "angle": ROW}  # rows that are called like some of the columns
+    assert service.post("/predict", by_row).json()["index"] == ["distance", "angle"]
+    refused = service.post("/predict", dict.fromkeys(COLUMNS, ROW)).json()["error"]
+    assert "this can be read in two ways" in refused["message"]
+    error = service.post("/predict", {"7": {name: ROW[name] for name in COLUMNS[1:]}}).json()["error"]
+    assert (error["missing"], error["unknown"]) == (COLUMNS[:1], [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [3, "frame", [[1, 2, 3, 4]], {"instances": [[1, 2, 3, 4]]}, {"distance": {"0": 1}, "angle": [2]},
+     {"dataframe_split": 3}, json.dumps(json.dumps(written()))],
+)  # fmt: skip
+def test_a_refusal_lists_what_is_accepted(service: Running, body: Any) -> None:
+    error = service.post("/predict", json.dumps(body)).json()["error"]
+    assert error["code"] == "invalid_frame"
+    for key in ("records", "split", "index", "list", "dataframe_split", "dataframe_records", "instances", "inputs"):
+        assert key in error["message"]
+    assert len(error["accepted"]) > 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"shot_type": {"0": "tip"}, "distance": {"0": 1}, "angle": {}, "rebound": {"0": true}, "angle": {"0": 2}}',
+        '{"shot_type": {"0": "a:b"}, "distance": {"0": 1, "0": 2}, "angle": {"0": 1}, "rebound": {"0": true}}',
+        '{"shot_type" : {"0": "tip"}, "distance": {"0": 1, "0" :2}, "angle": {"0": 1}, "rebound": {"0": true}}',
+        '[{"shot_type": "tip", "distance": 1, "angle": 1, "rebound": true, "distance": 2}]',
+        '{"shot_type": ["tip"], "distance": [1], "angle": [1], "rebound": [true], "\\u0061ngle": [2]}',
+        '{"dataframe_records": [{"shot_type": "tip", "distance": 1, "angle": 1, "rebound": true, "angle": 2}]}',
+    ],
+)
+def test_a_key_that_comes_twice_is_refused(service: Running, body: str) -> None:
+    for sent in (body, body.replace(": ", ":")):
+        answer = service.post("/predict", sent)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+        assert "comes twice in one object" in answer.json()["error"]["message"]
+
+
+def test_a_colon_in_a_text_is_no_key(service: Running) -> None:
+    row = ROW | {"shot_type": 'a ":b" : c'}
+    assert service.post("/predict", {"a:b": 1}).json()["error"]["unknown"] == ["a:b"]
+    assert service.post("/predict", [row, ROW]).status_code == 200
+    assert service.post("/predict", json.dumps([row, ROW], separators=(",", ":"))).status_code == 200
 
 
 def test_columns_and_their_rows_may_come_in_any_order(service: Running) -> None:
@@ -100,7 +216,10 @@ BAD_REQUESTS: list[tuple[str, Any, int, str]] = [
     ("no columns", {}, 422, "invalid_frame"),
     ("rows that are no objects", [1, 2], 422, "invalid_frame"),
     ("rows with different columns", [ROW, {"distance": 1}], 422, "invalid_frame"),
-    ("columns that are lists", {name: [ROW[name]] for name in COLUMNS}, 422, "invalid_frame"),
+    ("columns that are lists of values and lists", {name: [ROW[name], []] for name in COLUMNS}, 422, "invalid_frame"),
+    ("columns of different length", {name: [ROW[name]] for name in COLUMNS} | {"angle": []}, 422, "invalid_frame"),
+    ("table: no key", {"schema": {"primaryKey": ["index"]}, "data": [ROW]}, 422, "invalid_frame"),
+    ("table: a key that is no text", {"schema": {"primaryKey": [3]}, "data": [ROW]}, 422, "invalid_frame"),
     ("columns with different rows", as_default([ROW]) | {"angle": {"1": 3}}, 422, "invalid_frame"),
     ("a missing column", [{k: v for k, v in ROW.items() if k != "angle"}], 422, "invalid_frame"),
     ("an unknown column", [ROW | {"angel": 1}], 422, "invalid_frame"),
@@ -123,7 +242,7 @@ BAD_REQUESTS: list[tuple[str, Any, int, str]] = [
     ("split: a row that is no list", {"columns": COLUMNS, "index": [0], "data": [{}]}, 422, "invalid_frame"),
     ("split: a column twice", {"columns": ["a", "a"], "index": [0], "data": [[1, 2]]}, 422, "invalid_frame"),
     ("split: a column that is no text", {"columns": [["a"]], "index": [0], "data": [[1]]}, 422, "invalid_frame"),
-    ("split: a label that is a list", {"columns": ["a"], "index": [[]], "data": [[1]]}, 422, "invalid_frame"),
+    ("split: a label that is too deep", {"columns": ["a"], "index": [[[[]]]], "data": [[1]]}, 422, "invalid_frame"),
     ("too large", b" " * (1 << 20) + b"[]", 413, "too_large"),
     ("far too large", b" " * (5 << 20) + b"[]", 413, "too_large"),
 ]

@@ -229,6 +229,9 @@ def test_a_swap_is_seen_by_the_next_request_and_can_be_rolled_back(service: Runn
         answer = service.post("/download_registry_model", wanted)
         assert (answer.status_code, answer.json()["source"]) == (200, "bundled")
         assert answer.json()["model"]["version"] == version == scored_by()
+    for number, version in ((1, "1.0.0"), (2, "2.0.0"), (1.0, "1.0.0"), (2.0, "2.0.0")):
+        answer = service.post("/download_registry_model", FIRST | {"version": number})
+        assert answer.json()["model"]["version"] == version == scored_by()
     rolled_back = service.post("/rollback", {}, X_Request_ID="back")
     assert rolled_back.json()["model"]["version"] == "1.0.0" == scored_by()
     swaps = service.get("/activations?limit=3").json()["activations"]
@@ -254,7 +257,11 @@ def test_a_swap_is_seen_by_the_next_request_and_can_be_rolled_back(service: Runn
         (FIRST | {"model": None}, 422),
         (FIRST | {"model": ["xg-default"]}, 422),
         (FIRST | {"workspace": 3}, 422),
-        (FIRST | {"version": 1}, 422),
+        (FIRST | {"version": 1.1}, 422),
+        (FIRST | {"version": -1}, 422),
+        (FIRST | {"version": 1e300}, 422),
+        (FIRST | {"version": True}, 422),
+        (FIRST | {"version": 9}, 404),
         (FIRST | {"version": {"a": 1}}, 422),
         (FIRST | {"colour": "red"}, 422),
         (FIRST | {"workspace": "../bundled"}, 422),

@@ -2,7 +2,7 @@
 
 - __main__, settings, server, dispatcher: the process, waitress and its threads
 - app, incoming, openapi, errors: the routes, what a request says, how an error is answered
-- frames, columns: a body to columns, checked and cast
+- json_text, frames, columns: a body to columns, checked and cast
 - model, signature, evaluators, trees, whole: a loaded model, the columns it wants, and P(goal) for rows of them
 - trust, indices, imports: from an artifact's bytes to an estimator, trusting nothing
 - registry, bundle, pinned, flights, names: which model is active, and how that changes

@@ -15,9 +15,10 @@ from db.connection import DatabaseError
 from db.serving import check
 from xgserve import incoming, metrics
 from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
-from xgserve.frames import parse_frame
+from xgserve.frames import read_frame
 from xgserve.idempotency import Answers
 from xgserve.journal import Journal, identity_of, level_name, request_id
+from xgserve.json_text import parsed
 from xgserve.logpage import render
 from xgserve.model import Model
 from xgserve.openapi import DOCUMENT
@@ -157,7 +158,7 @@ def _add_routes(app: Service) -> None:
     @app.post("/download_registry_model")
     def download_registry_model() -> bytes:
         incoming.check_may_swap(app.settings.admin_token)
-        wanted = incoming.model_request(incoming.parsed(incoming.body(app.settings.max_body_bytes)))
+        wanted = incoming.model_request(parsed(incoming.body(app.settings.max_body_bytes)))
         return _swap(app, lambda: app.registry.activate(*wanted))
 
     @app.post("/rollback")
@@ -222,7 +223,7 @@ def _add_routes(app: Service) -> None:
 
 
 def _score(app: Service, model: Model, body: bytes) -> bytes:
-    frame = parse_frame(incoming.parsed(body))
+    frame = read_frame(body, model.columns)
     columns = frame.columns
     if columns is None:
         columns = {feature.name: [] for feature in model.features}

@@ -53,7 +53,7 @@ class Reader:
             if reading.feature.kind == "number" and not reading.feature.nullable
         ]
 
-    def matrix(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> Matrix:
+    def matrix(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> Matrix:
         """Return the readings, shape (rows, readings), null numbers as NaN.
 
         `index` labels the rows, one label for each value of every column.
@@ -81,7 +81,7 @@ class Reader:
     def _matrix(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
         return np.array([reading.of(columns[reading.feature.name]) for reading in self._readings], dtype=np.float64).T
 
-    def arrays(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> list[npt.NDArray[Any]]:
+    def arrays(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> list[npt.NDArray[Any]]:
         """Return the columns as scikit-learn wants them: float64, or objects for categories that are no numbers.
 
         Raises:
@@ -115,7 +115,7 @@ class Reader:
 class Problems:
     """Collects the offending values of a frame; counts all, lists the first few."""
 
-    def __init__(self, index: Sequence[Hashable]) -> None:
+    def __init__(self, index: Sequence[Any]) -> None:
         self._index = index
         self._listed: list[dict[str, Any]] = []
         self._rows: set[int] = set()
@@ -135,7 +135,7 @@ class Problems:
         for position in positions[: MAX_PROBLEMS_LISTED - len(self._listed)]:
             self._listed.append(
                 {
-                    "row": self._index[position],
+                    "row": _showable(self._index[position]),
                     "column": column,
                     "value": _showable(values[position]),
                     "problem": why,

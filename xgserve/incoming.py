@@ -2,16 +2,14 @@
 
 import hmac
 import ipaddress
-import json
 import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
 from bottle import request
 
 from db.serving import LogQuery
@@ -125,27 +123,6 @@ def body(max_bytes: int) -> bytes:
     return bytes(request.environ["wsgi.input"].read(length))
 
 
-def parsed(body: bytes) -> Any:
-    """Return what a body of JSON says.
-
-    Raises:
-        ApiError: it is not JSON.
-    """
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass  # the slower parser below reads more, and says better what is wrong
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ApiError(400, "invalid_json", f"the body is not JSON: {what}") from error
-
-
-def _refuse_constant(token: str) -> NoReturn:
-    raise ValueError(f"{token} is not a JSON value; send null for a missing one")
-
-
 def model_request(body: Any) -> tuple[str, str, str | None]:
     """Return the workspace, model and version that the body of `POST /download_registry_model` asks for.
 
@@ -156,14 +133,26 @@ def model_request(body: Any) -> tuple[str, str, str | None]:
         raise _unusable('the body must be {"workspace": ..., "model": ..., "version": ...}')
     unknown = sorted(body.keys() - {"workspace", "model", "version"})
     if unknown:
-        raise _unusable(f"unknown keys: {', '.join(unknown)[:200]}", unknown=unknown[:50])
+        raise _unusable(
+            f"unknown keys: {', '.join(unknown)[:200]}; the keys are workspace, model and version", unknown=unknown[:50]
+        )
     for key in ("workspace", "model"):
         if not isinstance(body.get(key), str) or not body[key].strip():
             raise _unusable(f'"{key}" must be a text that is not empty', key=key)
-    version = body.get("version")
-    if not isinstance(version, str | None):
-        raise _unusable('"version" must be a text such as "1.0.0", or null for the newest', key="version")
-    return body["workspace"].strip(), body["model"].strip(), (version.strip() or None) if version else None
+    return body["workspace"].strip(), body["model"].strip(), _version(body.get("version"))
+
+
+def _version(asked: Any) -> str | None:
+    """Read a version: a text, null for the newest, or a whole number n, which is short for "n.0.0"."""
+    if isinstance(asked, int | float) and not isinstance(asked, bool) and 0 <= asked < 1e6 and asked == int(asked):
+        return f"{int(asked)}.0.0"
+    if not isinstance(asked, str | None):
+        raise _unusable(
+            '"version" must be a text such as "1.10.0" (as numbers, 1.10 and 1.1 are the same), a whole number such as'
+            ' 1 for "1.0.0", or null for the newest',
+            key="version",
+        )
+    return (asked.strip() or None) if asked else None
 
 
 def _unusable(message: str, **details: Any) -> ApiError:

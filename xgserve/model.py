@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -61,6 +61,11 @@ class Model:
         """`workspace/name:version@sha256:<12 hex>`: names exactly one artifact."""
         return f"{self.name}@sha256:{self.digest[:12]}"
 
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The names of the columns that it wants."""
+        return frozenset(feature.name for feature in self.features)
+
     @property
     def identity(self) -> dict[str, str]:
         """The id and its parts, as every answer about a model shows them."""
@@ -73,7 +78,7 @@ class Model:
         """Whether predictions take the short way of `evaluators.py`; if not, scikit-learn serves as a whole."""
         return self._short is not None
 
-    def predict(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Hashable]) -> Probabilities:
+    def predict(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> Probabilities:
         """Return P(goal) of each row, shape (rows,), each within [0, 1].
 
         `index` labels the rows, one label for each value of every column.

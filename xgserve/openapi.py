@@ -17,7 +17,8 @@ _SOURCE: Final[Schema] = {"enum": ["bundled", "cache", "registry"]}
 
 # What each status means, whatever the route; `code` in the body tells the cases apart.
 _ERRORS: Final = {
-    400: "Not JSON (`invalid_json`), or a parameter that cannot be used (`invalid_parameter`, with its name).",
+    400: "Not JSON, or a key twice in one object (`invalid_json`), or a parameter that cannot be used "
+    "(`invalid_parameter`, with its name).",
     401: "The header `Authorization: Bearer <token>` is missing or wrong (`unauthorized`).",
     403: "The model's workspace is not among those allowed (`workspace_not_allowed`), or a web page of another site "
     "asks (`cross_origin`).",
@@ -97,14 +98,28 @@ _IDENTITY: Final = {
 _LIMIT: Final = _query("limit", "How many rows at most", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT})
 _MOMENT: Final = {"type": "string", "examples": ["2024-01-31T19:30:00Z", "1234"]}
 
+_SPLIT: Final = _object(
+    {
+        "columns": _list({"type": ["string", "integer"]}),
+        "index": _list(_ref("Label")),
+        "data": _list(_list(_ref("Value"))),
+        "index_names": {"type": "array"},
+        "column_names": {"type": "array"},
+    },
+    optional=("index", "index_names", "column_names"),
+)
+
 _SCHEMAS: Final[dict[str, Schema]] = {
     "Value": {"type": ["number", "string", "boolean", "null"]},
+    "Label": {"description": "a row's label, as pandas writes it: plain, an interval, or a list for several levels"},
     "Frame": {
-        "description": "A frame as pandas' `to_json` writes it: `orient` columns (the default), records or split.",
-        "oneOf": [
+        "description": "A frame as pandas writes it (`df.to_json()`, in any `orient` that names the columns, or"
+        " `df.to_dict(orient=...)` as JSON). A frame that could be read in two ways is refused.",
+        "anyOf": [
             {
-                "title": "columns",
-                "description": "column -> label of the row -> value; every column has the same rows",
+                "title": "columns, or index",
+                "description": "column -> label of the row -> value, every column with the same rows; or label of the"
+                " row -> column -> value, told apart by the model's columns",
                 **_map(_map(_ref("Value"))),
             },
             {
@@ -112,22 +127,38 @@ _SCHEMAS: Final[dict[str, Schema]] = {
                 "description": "one object a row; every row has the same columns",
                 **_list(_map(_ref("Value"))),
             },
+            {"title": "split", **_SPLIT},
             {
-                "title": "split",
+                "title": "table",
                 **_object(
                     {
-                        "columns": _list(_TEXT),
-                        "index": _list({"type": ["string", "number", "boolean"]}),
-                        "data": _list(_list(_ref("Value"))),
+                        "schema": {"type": "object", "properties": {"primaryKey": _list(_TEXT)}},
+                        "data": _list(_map(_ref("Label"))),
                     }
                 ),
+            },
+            {"title": "list", "description": "column -> its values, one for each row", **_map(_list(_ref("Value")))},
+            {"title": "one row", "description": "column -> value", **_map(_ref("Value"))},
+            {"title": "text", "description": "any of these as a JSON text, as `json=df.to_json()` sends it", **_TEXT},
+            {
+                "title": "MLflow",
+                "description": "any of these under the one key that MLflow and TensorFlow use",
+                "type": "object",
+                "properties": {
+                    key: {"type": ["object", "array"]}
+                    for key in ("dataframe_split", "dataframe_records", "instances", "inputs")
+                }
+                | {"params": {"type": ["object", "null"], "maxProperties": 0}},
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 2,
             },
         ],
     },
     "Predictions": _object(
         {
             "predictions": _list(_PROBABILITY) | {"description": "P(goal), one for each row, in the frame's order"},
-            "index": _list({"type": ["string", "number", "boolean"]}) | {"description": "the rows' labels"},
+            "index": _list(_ref("Label")) | {"description": "the rows' labels"},
             "model": _ref("ModelIdentity"),
         }
     ),
@@ -135,8 +166,13 @@ _SCHEMAS: Final[dict[str, Schema]] = {
         {
             "workspace": _NAME | {"description": "`bundled`, or a workspace of the registry"},
             "model": _NAME,
-            "version": _TEXT_OR_NULL
-            | {"maxLength": 100, "description": "a version or a stage such as Production; the newest if left out"},
+            "version": {
+                "type": ["string", "integer", "null"],
+                "maxLength": 100,
+                "minimum": 0,
+                "description": "a version or a stage such as Production; a whole number n is short for `n.0.0`; the"
+                " newest if left out",
+            },
         },
         optional=("version",),
     ),
