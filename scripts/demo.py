@@ -20,6 +20,7 @@ from scripts.command import run
 GAME: Final = 2021020329
 START_TIMEOUT_S: Final = 90
 STOP_TIMEOUT_S: Final = 10
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -54,7 +55,7 @@ def main() -> int:
     }
     processes: dict[str, subprocess.Popen[bytes]] = {}
     stop = threading.Event()  # an exception instead could come while a process is being started, and leave it behind
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     try:
         for module in pages:
@@ -65,6 +66,8 @@ def main() -> int:
         return _watch(processes, pages, settings, stop)
     finally:
         _stop(processes)
+        for number in STOP_SIGNALS:  # Python takes our handlers away before it ends, and would then die of one more
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _watch(

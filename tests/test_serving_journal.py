@@ -39,11 +39,10 @@ def logging_to(settings: Settings, stream: TextIO | None = None) -> Iterator[tup
 def until(condition: Callable[[], bool]) -> None:
     """Wait for what another thread does; give up after some seconds."""
     waited = threading.Event()
-    for _ in range(500):
-        if condition():
-            return
+    give_up = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up, "it did not happen"
         waited.wait(0.02)
-    raise AssertionError("it did not happen")
 
 
 def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -> None:
@@ -169,7 +168,7 @@ def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
             until(lambda: len(journal.read(ALL)) == 1000)
             assert journal.problem is None
         assert journal.dropped == 0
-    assert spent < 2.0  # far less than one wait for the lock a row
+    assert spent < 50  # one wait for the lock a row would take 100 s
     assert capsys.readouterr().err.count("the log cannot be written") == 1
 
 

