@@ -127,11 +127,6 @@ class StoredGame:
     model: str | None
     population: str | None  # of the model
     models: tuple[str, ...]  # that of the last complete ping, and all that have scored the game; the oldest here first
-    totals: list[dict[str, Any]]  # of `xg_by_team`; a team without shots has none
-    by_period: list[dict[str, Any]]
-    by_situation: list[dict[str, Any]]
-    by_shooter: list[dict[str, Any]]
-    by_goalie: list[dict[str, Any]]
     goals: list[dict[str, Any]]  # of `goal_log`, in play order
     shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
     corrections: list[dict[str, Any]]  # of `correction_log`, newest first
@@ -245,11 +240,6 @@ class History:
                 model=chosen,
                 population=models.get(chosen),
                 models=tuple(models),
-                totals=rows(_OF_GAME.format("xg_by_team"), chosen),
-                by_period=rows(_OF_GAME.format("xg_by_period") + " ORDER BY period", chosen),
-                by_situation=rows(_OF_GAME.format("xg_by_situation"), chosen),
-                by_shooter=rows(_OF_GAME.format("xg_by_shooter") + " ORDER BY xg DESC, shooter", chosen),
-                by_goalie=rows(_OF_GAME.format("xg_by_goalie") + " ORDER BY is_home, xg DESC", chosen),
                 goals=rows(_OF_GAME.format("goal_log") + " ORDER BY period, seconds, position", chosen),
                 shots=rows(_SHOTS_OF_GAME, chosen),
                 corrections=rows("SELECT * FROM correction_log WHERE game_id = ? ORDER BY corrected_at DESC, event_id"),

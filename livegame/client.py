@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from db.history import Correction, GameUpdate, History, Prediction, Recorded, Scores
+from livegame.counting import Count
 from livegame.definition import definition
 from livegame.exceptions import LiveGameError
 from livegame.feed import Feed, valid_game_id
@@ -161,12 +162,13 @@ class GameClient:
         """Whether the history has the game, as final. Raises `DatabaseError`."""
         return self._history.state(game_id) == GameState.FINAL
 
-    def report(self, game_id: int, model: str | None = None) -> "GameReport | None":
+    def report(self, game_id: int, model: str | None = None, count: Count = Count.ALL) -> "GameReport | None":
         """What the history says of a game, without asking anybody else; None if it was never pinged.
 
-        `model` is the one to report on, if it has scored the game; by default that of the last complete ping.
+        `model` is the one to report on, if it has scored the game; by default that of the last complete ping. `count`
+        says which shots are in the sums.
         """
-        return _report(self._history, game_id, model)
+        return _report(self._history, game_id, model, count)
 
     def _ping(self, game_id: int, questions: Questions) -> Ping:
         answer = self._feed.answer(game_id)
@@ -288,7 +290,7 @@ class GameClient:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _report(history: History, game_id: int, model: str | None = None) -> "GameReport | None":
+def _report(history: History, game_id: int, model: str | None = None, count: Count = Count.ALL) -> "GameReport | None":
     from livegame.report import game_report  # brings pandas, half a second that a quiet ping from cron does not need
 
-    return game_report(history, game_id, model)
+    return game_report(history, game_id, model, count)

@@ -8,13 +8,13 @@ _SHARED = ("event_id", "period", "time", "team", "shooter", "outcome", "shot_typ
 
 
 def compare(one: GameReport, other: GameReport) -> pd.DataFrame:
-    """The shots of a game that both reports' models have scored, the largest disagreement first.
+    """The shots that count, and that both reports' models have scored, the largest disagreement first.
 
     Returns:
         One row a shot: what it was, then `one` and `other` (P(goal) of the two models) and `difference` (one - other).
     """
-    scored = one.present.dropna(subset=["probability"])
-    theirs = other.present.dropna(subset=["probability"]).set_index("event_id")["probability"]
+    scored = one.counted.dropna(subset=["probability"])
+    theirs = other.counted.dropna(subset=["probability"]).set_index("event_id")["probability"]
     both = scored[scored["event_id"].isin(theirs.index)]
     frame = both[list(_SHARED)].assign(one=both["probability"], other=both["event_id"].map(theirs))
     frame = frame.assign(difference=frame["one"] - frame["other"])

@@ -49,5 +49,10 @@ def is_due(game: Mapping[str, Any], at_least_s: float = 0.0, now: datetime | Non
     """Whether it is time to ask for a stored game again, at most every `at_least_s` seconds."""
     now = now or datetime.now(UTC)
     pause = pause_s(game, now)
-    age = (now - datetime.fromisoformat(game["pinged_at"])).total_seconds()
-    return pause is not None and (age < 0 or age >= max(pause, at_least_s))
+    return pause is not None and is_stale(game, max(pause, at_least_s), now)
+
+
+def is_stale(game: Mapping[str, Any], seconds: float, now: datetime | None = None) -> bool:
+    """Whether nobody has pinged a stored game for so long; one that was pinged in the future counts as well."""
+    age = ((now or datetime.now(UTC)) - datetime.fromisoformat(game["pinged_at"])).total_seconds()
+    return not 0 <= age < seconds

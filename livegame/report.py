@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
 from db.history import History, PowerPlayRow
+from livegame.counting import EMPTY_NET, Count
 from livegame.features import FEATURE_NAMES
-from livegame.pace import is_due, pause_s
+from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length, status_line
+from livegame.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, by_team_and, sum_up
 
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (
@@ -23,8 +25,8 @@ SHOT_COLUMNS: Final = (
 class TeamTotals:
     """One team's line: expected goals beside real ones, over the same shots.
 
-    Goals and xG are those of unblocked attempts in regulation and overtime. `score` is the scoreboard's, which
-    counts a shootout won as one goal more.
+    Goals and xG are those of unblocked attempts in regulation and overtime, as far as the report counts them. `score`
+    is the scoreboard's, which counts a shootout won as one goal more.
     """
 
     name: str
@@ -33,12 +35,13 @@ class TeamTotals:
     score: int
     goals: int
     xg: float
-    difference: float  # xG - goals
+    difference: float  # xG - goals, over the shots that have been rated
     shots: int
+    on_goal: int
     pending: int  # shots that the sums do not hold yet
-
-
-_SUMS: Final = tuple(f.name for f in fields(TeamTotals) if f.name not in ("name", "abbrev", "is_home", "score"))
+    pending_goals: int  # goals among them
+    empty_net: Sums  # the shots at an empty net, whether they count or not
+    others: Sums  # the remaining shots that do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,17 @@ class GameReport:
     status: str
     model: str | None
     models: tuple[str, ...]  # all that have scored this game
+    count: Count  # which shots are in all the sums below
     population: str | None  # what the model scores: unblocked or on-goal attempts
     is_asked: bool  # whether the last ping was complete and of this model: it can score no more of these shots
     pinged_at: str
     played_seconds: int  # of game time, up to the last ping
     away: TeamTotals
     home: TeamTotals
-    shots: pd.DataFrame  # one row an event: SHOT_COLUMNS, the features, the team's running_xg, probability last
-    by_period: pd.DataFrame  # this and the following: rows of the history's views of the same names
-    by_situation: pd.DataFrame
+    shots: pd.DataFrame  # one row for each shot: SHOT_COLUMNS, the features, the team's running_xg, probability last
+    present: pd.DataFrame  # those not retracted: whether each `counts`, and the running_xg of those that do
+    by_period: pd.DataFrame  # this and the following: columns as in the history's views of the same names
+    by_situation: pd.DataFrame  # of all shots, each in one row, with whether it `counts`
     by_shooter: pd.DataFrame
     by_goalie: pd.DataFrame
     goals: pd.DataFrame  # of `goal_log`
@@ -79,16 +84,22 @@ class GameReport:
     @property
     def is_awaited(self) -> bool:
         """Whether something may still come that is worth asking for: plays, a start time, early corrections."""
-        return pause_s(self.row) is not None
+        return pause_s(self.row) is not None or self.is_catching_up
 
     def is_due(self, every_s: float) -> bool:
         """Whether it is time for another ping, at most every `every_s` seconds, and seldom while the game is far."""
-        return is_due(self.row, every_s)
+        return is_due(self.row, every_s) or (self.is_catching_up and is_stale(self.row, every_s))
 
     @property
-    def present(self) -> pd.DataFrame:
-        """The rows of `shots` that the feed has now: all but the retracted ones."""
-        return _present(self.shots)
+    def is_catching_up(self) -> bool:
+        """Whether there are shots that the next ping may have rated, were the service to answer."""
+        waiting = self.present[self.present["status"] == PENDING]
+        return not self.is_asked and bool(waiting["missing"].isna().any())
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """The rows of `present` that count."""
+        return self.present[self.present["counts"]]
 
     @property
     def pending(self) -> int:
@@ -96,10 +107,13 @@ class GameReport:
         return self.away.pending + self.home.pending
 
 
-def game_report(history: History, game_id: int, model: str | None = None) -> GameReport | None:
+def game_report(
+    history: History, game_id: int, model: str | None = None, count: Count = Count.ALL
+) -> GameReport | None:
     """Read a game's report from the history alone; None if it was never pinged.
 
-    `model` is the one to report on, if it has scored the game; by default that of the last complete ping.
+    `model` is the one to report on, if it has scored the game; by default that of the last complete ping. All sums are
+    over the shots that `count` takes.
 
     Raises:
         DatabaseError: the history cannot be read.
@@ -108,16 +122,12 @@ def game_report(history: History, game_id: int, model: str | None = None) -> Gam
     if stored is None:
         return None
     game = stored.game
-    totals = {row["team"]: row for row in stored.totals}
-
-    def team(side: str) -> TeamTotals:
-        abbrev = game[f"{side}_abbrev"]
-        return _team_totals(
-            totals.get(abbrev), game[f"{side}_name"], abbrev, game[f"{side}_score"], is_home=side == "home"
-        )
+    rows = [row for row in stored.shots if row["status"] != RETRACTED]
+    counted = [row for row in rows if count.takes(row["situation"])]
 
     state = GameState(game["state"])
     shots = _shots_frame(stored.shots)
+    present = _present_frame(shots, rows, count)
     return GameReport(
         game_id=game_id,
         title=f"{game['away_name']} at {game['home_name']}",
@@ -127,17 +137,21 @@ def game_report(history: History, game_id: int, model: str | None = None) -> Gam
         status=stored_status(game),
         model=stored.model,
         models=stored.models,
+        count=count,
         population=stored.population,
         is_asked=game["fingerprint"] is not None and stored.model == game["model"],
         pinged_at=game["pinged_at"],
-        played_seconds=_played_seconds(game, state, _present(shots)),
-        away=team("away"),
-        home=team("home"),
+        played_seconds=_played_seconds(game, state, present),
+        away=_team_totals(game, "away", rows, count),
+        home=_team_totals(game, "home", rows, count),
         shots=shots,
-        by_period=pd.DataFrame(stored.by_period),
-        by_situation=pd.DataFrame(stored.by_situation),
-        by_shooter=pd.DataFrame(stored.by_shooter),
-        by_goalie=pd.DataFrame(stored.by_goalie),
+        present=present,
+        by_period=pd.DataFrame(by_team_and("period", counted)),
+        by_situation=pd.DataFrame(
+            row | {"counts": count.takes(row["situation"])} for row in by_team_and("situation", rows)
+        ),
+        by_shooter=pd.DataFrame(by_shooter(counted)),
+        by_goalie=pd.DataFrame(by_goalie(counted)),
         goals=pd.DataFrame(stored.goals),
         corrections=pd.DataFrame(stored.corrections),
         power_plays=stored.power_plays,
@@ -158,10 +172,6 @@ def stored_status(game: Mapping[str, Any]) -> str:
     )
 
 
-def _present(shots: pd.DataFrame) -> pd.DataFrame:
-    return shots[shots["status"] != "retracted"]
-
-
 def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFrame) -> int:
     last_shot = 0 if shots.empty else int(shots["game_seconds"].max())
     if game["period"] == 0 or state not in (GameState.LIVE, GameState.OVER, GameState.FINAL):
@@ -178,9 +188,49 @@ def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFra
     return max((int(game["period"]) - 1) * PERIOD_SECONDS + length - left, last_shot)
 
 
-def _team_totals(row: Mapping[str, Any] | None, name: str, abbrev: str, score: int, *, is_home: bool) -> TeamTotals:
-    sums = {field: row[field] if row else 0 for field in _SUMS}
-    return TeamTotals(name=name, abbrev=abbrev, is_home=is_home, score=score, **sums)
+def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, count: Count) -> TeamTotals:
+    is_home = side == "home"
+    parts: dict[str, list[Mapping[str, Any]]] = {"counted": [], "empty net": [], "others": []}
+    for row in rows:
+        if bool(row["is_home"]) is is_home:
+            is_at_empty_net, counts = row["situation"] == EMPTY_NET, count.takes(row["situation"])
+            parts["counted"] += [row] if counts else []
+            parts["empty net"] += [row] if is_at_empty_net else []
+            parts["others"] += [row] if not (counts or is_at_empty_net) else []
+    sums, empty_net, others = (sum_up(part) for part in parts.values())
+    return TeamTotals(
+        name=game[f"{side}_name"],
+        abbrev=game[f"{side}_abbrev"],
+        is_home=is_home,
+        score=game[f"{side}_score"],
+        goals=sums.goals,
+        xg=sums.xg,
+        difference=sums.difference,
+        shots=sums.shots,
+        on_goal=sums.on_goal,
+        pending=sums.pending,
+        pending_goals=sums.pending_goals,
+        empty_net=empty_net,
+        others=others,
+    )
+
+
+def _present_frame(shots: pd.DataFrame, rows: Sequence[Mapping[str, Any]], count: Count) -> pd.DataFrame:
+    running = {True: 0.0, False: 0.0}
+    sums = []
+    for row in rows:
+        if count.takes(row["situation"]) and row["probability"] is not None:
+            running[bool(row["is_home"])] += row["probability"]
+        sums.append(running[bool(row["is_home"])])
+    counts = [count.takes(row["situation"]) for row in rows]
+    present = shots[shots["status"] != RETRACTED]
+    return present.assign(running_xg=sums, counts=pd.Series(counts, index=present.index, dtype=bool))
+
+
+def sums_of(shots: pd.DataFrame) -> Sums:
+    """Add up some rows of `GameReport.present`."""
+    rows = shots.assign(is_goal=shots["outcome"] == GOAL).to_dict("records")
+    return sum_up({str(column): value for column, value in row.items()} for row in rows)
 
 
 def _shots_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -68,8 +68,12 @@ def score(history: TwoStepHistory, model: str = MODEL, p: float = 0.25) -> list[
     return [shot.event_id for shot in waiting]
 
 
+_BY_TEAM = "SELECT * FROM xg_by_team WHERE game_id = ? AND model IS ?"
+
+
 def by_team(history: History, model: str | None = MODEL) -> dict[str, dict[str, Any]]:
-    return {row["team"]: row for row in stored(history, model).totals}
+    rows = history._read(_BY_TEAM, (GAME.game_id, model))
+    return {row["team"]: row for row in rows}
 
 
 def stored(history: History, model: str | None = MODEL) -> StoredGame:

@@ -25,11 +25,13 @@ from tests.ui_pages import (
     pages,
     ping,
     restart,
+    said,
     score_line,
     totals,
     words,
 )
 from tests.ui_reports import SHOTS
+from ui.texts import COUNTS
 
 
 @pytest.fixture
@@ -52,13 +54,13 @@ def test_the_first_visit_says_what_to_do(open_page: OpenPage, monkeypatch: pytes
 def test_a_ping_shows_the_game(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
-    assert notice(page) == "4 new shots"
+    assert notice(page) == "4 new attempts"
     line = score_line(page)
     assert {"Washington Capitals", "Carolina Hurricanes", "Period 1 - 12:35 left", "updated 0 s ago"} <= set(line)
     _, _, home, difference = totals(page)
     xg, goals = home.rstrip(")").split(" (")
     assert goals == "1"
-    assert difference == f"{float(xg) - 1:+.2f} xG - goals"
+    assert difference == f"{1 - float(xg):.2f} more goals than expected"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
     table = events(page)
     assert "Data used for predictions (and predictions)" in words(page.subheader)
@@ -73,7 +75,7 @@ def test_a_second_ping_adds_only_what_is_new(open_page: OpenPage, feed: FeedServ
     assert notice(page) == "Nothing new"
     feed.show(game(*SHOTS, play(700, "missed-shot", 200)))
     ping(page)
-    assert notice(page) == "1 new shot"
+    assert notice(page) == "1 new attempt"
     assert service.rows_scored() == 5
 
 
@@ -98,7 +100,7 @@ def games_asked_for(feed: FeedServer) -> int:
 def test_a_bad_id_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServer, game_id: str, says: str) -> None:
     feed.show(game(*SHOTS))
     page = ping(ping(open_page()), game_id)
-    assert says in words(page.error)
+    assert says in said(page, "error")
     assert len(totals(page)) == 4
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
 
@@ -106,18 +108,18 @@ def test_a_bad_id_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServ
 def test_what_is_told_of_one_game_is_not_told_of_another(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(ping(open_page()), "abc")
-    assert "is not a game id" in words(page.error)
+    assert "is not a game id" in said(page, "error")
     page.query_params["game"] = "2021020330"
     page.run()
-    assert not page.error
+    assert not said(page)
     assert "2021020330 has not been pinged yet" in words(page.info)
 
 
 @pytest.mark.parametrize("game_id", ["<b>x", "2021020329' OR 1=1", "99999999999999999999", "../..", "\u0662\u0660"])
 def test_an_odd_id_in_the_address_is_told_once(open_page: OpenPage, game_id: str) -> None:
     page = open_page(game_id)
-    assert len(page.error) == 1
-    assert "is not a game id" in words(page.error)
+    assert "is not a game id" in said(page)
+    assert len(said(page).split("\n")) == 1
 
 
 def test_a_feed_that_fails_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServer) -> None:
@@ -126,7 +128,7 @@ def test_a_feed_that_fails_is_told_and_the_game_stays(open_page: OpenPage, feed:
     before = totals(page)
     feed.answer(f"/v1/gamecenter/{GAME_ID}/play-by-play", b"<html>")
     ping(page)
-    assert "HTML instead of JSON" in words(page.error)
+    assert "HTML instead of JSON" in said(page, "error")
     assert totals(page) == before
 
 
@@ -136,24 +138,27 @@ def test_without_the_service_shots_are_pending_not_lost(
     feed.show(game(*SHOTS))
     monkeypatch.setenv("XG_SERVING_URL", "http://127.0.0.1:9")
     page = ping(open_page())
-    assert "stored but not scored" in words(page.warning)
-    assert "2 shots pending" in words(page.warning)
+    assert "kept, not rated" in said(page, "warning")
+    assert "4 attempts wait for the model" in said(page, "warning")
+    assert "+ 2 not rated yet (1 goal among them)" in score_line(page)
+    assert totals(page) == ["0.00 (0)", "0.00 (1)"]  # beside no difference
+    assert "No odds" in words(page.caption)
     open_view(page, "Periods and strength")
-    assert page.main.table[0].value["CAR xG (goals)"]["Period 1"] == "0.00 (1), 2 pending"
+    assert page.main.table[0].value["CAR xG (goals)"]["Period 1"] == "0.00 (1), 2 not rated yet"
     assert "Pending" in open_view(page, "Players").main.dataframe[0].value.columns
     assert "cannot be reached" in words(page.error)  # in the sidebar, too
     assert len(events(page)) == 4
     monkeypatch.setenv("XG_SERVING_URL", service.url)
     restart()
     page = ping(open_page(str(GAME_ID)))
-    assert "4 shots scored" in notice(page)
-    assert "pending" not in words(page.warning)
+    assert "4 attempts rated" in notice(page)
+    assert not said(page, "warning")
 
 
 def test_a_history_that_cannot_be_read_is_told(open_page: OpenPage, tmp_path: Path) -> None:
     (tmp_path / "history.db").write_bytes(b"this is no database" * 100)
     page = open_page(str(GAME_ID))
-    assert "history.db" in words(page.error)
+    assert "history.db" in said(page, "error")
 
 
 def test_a_setting_that_cannot_be_used_is_told(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,11 +174,11 @@ def test_a_model_is_fetched_and_the_page_says_which_scored_what(
     page = get_model(ping(open_page()), "bundled", "xg-distance")
     assert words(page.sidebar.success).startswith("bundled/xg-distance:")
     assert "bundled/xg-distance:" in words(page.sidebar.markdown)
-    assert "Scored by bundled/xg-default" in words(page.info)
-    assert "bundled/xg-distance" in words(page.info)
+    assert "Rated by bundled/xg-default" in said(page)
+    assert "bundled/xg-distance" in said(page, "info")
     ping(page)
-    assert notice(page).startswith("4 shots scored")
-    assert "Scored by bundled/xg-distance" in words(page.caption)
+    assert notice(page).startswith("4 attempts rated")
+    assert "Rated by bundled/xg-distance" in said(page)
     click(page, "Roll back")
     assert "bundled/xg-default" in words(page.sidebar.success)
     ping(page)
@@ -246,7 +251,7 @@ def test_the_page_pings_by_itself_when_nobody_has_for_the_chosen_time(
     page.run()
     assert len(events(page)) == 4  # somebody else has just done it
     a_minute_passes()
-    assert notice(page) == "1 new shot"
+    assert notice(page) == "1 new attempt"
     assert len(events(page)) == 5
 
 
@@ -281,16 +286,45 @@ def test_how_often_to_ping_is_kept_while_something_else_is_shown(
     assert games_asked_for(feed) == asked
 
 
-def test_what_counts_is_said_and_shown_apart(open_page: OpenPage, feed: FeedServer) -> None:
-    empty_net = play(700, "goal", 1190, x=20, y=0, period=3, situation="0651")
-    feed.show(game(*SHOTS, empty_net, period=3, state=GameState.FINAL, seconds_left=0))
-    page = open_view(ping(open_page()), "Periods and strength")
-    periods, strength = (table.value.to_dict() for table in page.main.table)
-    assert strength["CAR xG (goals)"]["Empty net"].endswith("(1)")
-    assert strength["WSH xG (goals)"]["Empty net"] == ""
-    assert strength["CAR xG (goals)"]["All that counts"] == totals(page)[2]
-    assert strength["CAR shots"]["All that counts"] == periods["CAR shots"]["All that counts"] == "3"
-    assert periods["CAR xG (goals)"]["Period 3"] == strength["CAR xG (goals)"]["Empty net"]
+def test_one_switch_says_what_counts_on_the_whole_page(open_page: OpenPage, feed: FeedServer) -> None:
+    aho = 8478427
+    late = {"period": 3, "shooter_id": aho}
+    power_play = play(699, "missed-shot", 1100, situation="1451", **late)
+    empty_net = play(700, "goal", 1190, x=20, y=0, situation="0651", **late)
+    feed.show(game(*SHOTS, power_play, empty_net, period=3, state=GameState.FINAL, seconds_left=0))
+    page = ping(open_page())
+    chances = events(page).set_index("event_id")["probability"]
+    even, more, empty = chances[300] + chances[812], chances[699], chances[700]
+
+    def shown(view: str, count: str) -> AppTest:
+        page.query_params["count"] = count
+        page.query_params["view"] = view
+        page.session_state["count"] = next(option for option, words in COUNTS.items() if words == count)
+        page.run()
+        assert not page.exception
+        return page
+
+    for count, xg, goals, beside in (
+        ("All", even + more + empty, 2, f"{empty:.2f} (1) of it at an empty net"),
+        ("No empty net", even + more, 1, f"+ {empty:.2f} (1) empty net"),
+        ("5v5", even, 1, f"+ {more:.2f} (0) at other strengths + {empty:.2f} (1) empty net"),
+    ):
+        table = shown("Players", count).main.dataframe[0].value.set_index("Player")
+        assert totals(page)[2] == f"{xg:.2f} ({goals})"
+        assert beside in score_line(page)
+        late_xg = xg - even
+        found = table["xG"].get("Sebastian Aho", 0.0)
+        assert found == pytest.approx(late_xg)
+        periods, strength = (table.value.to_dict() for table in shown("Periods and strength", count).main.table)
+        assert (
+            strength["CAR xG (goals)"]["**Total**"]
+            == periods["CAR xG (goals)"]["**Total**"]
+            == f"**{xg:.2f} ({goals})**"
+        )
+        row = "Empty net" if count == "All" else ":gray[Not counted: Empty net]"
+        assert strength["CAR xG (goals)"][row] == f"{empty:.2f} (1)"
+        assert strength["WSH xG (goals)"][row] == ""
+    assert strength["CAR attempts (on goal)"]["**Total**"] == "**2 (2)**"
     open_view(page, "What counts")
     assert "Shootout attempts never count" in words(page.markdown)
     assert "Features." in words(page.markdown)
@@ -303,16 +337,16 @@ def test_goals_players_and_goalies(open_page: OpenPage, feed: FeedServer) -> Non
     page = open_view(ping(open_page()), "Goals")
     goals = page.main.dataframe[0].value
     assert goals[["Period", "Time", "Score", "Team", "Scorer"]].values.tolist() == [
-        ["P1", "00:55", "0 - 1", "CAR", "Sebastian Aho"]
+        ["P1", "00:55", "0\N{EN DASH}1", "CAR", "Sebastian Aho"]
     ]
     chances = events(page).set_index("event_id")["probability"]
     assert goals["xG"].tolist() == [chances[300]]
     players = open_view(page, "Players").main.dataframe[0].value.set_index("Team")
-    assert list(players[["Player", "Attempts", "Goals"]].loc["CAR"]) == ["Sebastian Aho", 2, 1]
+    assert list(players[["Player", "Unblocked attempts", "Goals"]].loc["CAR"]) == ["Sebastian Aho", 2, 1]
     assert players["xG"]["CAR"] == pytest.approx(chances[300] + chances[812])
     goalies = open_view(page, "Goalies").main.dataframe[0].value.set_index("Team")
-    assert list(goalies[["Attempts faced", "Goals against"]].loc["WSH"]) == [2, 1]
-    assert goalies["Saved above expected"]["WSH"] == pytest.approx(chances[300] + chances[812] - 1)
+    assert list(goalies[["Unblocked attempts faced", "Goals against"]].loc["WSH"]) == [2, 1]
+    assert goalies["Goals saved above expected"]["WSH"] == pytest.approx(chances[300] + chances[812] - 1)
     assert "Small sample" in words(page.warning)
 
 
@@ -322,7 +356,7 @@ def test_events_are_searched(open_page: OpenPage, feed: FeedServer) -> None:
     field(page, "Search").set_value("wsh missed")
     page.run()
     assert page.main.dataframe[0].value["event_id"].tolist() == [11]
-    assert "1 of 4 events" in words(page.caption)
+    assert "1 of 4 attempts" in words(page.caption)
 
 
 def test_two_models_are_shown_side_by_side(open_page: OpenPage, feed: FeedServer) -> None:
@@ -330,7 +364,7 @@ def test_two_models_are_shown_side_by_side(open_page: OpenPage, feed: FeedServer
     page = ping(open_page())
     first = totals(page)
     open_view(page, "Two models")
-    assert "One model has scored this game so far" in words(page.info)
+    assert "One model has rated this game so far" in words(page.info)
     second = totals(ping(get_model(page, "bundled", "xg-distance")))
     assert first[0] != second[0]
     sums = page.main.table[0].value
@@ -352,12 +386,12 @@ def test_a_correction_is_told_and_listed(open_page: OpenPage, feed: FeedServer) 
     ping(page)
     assert notice(page) == "2 corrections"  # the goal, and the score before the next shot
     assert totals(page)[2].endswith("(0)")
-    assert "taken back 1 shot and amended 1 shot" in words(page.caption)
+    assert "The league has corrected 2 shots." in said(page)
     table = events(page)
     assert "Corrections by the league (2)" in words(page.markdown)
     assert dict(zip(table["event_id"], table["status"], strict=True)) == {
-        812: "✓ scored",
-        11: "✓ scored",
+        812: "✓ rated",
+        11: "✓ rated",
         300: "✕ retracted",
         301: "✎ amended",
     }
@@ -368,9 +402,9 @@ def test_a_game_whose_shots_were_all_taken_back_can_still_be_seen(open_page: Ope
     page = ping(get_model(ping(open_page()), "bundled", "xg-distance"))
     feed.show(game(SHOTS[0]))
     ping(page)
-    assert totals(page)[2] == "0.00 (0)"
+    assert totals(page) == ["0.00 (0)", "0.00 (0)"]
     for view in ("Periods and strength", "Players"):
-        assert "taken back all that there were" in words(open_view(page, view).main.caption)
+        assert "No attempts to sum up here" in words(open_view(page, view).main.caption)
     for view in ("Goals", "Goalies", "All events", "Two models", "What counts"):
         open_view(page, view)
     assert events(page)["status"].eq("✕ retracted").all()
@@ -381,8 +415,8 @@ def test_what_could_not_be_read_is_named(open_page: OpenPage, feed: FeedServer) 
     broken["plays"][1]["details"]["xCoord"] = "far"
     feed.show(broken)
     page = ping(open_page())
-    assert notice(page) == "3 new shots"
-    assert "details.xCoord is 'far'" in words(page.warning)
+    assert notice(page) == "3 new attempts"
+    assert "details.xCoord is 'far'" in said(page, "warning")
 
 
 def test_names_from_the_feed_are_no_markup(open_page: OpenPage, feed: FeedServer) -> None:
@@ -433,7 +467,7 @@ def test_the_days_games_are_a_click_away(open_page: OpenPage, feed: FeedServer) 
     assert labels == ["WSH **0 - 1** CAR  \n:small[P1 - 12\\:35]", "WSH **at** CAR  \n:small[18\\:00]"]
     next(button for button in page.button if button.label == labels[0]).click()
     page.run()
-    assert notice(page) == "4 new shots"
+    assert notice(page) == "4 new attempts"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
     next(button for button in page.button if "chevron_left" in button.label).click()
     page.run()

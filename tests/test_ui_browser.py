@@ -165,6 +165,10 @@ def totals(page: Page) -> list[str]:
     return shown.all_inner_texts()
 
 
+def than_expected(difference: float) -> str:
+    return f"{abs(difference):.2f} {'fewer' if difference > 0 else 'more'} goals than expected"
+
+
 def assert_fits(page: Page) -> None:
     """Nothing is wider than the window, and the pictures have room."""
     settle(page)
@@ -207,22 +211,23 @@ def test_a_game_from_the_first_ping_to_the_final(
     clock.seconds = 445
     page.get_by_role("button", name="Ping game").dblclick()
     expect(page.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")
-    expect(page.get_by_text(re.compile(r"^\d+ new shots$|^Nothing new$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^\d+ new attempts?\.$|^Nothing new\.$"))).to_be_visible()
     first = service.rows_scored()
     assert first > 0
     ping(page)
-    expect(page.get_by_text("Nothing new")).to_be_visible()
+    expect(page.get_by_text("Nothing new.")).to_be_visible()
     assert service.rows_scored() == first
 
     clock.seconds = 20_000
     ping(page)
-    expect(page.get_by_text(f"{89 - first} new shots")).to_be_visible()
+    expect(page.get_by_text(f"{89 - first} new attempts")).to_be_visible()
     expect(page.locator(".xg-status")).to_have_text("Final")
     shown = totals(page)
-    assert all(re.fullmatch(r"\d\.\d\d \([42]\)|[+-]\d\.\d\d xG - goals", words) for words in shown), shown
+    assert all(re.fullmatch(r"\d\.\d\d \([32]\)|\d\.\d\d (more|fewer) goals than expected", words) for words in shown)
+    expect(page.get_by_text(re.compile(r"^\+ 1\.\d\d \(1\) empty net$"))).to_be_visible()
     page.get_by_role("tab", name="All events").click()
     expect(page.get_by_text("Data used for predictions (and predictions)")).to_be_visible()
-    expect(page.get_by_text("89 events, the latest first")).to_be_visible()
+    expect(page.get_by_text("89 attempts, counted or not, the latest first")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     lines = Path(download.value.path()).read_text().splitlines()
@@ -232,7 +237,9 @@ def test_a_game_from_the_first_ping_to_the_final(
     assert_fits(page)
     page.reload()
     assert totals(page) == shown
-    expect(page.get_by_text("89 events, the latest first")).to_be_visible()  # the address holds the view
+    expect(
+        page.get_by_text("89 attempts, counted or not, the latest first")
+    ).to_be_visible()  # the address holds the view
     assert strangers == []
     assert found == []
     dashboard.kill()
@@ -313,10 +320,10 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
     one.get_by_role("button", name="Get model").click()
     expect(one.get_by_text("bundled/xg-distance:1.0.0 is active, from bundled.")).to_be_visible()
     other.reload()
-    expect(other.get_by_text(re.compile("Scored by bundled/xg-default.* serves now; ping the game"))).to_be_visible()
+    expect(other.get_by_text(re.compile("bundled/xg-distance.* serves now; ping the game"))).to_be_visible()
     for page in (other, one):  # the second one finds nothing to do
         ping(page)
-        expect(page.get_by_text(re.compile("^(89 shots scored|Nothing new)$"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^(89 attempts rated|Nothing new)\.$"))).to_be_visible()
         settle(page)
         assert totals(page) != before
     assert service.rows_scored() == 2 * 89
@@ -338,7 +345,7 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
         ("Periods and strength", "By strength"),
         ("Players", None),
         ("Goalies", "One game says little about a goalie"),
-        ("Two models", "One model has scored this game so far"),
+        ("Two models", "One model has rated this game so far"),
         ("What counts", "Shootout attempts never count"),
         ("Goals", None),
     ):
@@ -347,7 +354,7 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
         expect(panel.get_by_text(words) if words else panel.get_by_test_id("stDataFrame")).to_be_visible()
     page.get_by_role("button", name="Filter").click()
     page.get_by_text("Goals only").click()
-    expect(page.get_by_text("6 of 89 shots")).to_be_visible()
+    expect(page.get_by_text("6 of 89, xG")).to_be_visible()
     page.keyboard.press("Escape")
     for _ in range(2):
         page.get_by_role("link", name="History").click()
@@ -400,7 +407,7 @@ def test_the_numbers_are_those_of_sums_over_the_stored_rows(
                 """,
                 (game_id,),
             ).fetchall()
-            wanted = [words for xg, goals in sums for words in (f"{xg:.2f} ({goals})", f"{xg - goals:+.2f} xG - goals")]
-            page = visit(browser, f"{dashboard.url}/?game={game_id}")
+            wanted = [words for xg, goals in sums for words in (f"{xg:.2f} ({goals})", than_expected(xg - goals))]
+            page = visit(browser, f"{dashboard.url}/?game={game_id}&count=All")
             assert totals(page) == wanted
             page.close()

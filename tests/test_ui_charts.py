@@ -8,15 +8,16 @@ import pytest
 
 from db.history import History
 from livegame.calibration import calibration
+from livegame.counting import Count
 from livegame.odds import odds
-from livegame.plays import GameState
-from livegame.report import GameReport
+from livegame.plays import GameState, Player
+from livegame.report import GameReport, game_report
 from tests.conftest import Service
-from tests.games import AWAY, play
+from tests.games import AWAY, GAME_ID, HOME, play
 from tests.ui_reports import GOAL, SHOTS, report_of
 from ui.charts import goal_odds, rink_map, xg_race
 from ui.model_charts import reliability
-from ui.pictures import Filter
+from ui.pictures import Filter, player_names
 from ui.rink_drawing import boards
 
 COLOURS = ("#44618b", "#cc0000")
@@ -73,14 +74,14 @@ def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: 
     report = report_of(tmp_path, service.url, *SHOTS, untyped)
     found = {row["event_id"]: row for row in rows(rink(report), "area")}
     assert (found[900]["area"], found[900]["chance"], found[900]["status"]) == (0.0, "pending", "pending")
-    assert found[900]["shot_type"] == "not told"
+    assert found[900]["shot_type"] == "unknown"
     assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
 
 
 def test_what_the_feed_does_not_tell_is_said_in_words(tmp_path: Path, service: Service) -> None:
     bare = play(1, "shot-on-goal", 5, shot_type=None, situation=None)
     (point,) = rows(rink(report_of(tmp_path, service.url, bare)), "area")
-    assert {point[name] for name in ("shooter", "shot_type", "strength_state")} == {"not told"}
+    assert {point[name] for name in ("shooter", "shot_type", "strength_state")} == {"unknown"}
 
 
 def test_ids_are_whole_numbers_where_some_are_missing(tmp_path: Path, service: Service) -> None:
@@ -149,7 +150,7 @@ def test_overtime_is_on_the_axis_once_it_has_begun(
 def test_teams_and_outcomes_differ_by_more_than_colour(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS)
     marks = rink(report)["layer"][-1]["encoding"]
-    assert len(set(marks["shape"]["scale"]["range"])) == 3
+    assert len(set(marks["shape"]["scale"]["range"])) == 4
     assert marks["stroke"]["scale"]["range"] == list(COLOURS)
     line = next(layer["encoding"] for layer in race(report)["layer"] if "strokeDash" in layer["encoding"])
     dashes = line["strokeDash"]["scale"]["range"]
@@ -198,4 +199,39 @@ def test_a_filter_leaves_what_was_asked_for(tmp_path: Path, service: Service) ->
     assert left(teams=("CAR",)) == [812, 300]
     assert left(goals_only=True) == [300]
     assert left(teams=("WSH",), situations=("5v5",), periods=(1,)) == [11, 301]
-    assert left(periods=(2,)) == left(players=("Nobody",)) == []
+    assert left(periods=(2,)) == left(players=(1,)) == []
+
+
+def test_players_are_told_apart_by_more_than_their_names(tmp_path: Path, service: Service) -> None:
+    hurricane, islander, twin = 8478427, 8480222, 8480012
+    namesakes = {player: Player("Sebastian Aho", team) for player, team in ((hurricane, HOME), (islander, AWAY))}
+    shots = [
+        play(1, "shot-on-goal", 5, shooter_id=hurricane),
+        play(2, "shot-on-goal", 9, team=AWAY, x=-70, shooter_id=islander),
+    ]
+    report = report_of(tmp_path, service.url, *shots, players=namesakes)
+    assert player_names(report.present) == {hurricane: "Sebastian Aho (CAR)", islander: "Sebastian Aho (WSH)"}
+    assert list(Filter(players=(islander,)).of(report.present)["event_id"]) == [2]
+    shots.append(play(3, "shot-on-goal", 12, shooter_id=twin))
+    report = report_of(tmp_path, service.url, *shots, players=namesakes | {twin: Player("Sebastian Aho", HOME)})
+    assert len(set(player_names(report.present).values())) == 3
+
+
+def test_an_attempt_at_an_empty_net_has_its_own_mark_and_no_size(tmp_path: Path, service: Service) -> None:
+    far = play(600, "missed-shot", 100, x=-60, y=3, situation="0651")
+    near = play(601, "goal", 110, x=80, y=0, situation="0651")
+    points = {row["event_id"]: row for row in rows(rink(report_of(tmp_path, service.url, *SHOTS, far, near)), "area")}
+    assert [points[event]["mark"] for event in (300, 600, 601)] == ["Goal", "Empty net", "Empty net"]
+    assert points[600]["area"] == points[601]["area"] < points[300]["area"]
+    assert points[600]["chance"] != points[601]["chance"]
+
+
+@pytest.mark.parametrize("count", Count)
+def test_race_and_goals_go_by_what_counts(tmp_path: Path, service: Service, count: Count) -> None:
+    net = play(601, "goal", 110, x=80, y=0, situation="0651")
+    report_of(tmp_path, service.url, *SHOTS, net)
+    report = game_report(History(tmp_path / "history.db"), GAME_ID, count=count)
+    assert report is not None
+    line = [row["running_xg"] for row in rows(race(report), "running_xg") if row["team"] == "CAR"]
+    assert line[-1] == report.home.xg
+    assert {row["event_id"]: row["counts"] for row in rows(race(report), "result")} == {300: True, 601: count == "all"}

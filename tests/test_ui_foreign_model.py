@@ -10,7 +10,7 @@ import skops.io
 from tests.conftest import Service, running_service
 from tests.games import FeedServer, game, play
 from tests.serving_helpers import goals, numeric_model, shots
-from tests.ui_pages import OpenPage, get_model, pages, ping, totals, words
+from tests.ui_pages import OpenPage, get_model, pages, ping, said, totals, words
 from tests.ui_reports import SHOTS
 from xgserve.cache import ModelCache
 from xgserve.names import ModelName
@@ -55,9 +55,9 @@ def test_while_somebody_else_has_it_loaded_shots_are_kept_and_pending(
     page = open_page()
     service.client.download_registry_model("others", "their-xg", "2.1.0")
     ping(page)
-    assert "stored but not scored" in words(page.warning)
-    assert "shot_distance, shot_angle" in words(page.warning)
-    assert len(totals(page)) == 4
+    assert "kept, not rated" in said(page, "warning")
+    assert "shot_distance, shot_angle" in said(page, "warning")
+    assert len(totals(page)) == 2  # no difference while goals are not rated
 
 
 def test_with_a_map_it_is_used(
@@ -69,7 +69,7 @@ def test_with_a_map_it_is_used(
     page = get_model(open_page(), "others", "their-xg", "2.1.0")
     assert "others/their-xg:2.1.0 is active" in words(page.sidebar.success)
     ping(page)
-    assert "Scored by others/their-xg:2.1.0" in words(page.caption)
+    assert "Rated by others/their-xg:2.1.0" in said(page)
     assert service.rows_scored() == 4
 
 
@@ -82,11 +82,11 @@ def test_a_shot_that_lacks_what_it_needs_is_not_promised_to_the_next_ping(
     service.client.download_registry_model("others", "their-xg", "2.1.0")
     page = ping(open_page())
     assert service.rows_scored() == 3
-    assert words(page.main.warning) == "1 shot pending: the model needs something that the league does not tell"
+    assert said(page, "warning") == "The model needs something that the league does not tell of 1 attempt."
     unplaced = play(900, "shot-on-goal", 100, x=None, y=None)
     feed.show(game(*SHOTS[1:], unplaced))
     ping(page)
-    assert words(page.main.warning) == (
-        "2 shots pending: for 1 of them the model needs something that the league does not tell;"
-        " for 1 of them the league has not told the coordinates yet"
+    assert said(page, "warning") == (
+        "The model needs something that the league does not tell of 1 attempt;"
+        " the league has not told the coordinates of 1 attempt yet."
     )

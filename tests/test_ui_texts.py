@@ -1,17 +1,23 @@
 """What the page says, word by word."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from db.history import History
 from livegame.client import Ping
+from livegame.counting import Count
+from livegame.report import game_report
+from livegame.sums import Sums
 from tests.conftest import Service
-from tests.games import play
+from tests.games import GAME_ID, play
 from tests.ui_reports import SHOTS, report_of
 from ui import texts
+from ui.corrections import correction_sentence
 from xgserve.client import ServiceUnavailable
 
 
@@ -20,27 +26,50 @@ def test_a_ping_is_told_in_numbers(tmp_path: Path, service: Service) -> None:
     events = tuple(report.shots["event_id"])
     nothing = Ping(report.game_id, (), (), 0, History(tmp_path / "history.db"))
     assert texts.ping_words(nothing) == "Nothing new"
-    assert texts.ping_words(replace(nothing, new=events, scored=4)) == "4 new shots"
-    assert texts.ping_words(replace(nothing, new=events[:1], scored=4)) == "1 new shot, 4 shots scored"
-    assert texts.ping_words(replace(nothing, scored=4)) == "4 shots scored"
+    assert texts.ping_words(replace(nothing, new=events, scored=4)) == "4 new attempts"
+    assert texts.ping_words(replace(nothing, new=events[:1], scored=4)) == "1 new attempt, 4 attempts rated"
+    assert texts.ping_words(replace(nothing, scored=4)) == "4 attempts rated"
 
 
-def test_the_score_line_holds_both_counts_and_their_signed_difference(tmp_path: Path, service: Service) -> None:
+def test_the_score_line_holds_both_counts_and_their_difference_in_words(tmp_path: Path, service: Service) -> None:
     team = replace(report_of(tmp_path, service.url, *SHOTS).home, xg=2.314, goals=2, difference=0.314)
-    assert (texts.xg_and_goals(team), texts.difference(team)) == ("2.31 (2)", "+0.31")
-    assert texts.difference(replace(team, difference=-0.31)) == "-0.31"
-    assert texts.difference(replace(team, difference=-0.001)) == "+0.00"
+    assert (texts.xg_and_goals(team), texts.difference_words(team)) == ("2.31 (2)", "0.31 fewer goals than expected")
+    assert texts.difference_words(replace(team, difference=-0.31)) == "0.31 more goals than expected"
+    assert texts.difference_words(replace(team, difference=-0.001)) == "as many goals as expected"
+    assert texts.difference_words(replace(team, pending=3, pending_goals=0)) == "0.31 fewer goals than expected"
+    assert texts.difference_words(replace(team, pending=3, pending_goals=1)) == ""
 
 
-def test_pending_shots_are_told_with_the_reason(tmp_path: Path, service: Service) -> None:
+def test_numbers_have_a_real_minus() -> None:
+    assert [texts.signed(value) for value in (0.314, -0.314, -0.001)] == ["+0.31", "\N{MINUS SIGN}0.31", "+0.00"]
+
+
+def test_what_the_number_leaves_out_stands_beside_it(tmp_path: Path, service: Service) -> None:
+    team = report_of(tmp_path, service.url, *SHOTS).home
+    assert all(texts.beside_words(team, counted) == "" for counted in Count)
+    team = replace(team, empty_net=Sums(shots=2, xg=1.534, goals=1), others=Sums(shots=3, xg=0.2, pending=1))
+    assert texts.beside_words(team, Count.ALL) == "1.53 (1) of it at an empty net"
+    assert texts.beside_words(replace(team, others=Sums()), Count.NO_EMPTY_NET) == "+ 1.53 (1) empty net"
+    assert texts.beside_words(team, Count.FIVE_ON_FIVE) == (
+        "+ 0.20 (0), 1 not rated yet at other strengths + 1.53 (1) empty net"
+    )
+
+
+def test_pending_shots_are_told_with_the_team_and_the_reason(tmp_path: Path, service: Service) -> None:
     with pytest.raises(ServiceUnavailable):
         report_of(tmp_path, "http://127.0.0.1:9", *SHOTS)
+    report = game_report(History(tmp_path / "history.db"), GAME_ID)
+    assert report is not None
+    assert texts.pending_words(report.home) == "+ 2 not rated yet (1 goal among them)"
+    assert texts.pending_words(report.away) == "+ 2 not rated yet"
+    assert texts.waiting_words(report) == (
+        "4 attempts wait for the model; they are kept, and the page catches up by itself."
+    )
     untyped = play(900, "shot-on-goal", 100, x=70, y=1, shot_type=None)
     report = report_of(tmp_path, service.url, *SHOTS, untyped, play(901, "missed-shot", 120, x=None, y=None))
-    assert texts.pending_words(report, report.away) is None
-    assert texts.pending_words(report, report.home) == (
-        "2 shots pending: the league has not told the coordinates and shot type yet"
-    )
+    assert texts.pending_words(report.away) == ""
+    assert texts.pending_words(report.home) == "+ 2 not rated yet"
+    assert texts.waiting_words(report) == ("The league has not told the coordinates and shot type of 2 attempts yet.")
 
 
 @pytest.mark.parametrize(
@@ -63,16 +92,43 @@ def test_text_from_outside_is_not_taken_for_markdown() -> None:
     )
 
 
-def test_corrections_are_told_in_words_until_they_are_undone(tmp_path: Path, service: Service) -> None:
+def test_corrections_are_counted_by_shot_until_they_are_undone(tmp_path: Path, service: Service) -> None:
     faceoff, shot, miss, goal, other = SHOTS
     report = report_of(tmp_path, service.url, *SHOTS)
     assert texts.correction_words(report) == ""
     report = report_of(tmp_path, service.url, *SHOTS[:4], replace(other, x=-30))
-    assert texts.correction_words(report).startswith("The league has amended 1 shot since.")
+    assert texts.correction_words(report) == "The league has corrected 1 shot."
     report = report_of(tmp_path, service.url, faceoff, shot, miss, replace(goal, kind="shot-on-goal"))
-    assert texts.correction_words(report).startswith(
-        "The league has taken back 1 shot and changed the outcome of 1 shot since."
-    )
+    assert texts.correction_words(report) == "The league has corrected 2 shots."
     report = report_of(tmp_path, service.url, *SHOTS)
     assert {*report.corrections["what"]} == {"amended", "retracted", "restored", "outcome"}
     assert texts.correction_words(report) == ""
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "after", "words"),
+    [
+        ("retracted", "shot-on-goal", None, "P1 02:42 Tomasino: taken back (shot on goal)"),
+        ("restored", None, "goal", "P1 02:42 Tomasino: put back (goal)"),
+        ("outcome", "goal", "shot-on-goal", "P1 02:42 Tomasino: Goal, now shot on goal"),
+        (
+            "amended",
+            {"x": 76, "y": 3, "distance": 13.3, "shot_type": "wrist"},
+            {"x": 60, "y": 3, "distance": 29.2, "shot_type": None},
+            "P1 02:42 Tomasino: moved, 13 ft to 29 ft from the net, type wrist, now unknown; xG 0.14 stays",
+        ),
+        (
+            "amended",
+            {"score_difference": 0},
+            {"score_difference": 1},
+            "P1 02:42 Tomasino: what happened before it, or the score, was corrected; xG 0.14 stays",
+        ),
+    ],
+)
+def test_a_correction_is_a_sentence(what: str, before: Any, after: Any, words: str) -> None:
+    row = {"period": 1, "time": "02:42", "shooter": "Tomasino", "what": what}
+    told = {
+        name: json.dumps(value) if isinstance(value, dict) else value
+        for name, value in (("before", before), ("after", after))
+    }
+    assert correction_sentence(row | told, 0.14) == words

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,19 @@ def score_line(page: AppTest) -> list[str]:
 
 def totals(page: AppTest) -> list[str]:
     """What the score line says of xG and goals: two words a team, the away team first."""
-    return [text for text in score_line(page) if re.match(r"\d+\.\d\d \(\d+\)|[+-]\d+\.\d\d xG", text)]
+    return [text for text in score_line(page) if re.match(r"\d+\.\d\d \(\d+\)$|.* goals (than|as) expected", text)]
+
+
+def said(page: AppTest, *kinds: str) -> str:
+    """What the line below the score says: all of it, or only what is of these kinds."""
+    (line,) = (element.proto.body for element in page.get("html") if 'class="xg-said' in element.proto.body)
+    notes = re.findall(r'<span class="xg-note xg-(\w+)">([^<]*)</span>', line)
+    return "\n".join(unescape(text) for kind, text in notes if not kinds or kind in kinds)
 
 
 def notice(page: AppTest) -> str:
     """What the page says of the last ping that went well."""
-    badges = [re.match(r":\w+-badge\[(.*)\]$", str(element.value)) for element in page.main.markdown]
-    return "; ".join(badge[1] for badge in badges if badge)
+    return said(page, "success", "note").split("\n")[0].rstrip(".")
 
 
 def words(elements: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from livegame.counting import EMPTY_NET
 from livegame.odds import Odds
 from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS
 from livegame.report import GameReport, TeamTotals
@@ -21,12 +22,14 @@ STAR: Final = (
     "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
 )
 OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
-SHAPES: Final = (STAR, "circle", "triangle-up")  # in the order of OUTCOMES
+_AT_EMPTY_NET: Final = "Empty net"  # whatever came of it: who hits one from afar has not created much
+_MARKS: Final = dict(zip((*OUTCOMES.values(), _AT_EMPTY_NET), (STAR, "circle", "triangle-up", "diamond"), strict=True))
+_EMPTY_NET_AREA: Final = 0.06  # of the mark, as if that were its xG
 LEAST_SHOWN: Final = 0.005  # numbers of goals less likely than this are cut off
 # A picture is sent to every reader at each change, so it gets only the columns that it shows.
 _COLUMNS: Final = (
     *("event_id", "period", "time", "game_seconds", "team", "shooter", "outcome", "status", "shot_type"),
-    *("distance", "angle", "strength_state", "running_xg", "probability"),
+    *("distance", "angle", "strength_state", "situation", "counts", "running_xg", "probability"),
 )
 
 
@@ -97,8 +100,14 @@ def xg_race(report: GameReport, colours: Colours) -> dict[str, Any]:
         .mark_line(interpolate="step-after", strokeWidth=2.2)
         .encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("team:N", scale=dash, legend=None)),
         alt.Chart(goals)
-        .mark_point(shape=STAR, size=160, filled=True, opacity=1)
-        .encode(x=x, y=y, color=colour, tooltip=_tooltip()),
+        .mark_point(shape=STAR, size=160, opacity=1, strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=y,
+            stroke=colour,
+            fill=alt.condition("datum.counts", colour, alt.value("transparent")),
+            tooltip=_tooltip(),
+        ),
         alt.Chart(_line_names(report, apart=0.08 * top))
         .mark_text(align="left", dx=5, fontWeight="bold")
         .encode(x=x, y=y, color=colour, text="name:N"),
@@ -124,7 +133,7 @@ def goal_odds(report: GameReport, odds: Odds, colours: Colours) -> dict[str, Any
         tooltip=[
             alt.Tooltip("team:N", title="Team"),
             alt.Tooltip("goals:O", title="Goals"),
-            alt.Tooltip("chance:Q", title="Chance", format=".1%"),
+            alt.Tooltip("chance:Q", title="How often", format=".1%"),
         ],
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
@@ -138,6 +147,11 @@ def goal_odds(report: GameReport, odds: Odds, colours: Colours) -> dict[str, Any
         .encode(y="chance:Q", color=_team_colour(report, colours))
     )
     return picture([bars, stars])
+
+
+def no_odds() -> dict[str, Any]:
+    """The place of `goal_odds` while there are none."""
+    return picture([alt.Chart(pd.DataFrame({"goals": []})).mark_bar()])
 
 
 def moments(shots: pd.DataFrame) -> "pd.Series[str]":
@@ -161,13 +175,16 @@ def picture(layers: Iterable[alt.Chart]) -> dict[str, Any]:
 def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
     """The columns that pictures and tooltips need, with words for people."""
     chance = shots["probability"].astype(float)
+    is_at_empty_net = shots["situation"] == EMPTY_NET
     return shots[list(_COLUMNS)].assign(
         team_name=shots["team"].map({team.abbrev: team.name for team in (report.away, report.home)}),
         result=shots["outcome"].map(OUTCOMES),
-        **{column: shots[column].fillna("not told") for column in ("shooter", "shot_type", "strength_state")},
+        **{column: shots[column].fillna("unknown") for column in ("shooter", "shot_type", "strength_state")},
         when=moments(shots),
         chance=chance.map("{:.1%}".format).where(chance.notna(), "pending"),
-        area=chance.fillna(0.0),  # a pending shot is drawn as the smallest one
+        # a pending shot is drawn as the smallest one, and one at an empty net with no size that says anything
+        area=chance.fillna(0.0).mask(is_at_empty_net, _EMPTY_NET_AREA),
+        mark=shots["outcome"].map(OUTCOMES).mask(is_at_empty_net, _AT_EMPTY_NET),
     )
 
 
@@ -185,7 +202,7 @@ def _end_name(report: GameReport, team: TeamTotals, colours: Colours) -> alt.Cha
 
 def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
     """The team's line from the opening face-off, through every shot, to the present."""
-    shots = report.present
+    shots = report.counted
     shots = shots[shots["team"] == team.abbrev]
     return pd.DataFrame(
         {
@@ -239,8 +256,8 @@ def _team_colour(report: GameReport, colours: Colours) -> alt.Color:
 
 def _shape() -> alt.Shape:
     return alt.Shape(
-        "result:N",
-        scale=alt.Scale(domain=list(OUTCOMES.values()), range=list(SHAPES)),
+        "mark:N",
+        scale=alt.Scale(domain=list(_MARKS), range=list(_MARKS.values())),
         legend=alt.Legend(title=None, orient="bottom", symbolSize=90, symbolStrokeColor=GREY, symbolStrokeWidth=1.5),
     )
 

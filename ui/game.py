@@ -1,11 +1,14 @@
 """The page of one game: choose it, ping it, see who plays better and why."""
 
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from db.connection import DatabaseError
+from livegame.counting import Count
 from livegame.exceptions import InvalidGameId, LiveGameError
 from livegame.feed import valid_game_id
 from livegame.model_inputs import UnknownFeatures
@@ -13,7 +16,7 @@ from livegame.report import GameReport
 from ui import pictures, tables, texts
 from ui.clients import Clients, active_model, clients
 from ui.colours import team_colours
-from ui.notices import Notice, keep, show
+from ui.notices import Notice, bar, keep, kept
 from ui.scoreline import score_line
 from ui.strip import day_strip
 from ui.texts import plain
@@ -22,15 +25,19 @@ from xgserve.client import ServingError
 TICK_S: Final = 5  # how often the picture is compared with the history, which others write to as well
 INTERVALS: Final = {0: "by hand", 10: "every 10 s", 30: "every 30 s", 60: "every minute"}
 INTERVAL: Final = 30
+COUNT: Final = Count.NO_EMPTY_NET  # attempts at an empty net say more of the score than of who played better
 _PLACE: Final = "game"
+
+Read = GameReport | InvalidGameId | DatabaseError | None
 
 
 def main() -> None:
     """Draw the page: what is stored first, and what has to be asked for last, at its place."""
     everybody = clients()
     strip = st.container(key="strip_place")
-    waits = _waits(everybody)
-    st.fragment(_game, run_every=TICK_S if waits else None)(everybody, waits)
+    read = _read(everybody)
+    waits = _waits(read, _shown(everybody))
+    st.fragment(_game, run_every=TICK_S if waits else None)(everybody, [read], waits)
     with strip:
         day_strip(everybody.feed, _shown(everybody), lambda game_id: _open(everybody, game_id))
 
@@ -39,19 +46,30 @@ def _shown(everybody: Clients) -> str:
     return st.query_params.get("game", everybody.demo_game)
 
 
-def _waits(everybody: Clients) -> bool:
-    """Whether more may come for the page to show by itself."""
-    try:
-        report = _report(everybody)
-    except (InvalidGameId, DatabaseError):
-        return False  # `_game` says why
-    return bool(_shown(everybody)) if report is None else report.is_awaited
+def _count() -> Count:
+    """What the address says is to be counted."""
+    asked = st.query_params.get("count")
+    return next((count for count, words in texts.COUNTS.items() if words == asked), COUNT)
 
 
-def _report(everybody: Clients) -> GameReport | None:
-    """What the history says of the game that the address names, under the model that it names."""
+def _read(everybody: Clients, count: Count | None = None) -> Read:
+    """What the history says of the game that the address names, under the model that it names; or why it cannot."""
     game = _shown(everybody)
-    return everybody.game.report(valid_game_id(game), st.query_params.get("model")) if game else None
+    try:
+        return (
+            everybody.game.report(valid_game_id(game), st.query_params.get("model"), count or _count())
+            if game
+            else None
+        )
+    except (InvalidGameId, DatabaseError) as error:
+        return error
+
+
+def _waits(read: Read, shown: str) -> bool:
+    """Whether more may come for the page to show by itself."""
+    if isinstance(read, Exception):
+        return False
+    return bool(shown) if read is None else read.is_awaited
 
 
 def _open(everybody: Clients, game_id: int) -> None:
@@ -67,33 +85,71 @@ def _show(game_id: int) -> None:
         st.query_params.pop("model", None)
 
 
-def _game(everybody: Clients, waits: bool) -> None:
+def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
+    """Draw the game; `first` holds what was read for the first time that this is drawn.
+
+    Whatever is there only at times has a place of its own that is always there, so that nothing below it moves.
+    """
     shown = _shown(everybody)
     controls = st.container(horizontal=True, vertical_alignment="bottom", key="controls")
+    score = st.empty()
+    with st.container(horizontal=True, vertical_alignment="center", key="below_score"):
+        switch = st.container(key="switch", width="content")
+        said = st.empty()
     with controls:
         typed, asked = _form(shown)
     if asked:
-        _ping(everybody, typed)
+        _ping(everybody, typed, said)
+        first.clear()
         if _shown(everybody) != shown:
             st.rerun()  # the strip marks another game
-    try:
-        report = _report(everybody)
-    except (InvalidGameId, DatabaseError) as error:
-        st.error(plain(error))
+    read = first.pop() if first else _read(everybody)
+    notices = [*filter(None, [kept(_PLACE, shown)])]
+    if isinstance(read, Exception):
+        said.html(bar([Notice("error", str(read))]))
         return
-    if report is not None and report.is_awaited != waits:
+    if read is None:
+        said.html(bar(notices))
+        _start_screen(shown, is_demo=shown == everybody.demo_game, is_told=bool(notices))
+        return
+    if _waits(read, shown) != waited:
         st.rerun()  # from now on there is something to wait for, or nothing any more
-    show(_PLACE, shown, in_passing=True)
-    if report is None:
-        _start_screen(shown, is_demo=shown == everybody.demo_game)
-        return
+    with switch:
+        count = _switch()
+    if count is not read.count:
+        read = _read(everybody, count)
+        assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
     with controls:
-        _refresh(report)
-        _choose_model(report)
-    _draw(everybody, report)
-    if _is_due(report):
-        _ping(everybody, shown)
+        _refresh(read)
+        _choose_model(read)
+    colours = team_colours(read.away.abbrev, read.home.abbrev)
+    score.html(score_line(read, colours))
+    said.html(bar([*notices, *_what_is_told(read)]))
+    with st.container(key="body"):
+        if read.shots.empty:
+            st.info("No attempts yet. They appear here as the league reports them.")
+        else:
+            pictures.draw(read, colours)
+            tables.draw(everybody.game, read, colours)
+    model, _ = active_model(everybody.serving)  # last, since a service that hangs is waited for
+    said.html(bar([*notices, *_what_is_told(read), *_which_model(read, model)]))
+    if _is_due(read):
+        _ping(everybody, shown, said)
         st.rerun()
+
+
+def _switch() -> Count:
+    chosen = st.segmented_control(
+        "What counts",
+        list(texts.COUNTS),
+        default=COUNT,
+        required=True,
+        format_func=texts.COUNTS.__getitem__,
+        key="count",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return Count(chosen)
 
 
 def _form(shown: str) -> tuple[str, bool]:
@@ -133,7 +189,7 @@ def _choose_model(report: GameReport) -> None:
         index=report.models.index(report.model) if report.model in report.models else 0,
         format_func=texts.model_name,
         key=f"numbers_by_{report.game_id}_{report.model}",
-        help="All models that have scored this game. Sums never mix them.",
+        help="All models that have rated this game. Sums never mix them.",
         width=280,
     )
     if chosen != report.model:
@@ -148,33 +204,36 @@ def _is_due(report: GameReport) -> bool:
     return bool(every) and tried >= every and report.is_due(every)
 
 
-def _ping(everybody: Clients, text: str) -> None:
+def _ping(everybody: Clients, text: str, said: DeltaGenerator | None = None) -> None:
     try:
         game_id = valid_game_id(text)
-        with st.spinner("Reading the play-by-play and scoring what is new ..."):
-            ping = everybody.game.ping(game_id)
+        if said is not None:
+            said.html(bar([Notice("note", "Reading the play-by-play and rating what is new ...")]))
+        ping = everybody.game.ping(game_id)
     except (ServingError, UnknownFeatures) as error:
         # the shots are stored, so there is something to show
         _show(game_id)
-        notice = Notice("warning", f"The shots are stored but not scored ({error}). Ping again.")
+        notice = Notice("warning", f"New attempts are kept, not rated ({error}).")
     except (LiveGameError, DatabaseError) as error:
         notice = Notice("error", str(error))
     else:
         _show(game_id)
-        notice = Notice("success" if ping.changed else "info", texts.ping_words(ping))
+        notice = Notice("success" if ping.changed else "note", f"{texts.ping_words(ping)}.")
     finally:
         st.session_state.tried_at = time.monotonic()
     keep(_PLACE, notice, _shown(everybody))
 
 
-def _start_screen(shown: str, *, is_demo: bool) -> None:
+def _start_screen(shown: str, *, is_demo: bool, is_told: bool) -> None:
     st.title("Live expected goals", anchor=False)
     st.markdown(
-        "How many goals should each team have, by the chances it had?\n\n"
+        "Who is really winning? Expected goals for every shot, live.\n\n"
         "1. Click a game in the strip above, or type a game's ID and click **Ping game**.\n"
-        "2. Its shots are read from the league, scored by the model and kept.\n"
+        "2. Its shots are read from the league, rated by the model and kept.\n"
         "3. While the game goes on, the page pings it by itself as often as **Refresh** says."
     )
+    if is_told:
+        return  # of one state, one message
     if shown and is_demo:
         st.info(f"This is a demonstration: game {plain(shown)} is recorded and starts with your first ping.")
     elif shown:
@@ -183,38 +242,33 @@ def _start_screen(shown: str, *, is_demo: bool) -> None:
         st.caption("An ID has ten digits: 2021020329 is Washington Capitals at Carolina Hurricanes, 28 November 2021.")
 
 
-def _draw(everybody: Clients, report: GameReport) -> None:
-    colours = team_colours(report.away.abbrev, report.home.abbrev)
-    st.html(score_line(report, colours))
-    for words in filter(None, (texts.pending_words(report, team) for team in (report.away, report.home))):
-        st.warning(plain(words), icon=":material/hourglass_top:")
+def _what_is_told(report: GameReport) -> list[Notice]:
+    """What has to be said about the numbers, whatever serves now."""
+    asked = st.query_params.get("model")
+    notices = []
+    if asked and asked != report.model:
+        by = f"; the numbers are by {texts.model_name(report.model)}" if report.model else ""
+        notices.append(Notice("warning", f"No model {asked!r} has rated this game{by}."))
+    if words := texts.waiting_words(report):
+        notices.append(Notice("warning", words))
     if report.problems:
-        st.warning(plain(f"In the league's answer: {report.problems}"), icon=":material/report:")
-    if corrected := texts.correction_words(report):
-        st.caption(f":material/edit_note: {plain(corrected)}")
-    scored_by = st.container()
-    if report.shots.empty:
-        st.info("No shots yet. They appear here as the league reports them.")
-    else:
-        pictures.draw(report, colours)
-        tables.draw(everybody.game, report, colours)
-    with scored_by:
-        _say_which_model(everybody, report)
+        notices.append(Notice("warning", f"In the league's answer: {report.problems}."))
+    if words := texts.correction_words(report):
+        notices.append(Notice("note", words))
+    return notices
 
 
-def _say_which_model(everybody: Clients, report: GameReport) -> None:
-    """Say which model the numbers are from, and what to do if it is not the one that serves now."""
-    model, _ = active_model(everybody.serving)
-    active = None if model is None else str(model["id"])
-    if report.model is None and active is None:
-        st.info("Not scored yet. As soon as the prediction service answers, a ping has the shots scored.")
-    elif report.model is None:
-        st.info(plain(f"Not scored yet; {active} serves now. Ping the game to have it scored."))
-    elif active in (None, *report.models):
-        st.caption(f"Scored by {plain(report.model)}.")
-    else:
-        words = f"Scored by {report.model}. {active} serves now; ping the game to have it scored by that one, too."
-        st.info(plain(words))
+def _which_model(report: GameReport, model: Mapping[str, Any] | None) -> list[Notice]:
+    """Which model the numbers are from, and what to do if it is not `model`, which serves now."""
+    active = "" if model is None else str(model["id"])
+    if report.model is None:
+        serves = f"; {texts.model_name(active)} serves now: ping the game to have it rated" if active else ""
+        return [Notice("info", f"Not rated yet{serves}.")]
+    rated = f"Rated by {texts.model_name(report.model)}."
+    if active in ("", *report.models):
+        return [Notice("note", rated)]
+    words = f"{texts.model_name(active)} serves now; ping the game to have it rated by that one, too."
+    return [Notice("note", rated), Notice("info", words)]
 
 
 if __name__ == "__main__":

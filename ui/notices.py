@@ -1,18 +1,23 @@
 """What the page has to say about the last thing that was done: kept over reruns, one for each place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from html import escape
+from typing import Final, Literal, get_args
 
 import streamlit as st
 
 from ui.texts import plain
+
+Kind = Literal["note", "success", "info", "warning", "error"]
+_KINDS: Final = get_args(Kind)  # from the least to the most urgent
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A sentence for the reader, and how good the news is."""
 
-    kind: Literal["success", "info", "warning", "error"]
+    kind: Kind
     text: str
 
 
@@ -21,17 +26,20 @@ def keep(place: str, notice: Notice, about: str = "") -> None:
     st.session_state[f"notice_{place}"] = (notice, about)
 
 
-def show(place: str, about: str = "", *, in_passing: bool = False) -> None:
-    """Draw the notice of a place, if it has one about what it shows now.
-
-    Good news need little room where they come often (`in_passing`).
-    """
+def kept(place: str, about: str = "") -> Notice | None:
+    """The notice of a place, if it has one about what it shows now."""
     notice, told_of = st.session_state.get(f"notice_{place}", (None, ""))
-    if notice is None or told_of != about:
-        return
-    if in_passing and notice.kind in ("success", "info"):
-        st.badge(plain(notice.text), color="green" if notice.kind == "success" else "gray")
-    else:
-        {"success": st.success, "info": st.info, "warning": st.warning, "error": st.error}[notice.kind](
-            plain(notice.text)
-        )
+    return notice if told_of == about else None
+
+
+def show(place: str, about: str = "") -> None:
+    """Draw the notice of a place, if it has one about what it shows now."""
+    if notice := kept(place, about):
+        {"success": st.success, "warning": st.warning, "error": st.error}.get(notice.kind, st.info)(plain(notice.text))
+
+
+def bar(notices: Sequence[Notice]) -> str:
+    """Notices in one line of HTML, in the colour of the worst of them; with no notice, a line that is empty."""
+    worst = max((_KINDS.index(notice.kind) for notice in notices), default=0)
+    words = "".join(f'<span class="xg-note xg-{notice.kind}">{escape(notice.text)}</span> ' for notice in notices)
+    return f'<div class="xg-said xg-{_KINDS[worst]}" role="status">{words or "&nbsp;"}</div>'

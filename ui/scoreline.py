@@ -5,15 +5,15 @@ from html import escape
 from livegame.odds import Odds
 from livegame.plays import GameState
 from livegame.report import GameReport, TeamTotals
-from ui.texts import ago, difference, local_time, xg_and_goals
+from ui.texts import ago, beside_words, difference_words, local_time, pending_words, xg_and_goals
 
 _MINUTE = "%d %b %Y, %H:%M"
-_LEVEL = "color-mix(in srgb, currentColor 22%, transparent)"
+_TIE = "color-mix(in srgb, currentColor 22%, transparent)"
 
 
 def score_line(report: GameReport, colours: tuple[str, str]) -> str:
     """The score line as HTML; everything that comes from outside is escaped."""
-    away, home = _team(report.away, colours[0], "away"), _team(report.home, colours[1], "home")
+    away, home = _team(report, report.away, colours[0], "away"), _team(report, report.home, colours[1], "home")
     return f'<section class="xg-score" aria-label="Score">{away}{_middle(report, colours)}{home}</section>'
 
 
@@ -23,23 +23,30 @@ def bar(*parts: tuple[float, str]) -> str:
     return f'<span class="xg-bar" aria-hidden="true">{filled}</span>'
 
 
-def odds_line(report: GameReport, result: Odds, colours: tuple[str, str]) -> str:
-    """How likely either team was to win, as HTML."""
+def odds_line(report: GameReport, result: Odds | None, colours: tuple[str, str]) -> str:
+    """How often either team would lead, as HTML of the same height with and without odds."""
+    if result is None:
+        return '<div class="xg-share">&nbsp;</div><div class="xg-label xg-centred">&nbsp;</div>'
     away, home = escape(report.away.abbrev), escape(report.home.abbrev)
-    parts = bar((result.away_win, colours[0]), (result.tie, _LEVEL), (result.home_win, colours[1]))
+    parts = bar((result.away_win, colours[0]), (result.tie, _TIE), (result.home_win, colours[1]))
     return (
         f'<div class="xg-share"><span>{away} {result.away_win:.0%}</span>{parts}'
-        f'<span>{home} {result.home_win:.0%}</span></div><div class="xg-label xg-centred">level {result.tie:.0%}</div>'
+        f'<span>{home} {result.home_win:.0%}</span></div><div class="xg-label xg-centred">tie {result.tie:.0%}</div>'
     )
 
 
-def _team(team: TeamTotals, colour: str, side: str) -> str:
+def _team(report: GameReport, team: TeamTotals, colour: str, side: str) -> str:
+    lines = (
+        ("xg-beside", beside_words(team, report.count)),
+        ("xg-difference", " · ".join(filter(None, (difference_words(team), pending_words(team))))),
+    )
+    # A line is there with nothing to say as well: what comes later must not push down what stands below.
+    below = "".join(f'<div class="{name}">{escape(words) or "&nbsp;"}</div>' for name, words in lines)
     return (
         f'<div class="xg-team xg-{side}" style="--team: {colour}">'
         f'<h2 class="xg-name">{escape(team.name)}</h2><span class="xg-goals">{team.score}</span>'
-        '<div class="xg-sums"><span class="xg-label">xG (goals)</span>'
-        f'<span class="xg-xg">{xg_and_goals(team)}</span>'
-        f'<span class="xg-difference">{difference(team)} xG - goals</span></div></div>'
+        f'<div class="xg-sums"><div><span class="xg-label">xG (goals)</span> '
+        f'<span class="xg-xg">{xg_and_goals(team)}</span></div>{below}</div></div>'
     )
 
 

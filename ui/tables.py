@@ -1,6 +1,6 @@
 """The tables below the pictures of a game, one view at a time; the address names the one that is open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import sqrt
 from typing import Any, Final
 
@@ -14,12 +14,13 @@ from livegame.features import FEATURES
 from livegame.report import GameReport, TeamTotals
 from ui import texts
 from ui.charts import OUTCOMES, moments, period_name
+from ui.corrections import corrections_list
 from ui.model_charts import disagreement
 from ui.texts import plain
 
 FEW_ATTEMPTS: Final = 25
 DISAGREEMENTS: Final = 15
-_NONE_LEFT: Final = "No shots to sum up: the league has taken back all that there were."
+_NONE_LEFT: Final = "No attempts to sum up here."
 _HIDDEN: Final = ("shooter_id", "goalie_id")
 _FIRST: Final = ("event_id", "period", "time", "team", "shooter", "outcome", "probability", "status")
 _SHARE: Final = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1, width=110)
@@ -42,20 +43,27 @@ def draw(game: GameClient, report: GameReport, colours: tuple[str, str]) -> None
                 view()
 
 
+def _head(report: GameReport, words: str) -> None:
+    """Draw the line above a table, whose tool bar lies over the end of it."""
+    with st.container(key=f"head_{report.game_id}"):
+        st.caption(plain(words))
+
+
 def _what_counts(report: GameReport) -> None:
     st.markdown(texts.what_counts(report))
 
 
 def _goals(report: GameReport) -> None:
-    if report.goals.empty:
-        st.caption("No goals." if report.is_over else "No goals yet.")
-        return
     goals = report.goals
+    if goals.empty:
+        _head(report, "No goals." if report.is_over else "No goals yet.")
+        return
+    _head(report, "All goals, counted or not, in their order.")
     frame = pd.DataFrame(
         {
             "Period": goals["period"].map(period_name),
             "Time": goals["time"],
-            "Score": goals["away_score"].astype(str) + " - " + goals["home_score"].astype(str),
+            "Score": goals["away_score"].astype(str) + "\N{EN DASH}" + goals["home_score"].astype(str),
             "Team": goals["team"],
             "Scorer": goals["shooter"],
             "xG": goals["probability"].astype(float),
@@ -70,91 +78,107 @@ def _goals(report: GameReport) -> None:
 
 def _sums(report: GameReport) -> None:
     if report.present.empty:
-        st.caption(_NONE_LEFT)
+        _head(report, _NONE_LEFT)
         return
+    _head(report, f"{texts.COUNTED[report.count]}. In brackets: shots on goal; goals.")
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**By period**")
-        periods = {number: period_name(number, "Period ") for number in sorted(report.by_period["period"].unique())}
+        periods = {number: period_name(number, "Period ") for number in sorted(report.present["period"].unique())}
         _side_by_side(report, report.by_period, "period", periods)
     with right:
         st.markdown("**By strength**")
-        found = set(report.by_situation["situation"])
-        _side_by_side(
-            report, report.by_situation, "situation", {k: v for k, v in texts.SITUATIONS.items() if k in found}
+        counts = dict(zip(report.by_situation["situation"], report.by_situation["counts"], strict=True))
+        inside, beside = (
+            {k: v for k, v in texts.SITUATIONS.items() if counts.get(k) is is_in} for is_in in (True, False)
         )
-        st.caption("Each shot is in one row: an empty net and a penalty shot come before manpower.")
+        _side_by_side(report, report.by_situation, "situation", inside, beside)
+        st.caption("Empty-net and penalty shots are counted only in their own row.")
 
 
-def _side_by_side(report: GameReport, sums: pd.DataFrame, column: str, names: dict[Any, str]) -> None:
-    """Draw sums of both teams next to each other, with the totals below."""
+def _side_by_side(
+    report: GameReport, sums: pd.DataFrame, column: str, inside: dict[Any, str], beside: Mapping[Any, str] | None = None
+) -> None:
+    """Draw sums of both teams next to each other: what counts, the total, and below it what does not count."""
+    beside = beside or {}
     cells: dict[str, list[str]] = {}
     for team in (report.away, report.home):
-        own = sums[sums["team"] == team.abbrev].set_index(column)
-        rows = [own.loc[key] if key in own.index else None for key in names]
-        cells[f"{plain(team.abbrev)} shots"] = [*("" if r is None else str(r["shots"]) for r in rows), str(team.shots)]
-        cells[f"{plain(team.abbrev)} xG (goals)"] = [
-            *("" if r is None else texts.sums(r["xg"], r["goals"], r["pending"]) for r in rows),
-            texts.sums(team.xg, team.goals, team.pending),
-        ]
-    st.table(pd.DataFrame(cells, index=[*names.values(), "All that counts"]), border="horizontal")
+        own = sums[sums["team"] == team.abbrev].set_index(column) if len(sums) else sums
+        rows = {key: own.loc[key] for key in (*inside, *beside) if key in own.index}
+        attempts = {key: f"{row['shots']} ({row['on_goal']})" for key, row in rows.items()}
+        goals = {key: texts.sums(row["xg"], row["goals"], row["pending"]) for key, row in rows.items()}
+        for title, words, total in (
+            ("attempts (on goal)", attempts, f"{team.shots} ({team.on_goal})"),
+            ("xG (goals)", goals, texts.sums(team.xg, team.goals, team.pending)),
+        ):
+            above, below = ([words.get(key, "") for key in keys] for keys in (inside, beside))
+            cells[f"{plain(team.abbrev)} {title}"] = [*above, f"**{total}**", *below]
+    index = [*inside.values(), "**Total**", *(f":gray[Not counted: {name}]" for name in beside.values())]
+    st.table(pd.DataFrame(cells, index=index), border="horizontal")
 
 
 def _players(report: GameReport) -> None:
     players = report.by_shooter
+    _head(report, f"{texts.COUNTED[report.count]}." if len(players) else _NONE_LEFT)
     if players.empty:
-        st.caption(_NONE_LEFT)
         return
     frame = pd.DataFrame(
         {
-            "Player": players["shooter"].fillna("not told"),
+            "Player": players["shooter"].fillna("unknown"),
             "Team": players["team"],
-            "Attempts": players["shots"],
+            "Unblocked attempts": players["shots"],
             "On goal": players["on_goal"],
             "xG": players["xg"],
             "Goals": players["goals"],
-            "Goals - xG": players["goals_above_expected"],
+            "Goals above expected": players["goals_above_expected"],
             **_pending(players),
         }
     )
-    signed = st.column_config.NumberColumn(format="%+.2f")
-    _table(frame, {"xG": st.column_config.NumberColumn(format="%.2f"), "Goals - xG": signed}, height=390)
+    config = {
+        "xG": st.column_config.NumberColumn(format="%.2f"),
+        "Goals above expected": st.column_config.NumberColumn(
+            format="%+.2f", help="Goals minus xG: with a plus, more goals than expected"
+        ),
+    }
+    _table(frame, config, height=390)
 
 
 def _goalies(report: GameReport) -> None:
     goalies = report.by_goalie
     if goalies.empty:
-        st.caption("The league has named no goalie yet.")
+        _head(report, "The league has named no goalie who faced an attempt that counts.")
         return
+    _head(report, "Includes misses; before 2019 the league did not record the goalie on misses.")
     frame = pd.DataFrame(
         {
             "Goalie": goalies["goalie"],
             "Team": goalies["team"],
-            "Attempts faced": goalies["shots"],
+            "Unblocked attempts faced": goalies["shots"],
             "On goal": goalies["on_goal"],
             "xG faced": goalies["xg"],
             "Goals against": goalies["goals"],
-            "Saved above expected": goalies["saved_above_expected"],
-            "by chance ±": goalies["variance"].map(sqrt),
+            "Goals saved above expected": goalies["saved_above_expected"],
+            "luck (1 SD)": goalies["variance"].map(sqrt),
             **_pending(goalies),
         }
     )
     decimals = st.column_config.NumberColumn(format="%.2f")
     config = {
         "xG faced": decimals,
-        "Saved above expected": st.column_config.NumberColumn(format="%+.2f", help="xG faced minus goals against"),
-        "by chance ±": st.column_config.NumberColumn(
+        "Goals saved above expected": st.column_config.NumberColumn(
+            format="%+.2f", help="xG faced minus goals against: with a plus, fewer goals than expected"
+        ),
+        "luck (1 SD)": st.column_config.NumberColumn(
             format="%.2f", help="One standard deviation of the goals, were each attempt a coin with its xG"
         ),
     }
     _table(frame, config)
-    st.caption("Attempts that the league says a goalie faced; older seasons name none on misses.")
     few = goalies[goalies["shots"] < FEW_ATTEMPTS]["goalie"]
     words = f"Small sample: {', '.join(few)} faced fewer than {FEW_ATTEMPTS} attempts. " if len(few) else ""
     st.warning(
         plain(
-            f"{words}One game says little about a goalie: compare what was saved with what chance alone does to it,"
-            " in the last column."
+            f"{words}One game says little about a goalie: compare what was saved with how much luck moves it, in the"
+            " last column."
         ),
         icon=":material/casino:",
     )
@@ -171,7 +195,7 @@ def _events(report: GameReport) -> None:
         st.subheader("Data used for predictions (and predictions)", anchor=False)
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
             search = st.text_input(
-                "Search", key=f"search_{report.game_id}", type="search", placeholder="a player, a team, an outcome ..."
+                "Search", key=f"search_{report.game_id}", type="search", placeholder="player, team or outcome"
             )
             st.download_button(
                 "Download CSV",
@@ -183,6 +207,8 @@ def _events(report: GameReport) -> None:
             )
     newest_first = report.shots.iloc[::-1].drop(columns=list(_HIDDEN))
     found = newest_first[_matches(newest_first, search or "")]
+    some = f"{len(found)} of " if len(found) < len(report.shots) else ""
+    _head(report, f"{some}{texts.count(len(report.shots), 'attempt')}, counted or not, the latest first.")
     st.dataframe(
         found.assign(status=found["status"].map(texts.STATUS_MARKS)),
         column_config=_event_columns(),
@@ -191,18 +217,11 @@ def _events(report: GameReport) -> None:
         height=420,
         key=f"shots_{report.game_id}",
         placeholder="-",
-        alt=f"{texts.count(len(found), 'event')} with all features and probabilities; the CSV file has the same.",
+        alt=f"{texts.count(len(found), 'attempt')} with all features and probabilities; the CSV file has the same.",
     )
-    some = f"{len(found)} of " if len(found) < len(report.shots) else ""
-    st.caption(f"{some}{texts.count(len(report.shots), 'event')}, the latest first.")
     if not report.corrections.empty:
         st.markdown(f"**Corrections by the league ({len(report.corrections)})**")
-        st.dataframe(
-            report.corrections,
-            column_order=["corrected_at", "event_id", "period", "time", "shooter", "what", "before", "after"],
-            hide_index=True,
-            alt="Each correction with what the shot was before and after.",
-        )
+        st.html(corrections_list(report))
 
 
 def _matches(events: pd.DataFrame, search: str) -> "pd.Series[bool]":
@@ -242,7 +261,7 @@ def _event_columns() -> dict[str, Any]:
 def _two_models(game: GameClient, report: GameReport, colours: tuple[str, str]) -> None:
     others = [model for model in report.models if model != report.model]
     if report.model is None or not others:
-        st.info("One model has scored this game so far. Get another one in the sidebar, then ping the game again.")
+        st.info("One model has rated this game so far. Get another one in the sidebar, then ping the game again.")
         return
     chosen = st.selectbox(
         f"Beside {texts.model_name(report.model)}",
@@ -251,7 +270,7 @@ def _two_models(game: GameClient, report: GameReport, colours: tuple[str, str]) 
         key=f"beside_{report.game_id}_{report.model}",
         width=340,
     )
-    other = game.report(report.game_id, chosen)
+    other = game.report(report.game_id, chosen, report.count)
     if other is None:
         return
     shots = compare(report, other)
@@ -265,7 +284,7 @@ def _two_models(game: GameClient, report: GameReport, colours: tuple[str, str]) 
             border="horizontal",
         )
         spec = disagreement(shots, (report.away.abbrev, report.home.abbrev), colours, names)
-        words = f"Each shot's chance by {names[0]} and by {names[1]}; the table lists the largest disagreements."
+        words = f"Each attempt's xG by {names[0]} and by {names[1]}; the table lists the largest disagreements."
         st.vega_lite_chart(spec=spec, height=330, alt=words)
     with right:
         st.markdown("**Largest disagreements**")

@@ -9,19 +9,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from livegame.client import Ping
+from livegame.counting import Count
 from livegame.odds import Odds
 from livegame.report import GameReport, TeamTotals
 
-STATUS_MARKS: Final = {"scored": "✓ scored", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
+STATUS_MARKS: Final = {"scored": "✓ rated", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
+COUNTS: Final = {Count.ALL: "All", Count.NO_EMPTY_NET: "No empty net", Count.FIVE_ON_FIVE: "5v5"}
+COUNTED: Final = {
+    Count.ALL: "All unblocked attempts count here",
+    Count.NO_EMPTY_NET: "Unblocked attempts at an empty net do not count here",
+    Count.FIVE_ON_FIVE: "Only unblocked attempts at 5v5 count here",
+}
 SITUATIONS: Final = {
-    "5v5": "5 against 5",
+    "5v5": "5v5",
     "power play": "Power play",
     "short-handed": "Short-handed",
     "other even": "Other even strength",
     "extra attacker": "Extra attacker",
     "empty net": "Empty net",
     "penalty shot": "Penalty shot",
-    "not told": "Not told",
+    "not told": "Unknown strength",
 }
 COMPETITIONS: Final = {
     "season": "Regular season and playoffs",
@@ -51,11 +58,11 @@ def number(value: float) -> str:
 
 
 def ping_words(ping: Ping) -> str:
-    """What a ping found and did: "3 new shots, 1 correction", or "Nothing new"."""
-    parts = [count(len(ping.new_shots), "new shot")] if len(ping.new_shots) else []
+    """What a ping found and did: "3 new attempts, 1 correction", or "Nothing new"."""
+    parts = [count(len(ping.new_shots), "new attempt")] if len(ping.new_shots) else []
     parts += [count(len(ping.corrections), "correction")] if ping.corrections else []
     if ping.scored > len(ping.new_shots):  # some had been waiting, or another model serves now
-        parts += [f"{count(ping.scored, 'shot')} scored"]
+        parts += [f"{count(ping.scored, 'attempt')} rated"]
     return ", ".join(parts) or "Nothing new"
 
 
@@ -65,70 +72,81 @@ def xg_and_goals(team: TeamTotals) -> str:
 
 
 def sums(xg: float, goals: int, pending: int) -> str:
-    """As `xg_and_goals`, with the shots that the sum does not hold yet: "2.31 (2), 1 pending"."""
-    return f"{xg:.2f} ({goals})" + (f", {pending} pending" if pending else "")
+    """As `xg_and_goals`, with the shots that the sum does not hold yet: "2.31 (2), 1 not rated yet"."""
+    return f"{xg:.2f} ({goals})" + (f", {pending} not rated yet" if pending else "")
 
 
-def difference(team: TeamTotals) -> str:
-    """Expected minus real goals, signed."""
-    return signed(team.difference)
+def beside_words(team: TeamTotals, counted: Count) -> str:
+    """What the team's number leaves out, or of what it holds is at an empty net: "+ 1.53 (2) empty net"."""
+    empty_net = f"{sums(team.empty_net.xg, team.empty_net.goals, team.empty_net.pending)}"
+    if counted is Count.ALL:
+        return f"{empty_net} of it at an empty net" if team.empty_net.shots else ""
+    others = f"+ {sums(team.others.xg, team.others.goals, team.others.pending)} at other strengths"
+    parts = [others] if team.others.shots else []
+    parts += [f"+ {empty_net} empty net"] if team.empty_net.shots else []
+    return " ".join(parts)
+
+
+def difference_words(team: TeamTotals) -> str:
+    """How its goals compare with what was expected: "0.73 more goals than expected"; nothing until all are rated."""
+    if team.pending_goals or team.pending == team.shots:
+        return ""
+    apart = f"{abs(team.difference):.2f}"
+    if apart == "0.00":
+        return "as many goals as expected"
+    return f"{apart} {'fewer' if team.difference > 0 else 'more'} goals than expected"
+
+
+def pending_words(team: TeamTotals) -> str:
+    """What the team's number does not hold yet: "+ 11 not rated yet (2 goals among them)"."""
+    if not team.pending:
+        return ""
+    goals = f" ({count(team.pending_goals, 'goal')} among them)" if team.pending_goals else ""
+    return f"+ {team.pending} not rated yet{goals}"
 
 
 def signed(value: float) -> str:
-    """A number with its sign and two decimals, never "-0.00"."""
-    return f"{round(value, 2) + 0.0:+.2f}"
+    """A number with its sign and two decimals, a real minus, and never "-0.00"."""
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def correction_words(report: GameReport) -> str:
-    """What the league changed after we had stored it, and still stands; "" if nothing does.
-
-    "The league has taken back 1 shot and amended 2 shots since. ..."
-    """
-    status = report.shots["status"]
-    present = set(report.present["event_id"])
-    outcomes = report.corrections[report.corrections["what"] == "outcome"] if len(report.corrections) else None
-    changed = 0
-    if outcomes is not None:
+    """What the league changed after we had stored it, and still stands: "The league has corrected 8 shots."."""
+    shots, corrections = report.shots, report.corrections
+    corrected = set(shots.loc[shots["status"].isin(["retracted", "amended"]), "event_id"])
+    if len(corrections):
+        outcomes = corrections[corrections["what"] == "outcome"]
         # newest first; what was changed back is as it was
         ends = outcomes.groupby("event_id").agg(before=("before", "last"), after=("after", "first"))
-        changed = int((ends["before"] != ends["after"])[ends.index.isin(present)].sum())
-    found = {
-        "taken back {}": int((status == "retracted").sum()),
-        "changed the outcome of {}": changed,
-        "amended {}": int((status == "amended").sum()),
-    }
-    parts = [words.format(count(number, "shot")) for words, number in found.items() if number]
-    if not parts:
+        corrected |= set(ends.index[ends["before"] != ends["after"]])
+    return f"The league has corrected {count(len(corrected), 'shot')}." if corrected else ""
+
+
+def waiting_words(report: GameReport) -> str:
+    """Why some shots are not rated yet, in one sentence for both teams; nothing if all are."""
+    shots = report.present[report.present["status"] == "pending"]
+    if shots.empty:
         return ""
-    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-    return f"The league has {listed} since. Retracted shots are out of the sums; amended ones keep their first xG."
-
-
-def pending_words(report: GameReport, team: TeamTotals) -> str | None:
-    """How many of the team's shots the sum does not hold yet, and why; None if it holds all."""
-    if not team.pending:
-        return None
-    shots = report.shots[(report.shots["team"] == team.abbrev) & (report.shots["status"] == "pending")]
     owed = sorted({part.replace("_", " ") for missing in shots["missing"].dropna() for part in missing.split(", ")})
     waiting = int(shots["missing"].isna().sum())
     reasons = []
     if waiting and report.is_asked:
-        which = f"for {waiting} of them " if owed else ""
-        reasons.append(f"{which}the model needs something that the league does not tell")
+        reasons.append(f"the model needs something that the league does not tell of {count(waiting, 'attempt')}")
     elif waiting:
-        reasons.append("the prediction service has not scored them yet; ping again")
+        reasons.append(
+            f"{count(waiting, 'attempt')} wait for the model; they are kept, and the page catches up by itself"
+        )
     if owed:
-        which = "" if not waiting else f"for {len(shots) - waiting} of them "
-        reasons.append(f"{which}the league has not told the {' and '.join(owed)} yet")
-    return f"{count(team.pending, 'shot')} pending: {'; '.join(reasons)}"
+        number = count(len(shots) - waiting, "attempt")
+        reasons.append(f"the league has not told the {' and '.join(owed)} of {number} yet")
+    return _sentence("; ".join(reasons))
 
 
 def odds_words(report: GameReport, result: Odds) -> str:
-    """What the odds say, and what they do not."""
+    """What the odds say, in one line."""
     return (
-        f"If each shot scored with its xG as its chance, {report.away.name} would lead after {result.away_win:.0%} of"
-        f" such games and {report.home.name} after {result.home_win:.0%}. That weighs the chances, taken as independent"
-        " of each other; not who had them, nor what the score made a team risk."
+        f"If each attempt scored as often as its xG says, {report.away.name} would lead in {result.away_win:.0%} of"
+        f" such games and {report.home.name} in {result.home_win:.0%}."
     )
 
 
@@ -136,10 +154,12 @@ def what_counts(report: GameReport) -> str:
     """Which shots the sums hold, and what the model knows of each, in Markdown."""
     kind = "Shots on goal" if report.population == "on-goal" else "Unblocked attempts (goals, shots on goal, misses)"
     return f"""
-**{kind}** in regulation and overtime. Shootout attempts never count. Penalty shots and shots at an empty net are in the
-totals, and shown apart as well. A shot that cannot be scored yet is *pending*: it is on the map and in the tables, not
-in the sums, and the page says so. A shot that the league takes back leaves the sums; one that it corrects after it was
-scored keeps its first probability and is marked *amended*. The difference is **xG - goals** over the same shots.
+**{kind}** in regulation and overtime. Shootout attempts never count. The switch at the top says which of them are in
+all sums, curves and odds: *No empty net* leaves out attempts at an empty net, which are shown beside; *5v5* takes only
+those at five against five with both goalies in; *All* takes everything, penalty shots included. A shot that cannot be
+rated yet is *pending*: it is on the map and in the tables, not in the sums, and the page says so. A shot that the
+league takes back leaves the sums; one that it corrects after it was rated keeps its first probability and is marked
+*amended*. Expected and real goals are always of the same shots.
 
 **Features.** Besides distance and angle to the net, a shot comes with what the league tells of it and of the game
 before it: its type and place; what happened before (faceoff, hit, giveaway, takeaway or another attempt), by which
@@ -148,6 +168,10 @@ net is empty, seconds on the power play; the score, the period and the time. Pla
 attacks the same net. `GET /model` of the service, and the model's card in the sidebar, tell which of them the model
 uses; the column titles of *All events* give each formula.
 """
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def season_name(season: int | None) -> str:
