@@ -78,15 +78,15 @@ def test_a_shot_that_lacks_what_it_needs_is_not_promised_to_the_next_ping(
 ) -> None:
     (tmp_path / "map.json").write_text(json.dumps(THEIRS | {"shot_angle": "prev_distance"}))
     monkeypatch.setenv("XG_FEATURE_MAP", str(tmp_path / "map.json"))
-    feed.show(game(*SHOTS[1:]))  # nothing happened before the first shot
+    feed.show(game(*SHOTS[1:]))  # nothing happened before the first shot, nor before the one after the goal
     service.client.download_registry_model("others", "their-xg", "2.1.0")
     page = ping(open_page())
-    assert service.rows_scored() == 3
-    assert said(page, "warning") == "The model needs something that the league does not tell of 1 attempt."
+    assert service.rows_scored() == 2
+    assert said(page, "warning") == "The model needs something that the league does not tell of 2 attempts."
     unplaced = play(900, "shot-on-goal", 100, x=None, y=None)
     feed.show(game(*SHOTS[1:], unplaced))
     ping(page)
     assert said(page, "warning") == (
-        "The model needs something that the league does not tell of 1 attempt;"
+        "The model needs something that the league does not tell of 2 attempts;"
         " the league has not told the coordinates of 1 attempt yet."
     )
