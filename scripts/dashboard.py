@@ -17,7 +17,7 @@ def main() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         sys.exit(str(error))
-    command = [sys.executable, "-m", "streamlit", "run", str(UI / "app.py"), f"--server.port={settings.ui_port}"]
+    command = [sys.executable, "-m", "streamlit", "run", str(UI / "server.py"), f"--server.port={settings.ui_port}"]
     if settings.allowed_hosts:  # the option replaces what the file says
         always = tomllib.loads((UI / ".streamlit" / "config.toml").read_text())["server"]["allowedHosts"]
         command += [f"--server.allowedHosts={name}" for name in (*always, *settings.allowed_hosts)]

@@ -69,7 +69,7 @@ class Dashboard:
             self.port = free.getsockname()[1]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "ui/app.py", f"--server.port={self.port}"],
+                [sys.executable, "-m", "streamlit", "run", "ui/server.py", f"--server.port={self.port}"],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,

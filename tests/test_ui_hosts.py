@@ -1,12 +1,13 @@
 """Who may open the dashboard: this machine under its own names, others only if the operator says so."""
 
+import http.client
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -59,3 +60,13 @@ def test_the_operator_names_further_hosts(tmp_path: Path, names: str) -> None:
         assert opens(port, "192.168.1.7")
         assert opens(port, "localhost")
         assert not opens(port, "rebound.example.com")
+
+
+def test_no_other_site_may_show_the_page_in_a_frame(tmp_path: Path) -> None:
+    with dashboard(tmp_path) as (_, port):
+        for path in ("/", "/service", "/_stcore/health", "/_stcore/host-config", "/no-such-file.js"):
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+                connection.request("GET", path, headers={"Host": f"localhost:{port}"})
+                answer = connection.getresponse()
+            assert answer.headers.get_all("Content-Security-Policy") == ["frame-ancestors 'self'"], path
+            assert answer.headers.get_all("X-Frame-Options") == ["SAMEORIGIN"], path

@@ -1,4 +1,4 @@
-"""The dashboard: `streamlit run ui/app.py`. The frame of its three pages; all they show is read from elsewhere."""
+"""The dashboard's pages, which `ui/server.py` serves: the frame of the three; all they show is read from elsewhere."""
 
 from pathlib import Path
 

@@ -40,7 +40,7 @@ def dashboard(settings: Mapping[str, str]) -> Iterator[str]:
     """The dashboard as it ships."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = ["-m", "streamlit", "run", "ui/app.py", f"--server.port={port}"]
+    command = ["-m", "streamlit", "run", "ui/server.py", f"--server.port={port}"]
     with _process(command, {"PYTHONPATH": str(ROOT), **settings}, f"{url}/_stcore/health"):
         yield url
 
