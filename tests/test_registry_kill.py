@@ -17,6 +17,7 @@ from tests import comet_standin, hostile
 from tests.comet_standin import KEY, StandIn
 from tests.helpers_registry import put_in_cache, settings
 from tests.serving_helpers import Process, process
+from xgserve.artifacts import MODEL_SUFFIXES
 from xgserve.client import ServingClient, ServingError
 from xgserve.registry import Registry
 
@@ -69,7 +70,7 @@ def check_bundled(tmp_path: Path, workspace: str | None) -> None:
     """The bundled model serves, and the disk holds nothing of what was under way."""
     assert workspace == "bundled"
     assert not list((tmp_path / "data/models").glob(".temporary-*")), "what was left behind is swept"
-    assert not list((tmp_path / "data/models").rglob("*.skops"))
+    assert not [path for path in (tmp_path / "data/models").rglob("*") if path.suffix in MODEL_SUFFIXES]
 
 
 def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> None:
@@ -86,7 +87,7 @@ def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> Non
     assert list((tmp_path / "data/models").glob(".temporary-*"))
 
     del comet.faults["download"]
-    with process(tmp_path, access(comet)) as service:
+    with process(tmp_path, access(comet) | {"XG_TRUST_PICKLE_WORKSPACES": "acme"}) as service:
         check_bundled(tmp_path, requests.get(f"{service.url}/model", timeout=10).json()["workspace"])
         asking = ask_for(service, "1.0.0")
         wait_for(lambda: children(service, "xgserve.trial", megabytes=150))  # its imports are done

@@ -218,7 +218,7 @@ def test_numbers_that_overflow_the_model_are_the_callers_problem(tmp_path: Path)
         (lambda: LogisticRegression().fit(NUMBERS, np.where(GOALS, "goal", "no")), "classes must be 0"),
         (lambda: LogisticRegression().fit(NUMBERS, np.arange(len(NUMBERS)) % 3), "classes must be 0"),
         (lambda: LogisticRegression().fit(NUMBERS.to_numpy(), GOALS), "names of its columns"),
-        (lambda: make_pipeline(FunctionTransformer(print), LogisticRegression()), "refused: Untrusted"),
+        (lambda: make_pipeline(FunctionTransformer(print), LogisticRegression()), r"refused: .*builtins\.print"),
     ],
 )
 def test_what_is_no_usable_classifier_is_refused(tmp_path: Path, estimator: Any, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The indices inside an estimator, checked before compiled code follows them: those of trees and of one-hot encoders.
+"""The indices and sizes inside an estimator, checked before compiled code follows them: of trees, encoders, neighbours.
 
 scikit-learn trusts them, and skops checks the types in a file, not its numbers. An index out of range can crash the
 process, or read memory that is not the model's, on the first row that happens to reach it: perhaps long after the
@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, SplineTransformer, TargetEncoder
+from sklearn.svm._base import BaseSVC
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
@@ -22,6 +24,7 @@ from xgserve.errors import ModelError
 
 LEAF = -1  # in place of a child
 BITSET_WORDS = 8  # histogram boosting knows at most 256 categories of a column
+MAX_MADE_COLUMNS = 10_000  # of one step, for one row
 
 Indices = npt.NDArray[np.integer]
 
@@ -47,6 +50,17 @@ def check_indices(estimator: object) -> None:
                 _check_histogram_boosting(part, [predictor for trees in rounds for predictor in trees])
             case OneHotEncoder(categories_=_):
                 _check_encoder(part)
+            case TargetEncoder(encodings_=encodings, categories_=categories):
+                # a column without numbers would be left as the memory that it lies in was before
+                _require(len(encodings) == len(categories), "an encoder has no numbers for a column")
+            case PolynomialFeatures(n_output_features_=_):
+                _check_polynomials(part)
+            case SplineTransformer(bsplines_=splines):
+                _check_splines(part, splines)
+            case KNeighborsClassifier(_fit_X=_):
+                _check_neighbours(part)
+            case BaseSVC(support_vectors_=_):
+                _check_support_vectors(part)
 
 
 def parts_of(root: object) -> Iterator[object]:
@@ -118,6 +132,55 @@ def _check_encoder(encoder: Any) -> None:
         if categories.dtype.kind in "biuf":  # these are found by bisection
             in_order = np.array_equal(np.sort(categories), categories, equal_nan=True)
             _require(in_order, "an encoder has categories that are not in order")
+
+
+def _check_polynomials(part: Any) -> None:
+    """Check how many columns are made of one row: memory is taken for them, and what is not filled stays as it was."""
+    degrees = (part._min_degree, part._max_degree)
+    fitted = (0, part.degree) if isinstance(part.degree, int) else tuple(part.degree)
+    made = [
+        PolynomialFeatures._num_combinations(
+            n_features=part.n_features_in_,
+            min_degree=lowest,
+            max_degree=degrees[1],
+            interaction_only=part.interaction_only,
+            include_bias=part.include_bias,
+        )
+        for lowest in (0, degrees[0])
+    ]
+    fits = degrees == fitted and made == [part._n_out_full, part.n_output_features_]
+    _require(fits and max(made) <= MAX_MADE_COLUMNS, "polynomials make other columns than they say, or too many")
+
+
+def _check_splines(part: Any, splines: Any) -> None:
+    columns = part.n_features_in_
+    made = splines[0].c.shape[1] - (0 if part.include_bias else 1)
+    fits = len(splines) == columns and part.n_features_out_ == columns * made
+    _require(fits and columns * made <= MAX_MADE_COLUMNS, "splines make other columns than they say, or too many")
+
+
+def _check_neighbours(part: Any) -> None:
+    stored, labels = part._fit_X, part._y
+    _require(
+        stored.ndim == 2 and stored.shape[1] == part.n_features_in_, "a neighbour has other columns than it is given"
+    )
+    _require(labels.shape == (len(stored),) and labels.dtype.kind == "i", "a neighbour has no class")
+    _check_range(labels, len(part.classes_), "a class")
+    _require(part.effective_metric_params_.keys() <= {"p", "w"}, "its distance is not one")
+
+
+def _check_support_vectors(part: Any) -> None:
+    count = len(part.support_)
+    fits = (
+        part.support_vectors_.shape == (count, part.n_features_in_)
+        and part._dual_coef_.shape == (1, count)
+        and part._n_support.shape == (2,)
+        and (part._n_support >= 0).all()
+        and part._n_support.sum() == count
+        and part._intercept_.size == 1
+        and part._probA.size == part._probB.size <= 1
+    )
+    _require(fits, "its support vectors do not go together")
 
 
 def _check_children(inner: Indices, left: Indices, right: Indices) -> None:

@@ -21,21 +21,26 @@ from typing import Any
 
 import numpy as np
 import sklearn
+from sklearn.base import BaseEstimator
 
 from xgserve.columns import Problems, Reader
 from xgserve.errors import InvalidFrame, ModelError, clipped
 from xgserve.evaluators import NoShortWay, Short, shorten
 from xgserve.imports import without_pandas
-from xgserve.indices import check_indices
+from xgserve.indices import check_indices, parts_of
 from xgserve.names import ModelName
 from xgserve.signature import UNKNOWN_CATEGORY, Feature, Scalar, features_of
-from xgserve.trust import load_estimator, version_skew
+from xgserve.trust import load_estimator, reason, version_skew
 from xgserve.whole import Probabilities, Whole
 
 logger = logging.getLogger("xgserve.model")
 
 MAX_CARD_BYTES = 1_000_000
 GOLDEN_TOLERANCE = 1e-6
+JOBS = {"n_jobs", "n_threads", "_n_threads"}
+
+# More rows are scored in turns, so that a request takes no more memory than the trial of the model did.
+ROWS_AT_ONCE = 10_000
 
 # warnings.catch_warnings swaps process-wide state, so loads take turns
 _one_load_at_a_time = threading.Lock()
@@ -88,6 +93,8 @@ class Model:
                 probability for.
             ModelError: what the model answers has another shape.
         """
+        if len(index) > ROWS_AT_ONCE:
+            return self._predict_in_turns(columns, index)
         rows: Any = self._reader.matrix(columns, index) if self._short else self._reader.arrays(columns, index)
         if not len(index):
             return np.empty(0)
@@ -96,13 +103,24 @@ class Model:
         except ModelError:
             raise
         except Exception as error:  # a model of other people may raise anything on odd input
-            raise InvalidFrame(f"the model cannot score these rows: {clipped(error)}") from error
+            skew = "" if isinstance(error, ValueError) else reason(error, self.sklearn_version)
+            raise InvalidFrame(f"the model cannot score these rows: {clipped(error)}{skew}") from error
         good = (probabilities >= 0) & (probabilities <= 1)  # False for NaN as well
         if not good.all():
             problems = Problems(index)
             problems.add_where(~good, None, probabilities.tolist(), "the model gives no probability within [0, 1]")
             problems.raise_if_any()
         return probabilities
+
+    def _predict_in_turns(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> Probabilities:
+        turns = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(index), ROWS_AT_ONCE)]
+        try:
+            return np.concatenate(
+                [self.predict({name: values[turn] for name, values in columns.items()}, index[turn]) for turn in turns]
+            )
+        except InvalidFrame:
+            self._reader.arrays(columns, index)  # says what is wrong in all rows, and not only in those of a turn
+            raise
 
     def check(self) -> float:
         """Score the golden row now and return its probability.
@@ -164,8 +182,9 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
     with _one_load_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # probing a model with odd rows makes it warn, which is news to nobody
         estimator, made_with = load_estimator(artifact.name, content, allow_pickle=allow_pickle)
+        made_with = made_with or _made_with(card)
         try:
-            check_indices(estimator)
+            _check_indices(estimator, made_with)
             positive = _place_of_goals(estimator)  # that it is no classifier says more than what follows from it
             _run_in_one_thread(estimator)
             features = features_of(estimator, card)
@@ -176,7 +195,7 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
                 card=card,
                 golden_row={},
                 golden_probability=math.nan,
-                sklearn_version=made_with or card.get("sklearn_version"),
+                sklearn_version=made_with,
                 loaded_at=datetime.now(UTC),
                 _whole=Whole(estimator, positive, [feature.name for feature in features]),
             )
@@ -185,7 +204,21 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
         except ModelError:
             raise
         except Exception as error:  # what was loaded may be anything that only looks like a classifier
-            raise ModelError(f"{artifact.name} cannot be used: {type(error).__name__}: {clipped(error)}") from error
+            why = f"{artifact.name} cannot be used: {type(error).__name__}: {clipped(error)}"
+            raise ModelError(f"{why}{reason(error, made_with)}") from error
+
+
+def _check_indices(estimator: Any, made_with: str | None) -> None:
+    try:
+        check_indices(estimator)
+    except ModelError as error:
+        raise ModelError(f"{error}{reason(error, made_with)}") from error
+
+
+def _made_with(card: Mapping[str, Any]) -> str | None:
+    """Return the version of scikit-learn that the card names."""
+    version = card.get("sklearn_version")
+    return version if isinstance(version, str) else None
 
 
 def _read_card(path: Path) -> dict[str, Any]:
@@ -216,9 +249,14 @@ def _place_of_goals(estimator: Any) -> int:
 
 
 def _run_in_one_thread(estimator: Any) -> None:
-    """Undo `n_jobs`: starting threads costs more than the few rows of a request, and requests run side by side."""
-    jobs = [name for name in estimator.get_params() if name.split("__")[-1] == "n_jobs"]
-    estimator.set_params(**dict.fromkeys(jobs, 1))
+    """Undo `n_jobs` wherever it is: starting threads costs more than the few rows of a request, which run side by side.
+
+    A fitted estimator holds others that its parameters do not lead to, and each would start what its own `n_jobs` says.
+    """
+    for part in parts_of(estimator):
+        if isinstance(part, BaseEstimator):
+            for name in JOBS & vars(part).keys():
+                setattr(part, name, 1)
 
 
 def _tried(model: Model) -> Model:

@@ -11,8 +11,8 @@ from typing import Any
 
 from xgserve import imports  # noqa: F401 - before the libraries
 from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
-from xgserve.errors import ArtifactRefused, ModelError
-from xgserve.model import load_model
+from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
+from xgserve.model import ROWS_AT_ONCE, load_model
 from xgserve.names import ModelName
 
 # Forests unpack to several times their size on disk.
@@ -39,7 +39,7 @@ def _version(library: str) -> str | None:
 
 
 def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch: Path, seconds: float) -> None:
-    """Load the artifact and score its golden row in a child that gets `seconds` and a bounded amount of memory.
+    """Load the artifact and score as many rows as are ever scored at once, in a child with bounded time and memory.
 
     Raises:
         ArtifactRefused: it is not trusted, takes too much or too long, crashes, or gives no probability.
@@ -56,7 +56,7 @@ def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch
         run_child("xgserve.trial", request, scratch=scratch, seconds=seconds, file_bytes=MAX_FILE_BYTES)
     except ChildTimeout as error:
         raise ArtifactRefused(
-            f"{artifact.name} did not load and score one row within {seconds:g} s (XG_TRIAL_TIMEOUT_S)"
+            f"{artifact.name} did not load and score {ROWS_AT_ONCE:,} rows within {seconds:g} s (XG_TRIAL_TIMEOUT_S)"
         ) from error
     except ChildDied as error:
         raise ArtifactRefused(f"the process that tried {artifact.name} {error}") from error
@@ -67,7 +67,8 @@ def _handle(request: dict[str, Any]) -> dict[str, Any]:
     artifact = Path(request["artifact"])
     try:
         model = load_model(artifact, ModelName(*request["name"]), allow_pickle=request["allow_pickle"])
-    except ModelError as error:
+        model.predict({name: [value] * ROWS_AT_ONCE for name, value in model.golden_row.items()}, range(ROWS_AT_ONCE))
+    except (ModelError, InvalidFrame) as error:
         if isinstance(error.__cause__, MemoryError):
             raise _takes_too_much(request) from error
         raise ArtifactRefused(str(error)) from error

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
@@ -14,6 +15,8 @@ from xgserve.errors import ModelError
 from xgserve.indices import parts_of
 
 Probabilities = npt.NDArray[np.float64]
+
+WORKING_MEMORY_MB = 64  # for the distances to all neighbours; scikit-learn's own is a gigabyte
 
 
 class Whole:
@@ -37,7 +40,8 @@ class Whole:
             Exception: whatever the estimator raises on rows that it refuses.
         """
         rows = len(arrays[0])
-        answer = np.asarray(self.estimator.predict_proba(self._table(arrays)))
+        with sklearn.config_context(working_memory=WORKING_MEMORY_MB):
+            answer = np.asarray(self.estimator.predict_proba(self._table(arrays)))
         if answer.shape != (rows, 2):
             raise ModelError(f"predict_proba answers shape {answer.shape} instead of ({rows}, 2) for {rows} rows")
         return answer[:, self.positive].astype(np.float64, copy=False)
