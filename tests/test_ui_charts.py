@@ -16,11 +16,12 @@ from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, play
 from tests.ui_reports import GOAL, SHOTS, report_of
 from ui.charts import goal_odds, rink_map, xg_race
+from ui.colours import TeamColours
 from ui.model_charts import reliability
 from ui.pictures import Filter, player_names
 from ui.rink_drawing import boards
 
-COLOURS = ("#44618b", "#cc0000")
+COLOURS = TeamColours("#44618b", "#cc0000")
 
 
 def rink(report: GameReport) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def test_teams_and_outcomes_differ_by_more_than_colour(tmp_path: Path, service: 
     report = report_of(tmp_path, service.url, *SHOTS)
     marks = rink(report)["layer"][-1]["encoding"]
     assert len(set(marks["shape"]["scale"]["range"])) == 4
-    assert marks["stroke"]["scale"]["range"] == list(COLOURS)
+    assert marks["stroke"]["scale"]["range"] == [COLOURS.away, COLOURS.home]
     line = next(layer["encoding"] for layer in race(report)["layer"] if "strokeDash" in layer["encoding"])
     dashes = line["strokeDash"]["scale"]["range"]
     assert dashes[0] != dashes[1]
@@ -235,3 +236,12 @@ def test_race_and_goals_go_by_what_counts(tmp_path: Path, service: Service, coun
     line = [row["running_xg"] for row in rows(race(report), "running_xg") if row["team"] == "CAR"]
     assert line[-1] == report.home.xg
     assert {row["event_id"]: row["counts"] for row in rows(race(report), "result")} == {300: True, 601: count == "all"}
+
+
+def test_words_are_never_in_a_teams_colour(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    for spec in (rink_map(report, report.present, COLOURS), xg_race(report, COLOURS)):
+        words = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+        in_colour = [layer for layer in words if "color" in layer["encoding"]]
+        assert {layer["encoding"]["text"]["field"] for layer in in_colour} <= {"arrow"}  # a sign, no word
+        assert any(layer["mark"].get("color") == COLOURS.ink for layer in words)

@@ -6,7 +6,7 @@ outcomes by shape. `colours` are always those of the away team and of the home t
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 import pandas as pd
@@ -16,6 +16,7 @@ from livegame.odds import Odds
 from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS
 from livegame.report import GameReport, TeamTotals
 from livegame.rink import GOAL_LINE_X, RINK_WIDTH
+from ui.colours import TeamColours
 from ui.rink_drawing import GREY, across, along, markings
 
 STAR: Final = (
@@ -33,10 +34,7 @@ _COLUMNS: Final = (
 )
 
 
-Colours = tuple[str, str]
-
-
-def rink_map(report: GameReport, shots: pd.DataFrame, colours: Colours) -> dict[str, Any]:
+def rink_map(report: GameReport, shots: pd.DataFrame, colours: TeamColours) -> dict[str, Any]:
     """Shots where they were taken: the away team attacks the left net and the home team the right one, all game.
 
     `shots` are rows of the report's; those without a place are left out.
@@ -59,7 +57,7 @@ def rink_map(report: GameReport, shots: pd.DataFrame, colours: Colours) -> dict[
             tooltip=_tooltip(),
         )
     )
-    names = [_end_name(report, side, colours) for side in (report.away, report.home)]
+    names = [layer for side in (report.away, report.home) for layer in _end_name(report, side, colours)]
     ice, spec = _ice(), picture([*names, marks])
     return spec | {"layer": ice["layer"] + spec["layer"], "datasets": ice["datasets"] | spec["datasets"]}
 
@@ -70,7 +68,7 @@ def _ice() -> dict[str, Any]:
     return picture(markings())
 
 
-def xg_race(report: GameReport, colours: Colours) -> dict[str, Any]:
+def xg_race(report: GameReport, colours: TeamColours) -> dict[str, Any]:
     """Each team's expected goals over game time, up to the present, with its goals and power plays."""
     shots = report.present
     goals = _described(shots[shots["outcome"] == "goal"], report)
@@ -88,6 +86,7 @@ def xg_race(report: GameReport, colours: Colours) -> dict[str, Any]:
     )
     dash = alt.Scale(domain=_abbrevs(report), range=[[6, 3], [1, 0]])
     colour = _team_colour(report, colours)
+    names = alt.Chart(_line_names(report, apart=0.08 * top))
     layers = (
         alt.Chart(_power_plays(report))
         .mark_rect(opacity=0.16)
@@ -108,14 +107,13 @@ def xg_race(report: GameReport, colours: Colours) -> dict[str, Any]:
             fill=alt.condition("datum.counts", colour, alt.value("transparent")),
             tooltip=_tooltip(),
         ),
-        alt.Chart(_line_names(report, apart=0.08 * top))
-        .mark_text(align="left", dx=5, fontWeight="bold")
-        .encode(x=x, y=y, color=colour, text="name:N"),
+        names.mark_point(shape="square", size=70, filled=True, opacity=1, xOffset=9).encode(x=x, y=y, color=colour),
+        names.mark_text(align="left", dx=17, fontWeight="bold", color=colours.ink).encode(x=x, y=y, text="name:N"),
     )
     return picture(layers)
 
 
-def goal_odds(report: GameReport, odds: Odds, colours: Colours) -> dict[str, Any]:
+def goal_odds(report: GameReport, odds: Odds, colours: TeamColours) -> dict[str, Any]:
     """How likely each number of goals was for either team, with the number that it scored."""
     sides = ((report.away, odds.away_goals), (report.home, odds.home_goals))
     shown = max(
@@ -188,16 +186,23 @@ def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
     )
 
 
-def _end_name(report: GameReport, team: TeamTotals, colours: Colours) -> alt.Chart:
-    """A team's name over the end that it attacks."""
-    x, text = (GOAL_LINE_X - 2, f"{team.name} ▶") if team.is_home else (2 - GOAL_LINE_X, f"◀ {team.name}")
-    name = pd.DataFrame({"x": [x], "y": [RINK_WIDTH / 2 + 4], "team": [team.abbrev], "text": [text]})
-    label: alt.Chart = (
-        alt.Chart(name)
-        .mark_text(align="right" if team.is_home else "left", fontWeight="bold", fontSize=12)
-        .encode(x=along("x"), y=across("y"), color=_team_colour(report, colours), text="text:N")
-    )
-    return label
+def _end_name(report: GameReport, team: TeamTotals, colours: TeamColours) -> list[alt.Chart]:
+    """A team's name over the end that it attacks, with an arrow in its colour."""
+    side = 1 if team.is_home else -1
+    align: Literal["left", "right"] = "right" if team.is_home else "left"
+    row = {
+        "x": side * (GOAL_LINE_X - 2),
+        "y": RINK_WIDTH / 2 + 4,
+        "team": team.abbrev,
+        "name": team.name,
+        "arrow": "▶" if team.is_home else "◀",
+    }
+    place = alt.Chart(pd.DataFrame([row])).encode(x=along("x"), y=across("y"))
+    name = place.mark_text(align=align, dx=-16 * side, fontWeight="bold", fontSize=12, color=colours.ink)
+    return [
+        place.mark_text(align=align, fontSize=12).encode(color=_team_colour(report, colours), text="arrow:N"),
+        name.encode(text="name:N"),
+    ]
 
 
 def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
@@ -250,8 +255,10 @@ def _abbrevs(report: GameReport) -> list[str]:
     return [report.away.abbrev, report.home.abbrev]
 
 
-def _team_colour(report: GameReport, colours: Colours) -> alt.Color:
-    return alt.Color("team:N", scale=alt.Scale(domain=_abbrevs(report), range=list(colours)), legend=None)
+def _team_colour(report: GameReport, colours: TeamColours) -> alt.Color:
+    return alt.Color(
+        "team:N", scale=alt.Scale(domain=_abbrevs(report), range=[colours.away, colours.home]), legend=None
+    )
 
 
 def _shape() -> alt.Shape:

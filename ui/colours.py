@@ -1,17 +1,30 @@
-"""Team colours that can be read on white and on black, and that colour-blind people tell apart."""
+"""Team colours that can be read on the page's background, and that everybody tells apart."""
 
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from coloraide import Color
 
-BACKGROUNDS: Final = ("#ffffff", "#1a1a18")  # of the light and the dark theme
+Theme = Literal["light", "dark"]
+
+BACKGROUNDS: Final[dict[Theme, str]] = {"light": "#ffffff", "dark": "#1a1a18"}
+INK: Final[dict[Theme, str]] = {"light": "#31333f", "dark": "#e6e6e4"}  # of words in pictures
 CONTRAST: Final = 3.0  # WCAG 2.2, 1.4.11: what graphics need
-APART: Final = 0.12  # difference in OKLab, with full and with deficient colour vision
+APART: Final = 0.18  # difference in OKLab with full colour vision
+APART_DEFICIENT: Final = 0.12  # and with a deficient one
 VISIONS: Final = ("protan", "deutan", "tritan")
 NEUTRAL: Final = ("#d55e00", "#3b82c4")  # vermilion and blue, for teams that are not listed
+
+
+class TeamColours(NamedTuple):
+    """The colours of a game's teams, and that of words beside them: team colours are for marks, too weak for words."""
+
+    away: str
+    home: str
+    ink: str = INK["light"]
+
 
 # The two colours that each club is known by, the first one first.
 _CLUBS: Final = {
@@ -54,40 +67,43 @@ _CLUBS: Final = {
 
 
 @cache
-def team_colours(away: str, home: str) -> tuple[str, str]:
-    """Colours of the two teams of a game, away first, by their abbreviations.
+def team_colours(away: str, home: str, theme: Theme = "light") -> TeamColours:
+    """Colours of the two teams of a game on a theme's background, away first, by their abbreviations.
 
-    Each club's first colour, in a shade that stands out on both backgrounds; where the two are too alike for anybody,
-    the second colour of one of them, the away team's before the home team's.
+    Each club's first colour, in a shade that stands out on the background; where the two are too alike, the second
+    colour of one of them, the away team's before the home team's, or of both; at last two colours that are nobody's.
     """
-    return next(pair for pair in _pairs(away, home) if apart(*pair) >= APART)
+    return TeamColours(*next(pair for pair in _pairs(away, home, theme) if are_apart(*pair)), INK[theme])
 
 
-def apart(one: str, other: str) -> float:
-    """How different two colours are for whoever tells them apart worst, as a distance in OKLab."""
-    pairs = [(Color(one), Color(other))]
-    pairs += [(Color(one).filter(vision), Color(other).filter(vision)) for vision in VISIONS]
-    return min(a.delta_e(b, method="ok") for a, b in pairs)
+def are_apart(one: str, other: str) -> bool:
+    """Whether everybody tells two colours apart."""
+    return difference(one, other) >= APART and all(difference(one, other, v) >= APART_DEFICIENT for v in VISIONS)
 
 
-def contrast(colour: str) -> float:
-    """The lower one of a colour's contrasts with the two backgrounds (WCAG 2.2)."""
-    return float(min(Color(colour).contrast(background) for background in BACKGROUNDS))
+def difference(one: str, other: str, vision: str | None = None) -> float:
+    """How different two colours are for somebody with a vision of `VISIONS`, or a full one, as a distance in OKLab."""
+    first, second = (Color(colour) if vision is None else Color(colour).filter(vision) for colour in (one, other))
+    return float(first.delta_e(second, method="ok"))
 
 
-def _pairs(away: str, home: str) -> Iterator[tuple[str, str]]:
+def contrast(colour: str, theme: Theme) -> float:
+    """A colour's contrast with a theme's background (WCAG 2.2)."""
+    return float(Color(colour).contrast(BACKGROUNDS[theme]))
+
+
+def _pairs(away: str, home: str, theme: Theme) -> Iterator[tuple[str, str]]:
     ours, theirs = (_CLUBS.get(team, NEUTRAL[::-1] if team == home else NEUTRAL) for team in (away, home))
-    for (second_home, home_colour), (second_away, away_colour) in product(enumerate(theirs), enumerate(ours)):
-        if not (second_home and second_away):
-            yield _shade(away_colour), _shade(home_colour)
-    yield NEUTRAL
+    for home_colour, away_colour in product(theirs, ours):
+        yield _shade(away_colour, theme), _shade(home_colour, theme)
+    yield _shade(NEUTRAL[0], theme), _shade(NEUTRAL[1], theme)
 
 
 @cache
-def _shade(colour: str) -> str:
-    """The colour, as light or as dark as it must be to stand out on both backgrounds; its hue stays."""
+def _shade(colour: str, theme: Theme) -> str:
+    """The colour, as light or as dark as it must be to stand out on the background; its hue stays."""
     shade = Color(colour).convert("oklch")
-    step = -0.01 if shade.luminance() > 0.2 else 0.01
-    while contrast(written := shade.convert("srgb").fit(method="oklch-chroma").to_string(hex=True)) < CONTRAST:
+    step = -0.01 if theme == "light" else 0.01
+    while contrast(written := shade.convert("srgb").fit(method="oklch-chroma").to_string(hex=True), theme) < CONTRAST:
         shade["lightness"] += step
     return written

@@ -15,7 +15,7 @@ from livegame.model_inputs import UnknownFeatures
 from livegame.report import GameReport
 from ui import pictures, tables, texts
 from ui.clients import Clients, active_model, clients
-from ui.colours import team_colours
+from ui.colours import Theme, team_colours
 from ui.notices import Notice, bar, keep, kept
 from ui.scoreline import score_line
 from ui.strip import day_strip
@@ -122,7 +122,8 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     with controls:
         _refresh(read)
         _choose_model(read)
-    colours = team_colours(read.away.abbrev, read.home.abbrev)
+    theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
+    colours = team_colours(read.away.abbrev, read.home.abbrev, theme)
     score.html(score_line(read, colours))
     said.html(bar([*notices, *_what_is_told(read)]))
     with st.container(key="body"):

@@ -7,6 +7,7 @@ import pandas as pd
 
 from livegame.calibration import Calibration
 from ui.charts import OUTCOMES, picture
+from ui.colours import TeamColours
 from ui.rink_drawing import GREY
 
 RATIOS_SHOWN: Final = (0.4, 2.5)  # goals per expected goal; what lies outside stands at the edge
@@ -52,12 +53,11 @@ def reliability(found: Calibration, colour: str) -> dict[str, Any]:
     return picture(layers)
 
 
-def disagreement(
-    shots: pd.DataFrame, teams: tuple[str, str], colours: tuple[str, str], names: list[str]
-) -> dict[str, Any]:
+def disagreement(shots: pd.DataFrame, teams: tuple[str, str], colours: TeamColours, names: list[str]) -> dict[str, Any]:
     """Each shot of `livegame.comparison.compare` by the chance that either model gave it."""
     most = max(0.1, float(shots[["one", "other"]].max().max())) if len(shots) else 1.0
     scale = alt.Scale(domain=[0, most])
+    in_colour = alt.Scale(domain=list(teams), range=[colours.away, colours.home])
     points = shots.assign(result=shots["outcome"].map(OUTCOMES))
     diagonal = pd.DataFrame({"one": [0, most], "other": [0, most]})
     x = alt.X("one:Q", title=names[0], scale=scale, axis=alt.Axis(format="~%", tickCount=5))
@@ -69,7 +69,7 @@ def disagreement(
         .encode(
             x=x,
             y=y,
-            color=alt.Color("team:N", scale=alt.Scale(domain=list(teams), range=list(colours)), legend=None),
+            color=alt.Color("team:N", scale=in_colour, legend=None),
             shape=alt.Shape("team:N", scale=alt.Scale(domain=list(teams), range=["circle", "diamond"]), title=None),
             tooltip=[
                 alt.Tooltip("shooter:N", title="Shooter"),

@@ -12,6 +12,7 @@ from livegame.counting import Count
 from livegame.odds import odds
 from livegame.report import GameReport, sums_of
 from ui import charts, texts
+from ui.colours import TeamColours
 from ui.scoreline import odds_line
 from ui.texts import SITUATIONS, count, odds_words, plain
 
@@ -25,7 +26,7 @@ _RACE_KEY: Final = {
 Spec = dict[str, Any]
 
 
-def draw(report: GameReport, colours: tuple[str, str]) -> None:
+def draw(report: GameReport, colours: TeamColours) -> None:
     """Draw the pictures, side by side where there is room."""
     content = _content(report)
     left, right = st.columns(_COLUMNS, gap="large")
@@ -74,7 +75,7 @@ def player_names(shots: pd.DataFrame) -> dict[int, str]:
     return {player: f"{name}, {player})" if shared[name] > 1 else f"{name})" for player, (name, _) in names.items()}
 
 
-def _rink(report: GameReport, content: str, colours: tuple[str, str]) -> None:
+def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
     key = f"filter_{report.game_id}"
     shown = _shown(report)
     with st.container(horizontal=True, vertical_alignment="center", key="rink_title"):
@@ -149,7 +150,7 @@ def _filter(report: GameReport, key: str) -> Filter:
     )
 
 
-def _deserved(report: GameReport, colours: tuple[str, str]) -> None:
+def _deserved(report: GameReport, colours: TeamColours) -> None:
     """Draw the odds; none until every goal is rated, since a goal that is left out would be held against its team."""
     rated = report.counted.dropna(subset=["probability"])
     chances = [rated.loc[rated["team"] == team.abbrev, "probability"] for team in (report.away, report.home)]
@@ -172,10 +173,10 @@ def _deserved(report: GameReport, colours: tuple[str, str]) -> None:
 # Drawn once for all readers, since it takes longer than all the rest of the page. `content` stands for the report,
 # which its underscore leaves out of the key.
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def _rink_spec(_report: GameReport, content: str, colours: tuple[str, str], chosen: Filter) -> Spec:  # noqa: ARG001
+def _rink_spec(_report: GameReport, content: str, colours: TeamColours, chosen: Filter) -> Spec:  # noqa: ARG001
     return charts.rink_map(_report, chosen.of(_shown(_report)), colours)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def _race_spec(_report: GameReport, content: str, colours: tuple[str, str]) -> Spec:  # noqa: ARG001
+def _race_spec(_report: GameReport, content: str, colours: TeamColours) -> Spec:  # noqa: ARG001
     return charts.xg_race(_report, colours)

@@ -5,13 +5,18 @@ from html import escape
 from livegame.odds import Odds
 from livegame.plays import GameState
 from livegame.report import GameReport, TeamTotals
+from ui.colours import TeamColours
 from ui.texts import ago, beside_words, difference_words, local_time, pending_words, xg_and_goals
 
 _MINUTE = "%d %b %Y, %H:%M"
-_TIE = "color-mix(in srgb, currentColor 22%, transparent)"
+# hatched, since many a team is grey
+_TIE = (
+    "repeating-linear-gradient(-45deg, color-mix(in srgb, currentColor 55%, transparent) 0 2px,"
+    " color-mix(in srgb, currentColor 10%, transparent) 2px 6px)"
+)
 
 
-def score_line(report: GameReport, colours: tuple[str, str]) -> str:
+def score_line(report: GameReport, colours: TeamColours) -> str:
     """The score line as HTML; everything that comes from outside is escaped."""
     away, home = _team(report, report.away, colours[0], "away"), _team(report, report.home, colours[1], "home")
     return f'<section class="xg-score" aria-label="Score">{away}{_middle(report, colours)}{home}</section>'
@@ -23,7 +28,7 @@ def bar(*parts: tuple[float, str]) -> str:
     return f'<span class="xg-bar" aria-hidden="true">{filled}</span>'
 
 
-def odds_line(report: GameReport, result: Odds | None, colours: tuple[str, str]) -> str:
+def odds_line(report: GameReport, result: Odds | None, colours: TeamColours) -> str:
     """How often either team would lead, as HTML of the same height with and without odds."""
     if result is None:
         return '<div class="xg-share">&nbsp;</div><div class="xg-label xg-centred">&nbsp;</div>'
@@ -50,7 +55,7 @@ def _team(report: GameReport, team: TeamTotals, colour: str, side: str) -> str:
     )
 
 
-def _middle(report: GameReport, colours: tuple[str, str]) -> str:
+def _middle(report: GameReport, colours: TeamColours) -> str:
     total = report.away.xg + report.home.xg
     share = round(100 * report.away.xg / total) if total else 50
     state = "live" if report.state is GameState.LIVE else "still"

@@ -14,6 +14,7 @@ from livegame.features import FEATURES
 from livegame.report import GameReport, TeamTotals
 from ui import texts
 from ui.charts import OUTCOMES, moments, period_name
+from ui.colours import TeamColours
 from ui.corrections import corrections_list
 from ui.model_charts import disagreement
 from ui.texts import plain
@@ -26,7 +27,7 @@ _FIRST: Final = ("event_id", "period", "time", "team", "shooter", "outcome", "pr
 _SHARE: Final = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1, width=110)
 
 
-def draw(game: GameClient, report: GameReport, colours: tuple[str, str]) -> None:
+def draw(game: GameClient, report: GameReport, colours: TeamColours) -> None:
     """Draw the views' tabs, and the view that is open."""
     views: dict[str, Callable[[], None]] = {
         "Goals": lambda: _goals(report),
@@ -258,7 +259,7 @@ def _event_columns() -> dict[str, Any]:
     return columns
 
 
-def _two_models(game: GameClient, report: GameReport, colours: tuple[str, str]) -> None:
+def _two_models(game: GameClient, report: GameReport, colours: TeamColours) -> None:
     others = [model for model in report.models if model != report.model]
     if report.model is None or not others:
         st.info("One model has rated this game so far. Get another one in the sidebar, then ping the game again.")
