@@ -1,6 +1,7 @@
 """Opening SQLite files that several processes share, and bringing their schema up to date."""
 
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from db.files import may_be_written, why
 from db.words import folded
 
 BUSY_TIMEOUT_S: Final = 10.0
@@ -24,14 +26,11 @@ _DAMAGED: Final = (
 )
 _ADVICE: Final = {
     sqlite3.SQLITE_BUSY: "another process holds it; try again",
-    sqlite3.SQLITE_CANTOPEN: "check that its folder exists and may be written by this user (XG_DATA_DIR)",
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_ERROR: _DAMAGED,  # our statements are right, so the tables or what is in them are not
     sqlite3.SQLITE_FULL: "this was not stored, what came before is; make room and try again",
     sqlite3.SQLITE_IOERR: "this was not stored, what came before is; check the disk and its room, and try again",
     sqlite3.SQLITE_NOTADB: _DAMAGED,
-    sqlite3.SQLITE_PERM: "let this user write the file and its folder (XG_DATA_DIR)",
-    sqlite3.SQLITE_READONLY: "let this user write the file and its folder (XG_DATA_DIR)",
 }
 
 
@@ -69,7 +68,7 @@ def open_writer(path: Path, migrations: Sequence[str], timeout_s: float = BUSY_T
         raise _cannot_open(path, error) from error
     connection = _connect(path, "rwc", migrations, timeout_s)
     try:
-        with _explained(f"cannot use {path}"):
+        with _explained(f"cannot use {path}", path):
             _choose_journal(connection, is_new=is_new)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.create_function("ln", 1, math.log, deterministic=True)  # not every SQLite is built with it
@@ -93,7 +92,7 @@ def open_reader(path: Path, migrations: Sequence[str] | None = None, timeout_s: 
     """
     connection = _connect(path, "rw", migrations, timeout_s)
     try:
-        with _explained(f"cannot read {path}"):
+        with _explained(f"cannot read {path}", path):
             connection.execute("PRAGMA query_only = ON")
             version = _known_version(connection)
         if migrations is not None and version < len(migrations):
@@ -125,7 +124,7 @@ def reading(
     Raises:
         DatabaseError: as `open_reader`, or what was asked for cannot be read.
     """
-    with closing(open_reader(path, migrations, timeout_s)) as connection, _explained(f"cannot read {path}"):
+    with closing(open_reader(path, migrations, timeout_s)) as connection, _explained(f"cannot read {path}", path):
         connection.execute("BEGIN")
         yield connection
 
@@ -148,19 +147,19 @@ def backup(source: Path, target: Path) -> None:
                 if time.time() - other.stat().st_mtime > ABANDONED_AFTER_S:
                     other.unlink()  # of a copy that was killed
         with closing(open_reader(source)) as connection, closing(_connect(part, "rwc", None)) as copy:
-            with _explained(f"cannot copy {source} to {target}"):
+            with _explained(f"cannot copy {source} to {target}", target):
                 connection.backup(copy)
             _check(copy, source)
         part.rename(target)
     except OSError as error:
-        raise DatabaseError(f"cannot copy {source} to {target}: {error.strerror}") from error
+        raise DatabaseError(f"cannot copy {source} to {target}: {why(target, error)}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
 def _check(copy: Connection, source: Path) -> None:
-    with _explained(f"cannot check the copy of {source}"):
+    with _explained(f"cannot check the copy of {source}", copy.path):
         problems = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(3)")]
         strangers = [
             f"a row of {row[0]} without its row of {row[2]}" for row in copy.execute("PRAGMA foreign_key_check")
@@ -179,7 +178,7 @@ def transaction(connection: Connection) -> Iterator[Connection]:
         DatabaseError: SQLite could not write (locked for too long, disk full, damaged file), or a newer version has
             migrated the database since it was opened.
     """
-    with _explained(f"cannot write {connection.path}"):
+    with _explained(f"cannot write {connection.path}", connection.path):
         try:
             connection.execute("BEGIN IMMEDIATE")
             _known_version(connection)
@@ -194,9 +193,9 @@ def transaction(connection: Connection) -> Iterator[Connection]:
 def _connect(
     path: Path, mode: Literal["rw", "rwc"], migrations: Sequence[str] | None, timeout_s: float = BUSY_TIMEOUT_S
 ) -> Connection:
-    with _explained(f"cannot open {path}"):
+    with _explained(f"cannot open {path}", path):
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode={mode}",
+            f"file:{quote(bytes(path))}?mode={mode}",
             uri=True,
             timeout=timeout_s,
             isolation_level=None,
@@ -209,19 +208,35 @@ def _connect(
 
 
 def _cannot_open(path: Path, error: OSError) -> DatabaseError:
-    return DatabaseError(f"cannot open {path}: {error.strerror}; {_ADVICE[sqlite3.SQLITE_CANTOPEN]}")
+    return DatabaseError(f"cannot open {path}: {why(path, error)}")
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
+def _explained(what: str, path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError, msgspec.DecodeError) as error:  # damaged texts, in messages as well
-        primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest is detail
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code == sqlite3.SQLITE_READONLY_DBMOVED:  # SQLite calls it read-only
+            raise DatabaseError(
+                f"{what}: the file was moved or removed while it was in use; put it back where it was (XG_DATA_DIR), or"
+                " start again without it"
+            ) from error
         is_ours = isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError)  # such as a value it cannot hold
-        advice = f"; {_ADVICE[primary]}" if primary in _ADVICE and not is_ours else ""
+        advice = "" if is_ours else _advice(code & 0xFF, path)
         said = "".join(character for character in str(error)[:200] if character.isprintable())
-        raise DatabaseError(f"{what}: {said}{advice}") from error
+        raise DatabaseError(f"{what}: {said}{advice and '; '}{advice}") from error
+
+
+def _advice(primary: int, path: Path) -> str:
+    """Return what to do about an error of SQLite's with this file, if anybody knows."""
+    if primary == sqlite3.SQLITE_CANTOPEN and not os.path.isdir(path.parent):  # noqa: PTH112 - raises nothing
+        return "check that its folder exists (XG_DATA_DIR)"
+    if primary == sqlite3.SQLITE_CANTOPEN and not os.path.exists(path) and os.access(path.parent, os.W_OK):  # noqa: PTH110
+        return "there is no such file; check XG_DATA_DIR"
+    if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY):
+        return may_be_written(path)
+    return _ADVICE.get(primary, "")
 
 
 def _choose_journal(connection: Connection, *, is_new: bool) -> None:

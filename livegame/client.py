@@ -3,18 +3,19 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from db.connection import DatabaseError
 from db.history import Correction, GameUpdate, History, Prediction, Recorded, Scores
 from livegame.counting import Count
 from livegame.definition import definition
-from livegame.exceptions import LiveGameError
+from livegame.exceptions import LiveGameError, UnexpectedError
 from livegame.feed import Feed, valid_game_id
 from livegame.lock import PingedMeanwhile, game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
@@ -34,6 +35,24 @@ logger = logging.getLogger("livegame.client")
 LOCK_TIMEOUT_S: Final = 20.0
 _SWAPS_FOLLOWED: Final = 5
 NEVER_ANSWERED: Final = ("invalid_frame", "too_large")  # errors that the same rows will always have
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Let no exception out that callers do not know; the one place where those of libraries are translated.
+
+    What can be foreseen is told where it happens, with the file or the address and advice.
+
+    Raises:
+        UnexpectedError: anything that is neither an error of the game client, nor of the service, nor of a database.
+    """
+    try:
+        yield
+    except (LiveGameError, ServingError, DatabaseError):
+        raise
+    except Exception as error:
+        logger.exception("unexpected")
+        raise UnexpectedError(error) from error
 
 
 @dataclass(frozen=True)
@@ -104,6 +123,7 @@ class GameClient:
             read_feature_map(settings.feature_map),
         )
 
+    @named()
     def ping(self, game_id: str | int) -> Ping:
         """Read the game's whole play-by-play, store what is new or corrected, have every unscored shot scored once.
 
@@ -124,11 +144,13 @@ class GameClient:
         except PingedMeanwhile:
             return Ping(number, (), (), 0, self._history)
 
+    @named()
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
             return self._take([game_rows(game)], Questions(self._data_dir, game.game_id))[0]
 
+    @named()
     def take_all(self, games: Sequence[GameRows], timeout_s: float) -> list[Ping]:
         """Do with many recorded games what `take` does with one: one request to the service, one transaction.
 
@@ -146,10 +168,12 @@ class GameClient:
                     together.append(rows)
             return pings + self._take(together, RepeatableQuestions())
 
+    @named()
     def active_model(self) -> str:
         """The id of the model that the service would score with now. Raises `ServingError`."""
         return self._ask_model().model_id
 
+    @named()
     def taken(self) -> Callable[[str], int | None]:
         """Tells of an answer's digest which game's last complete ping took that answer, if any did.
 
@@ -158,6 +182,7 @@ class GameClient:
         model, known = self._ask_model(), self._history.fingerprints()
         return lambda digest: known.get(self._fingerprint(digest, model))
 
+    @named()
     def is_over(self, game_id: int) -> bool:
         """Whether the history has the game, as final. Raises `DatabaseError`."""
         return self._history.state(game_id) == GameState.FINAL
@@ -290,6 +315,7 @@ class GameClient:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+@named()
 def _report(history: History, game_id: int, model: str | None = None, count: Count = Count.ALL) -> "GameReport | None":
     from livegame.report import game_report  # brings pandas, half a second that a quiet ping from cron does not need
 

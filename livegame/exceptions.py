@@ -25,6 +25,16 @@ class FeedMalformed(FeedError):
     """The feed answered with something that is not a game: HTML, half a document, an unknown shape."""
 
 
+class UnexpectedError(LiveGameError):
+    """A fault of this program, or of a library, that nobody foresaw: the log has its traceback."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"unexpected {type(error).__name__}: {str(error)[:200] or 'no details'}; this is a fault of the program,"
+            " please report it with the log's last lines"
+        )
+
+
 class GameBusy(LiveGameError):
     """Another ping of the same game has been at work for longer than we wait."""
 

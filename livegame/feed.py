@@ -15,6 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
@@ -156,7 +157,8 @@ class Feed:
                 if response.status_code != requests.codes.ok:
                     raise FeedUnavailable(f"the feed answered {response.status_code} for {what}; {_when(response)}")
                 body = _body(response, what)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError, http.client.HTTPException, ValueError, OSError) as error:
+            # `requests` lets some of urllib3's and http.client's through; ValueError: odd host names, odd headers
             raise FeedUnavailable(
                 f"no whole answer from {self._base_url} for {what} ({type(error).__name__}); check the network and"
                 " XG_FEED_URL"

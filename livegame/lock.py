@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from db.connection import DatabaseError
+from db.files import open_no_link, why
 from livegame.exceptions import GameBusy
 
 _POLL_S = 0.05
@@ -18,8 +18,8 @@ class PingedMeanwhile(Exception):
 
 
 @contextmanager
-def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool = False) -> Iterator[IO[str]]:
-    """Hold the game's lock file, and give it. The kernel frees it when its holder dies, however it dies.
+def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool = False) -> Iterator[None]:
+    """Hold the game's lock file, never one that a link leads to. The kernel frees it however its holder dies.
 
     Who holds it for a ping (`is_ping`) has that counted when it ends well, and need not wait while others do the same:
     however many want to ping a game at once, nobody waits for more than two pings.
@@ -27,16 +27,16 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool =
     Raises:
         PingedMeanwhile: others have pinged, from the reading of the feed to the end, while this ping waited.
         GameBusy: somebody else has held it for `timeout_s` seconds.
-        DatabaseError: the data folder cannot be written.
+        DatabaseError: the file cannot be written or locked; the message names it and says what to do.
     """
     path = data_dir / "locks" / f"{game_id}.lock"
     pings = path.with_suffix(".pings")  # one byte for each that ended well: nothing that could be read half written
     before = _size(pings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        file = open(path, "ab", opener=open_no_link)  # noqa: SIM115 - `with` below
     except OSError as error:
-        raise DatabaseError(f"cannot write {path}: {error.strerror}; check XG_DATA_DIR") from error
+        raise DatabaseError(f"cannot write {path}: {why(path, error)}") from error
     give_up = time.monotonic() + timeout_s
     with file:
         while True:
@@ -50,9 +50,12 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool =
                 if time.monotonic() >= give_up:
                     raise GameBusy(game_id, timeout_s) from None
                 time.sleep(_POLL_S)
-        yield file
+            except OSError as error:
+                raise DatabaseError(f"cannot lock {path}: {why(path, error)}") from error
+        yield
         if is_ping:
-            with suppress(OSError), pings.open("ab") as counter:  # uncounted, it only lets others wait for longer
+            # uncounted, it only lets others wait for longer
+            with suppress(OSError), open(pings, "ab", opener=open_no_link) as counter:
                 counter.write(b".")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from livegame.exceptions import LiveGameError
 from livegame.features import FEATURE_NAMES
 from livegame.rows import GameRows
+from xgserve.client import ServiceUnavailable
 
 
 class UnknownFeatures(LiveGameError):
@@ -36,11 +37,11 @@ def read_feature_map(path: Path | None) -> dict[str, str]:
         return {}
     try:
         mapping = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FeatureMapError(f"cannot read the feature map {path}: {error}") from error
     if not isinstance(mapping, dict):
         raise FeatureMapError(f'the feature map {path} must be a JSON object such as {{"shot_distance": "distance"}}')
-    unknown = sorted(str(ours) for ours in mapping.values() if ours not in FEATURE_NAMES)
+    unknown = sorted(str(ours) for ours in mapping.values() if not isinstance(ours, str) or ours not in FEATURE_NAMES)
     if unknown:
         raise FeatureMapError(f"the feature map {path} names features that we do not have: {', '.join(unknown)}")
     return mapping
@@ -62,7 +63,19 @@ class ModelInputs:
 
         Raises:
             UnknownFeatures: the model wants something that neither we nor the map know.
+            ServiceUnavailable: it is no such answer.
         """
+        try:
+            return cls._of(model, feature_map)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ServiceUnavailable(
+                f"the answer to /model cannot be read ({type(error).__name__}: {error}); is XG_SERVING_URL the"
+                " prediction service?",
+                code="unexpected_answer",
+            ) from error
+
+    @classmethod
+    def _of(cls, model: Mapping[str, Any], feature_map: Mapping[str, str]) -> "ModelInputs":
         names = [feature["name"] for feature in model["features"]]
         columns = {name: feature_map.get(name, name) for name in names}
         unknown = tuple(name for name, ours in columns.items() if ours not in FEATURE_NAMES)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from db.connection import DatabaseError
+from db.files import open_no_link, why
 
 ShotId = tuple[int, int]  # game id, event id
 Rows = Mapping[ShotId, Mapping[str, Any]]  # the model's inputs
@@ -136,7 +137,7 @@ class Questions:
                 self._path.unlink(missing_ok=True)
                 return
             part = self._path.with_suffix(".part")
-            with part.open("wb") as file:
+            with open(part, "wb", opener=open_no_link) as file:
                 file.write(msgspec.json.encode(noted))
                 file.flush()
                 os.fsync(file.fileno())  # the service's answer outlives a power cut, and so must its key
@@ -145,7 +146,7 @@ class Questions:
             raise self._unusable("write", error) from error
 
     def _unusable(self, what: str, error: OSError) -> DatabaseError:
-        return DatabaseError(f"cannot {what} {self._path}: {error.strerror}; check the disk and XG_DATA_DIR")
+        return DatabaseError(f"cannot {what} {self._path}: {why(self._path, error)}")
 
 
 class RepeatableQuestions:

@@ -8,7 +8,7 @@ there already are compared with the recording, as a ping would; those that the a
 same recording are passed over. Ctrl-C ends it after the games in hand; the next run goes on from there.
 
 Exit codes: 0 every game is in, 1 some are not, 2 usage, 4 prediction service, 5 database, 6 processes or cluster that
-read the games, 130 interrupted.
+read the games, 7 a fault of the program, 130 interrupted.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import Final
 from db.connection import DatabaseError
 from livegame.backfill import Backfill, Progress, find_sources
 from livegame.client import GameClient
-from livegame.exceptions import FeedError, LiveGameError
+from livegame.exceptions import FeedError, LiveGameError, UnexpectedError
 from livegame.model_inputs import FeatureMapError
 from livegame.settings import Settings, SettingsError
 from livegame.workers import WorkersUnavailable, collect_rarely, open_workers
@@ -35,6 +35,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     WorkersUnavailable: 6,
     ServingError: 4,
     DatabaseError: 5,
+    UnexpectedError: 7,
     LiveGameError: 4,  # what is left of them: the loaded model does not suit us
 }
 LINE_EVERY_S: Final = 10  # where lines cannot be written over

@@ -4,7 +4,7 @@ Prints a line for each game in which something changed, and nothing otherwise. W
 read is said on stderr, once.
 
 Exit codes: 0 done, 1 done but not printed, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another
-ping at work; the highest of them when several games are pinged.
+ping at work, 7 a fault of the program; the highest of them when several games are pinged.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from db.connection import DatabaseError
 from livegame.client import GameClient, Ping
-from livegame.exceptions import FeedError, GameBusy, InvalidGameId, LiveGameError
+from livegame.exceptions import FeedError, GameBusy, InvalidGameId, LiveGameError, UnexpectedError
 from livegame.feed import Feed, valid_game_id
 from livegame.model_inputs import FeatureMapError
 from livegame.plays import GameState
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 55  # cron's shortest interval is a minute
 
 
-class OutOfTime(Exception):
-    """The time allowed for the whole run is over."""
+class OutOfTime(BaseException):
+    """The time allowed for the whole run is over. It comes at any moment, and nobody else may catch it."""
 
 
-EXIT_CODES: Final[dict[type[Exception], int]] = {
+EXIT_CODES: Final[dict[type[BaseException], int]] = {
     SettingsError: 2,
     FeatureMapError: 2,
     InvalidGameId: 2,
@@ -43,6 +43,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     DatabaseError: 5,
     GameBusy: 6,
     OutOfTime: 6,
+    UnexpectedError: 7,
     LiveGameError: 4,  # what is left of them: the loaded model does not suit us
 }
 
@@ -113,7 +114,7 @@ def _say(line: str) -> int:
     return 0
 
 
-def _complain(error: Exception, subject: str = "") -> int:
+def _complain(error: BaseException, subject: str = "") -> int:
     print(f"ping_game: {subject}{error}", file=sys.stderr, flush=True)
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 

@@ -6,11 +6,12 @@ The only part of `xgserve` that others import; it knows the service by its HTTP 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
 if TYPE_CHECKING:
@@ -211,13 +212,14 @@ class ServingClient:
             raise ServiceUnavailable(
                 f"the prediction service at {self.base_url} did not answer {path} in time", code="timeout"
             ) from error
-        except (requests.RequestException, UnicodeError) as error:  # UnicodeError: odd host names
+        except (requests.RequestException, HTTPError, HTTPException, ValueError, OSError) as error:
+            # `requests` lets some of urllib3's and http.client's through; ValueError: odd host names
             raise ServiceUnavailable(
                 f"the prediction service at {self.base_url} cannot be reached; is it running?", code="unreachable"
             ) from error
         try:
             body = json.loads(answer.content)  # not answer.json(): that may take a slower parser where one is installed
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._strange(f"{path} answers {answer.status_code} without JSON", answer.status_code) from error
         if not isinstance(body, dict):
             raise self._strange(f"{path} answers JSON that is no object", answer.status_code)

@@ -1,0 +1,62 @@
+"""Files of the data folder: what to do about one that cannot be used, and how to open one that nobody swapped."""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_ADVICE: Final = {
+    errno.EDQUOT: "make room and try again",
+    errno.EEXIST: "a file stands where a folder is to be; check XG_DATA_DIR",
+    errno.EFBIG: "make room and try again",
+    errno.EISDIR: "it is no ordinary file; remove it",
+    errno.ELOOP: "a symbolic link is not followed here; remove it",
+    errno.ENAMETOOLONG: "name a shorter folder in XG_DATA_DIR",
+    errno.ENOLCK: "this file system keeps no locks; name a folder on a disk of this machine in XG_DATA_DIR",
+    errno.ENOSPC: "make room and try again",
+    errno.ENOSYS: "this file system keeps no locks; name a folder on a disk of this machine in XG_DATA_DIR",
+    errno.ENXIO: "it is no ordinary file; remove it",
+    errno.EOPNOTSUPP: "this file system keeps no locks; name a folder on a disk of this machine in XG_DATA_DIR",
+    errno.ENOTDIR: "a file stands where a folder is to be; check XG_DATA_DIR",
+    errno.EROFS: "its file system is read-only; name a folder that can be written in XG_DATA_DIR",
+}
+
+
+def why(path: Path, error: OSError) -> str:
+    """Return what the system says of a file, and what to do about it."""
+    said = error.strerror or str(error)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{said}; {may_be_written(path)}"
+    return f"{said}; {_ADVICE.get(error.errno or 0, 'check the disk and XG_DATA_DIR')}"
+
+
+def may_be_written(path: Path) -> str:
+    """Return what lets this process write a file, and who stands in its way."""
+    us = os.geteuid()
+    with suppress(OSError):
+        if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+            return _ADVICE[errno.EROFS]
+    for place in (path, *path.parents):
+        try:
+            owner = place.stat().st_uid
+        except OSError:
+            continue
+        if owner != us:
+            return f"{place} belongs to uid {owner}, and we are uid {us}: sudo chown -R {us} {place} (XG_DATA_DIR)"
+        return f"let uid {us} write {place} and its folder (XG_DATA_DIR)"
+    return f"let uid {us} write its folder (XG_DATA_DIR)"
+
+
+def open_no_link(path: Path | str, flags: int) -> int:
+    """Open an ordinary file, as the `opener` of `open`: links are not followed, pipes and devices not waited for.
+
+    Raises:
+        OSError: ELOOP for a symbolic link, ENXIO for what is no ordinary file; else what `os.open` raises.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), str(path))
+    return descriptor
