@@ -2,12 +2,14 @@
 
 With --test, each recipe is fitted on the --train seasons (by default all recorded ones before) and judged on the test
 season, beside the base rate. Without it, the recorded or --train seasons take turns (out of fold). With --artifact, a
-saved model is judged on the test season as it is.
+saved model is judged on the test season as it is. With --growing, the first 40, 150 and 500 games of the test season
+join those to fit on, and its rest is judged with them and without.
 
     python -m scripts.evaluate_model --test 20222023
     python -m scripts.evaluate_model --train 20182019 --train 20192020 --train 20202021
     python -m scripts.evaluate_model --test 20222023 --model xg-default --against published.csv.gz
     python -m scripts.evaluate_model --train 20182019 --train 20192020 --train 20202021 --ablation
+    python -m scripts.evaluate_model --test 20222023 --growing
     python -m scripts.evaluate_model --artifact xgserve/bundled/xg-default/1.0.0 --test 20232024
 
 Exit codes: 0 done, 2 usage or settings, 3 recordings, feed, or a file that cannot be used.
@@ -30,7 +32,7 @@ from scripts.train_model import season
 from training.card import ArtifactUnusable, load
 from training.compare import TableUnusable, compare, join_published, read_published
 from training.frames import load_frame, recorded_seasons
-from training.metrics import deciles, scores, scores_by, standard_groups
+from training.metrics import bootstrap_by_game, deciles, log_losses, scores, scores_by, standard_groups
 from training.recipe import (
     CLOCK,
     LOCATION,
@@ -47,6 +49,7 @@ from training.recipe import (
     predict,
 )
 
+FIRST_GAMES: Final = (40, 150, 500)
 GROUPS: Final = {"location": LOCATION, "shot type": SHOT_TYPE, "manpower": MANPOWER, "previous event": PREVIOUS}
 EXTRAS: Final = {
     "score, home, period": ("score_difference", "is_home", "period"),
@@ -58,8 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if (options.against or options.artifact) and not options.test:
-        parser.error("--against and --artifact need a --test season")
+    if (options.against or options.artifact or options.growing) and not options.test:
+        parser.error("--against, --artifact and --growing need a --test season")
     if options.test in options.train:
         parser.error("the --test season must not be among those to fit on")
     try:
@@ -81,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--artifact", type=Path, metavar="FOLDER", help="judge this saved model instead of recipes")
     parser.add_argument("--population", choices=POPULATIONS, default="unblocked", help="default: unblocked")
     parser.add_argument("--ablation", action="store_true", help="what each group of features is worth to xg-default")
+    parser.add_argument("--growing", action="store_true", help="what the season's first games are worth to its rest")
     parser.add_argument("--against", type=Path, metavar="CSV", help="someone else's xG, see training/compare.py")
     parser.add_argument("--seed", type=int, default=0)
     return parser
@@ -104,6 +108,9 @@ def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
         frame = of_population(frame, options.population)
         if options.ablation:
             _print_ablation(frame, options.test, options.seed)
+            return
+        if options.growing:
+            _print_growing(frame, options.test, options.seed)
             return
         train = frame[frame["season"] != options.test]
         test = frame[frame["season"] == options.test] if options.test else frame
@@ -153,6 +160,28 @@ def _print_ablation(frame: pd.DataFrame, test: int | None, seed: int) -> None:
         difference = changed["log_loss"] - whole["log_loss"]
         print(
             f"{what:32s} log loss {changed['log_loss']:.5f} ({difference:+.5f})  AUC {changed['auc']:.4f}", flush=True
+        )
+
+
+def _print_growing(frame: pd.DataFrame, season: int, seed: int) -> None:
+    recipe = RECIPES["xg-default"]
+    before, test = frame[frame["season"] != season], frame[frame["season"] == season]
+    played = sorted(test["game_id"].unique())  # as they are numbered, which is nearly as they were played
+    without = pd.Series(predict(fit(recipe, before, seed), recipe, test), test.index)
+    for games in FIRST_GAMES:
+        if games >= len(played):
+            break
+        first = test["game_id"].isin(played[:games])
+        rest = test[~first]
+        xg = predict(fit(recipe, pd.concat([before, test[first]], ignore_index=True), seed), recipe, rest)
+        gain = log_losses(rest["is_goal"], without[rest.index]) - log_losses(rest["is_goal"], xg)
+        low, high = bootstrap_by_game(gain, rest["game_id"])
+        old, new = scores(rest["is_goal"], without[rest.index]), scores(rest["is_goal"], xg)
+        print(
+            f"{games:3d} games, {len(rest):,} shots after them: log loss {old['log_loss']:.5f} without,"
+            f" {new['log_loss']:.5f} with (lower by {gain.mean():+.5f}, 95 % interval by game {low:+.5f} to {high:+.5f});"
+            f" xG per goal {old['xg_per_goal']:.3f} without, {new['xg_per_goal']:.3f} with",
+            flush=True,
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import training.recipe
 from tests.training_frames import training_rows
 from training.card import skops_bytes
 from training.recipe import CLOCK, RECIPES, fit, inputs, of_population, out_of_fold, predict
@@ -86,13 +87,67 @@ def test_fitting_leaves_the_frame_as_it_was(frame: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(frame, before)
 
 
-def test_the_newest_season_sets_the_level() -> None:
-    frame = training_rows(8000, seasons=(20182019, 20192020, 20202021, 20222023))
-    old_goals = np.flatnonzero((frame["season"] < 20222023) & (frame["is_goal"] == 1))
-    frame.loc[old_goals[::3], "is_goal"] = 0  # fewer goals from the same places in older seasons
-    newest = frame["season"] == 20222023
-    xg = predict(fit(DEFAULT, frame, seed=0), DEFAULT, frame[newest]).sum()
-    assert xg == pytest.approx(frame.loc[newest, "is_goal"].sum(), rel=0.05)
+def drifting(*shots: int) -> pd.DataFrame:
+    """Seasons of so many shots, 40 a game, each with fewer goals from the same places than the one before."""
+    seasons = (20182019, 20192020, 20202021, 20222023)
+    parts = [training_rows(n, seasons=(season,), seed=season) for n, season in zip(shots, seasons, strict=False)]
+    for taken, part in enumerate(parts):
+        goals = np.flatnonzero(part["is_goal"] == 1)
+        part.loc[goals[np.arange(len(goals)) % 5 < taken], "is_goal"] = 0
+    return pd.concat(parts, ignore_index=True)
+
+
+def ratios(estimator: Any, frame: pd.DataFrame) -> "pd.Series[float]":
+    """The sum of xG less the goals, by shot, of each season."""
+    excess = predict(estimator, DEFAULT, frame) - frame["is_goal"]
+    return excess.groupby(frame["season"]).mean()
+
+
+@pytest.fixture
+def short_seasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A season is whole with 50 games, which is 2,000 shots of the frames here."""
+    monkeypatch.setattr("training.recipe._WHOLE_SEASON", 50)
+
+
+@pytest.mark.usefixtures("short_seasons")
+def test_the_level_is_the_equal_mean_of_the_seasons_whatever_their_weights() -> None:
+    frame = drifting(6000, 2000, 2000)
+    by_season = ratios(fit(DEFAULT, frame, seed=0), frame)
+    assert by_season.mean() == pytest.approx(0, abs=1e-9)
+    assert by_season.abs().max() > 0.01, "no single season sets it"
+
+
+@pytest.mark.usefixtures("short_seasons")
+def test_the_first_games_of_a_season_move_the_level_by_their_share() -> None:
+    """A tenth of a season counts as a tenth: 200 shots are not the new normal."""
+    frame = drifting(2000, 2000, 200)
+    by_season = ratios(fit(DEFAULT, frame, seed=0), frame)
+    assert by_season @ [1.0, 1.0, 0.1] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.usefixtures("short_seasons")
+@pytest.mark.parametrize(
+    ("shots", "expected"),
+    [
+        ((2000, 2000), [0.25, 1.0]),
+        ((2000, 8000, 2000), [0.25, 0.25, 1.0]),
+        ((2000, 1000), [0.5, 1.0]),
+        ((2000, 2000, 80), [0.25, 0.25**0.04, 1.0]),
+    ],
+)
+def test_a_shots_weight_falls_with_the_games_that_are_newer(
+    shots: tuple[int, ...], expected: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def noted(frame: pd.DataFrame, recipe: Any, weights: Any, seed: int) -> Any:
+        given["weights"] = pd.Series(weights, frame.index).groupby(frame["season"]).unique().str[0].tolist()
+        return fit_trees(frame, recipe, weights, seed)
+
+    fit_trees = training.recipe._fit_trees
+    monkeypatch.setattr("training.recipe._fit_trees", noted)
+    fit(DEFAULT, drifting(*shots), seed=0)
+    assert given["weights"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("by", "column"), [("season", "season"), ("game", "game_id")])

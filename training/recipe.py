@@ -7,6 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -43,7 +45,13 @@ _BLANKED: Final = (
     (MANPOWER, 0.005),
 )
 ITERATIONS: Final = 140  # of boosting; many more are within 0.0002 of log loss and four times the file
-_OLD_SEASON: Final = 0.25  # weight of a season that is not the newest: what is recorded, and how, drifts over the years
+# What is recorded, and how, drifts over the years: a shot's weight falls with the games of newer seasons, down to this
+# where there is a whole season of them.
+_OLD_SEASON: Final = 0.25
+_WHOLE_SEASON: Final = (
+    900  # games from which on a season counts in full, the short ones of 2012-13 and 2020-21 included
+)
+_FARTHEST_SHIFT: Final = 5.0  # of the level, in log odds
 _RARE: Final = 50  # categories with fewer training shots are treated as unknown
 
 _KINDS: Final = {feature.name: feature.kind for feature in FEATURES}
@@ -127,15 +135,28 @@ def _held_out(frame: pd.DataFrame) -> Iterator[npt.NDArray[np.bool_]]:
 
 
 def _boosted_trees(frame: pd.DataFrame, recipe: Recipe, seed: int) -> Pipeline:
-    newest = (frame["season"] == frame["season"].max()).to_numpy()
-    weights = np.where(newest, 1.0, _OLD_SEASON)
-    if not newest.all():
-        # What older seasons teach is scaled to the goals of the newest: the same record means less or more by then.
-        old = frame[~newest]
-        expected = predict(_fit_trees(old, recipe, np.ones(len(old)), seed), recipe, frame[newest]).sum()
-        level = frame.loc[newest, "is_goal"].sum() / expected
-        weights[~newest & (frame["is_goal"] == 1).to_numpy()] *= level
-    return _fit_trees(frame, recipe, weights, seed)
+    games = frame.groupby("season")["game_id"].nunique()
+    newer = games.sum() - games.cumsum()  # the groups come in the seasons' order
+    weights = (_OLD_SEASON ** (newer / _WHOLE_SEASON)).clip(lower=_OLD_SEASON)
+    model = _fit_trees(frame, recipe, frame["season"].map(weights).to_numpy(), seed)
+    _set_level(model, recipe, frame, (games / _WHOLE_SEASON).clip(upper=1.0))
+    return model
+
+
+def _set_level(model: Pipeline, recipe: Recipe, frame: pd.DataFrame, shares: "pd.Series[float]") -> None:
+    """Move the trees' start so that xG equals goals in the mean of the seasons, each counted by its share.
+
+    The weights by age are for the shape of the trees. A level by them would be the newest season's, and one unusual
+    season is no new normal.
+    """
+    weights = frame["season"].map(shares / frame.groupby("season").size()).to_numpy()
+    goals = (weights * frame["is_goal"].to_numpy()).sum()
+    log_odds = logit(predict(model, recipe, frame))
+
+    def excess(shift: float) -> float:
+        return float((weights * expit(log_odds + shift)).sum() - goals)
+
+    model[-1]._baseline_prediction += brentq(excess, -_FARTHEST_SHIFT, _FARTHEST_SHIFT, xtol=1e-12)
 
 
 def _fit_trees(frame: pd.DataFrame, recipe: Recipe, weights: npt.NDArray[np.float64], seed: int) -> Pipeline:
