@@ -218,6 +218,15 @@ class History:
             (since,),
         )
 
+    def finished_shots(self) -> Iterator[tuple[int, int, str, int, str, str]]:
+        """The shots of all official games of regular seasons and playoffs, by game in play order.
+
+        Game, season, the league's date, event, outcome, and the features as JSON. What the league took back is no shot.
+        """
+        with self._reading() as connection:
+            if connection is not None:
+                yield from map(tuple, connection.execute(_FINISHED_SHOTS, (SEASON,)))
+
     def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
         """All that is stored of a game under a model, by default that of its last complete ping.
 
@@ -376,6 +385,10 @@ _ENDS: Final = ("over", "final")
 _OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
 _ID_DIGITS: Final = 10
 _AMEND: Final = "UPDATE predictions SET amended_at = ? WHERE game_id = ? AND event_id = ? AND model = ?"
+_FINISHED_SHOTS: Final = """
+    SELECT game_id, g.season, g.game_date, s.event_id, s.outcome, s.features FROM games g JOIN shots s USING (game_id)
+    WHERE g.state = 'final' AND g.competition = ? AND s.retracted_at IS NULL ORDER BY game_id, s.position
+"""
 _SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model

@@ -32,7 +32,7 @@ from scripts.train_model import season
 from training.card import ArtifactUnusable, load
 from training.compare import TableUnusable, compare, join_published, read_published
 from training.frames import load_frame, recorded_seasons
-from training.metrics import bootstrap_by_game, deciles, log_losses, scores, scores_by, standard_groups
+from training.metrics import bootstrap_by_game, deciles, log_losses, ratio_by_game, scores, scores_by, standard_groups
 from training.recipe import (
     CLOCK,
     LOCATION,
@@ -133,6 +133,10 @@ def _unseen(recipe: Recipe, frame: pd.DataFrame, test: int | None, seed: int) ->
 def _print_scores(name: str, frame: pd.DataFrame, xg: Probabilities) -> None:
     print(f"\n{name}")
     print(_table(scores_by(frame, xg, standard_groups(frame))))
+    for year in sorted(frame["season"].unique()):
+        rows = (frame["season"] == year).to_numpy()
+        low, high = ratio_by_game(frame["is_goal"][rows], xg[rows], frame["game_id"][rows])
+        print(f"xG per goal of season {year}: 95 % interval by game {low:.3f} to {high:.3f}")
     if len(np.unique(xg)) > 1:
         print(_table(deciles(frame["is_goal"], xg)))
 
@@ -179,7 +183,7 @@ def _print_growing(frame: pd.DataFrame, season: int, seed: int) -> None:
         old, new = scores(rest["is_goal"], without[rest.index]), scores(rest["is_goal"], xg)
         print(
             f"{games:3d} games, {len(rest):,} shots after them: log loss {old['log_loss']:.5f} without,"
-            f" {new['log_loss']:.5f} with (lower by {gain.mean():+.5f}, 95 % interval by game {low:+.5f} to {high:+.5f});"
+            f" {new['log_loss']:.5f} with, lower by {gain.mean():+.5f}, 95 % by game {low:+.5f} to {high:+.5f};"
             f" xG per goal {old['xg_per_goal']:.3f} without, {new['xg_per_goal']:.3f} with",
             flush=True,
         )
@@ -192,7 +196,7 @@ def _print_comparison(test: pd.DataFrame, xg: Probabilities, name: str, publishe
     print(f"\n{name}: {len(on_goal):,} shots on goal and goals with a goalie in the net")
     print(json.dumps({"ours": result["ours"], "theirs": result["theirs"]}, indent=1))
     low, high = result["interval"]
-    print(f"our log loss is lower by {result['gain']:.5f}, 95 % interval by game {low:.5f} to {high:.5f}")
+    print(f"our log loss is lower by {result['gain']:.5f}, 95 % by game {low:.5f} to {high:.5f}")
 
 
 if __name__ == "__main__":

@@ -1,29 +1,41 @@
-"""Train models on recorded seasons: writes model.skops, card.json and card.html for each.
+"""Train models on recorded seasons, or on your own history: writes model.skops, card.json and card.html for each.
 
 Seasons come from the folder of recordings (XG_RECORDINGS). One named with --season that is not there is first
 downloaded into it from the NHL, game by game; an interrupted download goes on where it stopped.
 
+With --history, xg-default is fitted on the finished games in history.db on top of the recorded seasons (or alone,
+where none is recorded or with --alone). It goes among the models that the service on the same data folder has
+downloaded, as local/xg-default, its version the date of the newest game. First the old model (the newest local one,
+else the bundled one) and the new are compared on the newest month, held back; the last line says which one to use.
+
     python -m scripts.train_model
     python -m scripts.train_model --model xg-default --season 20222023 --season 20232024 --out my-models
+    python -m scripts.train_model --history data/history.db
 
-Exit codes: 0 done, 2 usage or settings, 3 recordings or feed, 4 Comet.
+Exit codes: 0 done, 2 usage or settings, 3 recordings, feed or too few games, 4 Comet, 5 the history.
 """
 
 import argparse
+import dataclasses
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import pandas as pd
 
+from db.connection import DatabaseError
+from db.history import History
 from livegame.exceptions import LiveGameError
 from livegame.settings import Settings, SettingsError
 from scripts.command import complain, report, run
-from training.card import make_card, save
-from training.frames import load_frame
-from training.publish import PublishError, register
-from training.recipe import POPULATIONS, RECIPES, fit, folds, of_population, out_of_fold
+from training.card import ArtifactUnusable, load, make_card, save
+from training.frames import load_frame, recorded_seasons
+from training.publish import LOCAL, PublishError, keep, newest_kept, register
+from training.recipe import POPULATIONS, RECIPES, Recipe, fit, folds, of_population, out_of_fold, predict
+from training.refit import Comparison, compare, held_back, on_top, stored_frame
 
 BUNDLED: Final = Path(__file__).parent.parent / "xgserve" / "bundled"
 
@@ -32,20 +44,27 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    names = options.model or list(RECIPES)
+    names = options.model or (["xg-default"] if options.history else list(RECIPES))
     if options.register and len(names) != 1:
         parser.error("--register takes one model: name it with --model")
+    if not options.history and (options.alone or options.old):
+        parser.error("--alone and --old go with --history")
     try:
-        frame = load_frame(Settings.from_env(), options.season, report, options.cluster)
+        settings = Settings.from_env()
+        if options.history:
+            _refit(names, options, settings)
+            return 0
+        frame = load_frame(settings, options.season, report, options.cluster)
         frame = of_population(frame, options.population)
         for name in names:
-            folder = options.out / name / options.version
-            _train(name, frame, options.population, options.seed, folder)
-            if options.register:
-                print(register(options.register, folder, os.environ))
+            folder = (options.out or BUNDLED) / name / (options.version or "1.0.0")
+            _train(name, frame, options, folder)
+            _register(options, folder)
     except SettingsError as error:
         return complain(error, 2)
-    except (LiveGameError, OSError) as error:
+    except DatabaseError as error:
+        return complain(error, 5)
+    except (LiveGameError, ArtifactUnusable, OSError) as error:
         return complain(error, 3)
     except PublishError as error:
         return complain(error, 4)
@@ -67,8 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--population", choices=POPULATIONS, default="unblocked", help="default: unblocked")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=BUNDLED, metavar="FOLDER", help="default: the bundled models")
-    parser.add_argument("--version", type=_version, default="1.0.0", help="default: 1.0.0")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="default: the bundled models; with --history, where the service looks",
+    )
+    parser.add_argument("--version", type=_version, help="default: 1.0.0; with --history, the newest game's date")
+    parser.add_argument("--history", type=Path, metavar="FILE", help="fit on the finished games in this history.db too")
+    parser.add_argument("--alone", action="store_true", help="with --history: on no recorded season besides")
+    parser.add_argument("--old", type=Path, metavar="FOLDER", help="with --history: the model to compare with")
     parser.add_argument("--cluster", metavar="ADDRESS", help="make the features on this Dask cluster, not here")
     parser.add_argument("--register", type=_target, metavar="WORKSPACE/NAME", help="also log the model to Comet")
     return parser
@@ -93,12 +120,22 @@ def _target(text: str) -> str:
     return text
 
 
-def _train(name: str, frame: pd.DataFrame, population: str, seed: int, folder: Path) -> None:
+def _register(options: argparse.Namespace, folder: Path) -> None:
+    if options.register:
+        print(register(options.register, folder, os.environ))
+
+
+def _train(
+    name: str, frame: pd.DataFrame, options: argparse.Namespace, folder: Path, comparison: Comparison | None = None
+) -> None:
     recipe = RECIPES[name]
     report(f"{name}: {len(frame):,} shots")
-    unseen = out_of_fold(recipe, frame, seed)
-    estimator = fit(recipe, frame, seed)
-    card = make_card(recipe, estimator, frame, population, unseen, seed)
+    unseen = out_of_fold(recipe, frame, options.seed, report)
+    report(f"{name}: fitting on all of them")
+    estimator = fit(recipe, frame, options.seed)
+    card = make_card(recipe, estimator, frame, options.population, unseen, options.seed)
+    if comparison:
+        card["comparison"] = dataclasses.asdict(comparison) | {"verdict": comparison.verdict}
     save(folder, estimator, card)
     metrics = card["metrics"]
     print(
@@ -106,6 +143,50 @@ def _train(name: str, frame: pd.DataFrame, population: str, seed: int, folder: P
         f" {metrics['xg_per_goal']:.3f} out of fold by {folds(frame)}; {folder / 'model.skops'}"
         f" ({(folder / 'model.skops').stat().st_size / 1024:.0f} KiB)"
     )
+
+
+def _refit(names: Sequence[str], options: argparse.Namespace, settings: Settings) -> None:
+    report(f"reading {options.history}")
+    frame = stored_frame(History(options.history))
+    report(f"{frame['game_id'].nunique():,} finished games, the newest of {max(frame['game_date'])}")
+    if not options.alone and (options.season or recorded_seasons(settings)):
+        frame = on_top(load_frame(settings, options.season, report, options.cluster), frame)
+    frame = of_population(frame, options.population)
+    version = options.version or _version_of(max(frame["game_date"].dropna()))
+    for name in names:
+        old = options.old or newest_kept(settings.data_dir, name) or _newest(BUNDLED / name)
+        comparison = _compare(RECIPES[name], frame, options, old, f"{LOCAL}/{name}:{version}")
+        if options.out:
+            folder = options.out / name / version
+            _train(name, frame, options, folder, comparison)
+            _register(options, folder)
+        else:
+            with TemporaryDirectory() as room:
+                _train(name, frame, options, Path(room) / name, comparison)
+                _register(options, Path(room) / name)
+                kept = keep(settings.data_dir, Path(room) / name, name, version)
+            print(f"{LOCAL}/{name}:{version} is in {kept}, where the service on this data folder finds it")
+        print(comparison.verdict)
+
+
+def _version_of(day: str) -> str:
+    return ".".join(str(int(part)) for part in day.split("-"))
+
+
+def _newest(folder: Path) -> Path:
+    return max(folder.glob("*/"), key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
+
+
+def _compare(recipe: Recipe, frame: pd.DataFrame, options: argparse.Namespace, old: Path, new_name: str) -> Comparison:
+    """Compare the old model with what the recipe makes of all but the newest month, on that month."""
+    estimator, card = load(old)
+    old_name = f"{old.parent.parent.name}/{old.parent.name}:{old.name}"
+    rows = held_back(frame, card)
+    test = frame[rows]
+    report(f"fitting on all but the newest {test['game_id'].nunique()} games, to compare with {old_name} on them")
+    new = predict(fit(recipe, frame[~rows], options.seed), recipe, test)
+    columns = dataclasses.replace(recipe, features=tuple(feature["name"] for feature in card["features"]))
+    return compare(test, {old_name: predict(estimator, columns, test), new_name: new}, old_name, new_name, card)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,22 @@ def test_a_season_alone_is_judged_by_game_and_one_without_others_before_it_not_a
         evaluate_model.main(["--test", "20182019", "--train", "20182019"])
 
 
+@pytest.mark.usefixtures("season_feed")
+def test_the_first_games_of_a_season_join_training_and_its_rest_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train(tmp_path, "--model", "xg-distance") == 0
+    monkeypatch.setattr("scripts.evaluate_model.FIRST_GAMES", (5, 12, 500))
+    capsys.readouterr()
+    assert evaluate_model.main(["--test", "20192020", "--growing"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said] == [
+        "  5 games, 600 shots after them",
+        " 12 games, 320 shots after them",
+    ]
+    assert all("95 % by game" in line for line in said)
+
+
 def test_without_recordings_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

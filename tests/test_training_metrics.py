@@ -9,7 +9,7 @@ import pytest
 
 from tests.training_frames import training_rows
 from training.compare import TableUnusable, compare, join_published, read_published
-from training.metrics import bootstrap_by_game, deciles, log_losses, scores, scores_by, standard_groups
+from training.metrics import bootstrap_by_game, deciles, log_losses, ratio_by_game, scores, scores_by, standard_groups
 
 
 def test_scores_of_known_cases() -> None:
@@ -109,3 +109,13 @@ def test_an_unusable_table_is_refused(tmp_path: Path, text: str, message: str) -
     path.write_text(text)
     with pytest.raises(TableUnusable, match=message):
         read_published(path)
+
+
+def test_the_interval_of_xg_per_goal_draws_whole_games() -> None:
+    random = np.random.default_rng(0)
+    xg = random.uniform(0.02, 0.3, 4000)
+    is_goal = (random.random(4000) < xg).astype(int)
+    low, high = ratio_by_game(is_goal, xg, np.arange(4000) // 40)
+    assert low < xg.sum() / is_goal.sum() < high
+    alike = ratio_by_game(np.tile([1, 0, 0, 0], 100), np.full(400, 0.25), np.arange(400) // 4)
+    assert alike == (1.0, 1.0), "every game is the same"

@@ -33,8 +33,8 @@ WEAKNESSES: Final = (
     "Coordinates and shot types are the league's scorers' and are sometimes corrected after the game. Rinks differ.",
     "Shots at an empty net are few and a kind of their own; read them apart.",
     "Penalty shots are rare (some 45 a season): their xG is little more than their average.",
-    "What is recorded, and where, changes over the years. The newest training season sets the level: older seasons, "
-    "which count less, scored more goals than the model expects, and a later drift shows as a sum of xG off the goals.",
+    "What is recorded, and where, changes over the years. The level is the equal mean of the training seasons: each of "
+    "them lies some percent above or below it, and so may the seasons to come.",
 )
 
 
@@ -61,6 +61,7 @@ def make_card(
         "population_in_words": _TITLES[population],
         "seasons": [int(season) for season in sorted(frame["season"].unique())],
         "games": int(frame["game_id"].nunique()),
+        "saw": _saw(frame),
         "features": _features(recipe, estimator),
         "golden_row": golden,
         "golden_probability": float(predict(estimator, recipe, pd.DataFrame([golden]))[0]),
@@ -75,6 +76,27 @@ def make_card(
         "seed": seed,
         "sklearn_version": sklearn.__version__,
     }
+
+
+def _saw(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """What of each season it was fitted on, from where, and until which day where that is known."""
+    dates = frame["game_date"] if "game_date" in frame else pd.Series([None] * len(frame), frame.index, dtype=object)
+    saw = []
+    for season in sorted(frame["season"].unique()):
+        for source, is_stored in (("recordings", False), ("history", True)):
+            rows = frame[(frame["season"] == season) & (dates.notna() == is_stored)]
+            if len(rows):
+                saw.append(
+                    {
+                        "season": int(season),
+                        "source": source,
+                        "games": int(rows["game_id"].nunique()),
+                        "shots": len(rows),
+                        "goals": int(rows["is_goal"].sum()),
+                        "until": max(dates[rows.index]) if is_stored else None,
+                    }
+                )
+    return saw
 
 
 class ArtifactUnusable(Exception):
@@ -191,8 +213,9 @@ td, th {{ padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left;
 <p><b>Population</b>: {html.escape(card["population_in_words"])} (<code>{card["population"]}</code>).<br>
 <b>Trained on</b>: {seasons}, regular season and playoffs: {card["games"]:,} games, {metrics["shots"]:,} attempts,
 {metrics["goals"]:,} goals; seed {card["seed"]}, scikit-learn {card["sklearn_version"]}.</p>
+{_table(card["saw"])}
 <h2>How good it is</h2>
-<p>All figures are {html.escape(metrics["how"])}.</p>
+{_compared(card)}<p>All figures are {html.escape(metrics["how"])}.</p>
 {_table(groups)}
 <h2>Calibration</h2>
 <p>Ten groups of equally many attempts; on the line, as many goals are scored as the model says.</p>
@@ -206,6 +229,10 @@ td, th {{ padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left;
 """
 
 
+def _compared(card: Mapping[str, Any]) -> str:
+    return f"<p>{html.escape(card['comparison']['verdict'])}</p>\n" if "comparison" in card else ""
+
+
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in rows[0])
     lines = ["".join(f"<td>{html.escape(_cell(value))}</td>" for value in row.values()) for row in rows]
@@ -213,6 +240,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, float):
         return f"{value:,.0f}" if value == int(value) and abs(value) >= 2 else f"{value:.4f}"
     return str(value)

@@ -12,6 +12,7 @@ Probabilities = npt.NDArray[np.float64]
 
 FEWEST_GOALS: Final = 100  # below it, the ratio of xG to goals is mostly luck
 _TINY: Final = 1e-15
+_ROUNDS: Final = 2000  # of drawing games
 
 
 def scores(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> dict[str, float]:
@@ -60,7 +61,7 @@ def log_losses(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> Probabilities:
 
 
 def bootstrap_by_game(
-    difference: npt.ArrayLike, game_ids: npt.ArrayLike, *, rounds: int = 2000, seed: int = 0
+    difference: npt.ArrayLike, game_ids: npt.ArrayLike, *, rounds: int = _ROUNDS, seed: int = 0
 ) -> tuple[float, float]:
     """95 % interval of a mean over shots, drawing whole games: shots of one game are not independent."""
     table = pd.DataFrame({"game": np.asarray(game_ids), "value": np.asarray(difference, dtype=float)})
@@ -71,6 +72,16 @@ def bootstrap_by_game(
         total, shots = games[random.integers(len(games), size=len(games))].sum(axis=0)
         means[i] = total / shots
     low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def ratio_by_game(is_goal: npt.ArrayLike, xg: npt.ArrayLike, game_ids: npt.ArrayLike) -> tuple[float, float]:
+    """95 % interval of xG per goal, drawing whole games."""
+    table = pd.DataFrame({"game": np.asarray(game_ids), "xg": np.asarray(xg), "goals": np.asarray(is_goal)})
+    games = table.groupby("game")[["xg", "goals"]].sum().to_numpy()
+    random = np.random.default_rng(0)
+    drawn = np.array([games[random.integers(len(games), size=len(games))].sum(axis=0) for _ in range(_ROUNDS)])
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
     return float(low), float(high)
 
 

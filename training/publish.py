@@ -1,12 +1,41 @@
-"""A trained model into Comet's registry."""
+"""A trained model to where the service finds it: its own cache, or Comet's registry."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from xgserve.cache import ModelCache
+from xgserve.names import ModelName, version_order
+
+LOCAL: Final = "local"  # the workspace of models that were trained here
 
 
 class PublishError(Exception):
     """The model could not be registered; the message says what is missing."""
+
+
+def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
+    """Put the model in `folder` among those that the service on this data folder has downloaded.
+
+    The service tries it in a process of its own before it first loads it, as it does with every model from outside.
+
+    Returns:
+        Where it is now: the folder itself was moved there.
+
+    Raises:
+        OSError: the data folder cannot be written.
+    """
+    cache = ModelCache(data_dir / "models")
+    kept = cache.publish(folder, ModelName(LOCAL, name, version), "model.skops", tried_with="")
+    return kept.artifact.parent
+
+
+def newest_kept(data_dir: Path, name: str) -> Path | None:
+    """The folder of the newest model of that name that `keep` put there."""
+    models = [cached for cached in ModelCache(data_dir / "models").models() if cached.name.workspace == LOCAL]
+    named = [cached for cached in models if cached.name.name == name]
+    newest = max(named, key=lambda cached: version_order(cached.name.version), default=None)
+    return newest.artifact.parent if newest else None
 
 
 def register(target: str, folder: Path, environ: Mapping[str, str]) -> str:

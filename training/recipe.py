@@ -105,10 +105,11 @@ def folds(frame: pd.DataFrame) -> str:
     return "season" if frame["season"].nunique() > 1 else "game"
 
 
-def out_of_fold(recipe: Recipe, frame: pd.DataFrame, seed: int) -> Probabilities:
+def out_of_fold(recipe: Recipe, frame: pd.DataFrame, seed: int, report: Callable[[str], object] = str) -> Probabilities:
     """P(goal) of each row from a model that has not seen the row's season or game, as `folds` says."""
     probabilities = np.full(len(frame), np.nan)
-    for held_out in _held_out(frame):
+    for number, held_out in enumerate(_held_out(frame), start=1):
+        report(f"{recipe.name}: fitting without part {number} of its {folds(frame)}s, to be judged on it")
         estimator = fit(recipe, frame[~held_out], seed)
         probabilities[held_out] = predict(estimator, recipe, frame[held_out])
     return probabilities
@@ -138,7 +139,7 @@ def _boosted_trees(frame: pd.DataFrame, recipe: Recipe, seed: int) -> Pipeline:
     games = frame.groupby("season")["game_id"].nunique()
     newer = games.sum() - games.cumsum()  # the groups come in the seasons' order
     weights = (_OLD_SEASON ** (newer / _WHOLE_SEASON)).clip(lower=_OLD_SEASON)
-    model = _fit_trees(frame, recipe, frame["season"].map(weights).to_numpy(), seed)
+    model = _fit_trees(frame, recipe, np.asarray(frame["season"].map(weights), np.float64), seed)
     _set_level(model, recipe, frame, (games / _WHOLE_SEASON).clip(upper=1.0))
     return model
 

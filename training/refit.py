@@ -1,0 +1,130 @@
+"""Fitting anew from the games of one's own history: what is stored, what is held back, and which model to use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from db.history import History
+from livegame.exceptions import FeedError
+from livegame.features import FEATURES
+from training.metrics import FEWEST_GOALS, bootstrap_by_game, log_losses, scores
+from training.recipe import Probabilities
+
+HELD_BACK_DAYS: Final = 30
+
+
+class TooLittle(FeedError):
+    """The history holds too few games to fit a model on, or to compare two."""
+
+
+def stored_frame(history: History) -> pd.DataFrame:
+    """`livegame.frames.training_frame` of the finished games in the history, with the league's `game_date` of each.
+
+    Regular season and playoffs only. Features are as the last ping or backfill stored them.
+
+    Raises:
+        TooLittle: there is none.
+        DatabaseError: the history cannot be read.
+    """
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("game_id", "season", "event_id", "kind", "is_goal", "game_date")
+    }
+    values: dict[str, list[Any]] = {feature.name: [] for feature in FEATURES}
+    for game_id, season, game_date, event_id, outcome, features in history.finished_shots():
+        row = (game_id, season, event_id, outcome, int(outcome == "goal"), game_date)
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+        told = msgspec.json.decode(features)
+        for name, column in values.items():
+            column.append(told.get(name))
+    if not columns["game_id"]:
+        raise TooLittle("the history holds no finished game of a regular season or of playoffs; ping or backfill some")
+    kinds = {"number": np.float64, "category": object}
+    typed = {f.name: pd.Series(np.array(values[f.name], kinds[f.kind]), dtype=kinds[f.kind]) for f in FEATURES}
+    return pd.DataFrame(columns | typed)
+
+
+def on_top(recorded: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """Recorded games and stored ones; of a game in both, what is stored counts: it has the league's corrections."""
+    others = recorded[~recorded["game_id"].isin(stored["game_id"])]
+    dated = others.assign(game_date=pd.Series([None] * len(others), others.index, dtype=object))
+    return pd.concat([dated, stored], ignore_index=True)[list(stored.columns)]
+
+
+def held_back(frame: pd.DataFrame, old_card: Mapping[str, Any]) -> "pd.Series[bool]":
+    """Which rows of a frame with `game_date` are of its newest month, less the days that the old model has seen.
+
+    Raises:
+        TooLittle: that is nothing, or everything, or leaves too few goals to fit on.
+    """
+    newest = max(frame["game_date"].dropna())
+    after = (date.fromisoformat(newest) - timedelta(days=HELD_BACK_DAYS)).isoformat()
+    seen = max((entry["until"] or "" for entry in old_card.get("saw", ())), default="")
+    if seen >= newest:
+        raise TooLittle(f"the model in use has seen every game up to {seen}; come back when more have been played")
+    rows = frame["game_date"].fillna("") > max(after, seen)
+    goals = int(frame.loc[~rows, "is_goal"].sum())
+    if goals < FEWEST_GOALS:
+        raise TooLittle(
+            f"before the newest month there are {goals} goals to fit on, and it takes {FEWEST_GOALS}; backfill earlier"
+            " games, or point XG_RECORDINGS at recorded seasons"
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An old model and a new one on the same shots, of which the new one had seen none."""
+
+    old: str
+    new: str
+    since: str
+    until: str
+    games: int
+    scores_of_old: Mapping[str, float]
+    scores_of_new: Mapping[str, float]
+    gain: float  # by how much the new one's log loss is lower
+    interval: tuple[float, float]  # of the gain, 95 %, by game
+    old_saw_season: bool
+
+    @property
+    def verdict(self) -> str:
+        """Which of the two to use, in one sentence."""
+        low, high = self.interval
+        figures = (
+            f"log loss {self.scores_of_new['log_loss']:.4f} to {self.scores_of_old['log_loss']:.4f}, lower by"
+            f" {self.gain:+.5f} with a 95 % interval by game of {low:+.5f} to {high:+.5f}"
+        )
+        where = f"on {self.games} games from {self.since} to {self.until}"
+        if low > 0:
+            said = f"Use {self.new}: {where} it is better than {self.old} ({figures})"
+        elif high < 0:
+            said = f"Keep {self.old}: {where} {self.new} is worse ({figures})"
+        else:
+            said = f"Use either: {where} no difference between {self.new} and {self.old} can be told ({figures})"
+        return said + (f"; {self.old} had this season in training, which flatters it." if self.old_saw_season else ".")
+
+
+def compare(
+    test: pd.DataFrame, xg: Mapping[str, Probabilities], old: str, new: str, old_card: Mapping[str, Any]
+) -> Comparison:
+    """Compare what two models say of held-back rows; `xg` has the probabilities by the models' names."""
+    gain = log_losses(test["is_goal"], xg[old]) - log_losses(test["is_goal"], xg[new])
+    dated = any(entry["until"] for entry in old_card.get("saw", ()))
+    return Comparison(
+        old,
+        new,
+        min(test["game_date"]),
+        max(test["game_date"]),
+        int(test["game_id"].nunique()),
+        scores(test["is_goal"], xg[old]),
+        scores(test["is_goal"], xg[new]),
+        float(gain.mean()),
+        bootstrap_by_game(gain, test["game_id"]),
+        not dated and bool(set(test["season"]) & set(old_card["seasons"])),
+    )
