@@ -42,6 +42,8 @@ class GameRow:
     start_is_known: bool = True
     overtime_seconds: int | None = None
     has_end: bool = True
+    time_stamp: str | None = None
+    events: str | None = None
 
 
 @dataclass(frozen=True)  # without slots it goes twice as fast from one process to another
@@ -94,7 +96,7 @@ class GameUpdate:
 
     game: GameRow
     shots: Sequence[ShotRow]
-    power_plays: Sequence[PowerPlayRow] = ()
+    power_plays: Sequence[PowerPlayRow] | None = ()  # None: as they were
     unreadable: Collection[int] | None = ()  # events in it that nobody can tell what they are; None: they may be any
     scores: Scores | None = None
 
@@ -155,7 +157,7 @@ class History:
         self,
         game: GameRow,
         shots: Sequence[ShotRow],
-        power_plays: Sequence[PowerPlayRow] = (),
+        power_plays: Sequence[PowerPlayRow] | None = (),
         unreadable: Collection[int] | None = (),
         scores: Scores | None = None,
     ) -> Recorded:
@@ -196,6 +198,11 @@ class History:
             noted = connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ? AND fingerprint = ?", values)
             return noted.rowcount > 0
 
+    def note_ping(self, game_id: int) -> None:
+        """Note a ping that found nothing to store."""
+        with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
+            connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ?", (times.now(), game_id))
+
     def fingerprints(self) -> dict[str, int]:
         """Those of all games whose last ping was complete, each with the game's id."""
         rows = self._read("SELECT fingerprint, game_id FROM games WHERE fingerprint IS NOT NULL")
@@ -208,8 +215,16 @@ class History:
 
     def game_row(self, game_id: int) -> dict[str, Any] | None:
         """The row of a game; None if it was never pinged."""
-        rows = self._read("SELECT * FROM games WHERE game_id = ?", (game_id,))
-        return rows[0] if rows else None
+        return self.game_rows([game_id]).get(game_id)
+
+    def game_rows(self, game_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """The rows of some games by their ids, without those that were never pinged."""
+        with self._reading() as connection:
+            if connection is None:
+                return {}
+            query = "SELECT * FROM games WHERE game_id = ?"
+            rows = (connection.execute(query, (game_id,)).fetchone() for game_id in game_ids)
+            return {row["game_id"]: dict(row) for row in rows if row is not None}
 
     def incomplete_games(self, since: str) -> list[dict[str, Any]]:
         """The rows of games that began since then, and are over, but not official or without the end of their plays."""
@@ -480,7 +495,8 @@ def _record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Rec
         "INSERT INTO corrections (game_id, event_id, what, before, after, corrected_at) VALUES (?, ?, ?, ?, ?, ?)",
         [(game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections],
     )
-    _store_power_plays(connection, game_id, update.power_plays)
+    if update.power_plays is not None:
+        _store_power_plays(connection, game_id, update.power_plays)
     scored = _store_predictions(connection, game_id, scores, update.shots, now) if scores else 0
     if corrections or changed_sides or scored or is_summed_elsewhere:
         _sum_up(connection, game_id)

@@ -426,6 +426,9 @@ MIGRATIONS: Final = (
     -- 0: the plays do not reach the end of the game
     ALTER TABLE games ADD COLUMN has_end INTEGER NOT NULL DEFAULT 1 CHECK (has_end IN (0, 1));
     ALTER TABLE games ADD COLUMN ended_at TEXT;  -- when a ping saw it end, or become official
+    ALTER TABLE games ADD COLUMN time_stamp TEXT;  -- of the latest answer, where the feed dates it
+    -- Two lists: the event ids of all plays in the latest answer, and of those that were there before; NULL if unknown.
+    ALTER TABLE games ADD COLUMN events TEXT;
     UPDATE shots SET shooter = 'Player ' || shooter_id WHERE shooter IS NULL AND shooter_id > 0;
     UPDATE shots SET goalie = 'Player ' || goalie_id WHERE goalie IS NULL AND goalie_id > 0;
     -- Somebody who deletes rows has them asked for again by the next ping, though the feed has nothing new.

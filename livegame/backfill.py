@@ -168,7 +168,11 @@ class Backfill:
             self._fail(progress, f"game {rows.game.game_id}: {error}")
 
     def _count(self, pings: Sequence[Ping], progress: Progress) -> None:
-        progress.taken += len(pings)
+        for ping in pings:
+            if ping.is_older:
+                self._complain(f"game {ping.game_id}: passed over, the recording is older than what is on record")
+            else:
+                progress.taken += 1
         progress.scored += sum(ping.scored for ping in pings)
 
     def _fail(self, progress: Progress, problem: str) -> None:

@@ -23,6 +23,7 @@ from livegame.plays import Game, GameState
 from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
 from livegame.rows import GameRows, game_rows
 from livegame.settings import Settings
+from livegame.staleness import believed
 from xgserve.client import ModelChanged, ServingClient, ServingError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Ping:
     _history: History = field(repr=False)
     problems: tuple[str, ...] = ()  # what of the feed's answer could not be read
     has_new_problems: bool = False  # whether there are problems, and other ones than at the last ping
+    is_older: bool = False  # whether the feed's answer was older than what is stored, or cut short, and changed nothing
 
     @property
     def changed(self) -> bool:
@@ -148,7 +150,9 @@ class GameClient:
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
-            return self._take([game_rows(game)], Questions(self._data_dir, game.game_id))[0]
+            rows = self._believed([game_rows(game)])
+            questions = Questions(self._data_dir, game.game_id)
+            return self._take(rows, questions)[0] if rows else self._older(game.game_id)
 
     @named()
     def take_all(self, games: Sequence[GameRows], timeout_s: float) -> list[Ping]:
@@ -159,13 +163,18 @@ class GameClient:
         pings: list[Ping] = []
         together: list[GameRows] = []
         with ExitStack() as locks:
-            for rows in sorted(games, key=lambda rows: rows.game.game_id):
-                locks.enter_context(game_lock(self._data_dir, rows.game.game_id, timeout_s))
-                questions = Questions(self._data_dir, rows.game.game_id)
-                if questions.are_open:  # a ping died; what it asked for is to be asked for alone
-                    pings += self._take([rows], questions)
+            game_ids = sorted(rows.game.game_id for rows in games)
+            for game_id in game_ids:
+                locks.enter_context(game_lock(self._data_dir, game_id, timeout_s))
+            found = {rows.game.game_id: rows for rows in self._believed(games)}
+            for game_id in game_ids:
+                questions = Questions(self._data_dir, game_id)
+                if game_id not in found:
+                    pings.append(self._older(game_id))
+                elif questions.are_open:  # a ping died; what it asked for is to be asked for alone
+                    pings += self._take([found[game_id]], questions)
                 else:
-                    together.append(rows)
+                    together.append(found[game_id])
             return pings + self._take(together, RepeatableQuestions())
 
     @named()
@@ -198,17 +207,31 @@ class GameClient:
     def _ping(self, game_id: int, questions: Questions) -> Ping:
         answer = self._feed.answer(game_id)
 
-        def rows() -> GameRows:
-            return game_rows(self._feed.read_game(game_id, answer), answer.digest)
+        def rows() -> list[GameRows]:
+            return self._believed([game_rows(self._feed.read_game(game_id, answer), answer.digest)])
 
         try:
             model = self._ask_model()
         except BaseException:
-            self._record([rows()])  # the shots wait, where everybody sees them
+            self._record(rows())  # the shots wait, where everybody sees them
             raise
         if self._history.confirm(game_id, self._fingerprint(answer.digest, model)):
             return Ping(game_id, (), (), 0, self._history)
-        return self._take([rows()], questions, model)[0]
+        found = rows()
+        return self._take(found, questions, model)[0] if found else self._older(game_id)
+
+    def _believed(self, games: Sequence[GameRows]) -> list[GameRows]:
+        """What of these answers is to be recorded; those that are older than what is stored are left out."""
+        stored = self._history.game_rows(rows.game.game_id for rows in games)
+        found = (believed(rows, stored.get(rows.game.game_id)) for rows in games)
+        return [rows for rows in found if rows is not None]
+
+    def _older(self, game_id: int) -> Ping:
+        logger.info(
+            "game %d: the feed's answer is older than what is stored, or cut short; nothing was changed", game_id
+        )
+        self._history.note_ping(game_id)
+        return Ping(game_id, (), (), 0, self._history, is_older=True)
 
     def _take(self, games: Sequence[GameRows], questions: AnyQuestions, model: ModelInputs | None = None) -> list[Ping]:
         """Have the shots of some games scored that the active model has not scored, and store all there is of them."""

@@ -136,6 +136,11 @@ class Game:
         return self.state in (GameState.FINAL, GameState.CANCELLED)
 
     @property
+    def event_ids(self) -> frozenset[int]:
+        """Those of all plays, read or not, as far as they are known."""
+        return frozenset(play.event_id for play in self.plays) | (self.unreadable or frozenset())
+
+    @property
     def has_end(self) -> bool:
         """Whether the plays reach the end of the game: the last one says so."""
         return any(play.kind == "game-end" for play in self.plays)

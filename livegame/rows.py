@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from db.history import GameRow, PowerPlayRow, ShotRow
 from livegame.features import feature_rows, stored_features
 from livegame.plays import Game
@@ -14,10 +16,11 @@ class GameRows:
 
     game: GameRow
     shots: tuple[ShotRow, ...]
-    power_plays: tuple[PowerPlayRow, ...]
+    power_plays: tuple[PowerPlayRow, ...] | None  # None: as they were
     is_over: bool  # no more input will come for a shot that lacks some
     problems: tuple[str, ...]  # what of the answer could not be read
     unreadable: frozenset[int] | None  # see `Game`
+    events: frozenset[int]  # event ids of all plays, whether they could be read or not
     digest: str | None = None  # of the answer's bytes
 
 
@@ -30,6 +33,7 @@ def game_rows(game: Game, digest: str | None = None) -> GameRows:
         game.is_over,
         game.problems,
         game.unreadable,
+        game.event_ids,
         digest,
     )
 
@@ -58,6 +62,8 @@ def _game_row(game: Game) -> GameRow:
         start_is_known=game.start_is_known,
         overtime_seconds=game.overtime_seconds,
         has_end=game.has_end,
+        time_stamp=game.time_stamp,
+        events=msgspec.json.encode((sorted(game.event_ids), ())).decode(),
     )
 
 

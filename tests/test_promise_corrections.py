@@ -41,19 +41,27 @@ class Rules:
     """What must be stored after each state of a game."""
 
     def __init__(self) -> None:
+        self.last: Game | None = None  # the last state that was believed
+        self.ever: set[int] = set()  # plays of the states that were believed
+        self.kept: dict[int, Any] = {}  # shots of plays that were cut off, and stay as they were
         self.first: dict[str, dict[int, dict[Any, Any]]] = {}  # model -> event -> what it was scored with
         self.probability: dict[str, dict[int, float]] = {}
         self.seen: set[int] = set()
 
     def follow(self, shown: Game, ping: Ping) -> None:
         """Take a state and the ping that saw it, and hold the ping against the rules."""
+        assert ping.is_older is not self._believe(shown)
+        if ping.is_older:
+            assert not ping.changed
+            return
         report = ping.report
         model = str(report.model)
         first, probability = self.first.setdefault(model, {}), self.probability.setdefault(model, {})
-        shots = {shot.event_id: shot for shot in shown.shots}
+        shots = {shot.event_id: shot for shot in shown.shots} | self.kept
         rows: dict[int, dict[Any, Any]] = {row["event_id"]: row for row in report.shots.to_dict("records")}
         self.seen |= set(shots)
-        new = [e for e in shots if e not in first and (shown.is_over or not shots[e].missing)]
+        told = shots.keys() - self.kept.keys()
+        new = [e for e in shots if e in told and e not in first and (shown.is_over or not shots[e].missing)]
         assert ping.scored == len(new)
         for event_id in new:
             first[event_id] = {name: None if pd.isna(value) else value for name, value in rows[event_id].items()}
@@ -71,7 +79,34 @@ class Rules:
                 assert row["status"] == ("scored" if agrees else "amended")
                 assert row["probability"] == probability[event_id]
         for side, team in ((report.home, shown.home), (report.away, shown.away)):
-            self._add_up(side, [shot for shot in shown.shots if shot.team_id == team.team_id], probability)
+            self._add_up(side, [shot for shot in shots.values() if shot.team_id == team.team_id], probability)
+
+    def _believe(self, shown: Game) -> bool:
+        """Whether this state is to be stored: it is neither older than the last one, nor cut short while on."""
+        last, plays = self.last, {play.event_id for play in shown.plays}
+        is_first = last is None
+        known = set() if last is None else {play.event_id for play in last.plays} | self.kept.keys()
+        if last is not None and known and plays <= self.ever:
+            stages = (GameState.NOT_STARTED, GameState.LIVE, GameState.FINAL)
+            if shown.time_stamp and last.time_stamp:
+                older = shown.time_stamp < last.time_stamp
+            else:
+                now, before = (
+                    (stages.index(g.state), g.period, g.in_intermission, -g.seconds_left) for g in (shown, last)
+                )
+                is_live = shown.state is GameState.LIVE
+                older = (now < before and (now[0] < before[0] or is_live)) and not (is_live and now[1:] > before[1:])
+            if older:
+                return False
+        lost = known - plays
+        is_whole = shown.is_over and shown.has_end and not shown.problems
+        is_cut = bool(known) and (len(lost) > 10 or not plays) and not is_whole
+        if is_cut and plays <= self.ever and not shown.is_over:
+            return False
+        before_shots = {} if is_first or last is None else {s.event_id: s for s in last.shots} | self.kept
+        self.kept = {e: shot for e, shot in before_shots.items() if is_cut and e not in plays}
+        self.last, self.ever = shown, self.ever | plays
+        return True
 
     @staticmethod
     def _add_up(side: TeamTotals, shots: Sequence[Any], probability: dict[int, float]) -> None:

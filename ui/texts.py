@@ -59,6 +59,8 @@ def number(value: float) -> str:
 
 def ping_words(ping: Ping) -> str:
     """What a ping found and did: "3 new attempts, 1 correction", or "Nothing new"."""
+    if ping.is_older:
+        return "The league sent an older answer than the last one; nothing changed"
     parts = [count(len(ping.new_shots), "new attempt")] if len(ping.new_shots) else []
     parts += [count(len(ping.corrections), "correction")] if ping.corrections else []
     if ping.scored > len(ping.new_shots):  # some had been waiting, or another model serves now
