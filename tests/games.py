@@ -45,7 +45,13 @@ def game(*plays: Play, **more: Any) -> Game:
         "in_intermission": False,
         "players": {8478427: Player("Sebastian Aho", HOME), 8471214: Player("Alex Ovechkin", AWAY)},
     }
-    return Game(**(values | more), plays=plays)
+    values |= more
+    for side, given in (("home", more.get("home")), ("away", more.get("away"))):
+        team = values[side]
+        if values["state"] is GameState.FINAL and given is None:  # an official score is what the plays make
+            goals = sum(p.kind == "goal" and p.team_id == team.team_id and p.period_type != "SO" for p in plays)
+            values[side] = replace(team, score=goals)
+    return Game(**values, plays=plays)
 
 
 def as_feed(shown: Game) -> dict[str, Any]:
