@@ -58,6 +58,7 @@ class GameReport:
     models: tuple[str, ...]  # all that have scored this game
     count: Count  # which shots are in all the sums below
     population: str | None  # what the model scores: unblocked or on-goal attempts
+    latest_model: str | None  # the one that the last complete ping rated with
     is_asked: bool  # whether the last ping was complete and of this model: it can score no more of these shots
     pinged_at: str
     played_seconds: int  # of game time, up to the last ping
@@ -94,7 +95,8 @@ class GameReport:
     def is_catching_up(self) -> bool:
         """Whether there are shots that the next ping may have rated, were the service to answer."""
         waiting = self.present[self.present["status"] == PENDING]
-        return not self.is_asked and bool(waiting["missing"].isna().any())
+        is_waited_for = not self.is_asked and self.model == self.latest_model  # others are asked for no more
+        return is_waited_for and bool(waiting["missing"].isna().any())
 
     @property
     def counted(self) -> pd.DataFrame:
@@ -139,6 +141,7 @@ def game_report(
         models=stored.models,
         count=count,
         population=stored.population,
+        latest_model=game["model"],
         is_asked=game["fingerprint"] is not None and stored.model == game["model"],
         pinged_at=game["pinged_at"],
         played_seconds=_played_seconds(game, state, present),

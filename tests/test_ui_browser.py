@@ -319,13 +319,21 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
     one.get_by_label("Model", exact=True).fill("xg-distance")
     one.get_by_role("button", name="Get model").click()
     expect(one.get_by_text("bundled/xg-distance:1.0.0 is active, from bundled.")).to_be_visible()
+    sidebar = other.get_by_test_id("stSidebar")
+    expect(sidebar.locator("strong", has_text="bundled/xg-distance:1.0.0")).to_be_attached()  # by itself
     other.reload()
     expect(other.get_by_text(re.compile("bundled/xg-distance.* serves now; ping the game"))).to_be_visible()
-    for page in (other, one):  # the second one finds nothing to do
+    for page in (one, other):  # the second one finds nothing to do
         ping(page)
         expect(page.get_by_text(re.compile(r"^(89 attempts rated|Nothing new)\.$"))).to_be_visible()
         settle(page)
-        assert totals(page) != before
+    assert totals(one) != before  # its reader got the new model
+    assert totals(other) == before  # this one did not, and is told
+    expect(other.get_by_text("A newer model has rated this game: bundled/xg-distance:1.0.0.")).to_be_visible()
+    other.get_by_role("button", name="Switch to bundled/xg-distance:1.0.0").click()
+    expect(other.locator(".xg-xg").first).not_to_have_text(before[0])
+    settle(other)
+    assert totals(other) == totals(one)
     assert service.rows_scored() == 2 * 89
     one.get_by_role("tab", name="Two models").click()
     expect(one.get_by_text("Largest disagreements")).to_be_visible()

@@ -29,12 +29,12 @@ def main() -> None:
         picker = st.container()
         sidebar.choose_model(everybody.serving, everybody.feature_map)
     page.run()
-    model, problem = active_model(everybody.serving)
+    model, _ = active_model(everybody.serving)
     if model is not None and st.session_state.get("history_model_at_first", "drawn nowhere") is None:
         del st.session_state.history_model_at_first
         st.rerun()  # the page was to start with the active model, which nobody knew
     with card:
-        sidebar.serving_now(model, problem)
+        sidebar.serving_now(everybody.serving)
     if model is not None:
         with picker:
             sidebar.pick_model(everybody.serving)

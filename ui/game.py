@@ -16,6 +16,7 @@ from livegame.report import GameReport
 from ui import pictures, tables, texts
 from ui.clients import Clients, active_model, clients
 from ui.colours import Theme, team_colours
+from ui.kept_model import keep_model, model_for, newer_model, switch_to
 from ui.notices import Notice, bar, keep, kept
 from ui.scoreline import score_line
 from ui.strip import day_strip
@@ -56,11 +57,7 @@ def _read(everybody: Clients, count: Count | None = None) -> Read:
     """What the history says of the game that the address names, under the model that it names; or why it cannot."""
     game = _shown(everybody)
     try:
-        return (
-            everybody.game.report(valid_game_id(game), st.query_params.get("model"), count or _count())
-            if game
-            else None
-        )
+        return everybody.game.report(valid_game_id(game), model_for(game), count or _count()) if game else None
     except (InvalidGameId, DatabaseError) as error:
         return error
 
@@ -96,6 +93,7 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="below_score"):
         switch = st.container(key="switch", width="content")
         said = st.empty()
+        newer = st.container(key="newer", width="content")
     with controls:
         typed, asked = _form(shown)
     if asked:
@@ -122,6 +120,10 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     with controls:
         _refresh(read)
         _choose_model(read)
+    if keep_model(read):
+        st.rerun()
+    with newer:
+        _offer_newer(read)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     colours = team_colours(read.away.abbrev, read.home.abbrev, theme)
     score.html(score_line(read, colours))
@@ -137,6 +139,16 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     if _is_due(read):
         _ping(everybody, shown, said)
         st.rerun()
+
+
+def _offer_newer(report: GameReport) -> None:
+    """Offer the numbers of the model that somebody has loaded since the page opened the game."""
+    newer = newer_model(report)
+    if newer is not None and st.button(
+        f"Switch to {plain(texts.model_name(newer))}", key=f"newer_{report.game_id}_{newer}", type="tertiary"
+    ):
+        switch_to(newer, report.game_id)
+        st.rerun(scope="app")
 
 
 def _switch() -> Count:
@@ -250,6 +262,8 @@ def _what_is_told(report: GameReport) -> list[Notice]:
     if asked and asked != report.model:
         by = f"; the numbers are by {texts.model_name(report.model)}" if report.model else ""
         notices.append(Notice("warning", f"No model {asked!r} has rated this game{by}."))
+    if newer := newer_model(report):
+        notices.append(Notice("info", f"A newer model has rated this game: {texts.model_name(newer)}."))
     if words := texts.waiting_words(report):
         notices.append(Notice("warning", words))
     if report.problems:

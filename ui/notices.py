@@ -1,5 +1,6 @@
 """What the page has to say about the last thing that was done: kept over reruns, one for each place."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,6 +10,7 @@ import streamlit as st
 
 from ui.texts import plain
 
+GOOD_NEWS_S: Final = 30  # what went well is no news for longer
 Kind = Literal["note", "success", "info", "warning", "error"]
 _KINDS: Final = get_args(Kind)  # from the least to the most urgent
 
@@ -22,14 +24,15 @@ class Notice:
 
 
 def keep(place: str, notice: Notice, about: str = "") -> None:
-    """Remember the notice of a place until the next one; `about` is what the place showed then."""
-    st.session_state[f"notice_{place}"] = (notice, about)
+    """Remember the notice of a place until the next one, good news for a while; `about` is what the place showed."""
+    st.session_state[f"notice_{place}"] = (notice, about, time.monotonic())
 
 
 def kept(place: str, about: str = "") -> Notice | None:
     """The notice of a place, if it has one about what it shows now."""
-    notice, told_of = st.session_state.get(f"notice_{place}", (None, ""))
-    return notice if told_of == about else None
+    notice, told_of, since = st.session_state.get(f"notice_{place}", (None, "", 0.0))
+    is_old = notice is not None and notice.kind in ("note", "success") and time.monotonic() - since > GOOD_NEWS_S
+    return notice if told_of == about and not is_old else None
 
 
 def show(place: str, about: str = "") -> None:

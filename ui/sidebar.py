@@ -8,11 +8,14 @@ import streamlit as st
 
 from livegame.model_inputs import ModelInputs, UnknownFeatures
 from ui.clients import active_model
+from ui.kept_model import follow
 from ui.notices import Notice, keep, show
 from ui.texts import POPULATIONS, model_name, number, offer_label, plain
 from xgserve.client import ServingClient, ServingError
 
 LIST_KEPT_S = 60
+CARD_KEPT_S = 10
+CARD_KEPT_WITHOUT_SERVICE_S = 60
 _PLACE = "model"
 _FIELDS = (("workspace", "Workspace", "bundled"), ("model", "Model", "xg-default"), ("version", "Version", "newest"))
 
@@ -31,19 +34,28 @@ def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None
         _get_model(serving, feature_map, *wanted)
     elif back:
         _roll_back(serving)
-    show(_PLACE)
 
 
-def serving_now(model: Mapping[str, Any] | None, problem: str | None) -> None:
-    """Draw the card of the model that serves now, or why there is none."""
+def serving_now(serving: ServingClient) -> None:
+    """Draw the card of the model that serves now, or why there is none, and what came of the last swap; keep it true.
+
+    Other readers swap models as well. A service that does not answer is asked less often.
+    """
+    model, _ = active_model(serving)
+    st.fragment(_serving_now, run_every=CARD_KEPT_S if model else CARD_KEPT_WITHOUT_SERVICE_S)(serving)
+
+
+def _serving_now(serving: ServingClient) -> None:
+    model, problem = active_model(serving)
     if model is None:
         st.error(plain(problem), icon=":material/cloud_off:")
-        return
-    st.markdown(f"**{plain(model_name(model['id']))}** is active")
-    for warning in model["warnings"]:
-        st.warning(plain(warning))
-    with st.expander("Model card"):
-        card(model)
+    else:
+        st.markdown(f"**{plain(model_name(model['id']))}** is active")
+        for warning in model["warnings"]:
+            st.warning(plain(warning))
+        with st.expander("Model card"):
+            card(model)
+    show(_PLACE)
 
 
 def card(model: Mapping[str, Any]) -> None:
@@ -112,6 +124,7 @@ def _get_model(
     except UnknownFeatures as error:
         keep(_PLACE, Notice("error", f"{error} {_undo(serving)}"))
     else:
+        follow(answer["model"]["id"])
         keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active, from {answer['source']}."))
 
 
@@ -139,6 +152,7 @@ def _roll_back(serving: ServingClient) -> None:
     except ServingError as error:
         keep(_PLACE, Notice("error", error.message))
     else:
+        follow(answer["model"]["id"])
         keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active again."))
 
 

@@ -134,6 +134,8 @@ def waiting_words(report: GameReport) -> str:
     reasons = []
     if waiting and report.is_asked:
         reasons.append(f"the model needs something that the league does not tell of {count(waiting, 'attempt')}")
+    elif waiting and report.latest_model not in (None, report.model):
+        reasons.append(f"{count(waiting, 'attempt')} came after another model was loaded")
     elif waiting:
         reasons.append(
             f"{count(waiting, 'attempt')} wait for the model; they are kept, and the page catches up by itself"
