@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import is_classifier
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.neighbors import KNeighborsClassifier
@@ -44,6 +45,8 @@ def check_indices(estimator: object) -> None:
                 _check_tree(part)
             case BaseDecisionTree(tree_=tree):
                 _require(tree.n_features == part.n_features_in_, "a tree takes other columns than it is given")
+                if is_classifier(part):  # until 1.3, scikit-learn kept counts, which later versions take for shares
+                    _require(np.allclose(tree.value.sum(axis=2), 1), "the leaves of a tree do not hold shares of rows")
             case BaseGradientBoosting(estimators_=members):
                 _check_members(members, part.n_features_in_)
             case BaseHistGradientBoosting(_predictors=rounds):

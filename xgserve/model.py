@@ -24,7 +24,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 
 from xgserve.columns import Problems, Reader
-from xgserve.errors import InvalidFrame, ModelError, clipped
+from xgserve.errors import InvalidFrame, ModelError, ServiceError, clipped
 from xgserve.evaluators import NoShortWay, Short, shorten
 from xgserve.imports import without_pandas
 from xgserve.indices import check_indices, parts_of
@@ -181,8 +181,9 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
         raise ModelError(f"cannot read {artifact.name}: {error.strerror}") from error
     with _one_load_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # probing a model with odd rows makes it warn, which is news to nobody
-        estimator, made_with = load_estimator(artifact.name, content, allow_pickle=allow_pickle)
-        made_with = made_with or _made_with(card)
+        estimator, made_with = load_estimator(
+            artifact.name, content, allow_pickle=allow_pickle, card_version=_made_with(card)
+        )
         try:
             _check_indices(estimator, made_with)
             positive = _place_of_goals(estimator)  # that it is no classifier says more than what follows from it
@@ -268,7 +269,7 @@ def _tried(model: Model) -> Model:
         probability = lenient._score_one(row)
     except (InvalidFrame, ModelError) as error:
         made_up = "" if model.card.get("golden_row") else " (made up, since card.json has none)"
-        raise ModelError(f"the model fails on its golden row{made_up}: {error}") from error
+        raise ModelError(f"the model fails on its golden row{made_up}: {error}{_skew(lenient, row, error)}") from error
     promised = model.card.get("golden_probability")
     if promised is not None:
         if not isinstance(promised, int | float):
@@ -276,6 +277,7 @@ def _tried(model: Model) -> Model:
         if not abs(probability - promised) <= GOLDEN_TOLERANCE:
             raise ModelError(
                 f"the model gives {probability:.9f} for its golden row where its card promises {promised:.9f}"
+                f"{reason(None, model.sklearn_version)}"
             )
 
     def scores(feature: Feature, value: Scalar) -> bool:
@@ -294,6 +296,16 @@ def _tried(model: Model) -> Model:
         for feature in model.features
     )
     return replace(model, features=features, golden_row=row, golden_probability=probability)
+
+
+def _skew(model: Model, row: Mapping[str, Scalar], error: ServiceError) -> str:
+    """Return the likely reason why a row could not be scored, where it is not said yet and not the row's own fault."""
+    try:
+        model._reader.arrays({name: [value] for name, value in row.items()}, [0])
+    except InvalidFrame:
+        return ""
+    why = reason(error.__cause__, model.sklearn_version)
+    return "" if why in str(error) else why
 
 
 def _shortened(model: Model) -> Model:

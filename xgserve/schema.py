@@ -28,6 +28,8 @@ NUMPY_ARRAY = "numpy.ndarray"
 
 Node = dict[str, Any]
 
+OURS = allowed.OBJECTS | allowed.LOSSES | {allowed.TREE}
+
 _NOTHING: Node = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
 _NOT_PLAIN = object()
 
@@ -92,7 +94,8 @@ class Copy:
 
     def _refuse(self, name: str) -> Node:
         """Note a type that is not on the lists, to name all of them at the end."""
-        self._refused[name] = not _is_here(name)
+        # what is on the lists and written otherwise is of another version
+        self._refused[name] = not _is_here(name) or name in OURS
         return dict(_NOTHING)
 
     def _made(self, node: Node, loader: str, name: str | None = None, **more: Any) -> Node:

@@ -33,9 +33,12 @@ PACKAGES = {"imblearn": "imbalanced-learn", "sklearn": "scikit-learn"}
 EXTRAS = {"lightgbm": "boosters", "xgboost": "boosters"}
 
 
-def load_estimator(file_name: str, content: bytes, *, allow_pickle: bool) -> tuple[Any, str | None]:
+def load_estimator(
+    file_name: str, content: bytes, *, allow_pickle: bool, card_version: str | None = None
+) -> tuple[Any, str | None]:
     """Return what the artifact holds, and the scikit-learn version it was made with, where that can be seen.
 
+    `card_version` is what its card says of that, for artifacts that do not say it themselves.
     With `allow_pickle` its makers may run code here, so what they save with skops is taken as it is, too.
     Not for two threads at a time: it listens to warnings, which are the whole process's.
 
@@ -61,13 +64,13 @@ def load_estimator(file_name: str, content: bytes, *, allow_pickle: bool) -> tup
             else:
                 estimator = _built(content)
         except NotAllowed as error:
-            raise ModelError(_refusal(file_name, error, _made_with(caught, content))) from error
+            raise ModelError(_refusal(file_name, error, _made_with(caught, content) or card_version)) from error
         except zipfile.BadZipFile as error:
             raise ModelError(f"{file_name} is damaged or not a skops file: {clipped(error)}") from error
         except Exception as error:  # version skew and hostile files raise nearly anything
             why = f"{file_name} cannot be loaded: {type(error).__name__}: {clipped(error)}"
-            raise ModelError(f"{why}{reason(error, _made_with(caught, content))}") from error
-    return estimator, _made_with(caught, content)
+            raise ModelError(f"{why}{reason(error, _made_with(caught, content) or card_version)}") from error
+    return estimator, _made_with(caught, content) or card_version
 
 
 def version_skew(made_with: str) -> str:
