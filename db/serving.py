@@ -53,6 +53,7 @@ MIGRATIONS: Final = (
 )
 
 DELETE_BATCH: Final = 1000
+READ_TIMEOUT_S: Final = 2.0  # for a lock, when somebody waits for the answer
 
 
 class LogRow(NamedTuple):
@@ -135,8 +136,8 @@ def trim_logs(connection: Connection, *, max_rows: int, oldest: str) -> int:
         ).rowcount
 
 
-def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
-    """Return the rows that match, newest first, each a dict of the table's columns.
+def read_logs(path: Path, query: LogQuery, timeout_s: float = READ_TIMEOUT_S) -> list[dict[str, Any]]:
+    """Return the rows that match, newest first, each a dict of the table's columns; wait `timeout_s` for a lock.
 
     Raises:
         DatabaseError: there is no such file, or it cannot be read.
@@ -160,7 +161,7 @@ def read_logs(path: Path, query: LogQuery) -> list[dict[str, Any]]:
     only("instr(lower(message || coalesce(exception, '')), lower(:text)) > 0", text=query.text)
     # the conditions are the literals above; what callers send only ever goes into `values`
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    with reading(path, MIGRATIONS) as connection:
+    with reading(path, MIGRATIONS, timeout_s) as connection:
         logs = "logs"
         if isinstance(query.since, str) and _are_few(connection, query.since, query.limit):
             # the page cannot be full, and only the index on times knows where to stop
@@ -174,13 +175,13 @@ def _are_few(connection: Connection, since: str, limit: int) -> bool:
     return int(connection.execute(young, (since, limit)).fetchone()[0]) < limit
 
 
-def check(path: Path) -> None:
-    """Read from the database, to know that it answers.
+def check(path: Path, timeout_s: float) -> None:
+    """Read from the database, to know that it answers within `timeout_s`.
 
     Raises:
         DatabaseError: there is no such file, or it cannot be read.
     """
-    read_logs(path, LogQuery(limit=1))
+    read_logs(path, LogQuery(limit=1), timeout_s)
 
 
 class StoredAnswers:
@@ -302,7 +303,7 @@ class Activations:
         return self._all("SELECT * FROM activations ORDER BY id DESC LIMIT ?", limit)
 
     def _all(self, select: str, *values: int) -> list[StoredActivation]:
-        open_serving(self._path).close()  # so that there is one from the service's start
-        with reading(self._path, MIGRATIONS) as connection:
+        open_writer(self._path, MIGRATIONS, READ_TIMEOUT_S).close()  # so that there is one from the service's start
+        with reading(self._path, MIGRATIONS, READ_TIMEOUT_S) as connection:
             rows = [dict(row) for row in connection.execute(select, values)]
         return [StoredActivation(**{key: value for key, value in row.items() if key != "id"}) for row in rows]

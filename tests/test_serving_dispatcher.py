@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from xgserve import dispatcher as dispatcher_module
-from xgserve.dispatcher import PATIENCE_S, Dispatcher
+from xgserve.dispatcher import PATIENCE_S, Dispatcher, Lane
 
 GIVE_UP_S = 60  # long enough for a machine that is busy with something else
 
@@ -24,6 +24,7 @@ class Request:
     done: threading.Event = field(default_factory=threading.Event)
     thread: str = ""
     cancelled: bool = False
+    lane: Lane = Lane.QUICK
 
     def service(self) -> None:
         self.thread = threading.current_thread().name
@@ -155,3 +156,52 @@ def test_a_task_that_finds_all_threads_busy_is_taken_by_the_first_that_gets_free
     finally:
         release.set()
         made.shutdown()
+
+
+@pytest.mark.parametrize(("lane", "at_once"), [(Lane.SLOW, 3), (Lane.LARGE, 1)])
+def test_slow_and_large_requests_leave_a_thread_to_the_quick(lane: Lane, at_once: int) -> None:
+    release = threading.Event()
+    with dispatcher(4) as made:
+        long = [Request(may_end=release, lane=lane) for _ in range(8)]
+        for request in long:
+            made.add_task(request)
+        assert all(request.begun.wait(GIVE_UP_S) for request in long[:at_once])
+        quick = [Request() for _ in range(50)]
+        for request in quick:
+            made.add_task(request)
+        assert all(request.done.wait(GIVE_UP_S) for request in quick)
+        assert [request.begun.is_set() for request in long] == [True] * at_once + [False] * (8 - at_once)
+        release.set()
+        assert all(request.done.wait(GIVE_UP_S) for request in long)
+
+
+def test_slow_and_large_requests_together_leave_a_thread_to_the_quick() -> None:
+    release = threading.Event()
+    with dispatcher(2) as made:
+        long = [Request(may_end=release, lane=lane) for lane in (Lane.LARGE, Lane.SLOW) * 3]
+        for request in long:
+            made.add_task(request)
+        quick = Request()
+        made.add_task(quick)
+        assert quick.done.wait(GIVE_UP_S)
+        release.set()
+        assert all(request.done.wait(GIVE_UP_S) for request in long)
+
+
+def test_no_request_of_any_lane_is_left_behind() -> None:
+    with dispatcher(3) as made:
+        lanes = (Lane.QUICK, Lane.SLOW, Lane.LARGE)
+        requests = [
+            [Request(seconds=0.0005 * (n % 3), lane=lanes[(n + own) % 3]) for n in range(300)] for own in range(4)
+        ]
+
+        def send(own: list[Request]) -> None:
+            for request in own:
+                made.add_task(request)
+
+        senders = [threading.Thread(target=send, args=(own,)) for own in requests]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        assert all(request.done.wait(GIVE_UP_S) for own in requests for request in own)

@@ -82,14 +82,16 @@ def test_what_nobody_foresaw_is_a_500_whose_traceback_is_in_the_log_alone(
     "head",
     [
         b"GARBAGE\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n[]",
-        b"POST /predict HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n[]",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x",
         b"POST /predict HTTP/1.0\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET / HTTP/1.1\r\nX: " + b"a" * 300_000 + b"\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 300_000 + b"\r\n\r\n",
     ],
 )
 def test_what_is_no_sound_request_is_refused_and_the_connection_closed(service: Running, head: bytes) -> None:
@@ -385,3 +387,13 @@ def test_only_the_workspaces_that_the_operator_named(models: Path, tmp_path: Pat
     with bundled_models(models), running(tmp_path, workspaces=frozenset({"ours"})) as service:
         answer = service.post("/download_registry_model", FIRST | {"workspace": "theirs"})
     assert (answer.status_code, error_of(answer)["code"]) == (403, "workspace_not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/logs", "/model", "/health", "/metrics", "/openapi.json", "/nothing"])
+def test_no_answer_may_be_shown_in_a_frame(service: Running, path: str) -> None:
+    for accept in ("text/html", "application/json"):
+        headers = service.get(path, Accept=accept).headers
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    refused = service.post("/predict", b" " * (service.app.settings.max_body_bytes + 1))
+    assert (refused.status_code, refused.headers["X-Frame-Options"]) == (413, "DENY")

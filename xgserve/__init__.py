@@ -1,6 +1,6 @@
 """The prediction service: a fitted classifier of scikit-learn behind HTTP. It knows nothing of hockey.
 
-- __main__, settings, server, dispatcher: the process, waitress and its threads
+- __main__, settings, server, dispatcher, memory: the process, waitress and its threads
 - app, incoming, openapi, errors: the routes, what a request says, how an error is answered
 - json_text, frames, columns: a body to columns, checked and cast
 - model, signature, evaluators, trees, whole: a loaded model, the columns it wants, and P(goal) for rows of them

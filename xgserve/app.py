@@ -1,11 +1,13 @@
 """The routes of the prediction service and their JSON, nothing else."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import bottle
@@ -14,7 +16,7 @@ from bottle import request, response
 from db.connection import DatabaseError
 from db.serving import check
 from xgserve import incoming, metrics
-from xgserve.errors import ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
+from xgserve.errors import COMMON_HEADERS, ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
 from xgserve.frames import read_frame
 from xgserve.idempotency import Answers
 from xgserve.journal import Journal, identity_of, level_name, request_id
@@ -31,7 +33,36 @@ logger = logging.getLogger("xgserve.app")
 # Asked for all the time by machines: not worth a row each, unless something is wrong.
 QUIET_ROUTES = ("/health", "/ready", "/metrics", "/logs")
 
+CHECK_TIMEOUT_S = 0.5  # whoever asks /ready must not wait for somebody's lock
+
 Headers = list[tuple[str, str]]
+
+
+class DatabaseCheck:
+    """Tells /ready whether the database answers, without letting it wait for somebody's lock."""
+
+    def __init__(self, journal: Journal, path: Path) -> None:
+        self._journal = journal
+        self._path = path
+        self._one_at_a_time = threading.Lock()
+        self._found: str | None = None
+
+    def problem(self) -> str | None:
+        """Say why the database cannot be used; None if it can.
+
+        Waits no longer than `CHECK_TIMEOUT_S`, in one thread: others get what the last check found.
+        """
+        if self._journal.problem is not None:
+            return self._journal.problem
+        if self._one_at_a_time.acquire(blocking=False):
+            try:
+                check(self._path, CHECK_TIMEOUT_S)
+                self._found = None
+            except DatabaseError as error:
+                self._found = str(error)
+            finally:
+                self._one_at_a_time.release()
+        return self._found
 
 
 class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
@@ -47,6 +78,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.registry = open_registry(settings)
         self.answers = Answers(settings.database)
+        self.database = DatabaseCheck(self.journal, settings.database)
         self.metrics = metrics.Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
         self.add_hook("before_request", lambda: incoming.check_host(settings.allowed_hosts))
         _add_routes(self)
@@ -67,8 +99,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         def start(line: str, headers: Headers, exc_info: Any = None) -> Any:
             nonlocal status
             status = int(line[:3])
-            common = [("X-Request-ID", identity), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
-            return start_response(line, [*headers, *common], exc_info)
+            return start_response(line, [*headers, ("X-Request-ID", identity), *COMMON_HEADERS], exc_info)
 
         try:
             try:
@@ -190,7 +221,6 @@ def _add_routes(app: Service) -> None:
         response.set_header("Vary", "Accept")
         if "text/html" in incoming.header("Accept"):
             response.content_type = "text/html; charset=utf-8"
-            response.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
             return render(rows, asked, next_before).encode()
         return _json({"logs": rows, "next_before": next_before})
 
@@ -202,7 +232,7 @@ def _add_routes(app: Service) -> None:
     def ready() -> bytes:
         checks = {
             "model": _model_state(app),
-            "database": _database_state(app),
+            "database": _state(app.database.problem()),
             "stored_model": _state(app.registry.startup_problem),
         }
         # a stored model that failed at the start is replaced by the bundled one, so the service can serve
@@ -279,16 +309,6 @@ def _model_state(app: Service) -> dict[str, Any]:
         return _state(None, id=model.id, golden_probability=model.check())
     except ModelError as error:
         return _state(str(error), id=model.id)
-
-
-def _database_state(app: Service) -> dict[str, Any]:
-    if app.journal.problem is not None:
-        return _state(app.journal.problem)
-    try:
-        check(app.settings.database)
-    except DatabaseError as error:
-        return _state(str(error))
-    return _state(None)
 
 
 def _state(problem: str | None, **details: object) -> dict[str, Any]:

@@ -1,14 +1,18 @@
-"""Which thread answers a request: one for all while requests are short, more as soon as one takes long.
+"""Runs requests on one thread while they are short, adds threads when one is slow, and keeps one for the quick.
 
 Python runs one thread at a time, and passing that right around between busy threads takes longer than a prediction. So
 another thread is woken only when all that work have been at their requests for a while, and always the one that worked
 last, whose data is still near the processor.
+
+A request that may wait for a lock, a disk or the registry (`Lane.SLOW`), or has much to read (`Lane.LARGE`), never gets
+the last thread, and large ones take few threads at a time: quick requests pass them.
 """
 
 import logging
 import threading
 import time
 from collections import deque
+from enum import Enum
 from typing import Any
 
 logger = logging.getLogger("xgserve.server")
@@ -16,12 +20,26 @@ logger = logging.getLogger("xgserve.server")
 PATIENCE_S = 0.005  # ten short requests fit into this; nobody notices it beside a long one
 
 
+class Lane(Enum):
+    """What kind of request a task is; each lane is first come, first served."""
+
+    QUICK = "quick"
+    SLOW = "slow"
+    LARGE = "large"
+
+
 class Dispatcher:
-    """Hands out requests in place of waitress's own dispatcher; call `relieve` whenever `late_in_s` is over."""
+    """Hands out requests in place of waitress's own dispatcher; call `relieve` whenever `late_in_s` is over.
+
+    A task may have a `lane`; without one it is quick.
+    """
 
     def __init__(self, threads: int) -> None:
         self._lock = threading.Lock()
-        self._tasks: deque[Any] = deque()
+        self._tasks: dict[Lane, deque[tuple[int, Any]]] = {lane: deque() for lane in Lane}
+        self._added = 0
+        self._places = {Lane.SLOW: max(1, threads - 1), Lane.LARGE: max(1, threads // 4)}
+        self._lane_of: dict[threading.Lock, Lane] = {}  # of the threads that are at a slow or large task
         # a thread is known by the lock that it waits for; the one that worked last is at the end
         self._idle: list[threading.Lock] = []
         self._busy_since: dict[threading.Lock, float] = {}
@@ -34,8 +52,10 @@ class Dispatcher:
 
     def add_task(self, task: Any) -> None:
         """Have a thread call `task.service()`."""
+        lane = getattr(task, "lane", Lane.QUICK)
         with self._lock:
-            self._tasks.append(task)
+            self._added += 1
+            self._tasks[lane].append((self._added, task))
             if not self._busy_since:
                 self._wake()
 
@@ -43,7 +63,7 @@ class Dispatcher:
     def late_in_s(self) -> float | None:
         """In how many seconds another thread is needed, if none gets done by then; None if no request waits for one."""
         with self._lock:
-            if not self._tasks or not self._idle:
+            if not self._idle or self._next_lane() is None:
                 return None
             last_began = max(self._busy_since.values(), default=0.0)
             return max(0.0, last_began + PATIENCE_S - time.monotonic())
@@ -58,8 +78,9 @@ class Dispatcher:
         """Stop the threads, as soon as they have done what they are at; return whether requests were cancelled."""
         with self._lock:
             self._stopping = True
-            tasks = list(self._tasks) if cancel_pending else []
-            self._tasks.clear()
+            tasks = [task for queue in self._tasks.values() for _, task in queue] if cancel_pending else []
+            for queue in self._tasks.values():
+                queue.clear()
             for gate in self._idle:
                 gate.release()
         deadline = time.monotonic() + timeout
@@ -93,10 +114,35 @@ class Dispatcher:
         with self._lock:
             now = time.monotonic()
             self._busy_since.pop(gate, None)
-            # nobody looks after a task for which no thread was idle, so this one must not be the first to become so
-            others_can_do_it = bool(self._idle) and any(now - since < PATIENCE_S for since in self._busy_since.values())
-            if self._stopping or not self._tasks or others_can_do_it:
+            made_room = self._lane_of.pop(gate, None) is not None
+            lane = self._next_lane()
+            # nobody looks after a task for which no thread was idle, or no room in its lane, so this one must not be
+            # the first to become so
+            others_can_do_it = (
+                bool(self._idle)
+                and not made_room
+                and any(now - since < PATIENCE_S for since in self._busy_since.values())
+            )
+            if self._stopping or lane is None or others_can_do_it:
                 self._idle.append(gate)
                 return None
             self._busy_since[gate] = now
-            return self._tasks.popleft()
+            if lane is not Lane.QUICK:
+                self._lane_of[gate] = lane
+            task = self._tasks[lane].popleft()[1]
+            if made_room and self._next_lane() is not None:
+                self._wake()
+            return task
+
+    def _next_lane(self) -> Lane | None:
+        """Return the lane of the oldest task for which there is room; None if there is none."""
+        taken = list(self._lane_of.values())
+        waiting = [
+            (queue[0][0], lane)
+            for lane, queue in self._tasks.items()
+            if queue
+            and (
+                lane is Lane.QUICK or (taken.count(lane) < self._places[lane] and len(taken) < self._places[Lane.SLOW])
+            )
+        ]
+        return min(waiting)[1] if waiting else None

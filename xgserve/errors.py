@@ -9,6 +9,14 @@ from typing import Any
 
 import msgspec
 
+# on every answer: whatever a browser makes of it, it stays what it is, where it is
+COMMON_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+)
+
 
 class ServiceError(Exception):
     """A request that cannot be answered as asked."""

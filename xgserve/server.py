@@ -1,9 +1,10 @@
-"""waitress, made to answer in JSON, to refuse what it need not read, and to finish what it began when told to stop."""
+"""waitress with JSON errors, early refusal of large bodies, deadlines for slow clients, and a graceful stop."""
 
 import logging
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
+from waitress.utilities import Error
 from waitress.wasyncore import loop
 
-from xgserve.dispatcher import Dispatcher
-from xgserve.errors import error_body, too_large
+from xgserve.dispatcher import Dispatcher, Lane
+from xgserve.errors import COMMON_HEADERS, error_body, too_large
 from xgserve.journal import identity_of, request_id
+from xgserve.memory import give_back_memory
 from xgserve.settings import Settings
 
 logger = logging.getLogger("xgserve.server")
@@ -26,6 +29,28 @@ DRAIN_S = 5.0
 LINGER_FACTOR = 4
 LINGER_S = 10.0
 
+CONNECTIONS = 500  # beyond these, those go first that keep the service waiting
+HEAD_S = 10.0  # from the first byte of a request to the end of its headers
+BODY_S = 20.0  # and to the end of its body, to which each received byte adds
+MIN_BYTES_PER_S = 50_000
+LOOK_EVERY_S = 1.0
+LARGE_BYTES = 1 << 20  # of a body; smaller ones pass it
+MAX_LARGE = 16  # bodies that are being received, wait, or are worked on
+RETRY_AFTER_S = 5
+
+# those that may wait for a lock, the disk or the registry
+SLOW_PATHS = frozenset({"/logs", "/activations", "/models", "/download_registry_model", "/rollback"})
+
+
+class _RequestTimeout(Error):
+    code = 408
+    reason = "Request Timeout"
+
+
+class _TooManyLarge(Error):
+    code = 503
+    reason = "Service Unavailable"
+
 
 class _Parser(HTTPRequestParser):
     """Refuses a request whose length can be read in two ways: what follows it could be taken for another request."""
@@ -34,6 +59,9 @@ class _Parser(HTTPRequestParser):
         super().parse_header(header_plus)
         if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
             raise ParsingError("Content-Length and Transfer-Encoding must not come together")
+        host = self.headers.get("HOST")
+        if (host is None and self.version == "1.1") or "," in (host or ""):
+            raise ParsingError("a request must have one Host header")
         if self.content_length >= self.adj.max_request_body_size:
             self.expect_continue = False  # nobody is to send what will be refused
 
@@ -49,6 +77,10 @@ class _JsonErrorTask(ErrorTask):
             refusal = too_large(max(request.content_length, request.body_bytes_received), channel.max_body_bytes)
             code, message = refusal.code, str(refusal)
             channel.linger_bytes = LINGER_FACTOR * channel.max_body_bytes
+        elif status is HTTPStatus.SERVICE_UNAVAILABLE:
+            code, message = "busy", request.error.body
+            channel.linger_bytes = LINGER_FACTOR * channel.max_body_bytes
+            self.response_headers = [*self.response_headers, ("Retry-After", str(RETRY_AFTER_S))]
         else:
             code = status.phrase.lower().replace(" ", "_")
             message = f"{status.phrase.lower()}: {request.error.body}"
@@ -61,6 +93,7 @@ class _JsonErrorTask(ErrorTask):
             *self.response_headers,
             ("Content-Type", "application/json"),
             ("X-Request-ID", identity),
+            *COMMON_HEADERS,
         ]
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -79,14 +112,79 @@ class _Channel(HTTPChannel):
     linger_bytes = 0
     _lingers_until: float | None = None
     _is_at_its_last = False
+    _began: float | None = None  # when the first byte of the request came that is not complete yet
+    _has_served = False
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._opened = time.monotonic()
+        super().__init__(*arguments, **named)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of the request that is to be answered now."""
+        request: Any = cast("Any", self).requests[0]
+        if request.error:
+            return Lane.QUICK
+        if _size(request) > LARGE_BYTES:
+            return Lane.LARGE
+        return Lane.SLOW if request.path in SLOW_PATHS else Lane.QUICK
+
+    def is_large(self) -> bool:
+        """Whether a large body is being received, waits, or is worked on."""
+        channel: Any = self
+        return any(_size(request) > LARGE_BYTES for request in (*channel.requests, channel.request) if request)
+
+    def hurry(self, now: float) -> bool:
+        """Refuse a request whose client takes too long to send it; return whether it was."""
+        request: Any = self.request
+        if request is None or self._began is None or cast("Any", self).requests:
+            return False
+        limit = HEAD_S
+        if request.headers_finished:
+            limit += BODY_S + request.body_bytes_received / MIN_BYTES_PER_S
+        if now - self._began <= limit:
+            return False
+        if not request.headers_finished:
+            request.parse_header(b"GET / HTTP/1.0\r\n")  # what an error is an answer to
+        self._refuse(_RequestTimeout("the request did not arrive in time"))
+        return True
+
+    def patience_with(self) -> tuple[int, float] | None:
+        """Return a rank by which a connection is dropped, the lowest first; None while its request is worked on."""
+        channel: Any = self
+        if channel.requests:
+            return None
+        if self._began is not None or not self._has_served:
+            return 0, self._began if self._began is not None else self._opened
+        return (2 if channel.total_outbufs_len else 1), channel.last_activity
+
+    def _refuse(self, error: Any) -> None:
+        """Answer with an error at once the request that is being received."""
+        channel: Any = self
+        with channel.requests_lock:
+            request = channel.request
+            request.error, request.completed, request.expect_continue = error, True, False
+            channel.request = self._began = None
+            channel.requests.append(request)
+            if len(channel.requests) == 1:
+                channel.server.add_task(self)
 
     @property
     def max_body_bytes(self) -> int:
         return int(self.adj.max_request_body_size) - 1
 
     def received(self, data: bytes) -> bool:
-        taken = super().received(data)
         channel: Any = self  # the stubs lack what is used here
+        if channel.request is None:
+            self._began = time.monotonic()
+        was_large = channel.request is not None and _size(channel.request) > LARGE_BYTES
+        taken = super().received(data)
+        if channel.request is None:
+            self._began, self._has_served = None, True
+        elif not was_large and _size(channel.request) > LARGE_BYTES:
+            others = [other for other in channel.server.active_channels.values() if other is not self]
+            if sum(other.is_large() for other in others) >= MAX_LARGE:
+                self._refuse(_TooManyLarge(f"{MAX_LARGE} large requests are under way already; send it again later"))
         with channel.requests_lock:
             for request in channel.requests[1:]:
                 request.close()
@@ -95,7 +193,10 @@ class _Channel(HTTPChannel):
         return taken
 
     def service(self) -> None:
+        is_large = self.lane is Lane.LARGE
         super().service()
+        if is_large:
+            give_back_memory()
         if self._is_at_its_last:
             self.close_when_flushed = True
             cast("Any", self.server).pull_trigger()
@@ -130,6 +231,10 @@ class _Channel(HTTPChannel):
             super().handle_close()
 
 
+def _size(request: Any) -> int:
+    return max(int(request.content_length), int(request.body_bytes_received))
+
+
 def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
     """Return a server that listens already; port 0 takes a free one.
 
@@ -145,7 +250,7 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
         max_request_body_size=settings.max_body_bytes + 1,
         channel_timeout=30,
         cleanup_interval=10,
-        connection_limit=500,
+        connection_limit=CONNECTIONS + 100,
         recv_bytes=1 << 16,
         clear_untrusted_proxy_headers=True,
         ipv4=":" not in settings.host,
@@ -158,6 +263,16 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
     return server
 
 
+def _drop_one(channels: Iterable[_Channel]) -> None:
+    """Close the connection that has kept the service waiting the longest."""
+    ranked = [(rank, channel) for channel in channels if (rank := channel.patience_with()) is not None]
+    if ranked:
+        _, channel = min(ranked, key=lambda entry: entry[0])
+        logger.warning("closed a connection that sent nothing whole, to make room for another")
+        channel.linger_bytes = 0
+        channel.handle_close()
+
+
 def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
     """Serve until `stop` is set, then take no new connections, but answer the requests that have begun to arrive.
 
@@ -166,10 +281,17 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
     waitress: Any = server  # the stubs lack what is used here
     logger.info("serving on http://%s:%s", waitress.effective_host, waitress.effective_port)
     dispatcher: Dispatcher = waitress.task_dispatcher
+    look_at = time.monotonic() + LOOK_EVERY_S
     while not stop.is_set():
         late = dispatcher.late_in_s
-        loop(timeout=1.0 if late is None else late, map=waitress._map, count=1)
+        loop(timeout=LOOK_EVERY_S if late is None else late, map=waitress._map, count=1)
         dispatcher.relieve()
+        if (now := time.monotonic()) >= look_at:
+            look_at = now + LOOK_EVERY_S
+            for channel in list(waitress.active_channels.values()):
+                channel.hurry(now)
+        if len(waitress.active_channels) > CONNECTIONS:
+            _drop_one(waitress.active_channels.values())
     logger.info("stopping")
     waitress.del_channel()
     waitress.socket.close()
