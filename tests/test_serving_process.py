@@ -30,6 +30,15 @@ def test_a_clean_stop_keeps_every_log_row_and_shows_no_secret(tmp_path: Path) ->
         row = golden_row(service.url)
         for secret in secrets.values():
             requests.get(f"{service.url}/{secret}", headers={"Authorization": f"Bearer {secret}"}, timeout=10)
+            sent = {"X-Request-ID": f"id-{secret}", "If-Match": secret, "Idempotency-Key": secret, "Origin": secret}
+            for method, path, body in (
+                ("GET", "/logs", b""),
+                ("POST", "/predict", b""),
+                ("POST", "/predict", b" " * 17_000_000),
+                ("POST", "/rollback", b""),
+            ):
+                answer = requests.request(method, service.url + path, headers=sent, data=body, timeout=10)
+                assert secret not in answer.headers["X-Request-ID"]
         with requests.Session() as session:
             for i in range(40):
                 session.post(f"{service.url}/predict", json=[row], headers={"X-Request-ID": f"r{i}"}, timeout=10)
@@ -46,7 +55,8 @@ def test_a_clean_stop_keeps_every_log_row_and_shows_no_secret(tmp_path: Path) ->
     assert not [secret for secret in secrets.values() if secret.encode() in shown]
 
 
-def test_a_request_that_has_begun_is_answered_before_the_stop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_that_has_begun_is_answered_before_the_stop(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as service:
         rows = [golden_row(service.url)] * 30_000
         body = json.dumps(rows).encode()
@@ -56,7 +66,7 @@ def test_a_request_that_has_begun_is_answered_before_the_stop(tmp_path: Path) ->
             connection.sendall(head.encode() + body)
             # once this is answered, the service has begun to read the request above
             requests.get(f"{service.url}/health", timeout=10)
-            service.popen.terminate()
+            service.popen.send_signal(number)
             answer = b""
             while part := connection.recv(1 << 20):
                 answer += part
@@ -100,6 +110,14 @@ def test_a_port_that_is_taken_ends_with_a_message_and_exit_code_1(tmp_path: Path
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("host", ["256.1.1.1", "a..b"])
+def test_a_host_that_is_none_of_ours_ends_with_a_message_and_exit_code_1(tmp_path: Path, host: str) -> None:
+    ended = run(tmp_path, XG_SERVING_HOST=host)
+    assert ended.returncode == 1
+    assert f"cannot listen on {host}:0" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -112,7 +130,9 @@ def test_a_port_that_is_taken_ends_with_a_message_and_exit_code_1(tmp_path: Path
         ("XG_LOG_MAX_ROWS", "0"),
         ("XG_LOG_LEVEL", "loud"),
         ("XG_TRIAL_TIMEOUT_S", "inf"),
-        ("XG_ADMIN_TOKEN", "schl\xfcssel"),
+        ("XG_ADMIN_TOKEN", "schl\xfcssel-schl\xfcssel"),
+        ("XG_ADMIN_TOKEN", "x"),
+        ("XG_ADMIN_TOKEN", "fifteen-letters"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:

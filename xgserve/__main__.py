@@ -1,4 +1,4 @@
-"""`python -m xgserve`: the prediction service on waitress, until SIGTERM or Ctrl-C."""
+"""`python -m xgserve`: the prediction service on waitress, until SIGTERM, Ctrl-C or the end of its terminal."""
 
 import logging
 import signal
@@ -33,8 +33,9 @@ def main() -> int:
         if server is not None:
             server.pull_trigger()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, on_signal)
     app = create_app(settings, sys.stderr)
     try:
         server = make_server(app, settings)

@@ -92,7 +92,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         started = time.perf_counter()
-        identity = identity_of(environ.get("HTTP_X_REQUEST_ID", ""))
+        identity = identity_of(environ.get("HTTP_X_REQUEST_ID", ""), self.settings.secrets)
         token = request_id.set(identity)
         status = 500
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -33,9 +34,11 @@ REDACTED = "[redacted]"
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
-def identity_of(sent: str) -> str:
-    """Return the id that a caller sent for its request, or a new one where that is none."""
-    return sent if re.fullmatch(r"[!-~]{1,128}", sent) else token_hex(8)
+def identity_of(sent: str, secrets: Iterable[str]) -> str:
+    """Return the id that a caller sent for its request, or a new one where that is none or holds a secret."""
+    if not re.fullmatch(r"[!-~]{1,128}", sent) or any(secret in sent for secret in secrets):
+        return token_hex(8)
+    return sent
 
 
 class _Logged(NamedTuple):

@@ -24,6 +24,7 @@ _ERRORS: Final = {
     "asks (`cross_origin`).",
     404: "No source has this model or version (`unknown_model`).",
     409: "The service is pinned to one model (`model_pinned`), or none was active before (`nothing_to_roll_back`).",
+    408: "The request did not arrive in time (`request_timeout`).",
     411: "The body comes without a Content-Length (`length_required`).",
     412: "Another model than the one in `If-Match` is active (`model_changed`); nothing was scored.",
     413: "The body is larger than the service takes (`too_large`).",
@@ -35,9 +36,9 @@ _ERRORS: Final = {
     424: "The registry is needed and there is no API key for it (`registry_key_missing`), or a wrong one "
     "(`registry_key_refused`).",
     502: "The registry failed (`download_failed`, `registry_error`) or sent too much (`model_too_large`).",
-    503: "No model is loaded (`no_model`), the loaded one failed (`model_failed`), the log cannot be read "
-    "(`database_unavailable`), the disk cannot be written (`storage_failed`), or other activations are under way "
-    "(`registry_busy`).",
+    503: "No model is loaded (`no_model`), the loaded one failed (`model_failed`), the log, or the answer that a "
+    "request with an `Idempotency-Key` had before, cannot be read (`database_unavailable`), the disk cannot be written "
+    "(`storage_failed`), other activations are under way (`registry_busy`), or too many large bodies (`busy`).",
     504: "The registry did not deliver in time (`download_deadline`).",
 }
 
@@ -304,7 +305,7 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
                 },
             ],
             "requestBody": _body(_ref("Frame"), example={"distance": {"7": 12.0, "8": 55.0}}),
-            "responses": _answers(_json(_ref("Predictions")), 400, 411, 412, 413, 415, 422, 503),
+            "responses": _answers(_json(_ref("Predictions")), 400, 408, 411, 412, 413, 415, 422, 503),
         }
     },
     "/download_registry_model": {
@@ -316,7 +317,7 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
                 _ref("ModelRequest"), example={"workspace": "bundled", "model": "xg-distance", "version": "1.0.0"}
             ),
             "responses": _answers(
-                _json(_ref("Activated")), 400, 401, 403, 404, 409, 411, 413, 415, 422, 424, 502, 503, 504
+                _json(_ref("Activated")), 400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 424, 502, 503, 504
             ),
         }
     },

@@ -72,7 +72,8 @@ class _JsonErrorTask(ErrorTask):
     def execute(self) -> None:
         request: Any = self.request  # the stubs name the wrong type of request
         channel = cast("_Channel", self.channel)
-        status, identity = HTTPStatus(request.error.code), identity_of(request.headers.get("X_REQUEST_ID", ""))
+        status = HTTPStatus(request.error.code)
+        identity = identity_of(request.headers.get("X_REQUEST_ID", ""), channel.secrets)
         if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             refusal = too_large(max(request.content_length, request.body_bytes_received), channel.max_body_bytes)
             code, message = refusal.code, str(refusal)
@@ -109,6 +110,7 @@ class _Channel(HTTPChannel):
 
     parser_class = _Parser
     error_task_class = _JsonErrorTask
+    secrets: tuple[str, ...] = ()
     linger_bytes = 0
     _lingers_until: float | None = None
     _is_at_its_last = False
@@ -241,25 +243,28 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
     Raises:
         OSError: the address cannot be used.
     """
-    server = create_server(
-        app,
-        _dispatcher=cast("Any", Dispatcher(settings.threads)),
-        host=settings.host,
-        port=settings.port,
-        ident=None,
-        max_request_body_size=settings.max_body_bytes + 1,
-        channel_timeout=30,
-        cleanup_interval=10,
-        connection_limit=CONNECTIONS + 100,
-        recv_bytes=1 << 16,
-        clear_untrusted_proxy_headers=True,
-        ipv4=":" not in settings.host,
-        ipv6=":" in settings.host,
-    )
+    try:
+        server = create_server(
+            app,
+            _dispatcher=cast("Any", Dispatcher(settings.threads)),
+            host=settings.host,
+            port=settings.port,
+            ident=None,
+            max_request_body_size=settings.max_body_bytes + 1,
+            channel_timeout=30,
+            cleanup_interval=10,
+            connection_limit=CONNECTIONS + 100,
+            recv_bytes=1 << 16,
+            clear_untrusted_proxy_headers=True,
+            ipv4=":" not in settings.host,
+            ipv6=":" in settings.host,
+        )
+    except ValueError as error:  # a name that cannot be one, or stands for no address
+        raise OSError(f"{settings.host!r} is no address of this machine; see XG_SERVING_HOST") from error
     if not isinstance(server, BaseWSGIServer):
         server.close()
         raise OSError(f"{settings.host} stands for several addresses; name one of them")
-    server.channel_class = _Channel
+    server.channel_class = type("_Channel", (_Channel,), {"secrets": settings.secrets})
     return server
 
 

@@ -12,6 +12,8 @@ from xgserve.names import SAFE_NAME, ModelName
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+MIN_TOKEN_LENGTH = 16
+
 
 class SettingsError(Exception):
     """An environment variable has a value that cannot be used; the message names it."""
@@ -98,6 +100,11 @@ class _Reader:
         text = self.text(name, "")
         if not text.isascii():
             raise SettingsError(f"{name} must be of ASCII characters: clients disagree on how to send others")
+        if text and len(text) < MIN_TOKEN_LENGTH:
+            raise SettingsError(
+                f"{name} has {len(text)} characters, which can be guessed; it must have {MIN_TOKEN_LENGTH} or more,"
+                " such as `openssl rand -hex 16` prints"
+            )
         return text or None
 
     def url(self, name: str) -> str | None:
