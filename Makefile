@@ -10,8 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-demo: $(VENV)/.installed  ## service, replayed game and dashboard; Ctrl-C stops all
-	@$(BIN)/python -m scripts.demo
+demo: $(VENV)/.installed  ## service, replayed game and dashboard; Ctrl-C stops all (ARGS=--continue: not anew)
+	@$(BIN)/python -m scripts.demo $(ARGS)
 
 serve: $(VENV)/.installed  ## the prediction service alone
 	@$(BIN)/python -m xgserve

@@ -186,6 +186,16 @@ class History:
                 for game_id in game_ids
             }
 
+    def forget(self, game_id: int) -> None:
+        """Remove all that is stored of a game, as if it had never been pinged."""
+        if not is_there(self._path):
+            return
+        with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
+            _take_out(connection, game_id)
+            connection.execute("PRAGMA defer_foreign_keys = ON")
+            for (table,) in connection.execute(_TABLES_OF_GAMES).fetchall():
+                connection.execute(f"DELETE FROM {table} WHERE game_id = ?", (game_id,))  # noqa: S608 - names are ours
+
     def confirm(self, game_id: int, fingerprint: str) -> bool:
         """Note a ping that found what the last complete one did: the same answer, read by the same code and model.
 
@@ -421,6 +431,9 @@ _SHOTS_OF_GAME: Final = """
 _NOTE_MODEL: Final = """
     INSERT INTO models (model, population, first_used_at, trained_on) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET trained_on = excluded.trained_on WHERE trained_on IS NULL
+"""
+_TABLES_OF_GAMES: Final = """
+    SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'game_id'
 """
 _SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")
 _ADD_TO_STEPS: Final = """

@@ -108,6 +108,14 @@ class Questions:
         """
         self._write(other for other in self._read() if other.question.key != question.key)
 
+    def drop_all(self) -> None:
+        """Forget all questions: the game itself is forgotten.
+
+        Raises:
+            DatabaseError: the file cannot be removed.
+        """
+        self._write(())
+
     def _read(self) -> list[_Open]:
         try:
             noted = msgspec.json.decode(self._path.read_bytes())

@@ -25,6 +25,7 @@ from livegame.recordings import find_recordings, read_recording
 INTERMISSION_S: Final = 180  # of game time; the league's last 18 minutes
 SHOOTOUT_ROUND_S: Final = 30
 CRITICAL_S: Final = 300
+RESTART_HEADER: Final = "X-Live-XG-Replay"  # no page of another site can send it unasked
 LISTED_GAMES: Final = 20
 
 
@@ -183,10 +184,20 @@ class Starts:
         with self._lock:
             now = self._latest = max(self._latest, self._now())
             if str(game_id) not in self._starts:
-                starts = self._starts | {str(game_id): now}
-                self._save(starts)
-                self._starts = starts
+                self._begin(game_id, now)
             return now - self._starts[str(game_id)]
+
+    def forget(self, game_id: int) -> None:
+        """Let the game begin anew when it is asked for again. Raises OSError."""
+        with self._lock:
+            starts = {other: start for other, start in self._starts.items() if other != str(game_id)}
+            self._save(starts)
+            self._starts = starts
+
+    def _begin(self, game_id: int, now: float) -> None:
+        starts = self._starts | {str(game_id): now}
+        self._save(starts)
+        self._starts = starts
 
     def has_begun(self, game_id: int) -> bool:
         """Whether anybody has asked for the game yet."""
@@ -206,21 +217,34 @@ def _read_starts(path: Path) -> dict[str, float]:
         raise LiveGameError(f"{path} cannot be read ({error}); --restart begins every game anew") from error
 
 
-def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[], float] = time.time) -> bottle.Bottle:
-    """The replay feed as a WSGI app: the two routes of the league's API that the game client reads.
+def create_app(
+    recordings: Path,
+    state_file: Path,
+    speed: float,
+    now: Callable[[], float] = time.time,
+    *,
+    begin_s: float = 0,
+    only: int | None = None,
+) -> bottle.Bottle:
+    """The replay feed as a WSGI app: the two routes of the league's API that the game client reads, and one to restart.
 
-    `speed` is how many seconds of game time pass in one of `now`.
+    `speed` is how many seconds of game time pass in one of `now`; `begin_s` are over when a game is first asked for.
+    With `only`, a game's id, that is all there is.
 
     Raises:
-        LiveGameError: `state_file` is not what the replay writes there.
+        LiveGameError: `state_file` is not what the replay writes there, or there is no recording of `only`.
     """
     games = find_recordings(recordings)
+    if only is not None:
+        if only not in games:
+            raise LiveGameError(f"there is no recording of game {only} in {recordings}")
+        games = {only: games[only]}
     starts = Starts(state_file, now)
     app = bottle.Bottle()
 
     def current(game_id: int) -> tuple[Game, Moment]:
         game = read_recording(games[game_id])
-        return game, moment(game, starts.elapsed(game_id) * speed)
+        return game, moment(game, begin_s + starts.elapsed(game_id) * speed)
 
     @app.get("/v1/gamecenter/<game_id:int>/play-by-play")
     def _game(game_id: int) -> Any:
@@ -230,6 +254,18 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
             return _answer(play_by_play(*current(game_id)))
         except (FeedMalformed, OSError) as error:  # OSError: that it has started cannot be noted
             return _answer({"message": str(error)}, status=500)
+
+    @app.post("/replay/<game_id:int>/restart")
+    def _restart(game_id: int) -> Any:
+        if not bottle.request.get_header(RESTART_HEADER):
+            return _answer({"message": f"only with the header {RESTART_HEADER}, which no other site's page sends"}, 403)
+        if game_id not in games:
+            return _answer({"message": f"no recording of game {game_id}"}, status=404)
+        try:
+            starts.forget(game_id)
+        except OSError as error:
+            return _answer({"message": str(error)}, status=500)
+        return _answer({"message": "it begins when it is next asked for"})
 
     @app.get("/v1/score/<day>")
     def _score(day: str) -> Any:
@@ -246,9 +282,12 @@ def create_app(recordings: Path, state_file: Path, speed: float, now: Callable[[
             if day in ("now", its_day):
                 game = read_recording(path)
                 # to list a game must not start it
-                at = moment(game, starts.elapsed(game_id) * speed if starts.has_begun(game_id) else -1)
-                listed.append(_header(game, at))
-        today = league_date(datetime.now(UTC).isoformat()) if day == "now" else day
+                unasked = begin_s or -1  # it has not begun, unless it is to be in its midst at once
+                at = begin_s + starts.elapsed(game_id) * speed if starts.has_begun(game_id) else unasked
+                listed.append(_header(game, moment(game, at)))
+        today = day
+        if day == "now":  # a game that is played alone is played on its own day
+            today = max(days) if only is not None and days else league_date(datetime.now(UTC).isoformat())
         nearest = {
             "prevDate": max((other for other in days if other < today), default=None),
             "nextDate": min((other for other in days if other > today), default=None),

@@ -1,5 +1,10 @@
-"""Start the prediction service, the replay feed and the dashboard, and stop them all on Ctrl-C."""
+"""Start the prediction service, the replay of a recorded game and the dashboard, and stop them all on Ctrl-C.
 
+The game begins anew each time, some minutes into its first period. All that is stored lies in a folder of its own,
+`demo` in the data folder.
+"""
+
+import argparse
 import os
 import signal
 import socket
@@ -14,8 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from db.connection import DatabaseError
+from livegame import demo
+from livegame.exceptions import LiveGameError
 from livegame.settings import Settings, SettingsError
-from scripts.command import run
+from scripts.command import FILES, complain, run
 
 GAME: Final = 2021020329
 START_TIMEOUT_S: Final = 90
@@ -23,15 +31,19 @@ STOP_TIMEOUT_S: Final = 10
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run until interrupted or until one of the three ends."""
+    parser = argparse.ArgumentParser(
+        prog="demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--continue", dest="goes_on", action="store_true", help="go on with the game of the last time")
+    options = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
     except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if "XG_DATA_DIR" not in os.environ:  # a replayed game does not belong among the real ones
-        settings = replace(settings, data_dir=settings.data_dir / "demo")
+        return complain(error, 2)
+    # a replayed game does not belong among the real ones
+    settings = replace(settings, data_dir=settings.data_dir / "demo", demo_game=str(GAME))
     ports = {
         "XG_SERVING_PORT": settings.serving_port,
         "XG_REPLAY_PORT": settings.replay_port,
@@ -39,9 +51,11 @@ def main() -> int:
     }
     taken = [f"{name} ({port})" for name, port in ports.items() if _is_taken(port)]
     if taken:
-        print(f"already in use: {', '.join(taken)}; stop what runs there or set other ports", file=sys.stderr)
-        return 2
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return complain(f"already in use: {', '.join(taken)}; stop what runs there or set other ports", 2)
+    try:
+        demo.begin(settings.data_dir, GAME, anew=not options.goes_on)
+    except (LiveGameError, DatabaseError) as error:
+        return complain(error, FILES)
     environment = os.environ | {
         "XG_DATA_DIR": str(settings.data_dir),
         "XG_SERVING_URL": f"http://127.0.0.1:{settings.serving_port}",
@@ -53,6 +67,8 @@ def main() -> int:
         "scripts.replay": f"http://127.0.0.1:{settings.replay_port}/v1/score/now",
         "scripts.dashboard": f"http://127.0.0.1:{settings.ui_port}/_stcore/health",
     }
+    commands = {module: [module] for module in pages}
+    commands["scripts.replay"] += [f"--game={GAME}", f"--begin-at={demo.BEGIN_S // 60}"]
     processes: dict[str, subprocess.Popen[bytes]] = {}
     stop = threading.Event()  # an exception instead could come while a process is being started, and leave it behind
     for number in STOP_SIGNALS:
@@ -61,9 +77,13 @@ def main() -> int:
         for module in pages:
             with (settings.data_dir / f"{module}.log").open("wb") as log:
                 processes[module] = subprocess.Popen(  # noqa: S603 - our own modules
-                    [sys.executable, "-m", module], env=environment, stdout=log, stderr=log, start_new_session=True
+                    [sys.executable, "-m", *commands[module]],
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
-        return _watch(processes, pages, settings, stop)
+        return _watch(processes, pages, settings, stop, goes_on=options.goes_on)
     finally:
         _stop(processes)
         for number in STOP_SIGNALS:  # Python takes our handlers away before it ends, and would then die of one more
@@ -71,7 +91,12 @@ def main() -> int:
 
 
 def _watch(
-    processes: dict[str, subprocess.Popen[bytes]], pages: dict[str, str], settings: Settings, stop: threading.Event
+    processes: dict[str, subprocess.Popen[bytes]],
+    pages: dict[str, str],
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    goes_on: bool,
 ) -> int:
     print(f"starting (logs in {settings.data_dir}) ...", flush=True)
     waiting, give_up = dict(pages), time.monotonic() + START_TIMEOUT_S
@@ -86,7 +111,8 @@ def _watch(
             if not waiting:
                 print(
                     f"\n  Open http://127.0.0.1:{settings.ui_port}/?game={GAME} and click 'Ping game'."
-                    f"\n  Game {GAME} starts with your first ping, at {settings.replay_speed:g} times its speed."
+                    f"\n  {_what_is_played(settings, goes_on=goes_on)}"
+                    "\n  'Play again' on the page begins anew, and so does the next start without --continue."
                     "\n  Ctrl-C stops everything; what was stored stays.\n",
                     flush=True,
                 )
@@ -96,6 +122,13 @@ def _watch(
     with suppress(OSError):  # the terminal may be gone
         print("\nstopping ...", flush=True)
     return 0
+
+
+def _what_is_played(settings: Settings, *, goes_on: bool) -> str:
+    speed = f"at {settings.replay_speed:g} times its speed"
+    if goes_on and (settings.data_dir / "replay.json").exists():
+        return f"Game {GAME} goes on where it would be by now, {speed}, since it was first pinged."
+    return f"Game {GAME} starts with your first ping, {demo.BEGIN_S // 60} minutes into its first period, {speed}."
 
 
 def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:

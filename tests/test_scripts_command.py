@@ -36,7 +36,10 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         tmp_path, "scripts.demo", **{f"XG_{who}_PORT": str(free_port()) for who in ("SERVING", "REPLAY", "UI")}
     )
     out, err = command.communicate(timeout=60)
-    assert (command.returncode, out, err) == (3, "", f"demo: {tmp_path / 'data'}: File exists\n")
+    assert (command.returncode, out) == (3, "")
+    assert err.startswith("demo: cannot")
+    assert f"{tmp_path / 'data'}" in err
+    assert err.count("\n") == 1
 
 
 def test_a_reader_that_leaves_early_ends_it_quietly(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from db.history import History
 from livegame.client import GameClient
+from livegame.demo import Demo
 from livegame.exceptions import LiveGameError
 from livegame.feed import Feed
 from livegame.model_inputs import read_feature_map
@@ -27,6 +28,7 @@ class Clients:
     feed: Feed
     feature_map: dict[str, str]
     demo_game: str
+    demo: Demo | None  # the demonstration, if this dashboard shows it: that game can be played again
 
 
 def clients() -> Clients:
@@ -48,6 +50,7 @@ def _connect() -> Clients:
         Feed(settings.feed_url),
         read_feature_map(settings.feature_map),
         settings.demo_game,
+        Demo.of(settings),
     )
 
 

@@ -19,13 +19,16 @@ from ui.colours import Theme, team_colours
 from ui.kept_model import keep_model, model_for, newer_model, switch_to
 from ui.notices import Notice, bar, keep, kept
 from ui.scoreline import score_line
-from ui.strip import day_strip
+from ui.strip import day_strip, forget_days
 from ui.texts import plain
 from xgserve.client import ServingError
 
 TICK_S: Final = 5  # how often the picture is compared with the history, which others write to as well
 INTERVALS: Final = {0: "by hand", 10: "every 10 s", 30: "every 30 s", 60: "every minute"}
 INTERVAL: Final = 30
+DEMO_INTERVALS: Final = {0: "by hand", 5: "every 5 s", 30: "every 30 s"}  # a replay is no burden to anybody
+DEMO_INTERVAL: Final = 5
+DEMO_TICK_S: Final = 2
 COUNT: Final = Count.NO_EMPTY_NET  # attempts at an empty net say more of the score than of who played better
 _PLACE: Final = "game"
 
@@ -38,7 +41,8 @@ def main() -> None:
     strip = st.container(key="strip_place")
     read = _read(everybody)
     waits = _waits(read, _shown(everybody))
-    st.fragment(_game, run_every=TICK_S if waits else None)(everybody, [read], waits)
+    tick = DEMO_TICK_S if everybody.demo else TICK_S
+    st.fragment(_game, run_every=tick if waits else None)(everybody, [read], waits)
     with strip:
         day_strip(everybody.feed, _shown(everybody), lambda game_id: _open(everybody, game_id))
 
@@ -118,7 +122,8 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
         read = _read(everybody, count)
         assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
     with controls:
-        _refresh(read)
+        _refresh(everybody, read)
+        _offer_to_play_again(everybody, read, said)
         _choose_model(read)
     if keep_model(read):
         st.rerun()
@@ -136,7 +141,7 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
             tables.draw(everybody.game, read, colours)
     model, _ = active_model(everybody.serving)  # last, since a service that hangs is waited for
     said.html(bar([*notices, *_what_is_told(read), *_which_model(read, model)]))
-    if _is_due(read):
+    if _is_due(everybody, read):
         _ping(everybody, shown, said)
         st.rerun()
 
@@ -178,12 +183,13 @@ def _form(shown: str) -> tuple[str, bool]:
         return typed, st.form_submit_button("Ping game", type="primary")
 
 
-def _refresh(report: GameReport) -> None:
+def _refresh(everybody: Clients, report: GameReport) -> None:
+    intervals, usual = (DEMO_INTERVALS, DEMO_INTERVAL) if everybody.demo else (INTERVALS, INTERVAL)
     st.selectbox(
         "Refresh",
-        list(INTERVALS),
-        index=list(INTERVALS).index(INTERVAL),
-        format_func=INTERVALS.__getitem__,
+        list(intervals),
+        index=list(intervals).index(usual),
+        format_func=intervals.__getitem__,
         key="every",
         persist_state="session",
         width=150,
@@ -191,6 +197,21 @@ def _refresh(report: GameReport) -> None:
         help="How often the page pings a game that is being played. Before the start it does so once an hour, and it"
         " goes on for 15 minutes after the end.",
     )
+
+
+def _offer_to_play_again(everybody: Clients, report: GameReport, said: DeltaGenerator) -> None:
+    demo = everybody.demo
+    if demo is None or demo.game_id != report.game_id:
+        return
+    if st.button("Play again", help="Replay the game from the beginning; what is shown of it is forgotten."):
+        try:
+            demo.play_again()
+        except (LiveGameError, DatabaseError) as error:
+            keep(_PLACE, Notice("error", str(error)), _shown(everybody))
+        else:
+            forget_days()
+            _ping(everybody, str(demo.game_id), said)
+        st.rerun()
 
 
 def _choose_model(report: GameReport) -> None:
@@ -210,9 +231,9 @@ def _choose_model(report: GameReport) -> None:
         st.rerun(scope="app")
 
 
-def _is_due(report: GameReport) -> bool:
+def _is_due(everybody: Clients, report: GameReport) -> bool:
     """Whether the page should ping by itself: nobody has done so for as long as the reader chose."""
-    every = st.session_state.get("every", INTERVAL)
+    every = st.session_state.get("every", DEMO_INTERVAL if everybody.demo else INTERVAL)
     tried = time.monotonic() - st.session_state.get("tried_at", float("-inf"))
     return bool(every) and tried >= every and report.is_due(every)
 

@@ -74,6 +74,11 @@ def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
         return None, str(error)
 
 
+def forget_days() -> None:
+    """Have the days' games asked for again: what was told of them is not true any more."""
+    _games_of.clear()
+
+
 def _label(game: GameSummary) -> str:
     begun = game.state in (GameState.LIVE, GameState.OVER, GameState.FINAL)
     between = f"{game.away.score} - {game.home.score}" if begun else "at"
