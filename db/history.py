@@ -99,6 +99,7 @@ class GameUpdate:
     power_plays: Sequence[PowerPlayRow] | None = ()  # None: as they were
     unreadable: Collection[int] | None = ()  # events in it that nobody can tell what they are; None: they may be any
     scores: Scores | None = None
+    stale_at: str | None = None  # until when the feed has nothing newer, by its own word
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class History:
             for (table,) in connection.execute(_TABLES_OF_GAMES).fetchall():
                 connection.execute(f"DELETE FROM {table} WHERE game_id = ?", (game_id,))  # noqa: S608 - names are ours
 
-    def confirm(self, game_id: int, fingerprint: str) -> bool:
+    def confirm(self, game_id: int, fingerprint: str, stale_at: str | None = None) -> bool:
         """Note a ping that found what the last complete one did: the same answer, read by the same code and model.
 
         False, and nothing is noted, if the game's fingerprint is another one.
@@ -204,14 +205,16 @@ class History:
         if not is_there(self._path):
             return False
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
-            values = (times.now(), game_id, fingerprint)
-            noted = connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ? AND fingerprint = ?", values)
+            values = (times.now(), stale_at, game_id, fingerprint)
+            update = "UPDATE games SET pinged_at = ?, stale_at = ? WHERE game_id = ? AND fingerprint = ?"
+            noted = connection.execute(update, values)
             return noted.rowcount > 0
 
-    def note_ping(self, game_id: int) -> None:
+    def note_ping(self, game_id: int, stale_at: str | None) -> None:
         """Note a ping that found nothing to store."""
         with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
-            connection.execute("UPDATE games SET pinged_at = ? WHERE game_id = ?", (times.now(), game_id))
+            values = (times.now(), stale_at, game_id)
+            connection.execute("UPDATE games SET pinged_at = ?, stale_at = ? WHERE game_id = ?", values)
 
     def fingerprints(self) -> dict[str, int]:
         """Those of all games whose last ping was complete, each with the game's id."""
@@ -521,7 +524,7 @@ def _store_game(connection: sqlite3.Connection, before: sqlite3.Row | None, upda
     scores = update.scores
     names = (update.game.home_name, update.game.home_abbrev, update.game.away_name, update.game.away_abbrev)
     values |= {"search_names": folded(" ".join(names))}
-    values |= {"pinged_at": now, "fingerprint": scores.fingerprint if scores else None}
+    values |= {"pinged_at": now, "stale_at": update.stale_at, "fingerprint": scores.fingerprint if scores else None}
     if before is not None and before["state"] != update.game.state:
         values["ended_at"] = now if update.game.state in _ENDS else None
     if scores:

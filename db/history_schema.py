@@ -426,6 +426,7 @@ MIGRATIONS: Final = (
     -- 0: the plays do not reach the end of the game
     ALTER TABLE games ADD COLUMN has_end INTEGER NOT NULL DEFAULT 1 CHECK (has_end IN (0, 1));
     ALTER TABLE games ADD COLUMN ended_at TEXT;  -- when a ping saw it end, or become official
+    ALTER TABLE games ADD COLUMN stale_at TEXT;  -- until when the feed has nothing newer, by its own word
     ALTER TABLE games ADD COLUMN time_stamp TEXT;  -- of the latest answer, where the feed dates it
     -- Two lists: the event ids of all plays in the latest answer, and of those that were there before; NULL if unknown.
     ALTER TABLE games ADD COLUMN events TEXT;

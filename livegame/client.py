@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from db.connection import DatabaseError
 from db.history import Correction, GameUpdate, History, Prediction, Recorded, Scores
+from db.times import timestamp
 from livegame.counting import Count
 from livegame.definition import definition
 from livegame.exceptions import LiveGameError, UnexpectedError
-from livegame.feed import Feed, valid_game_id
+from livegame.feed import MAX_FRESH_S, Feed, valid_game_id
 from livegame.lock import PingedMeanwhile, game_lock
 from livegame.model_inputs import ModelInputs, read_feature_map
+from livegame.pace import INCOMPLETE_DAYS, is_due
 from livegame.plays import Game, GameState
 from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
 from livegame.rows import GameRows, game_rows
@@ -118,7 +121,7 @@ class GameClient:
     def from_settings(cls, settings: Settings) -> "GameClient":
         """A client of the feed and the service that the settings name."""
         return cls(
-            Feed(settings.feed_url),
+            Feed(settings.feed_url, settings.user_agent),
             ServingClient(settings.serving_url),
             History(settings.history_db),
             settings.data_dir,
@@ -192,6 +195,19 @@ class GameClient:
         return lambda digest: known.get(self._fingerprint(digest, model))
 
     @named()
+    def incomplete_games(self) -> list[int]:
+        """Games of the last days that ended without all that an end has, and that it is time to ask for again."""
+        since = timestamp(datetime.now(UTC) - timedelta(days=INCOMPLETE_DAYS))
+        return [row["game_id"] for row in self._history.incomplete_games(since) if is_due(row)]
+
+    @named()
+    def is_far(self, game_id: int) -> bool:
+        """Whether a game has not begun and was asked for not long ago, for how far away it is."""
+        row = self._history.game_row(game_id)
+        waiting = (GameState.NOT_STARTED, GameState.POSTPONED, GameState.CANCELLED)
+        return row is not None and row["state"] in waiting and not is_due(row)
+
+    @named()
     def is_over(self, game_id: int) -> bool:
         """Whether the history has the game, as final. Raises `DatabaseError`."""
         return self._history.state(game_id) == GameState.FINAL
@@ -205,20 +221,32 @@ class GameClient:
         return _report(self._history, game_id, model, count)
 
     def _ping(self, game_id: int, questions: Questions) -> Ping:
+        if self._is_fresh(game_id):
+            return Ping(game_id, (), (), 0, self._history)
         answer = self._feed.answer(game_id)
+        stale_at = timestamp(datetime.now(UTC) + timedelta(seconds=answer.fresh_s)) if answer.fresh_s else None
 
         def rows() -> list[GameRows]:
-            return self._believed([game_rows(self._feed.read_game(game_id, answer), answer.digest)])
+            return self._believed([game_rows(self._feed.read_game(game_id, answer), answer.digest, stale_at)])
 
         try:
             model = self._ask_model()
         except BaseException:
             self._record(rows())  # the shots wait, where everybody sees them
             raise
-        if self._history.confirm(game_id, self._fingerprint(answer.digest, model)):
+        if self._history.confirm(game_id, self._fingerprint(answer.digest, model), stale_at):
             return Ping(game_id, (), (), 0, self._history)
         found = rows()
-        return self._take(found, questions, model)[0] if found else self._older(game_id)
+        return self._take(found, questions, model)[0] if found else self._older(game_id, stale_at)
+
+    def _is_fresh(self, game_id: int) -> bool:
+        """Whether all is stored of an answer that is still the newest by the feed's word, whoever had it."""
+        row = self._history.game_row(game_id)
+        if row is None or row["fingerprint"] is None or row["stale_at"] is None:
+            return False
+        left = (datetime.fromisoformat(row["stale_at"]) - datetime.now(UTC)).total_seconds()
+        # more than that is left only on a clock that was set back
+        return 0 < left <= MAX_FRESH_S and row["model"] == self._ask_model().model_id
 
     def _believed(self, games: Sequence[GameRows]) -> list[GameRows]:
         """What of these answers is to be recorded; those that are older than what is stored are left out."""
@@ -226,11 +254,11 @@ class GameClient:
         found = (believed(rows, stored.get(rows.game.game_id)) for rows in games)
         return [rows for rows in found if rows is not None]
 
-    def _older(self, game_id: int) -> Ping:
+    def _older(self, game_id: int, stale_at: str | None = None) -> Ping:
         logger.info(
             "game %d: the feed's answer is older than what is stored, or cut short; nothing was changed", game_id
         )
-        self._history.note_ping(game_id)
+        self._history.note_ping(game_id, stale_at)
         return Ping(game_id, (), (), 0, self._history, is_older=True)
 
     def _take(self, games: Sequence[GameRows], questions: AnyQuestions, model: ModelInputs | None = None) -> list[Ping]:
@@ -307,7 +335,7 @@ class GameClient:
 
     def _record(self, games: Sequence[GameRows], scores: Sequence[Scores] = ()) -> list[Ping]:
         updates = [
-            GameUpdate(rows.game, rows.shots, rows.power_plays, rows.unreadable, answer)
+            GameUpdate(rows.game, rows.shots, rows.power_plays, rows.unreadable, answer, rows.stale_at)
             for rows, answer in zip_longest(games, scores)
         ]
         return [

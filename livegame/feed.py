@@ -6,8 +6,8 @@ import io
 import logging
 import re
 import time
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -18,11 +18,13 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
+from livegame.dates import LEAGUE_ZONE
+from livegame.exceptions import FeedError, FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.json_bytes import read_json
 from livegame.parsing import parse_game
 from livegame.plays import Day, Game
 from livegame.present import parse_day
+from livegame.settings import USER_AGENT
 
 logger = logging.getLogger("livegame.feed")
 
@@ -34,6 +36,11 @@ REDIRECTS: Final = 3
 MAX_BYTES: Final = 20_000_000
 _GAME_ID: Final = re.compile(r"(19|20)\d\d\d\d\d{4}")
 _CHUNK: Final = 65_536
+# What the league lets caches keep an answer for is 20 s. A server that says much more would stop games.
+MAX_FRESH_S: Final = 30.0
+_KEPT: Final = 32  # answers: an evening's games
+_MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.IGNORECASE)
+_NOT_KEPT: Final = re.compile(r"no-cache|no-store", re.IGNORECASE)
 
 
 def valid_game_id(text: str | int) -> int:
@@ -56,6 +63,7 @@ class Answer:
 
     what: str  # in words
     body: bytes
+    fresh_s: float = 0.0  # for how long, by the feed's own word, there is nothing newer to be had
 
     @property
     def digest(self) -> str:
@@ -77,14 +85,22 @@ class Answer:
             ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    etag: str | None
+    answer: Answer
+    fresh_until: float  # monotonic
+
+
 class Feed:
     """Reads `api-web.nhle.com` or whatever serves the same paths. Safe to share between threads for reading.
 
-    Answers are asked for conditionally: where the server sends an ETag and says "not modified", the last answer
-    stands.
+    An answer is not asked for again while it is fresh by its own `Cache-Control`: the league's caches would send the
+    same. After that it is asked for conditionally: where the server sends an ETag and says "not modified", the last
+    answer stands. No query string is ever sent, since one would pass by the caches.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, user_agent: str = USER_AGENT) -> None:
         self._base_url = base_url.rstrip("/")
         self._session = _Session()
         retry = Retry(
@@ -97,8 +113,8 @@ class Feed:
         )
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(max_retries=retry))
-        self._session.headers["Accept"] = "application/json"
-        self._last: dict[str, tuple[str, Answer]] = {}  # path -> ETag, answer
+        self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
+        self._kept: dict[str, _Kept] = {}  # by path, the one that was asked for last at the end
 
     def game(self, game_id: str | int) -> Game:
         """One game's whole play-by-play, as it stands now.
@@ -128,8 +144,22 @@ class Feed:
         return game
 
     def day(self, day: date | None = None) -> Day:
-        """The games of one day, by default the league's own today. Raises the same errors as `game`."""
-        which = day.isoformat() if day else "now"
+        """The games of one day, by default the league's own today. Raises the same errors as `game`.
+
+        What the league calls "now" is yesterday's list until about noon in New York. So today's follows it.
+        """
+        listed = self._day(day.isoformat() if day else "now")
+        if day is not None or listed.next is None or listed.next > datetime.now(LEAGUE_ZONE).date():
+            return listed
+        try:
+            today = self._day(listed.next.isoformat())
+        except FeedError as error:
+            return replace(listed, problems=(*listed.problems, str(error)))
+        ids = {game.game_id for game in today.games}
+        games = (*(game for game in listed.games if game.game_id not in ids), *today.games)
+        return replace(today, games=games, problems=(*listed.problems, *today.problems))
+
+    def _day(self, which: str) -> Day:
         listed = parse_day(self.read(f"/v1/score/{which}", f"the games of {which}"))
         if listed.problems:
             logger.warning("the games of %s, in the feed's answer: %s", which, "; ".join(listed.problems))
@@ -143,15 +173,20 @@ class Feed:
         try:
             return answer.json()
         except FeedMalformed:
-            self._last = {}  # or the server would say for ever that it is not modified
+            self._kept = {}  # or the server would say for ever that it is not modified
             raise
 
     def _fetch(self, path: str, what: str) -> Answer:
-        etag, last = self._last.get(path, (None, None))
+        kept = self._kept.get(path)
+        if kept is not None and (left := kept.fresh_until - time.monotonic()) > 0:
+            return replace(kept.answer, fresh_s=left)
         try:
-            with self._get(self._base_url + path, {"If-None-Match": etag} if etag else {}) as response:
-                if response.status_code == requests.codes.not_modified and last:
-                    return last
+            with self._get(
+                self._base_url + path, {"If-None-Match": kept.etag} if kept and kept.etag else {}
+            ) as response:
+                fresh_s = _fresh_s(response)
+                if response.status_code == requests.codes.not_modified and kept:
+                    return self._keep(path, kept.etag, replace(kept.answer, fresh_s=fresh_s))
                 if response.status_code == requests.codes.not_found:
                     raise GameNotFound(f"the feed knows no such thing as {what}; check the number")
                 if response.status_code != requests.codes.ok:
@@ -163,9 +198,13 @@ class Feed:
                 f"no whole answer from {self._base_url} for {what} ({type(error).__name__}); check the network and"
                 " XG_FEED_URL"
             ) from error
-        answer = Answer(what, body)
-        if "ETag" in response.headers:
-            self._last = {path: (response.headers["ETag"], answer)}  # one game is watched at a time
+        return self._keep(path, response.headers.get("ETag"), Answer(what, body, fresh_s))
+
+    def _keep(self, path: str, etag: str | None, answer: Answer) -> Answer:
+        if etag or answer.fresh_s:
+            others = {other: kept for other, kept in self._kept.items() if other != path}
+            newest = dict(list(others.items())[1 - _KEPT :])
+            self._kept = newest | {path: _Kept(etag, answer, time.monotonic() + answer.fresh_s)}
         return answer
 
     def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
@@ -197,6 +236,16 @@ def _is_at_same_place(url: str, target: str) -> bool:
         return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
     except ValueError:  # no address at all
         return False
+
+
+def _fresh_s(response: requests.Response) -> float:
+    """For how many seconds the server says its answer is the newest there is."""
+    said = response.headers.get("Cache-Control", "")
+    found = _MAX_AGE.search(said)
+    if not found or _NOT_KEPT.search(said):
+        return 0.0
+    age = response.headers.get("Age", "")  # it has lain in a cache for so long
+    return min(max(float(found[1]) - (int(age) if age.isdecimal() and len(age) < 7 else 0), 0.0), MAX_FRESH_S)
 
 
 def _when(response: requests.Response) -> str:

@@ -13,7 +13,7 @@ EARLY_S: Final = 600.0  # before the start: line-ups come, and the league starts
 LINGER_S: Final = 900.0
 _OFFICIAL_S: Final = 3600.0  # after the horn a game becomes official within that time, or when nobody waits any more
 _LATE_S: Final = 3 * 3600.0  # behind the start: nothing but a delay is waited for so patiently
-_INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what has not come by then never does
+INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what has not come by then never does
 
 
 def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | None:
@@ -39,7 +39,7 @@ def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | Non
     since_end = max((now - datetime.fromisoformat(ended_at)).total_seconds(), 0.0) if ended_at else float("inf")
     if since_end < (_OFFICIAL_S if state is GameState.OVER else LINGER_S):
         return 0.0
-    is_recent = since_start < timedelta(days=_INCOMPLETE_DAYS).total_seconds()
+    is_recent = since_start < timedelta(days=INCOMPLETE_DAYS).total_seconds()
     if is_recent and (state is GameState.OVER or not game["has_end"]):
         return SELDOM_S
     return None

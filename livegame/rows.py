@@ -22,9 +22,10 @@ class GameRows:
     unreadable: frozenset[int] | None  # see `Game`
     events: frozenset[int]  # event ids of all plays, whether they could be read or not
     digest: str | None = None  # of the answer's bytes
+    stale_at: str | None = None  # until when the feed has nothing newer, by its own word
 
 
-def game_rows(game: Game, digest: str | None = None) -> GameRows:
+def game_rows(game: Game, digest: str | None = None, stale_at: str | None = None) -> GameRows:
     """The rows of a game; `digest` is that of the bytes which it was read from, where there are any."""
     return GameRows(
         _game_row(game),
@@ -35,6 +36,7 @@ def game_rows(game: Game, digest: str | None = None) -> GameRows:
         game.unreadable,
         game.event_ids,
         digest,
+        stale_at,
     )
 
 

@@ -4,6 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from livegame import __version__
+
+USER_AGENT: Final = f"live-xg/{__version__} (personal use)"
 
 
 class SettingsError(Exception):
@@ -19,6 +24,7 @@ class Settings:
     serving_url: str
     serving_token: str | None
     feed_url: str
+    user_agent: str  # what the feed is told of who asks
     feature_map: Path | None
     ui_port: int
     allowed_hosts: tuple[str, ...]  # under which the dashboard is opened, besides this machine's own names
@@ -41,6 +47,7 @@ class Settings:
             serving_url=_url(environ, "XG_SERVING_URL", f"http://127.0.0.1:{serving_port}"),
             serving_token=environ.get("XG_ADMIN_TOKEN") or None,
             feed_url=_url(environ, "XG_FEED_URL", "https://api-web.nhle.com"),
+            user_agent=_header(environ, "XG_USER_AGENT", USER_AGENT),
             feature_map=Path(environ["XG_FEATURE_MAP"]) if environ.get("XG_FEATURE_MAP") else None,
             ui_port=_port(environ, "XG_UI_PORT", "8892"),
             allowed_hosts=tuple(
@@ -62,6 +69,13 @@ def _url(environ: Mapping[str, str], name: str, default: str) -> str:
     value = (environ.get(name) or default).rstrip("/")
     if not value.startswith(("http://", "https://")):
         raise SettingsError(f"{name} must be an http(s) address such as {default}, not {value!r}")
+    return value
+
+
+def _header(environ: Mapping[str, str], name: str, default: str) -> str:
+    value = (environ.get(name) or "").strip() or default
+    if not (value.isascii() and value.isprintable() and len(value) <= 200):
+        raise SettingsError(f"{name} must be at most 200 plain ASCII characters such as {default}, not {value[:60]!r}")
     return value
 
 

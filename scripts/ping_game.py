@@ -1,7 +1,7 @@
 """Ping games once: read their play-by-play, have the new shots scored, store everything. Made for cron.
 
 Prints a line for each game in which something changed, and nothing otherwise. What of a feed's answer could not be
-read is said on stderr, once.
+read is said on stderr, once. A game that is far away is asked for once an hour at most.
 
 Exit codes: 0 done, 1 done but not printed, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another
 ping at work, 7 a fault of the program; the highest of them when several games are pinged.
@@ -58,8 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = Settings.from_env()
         client = GameClient.from_settings(settings)
-        games = _todays_games(settings) if options.today else [valid_game_id(text) for text in options.game_id]
-        for game_id in games:
+        for game_id in _games(client, settings, options):
             try:
                 ping = client.ping(game_id)
             except (LiveGameError, ServingError, DatabaseError) as error:
@@ -98,9 +97,14 @@ def _out_of_time(_signal: int, _frame: object) -> NoReturn:
     raise OutOfTime("ran out of time; what was stored stays, the next ping completes it")
 
 
-def _todays_games(settings: Settings) -> list[int]:
+def _games(client: GameClient, settings: Settings, options: argparse.Namespace) -> list[int]:
+    """The games to ask for: what is worth it of those that were named, or of today's and of what is incomplete."""
+    if not options.today:
+        return [game_id for game_id in map(valid_game_id, options.game_id) if not client.is_far(game_id)]
     begun = (GameState.LIVE, GameState.OVER, GameState.FINAL)
-    return [game.game_id for game in Feed(settings.feed_url).day().games if game.state in begun]
+    games = Feed(settings.feed_url, settings.user_agent).day().games
+    today = [game.game_id for game in games if game.state in begun]
+    return [*today, *(game_id for game_id in client.incomplete_games() if game_id not in today)]
 
 
 def _say(line: str) -> int:
@@ -131,6 +135,7 @@ def _as_line(ping: Ping) -> str:
     notes = [f"{len(ping.new)} new shots", f"{ping.scored} scored"]
     notes += [f"{report.pending} pending"] if report.pending else []
     notes += [f"{len(ping.corrections)} corrections"] if ping.corrections else []
+    notes += [ping.problems[0]] if ping.problems else []
     return f"{report.game_id} {report.title}: {report.status}: {teams}; {', '.join(notes)}"
 
 
@@ -151,6 +156,7 @@ def _as_json(ping: Ping) -> str:
             "new_shots": list(ping.new),
             "scored": ping.scored,
             "pending": report.pending,
+            "problems": list(ping.problems),
             "corrections": [{"event_id": c.event_id, "what": c.what} for c in ping.corrections],
         }
     )

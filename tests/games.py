@@ -150,20 +150,23 @@ class FeedServer:
     url: str
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, If-None-Match
+    agents: set[str] = field(default_factory=set)  # each User-Agent that has asked
 
-    def show(self, shown: Game | dict[str, Any], etag: str | None = None) -> None:
-        """Serve a game from now on."""
+    def show(self, shown: Game | dict[str, Any], etag: str | None = None, **headers: str) -> None:
+        """Serve a game from now on; `headers` as `cache_control="max-age=19"`."""
         feed = as_feed(shown) if isinstance(shown, Game) else shown
-        self.answer(f"/v1/gamecenter/{feed['id']}/play-by-play", json.dumps(feed).encode(), etag=etag)
+        self.answer(f"/v1/gamecenter/{feed['id']}/play-by-play", json.dumps(feed).encode(), 200, etag, **headers)
 
-    def answer(self, path: str, body: bytes, status: int = 200, etag: str | None = None) -> None:
+    def answer(self, path: str, body: bytes, status: int = 200, etag: str | None = None, **headers: str) -> None:
         """Serve these very bytes."""
-        headers = {"Content-Type": "application/json"} | ({"ETag": etag} if etag else {})
-        self.answers[path] = (status, headers, body)
+        sent = {"Content-Type": "application/json"} | ({"ETag": etag} if etag else {})
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers[path] = (status, sent, body)
 
     def _app(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         path, etag = environ["PATH_INFO"], environ.get("HTTP_IF_NONE_MATCH")
         self.requests.append((path, etag))
+        self.agents.add(environ.get("HTTP_USER_AGENT", ""))
         status, headers, body = self.answers.get(path, (404, {}, b"{}"))
         if etag and headers.get("ETag") == etag:
             status, body = 304, b""

@@ -3,13 +3,25 @@
 import json
 import socket
 import threading
-from datetime import date
+import time
+import tomllib
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from db.connection import open_writer
+from db.history_schema import MIGRATIONS
+from livegame import __version__
+from livegame.dates import LEAGUE_ZONE
 from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
-from livegame.feed import RETRIES, Feed, valid_game_id
+from livegame.feed import MAX_FRESH_S, RETRIES, Feed, valid_game_id
+from livegame.settings import Settings, SettingsError
+from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, as_feed, game, play
+from tests.promises import make_client
+from xgserve.client import ServiceUnavailable
 
 PATH = f"/v1/gamecenter/{GAME_ID}/play-by-play"
 
@@ -101,3 +113,115 @@ def test_the_days_games_are_listed(feed: FeedServer) -> None:
     reader = Feed(feed.url)
     assert [entry.game_id for entry in reader.day().games] == [GAME_ID]
     assert reader.day(date(2021, 11, 28)).games == ()
+
+
+def listed(day: date, *games: int, **nearest: date) -> bytes:
+    """The league's list of a day's games, all of them live."""
+    entries = [as_feed(game(game_id=game_id)) for game_id in games]
+    return json.dumps({"currentDate": str(day), "games": entries} | {k: str(v) for k, v in nearest.items()}).encode()
+
+
+def test_before_noon_the_list_called_now_is_yesterdays_and_todays_follows_it(feed: FeedServer) -> None:
+    today = datetime.now(LEAGUE_ZONE).date()
+    yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
+    feed.answer("/v1/score/now", listed(yesterday, GAME_ID, GAME_ID + 1, prevDate=yesterday, nextDate=today))
+    feed.answer(f"/v1/score/{today}", listed(today, GAME_ID + 1, GAME_ID + 2, prevDate=yesterday, nextDate=tomorrow))
+    day = Feed(feed.url).day()
+    assert [entry.game_id for entry in day.games] == [GAME_ID, GAME_ID + 1, GAME_ID + 2]
+    assert (day.day, day.previous, day.next, day.problems) == (today, yesterday, tomorrow, ())
+    feed.answer(f"/v1/score/{today}", b"<html>")
+    day = Feed(feed.url).day()
+    assert [entry.game_id for entry in day.games] == [GAME_ID, GAME_ID + 1]
+    assert "HTML" in day.problems[0]
+    feed.answer("/v1/score/now", listed(today, GAME_ID, nextDate=tomorrow))
+    feed.requests.clear()
+    assert Feed(feed.url).day().day == today
+    assert feed.requests == [("/v1/score/now", None)]  # tomorrow has not come
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked"),
+    [
+        ({"cache_control": "public, max-age=19"}, 1),
+        ({"cache_control": "max-age=19", "age": "7"}, 1),
+        ({"cache_control": "max-age=19", "age": "19"}, 3),
+        ({"cache_control": "max-age=0"}, 3),
+        ({"cache_control": "no-cache, max-age=19"}, 3),
+        ({"cache_control": "s-maxage=19"}, 3),
+        ({}, 3),  # as the replay answers
+    ],
+)
+def test_nothing_is_asked_for_while_the_answer_is_the_newest_there_is(
+    feed: FeedServer, headers: dict[str, str], asked: int
+) -> None:
+    feed.show(game(play(11, "goal", 5)), **headers)
+    reader = Feed(feed.url)
+    assert len({reader.answer(GAME_ID).body for _ in range(3)}) == 1
+    assert len(feed.requests) == asked
+
+
+def test_a_fresh_answer_becomes_stale(feed: FeedServer) -> None:
+    reader = Feed(feed.url)
+    feed.show(game(play(11, "goal", 5)), cache_control="max-age=19", age="18")
+    began = time.monotonic()
+    left = reader.answer(GAME_ID).fresh_s
+    feed.show(game(play(12, "goal", 7)))
+    while reader.answer(GAME_ID).fresh_s:
+        assert time.monotonic() - began < 60
+        time.sleep(0.1)
+    assert (left, time.monotonic() - began >= 1) == (1, True)
+    assert [shot.event_id for shot in reader.game(GAME_ID).shots] == [12]
+
+
+def test_no_server_can_stop_a_game_for_long(feed: FeedServer) -> None:
+    feed.show(game(), cache_control="max-age=86400")
+    assert Feed(feed.url).answer(GAME_ID).fresh_s == MAX_FRESH_S
+
+
+def test_the_league_is_told_who_asks_and_never_sent_a_query(feed: FeedServer) -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
+    settings = Settings.from_env({"XG_FEED_URL": feed.url})
+    feed.show(game())
+    Feed(settings.feed_url, settings.user_agent).game(GAME_ID)
+    assert feed.agents == {f"live-xg/{__version__} (personal use)"}
+    assert settings.user_agent in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    Feed(feed.url, Settings.from_env({"XG_USER_AGENT": "me/1 (me@example.org)"}).user_agent).game(GAME_ID)
+    assert "me/1 (me@example.org)" in feed.agents
+    assert not any("?" in path for path, _ in feed.requests)
+
+
+@pytest.mark.parametrize("value", ["a\nb: c", "Müller", "x" * 300])
+def test_a_user_agent_that_is_no_header_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="XG_USER_AGENT"):
+        Settings.from_env({"XG_USER_AGENT": value})
+
+
+def test_one_process_has_an_answer_and_no_other_asks_while_it_is_fresh(
+    tmp_path: Path, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(play(11, "goal", 5)), cache_control="max-age=19")
+    clients = [make_client(tmp_path, feed.url, service.url) for _ in range(3)]  # each with a feed of its own
+    assert [client.ping(GAME_ID).scored for client in clients] == [1, 0, 0]
+    assert len(feed.requests) == 1
+    service.client.download_registry_model("bundled", "xg-distance")
+    assert clients[1].ping(GAME_ID).scored == 1  # another model is no matter of the feed's
+    assert len(feed.requests) == 2
+
+
+def test_what_waits_for_the_service_is_asked_for_though_the_answer_is_fresh(
+    tmp_path: Path, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(play(11, "goal", 5)), cache_control="max-age=19")
+    with pytest.raises(ServiceUnavailable):
+        make_client(tmp_path, feed.url, "http://127.0.0.1:9").ping(GAME_ID)
+    assert make_client(tmp_path, feed.url, service.url).ping(GAME_ID).scored == 1
+
+
+def test_a_clock_that_was_ahead_keeps_nobody_from_asking(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+    feed.show(game(play(11, "goal", 5)), cache_control="max-age=19")
+    make_client(tmp_path, feed.url, service.url).ping(GAME_ID)
+    with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:
+        connection.execute("UPDATE games SET stale_at = '2099-01-01T00:00:00.000Z'")
+    feed.show(game(play(11, "goal", 5), play(12, "goal", 7)))
+    assert make_client(tmp_path, feed.url, service.url).ping(GAME_ID).scored == 1

@@ -6,15 +6,21 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from db.connection import open_writer
 from db.history import History
+from db.history_schema import MIGRATIONS
+from livegame.dates import LEAGUE_ZONE
 from livegame.lock import game_lock
-from livegame.plays import GameState
+from livegame.plays import GameState, Team
 from tests.conftest import Service
-from tests.games import GAME_ID, FeedServer, as_feed, game, play
+from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, play
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "ping_game.py"
 SHOTS = [play(50, "faceoff", 0), play(11, "goal", 30), play(12, "shot-on-goal", 60)]
@@ -142,3 +148,65 @@ def test_it_may_start_while_another_one_runs(environment: dict[str, str], feed: 
 def test_it_starts_without_what_only_a_report_needs() -> None:
     code = "import sys, scripts.ping_game; sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=SCRIPT.parents[1]).returncode == 0
+
+
+def asked_for(feed: FeedServer) -> list[int]:
+    """The games that somebody has asked for, in turn."""
+    return [int(path.split("/")[3]) for path, _ in feed.requests if "gamecenter" in path]
+
+
+def test_today_is_the_leagues_today_as_well_as_its_current_list(environment: dict[str, str], feed: FeedServer) -> None:
+    today = datetime.now(LEAGUE_ZONE).date()
+    shown = {GAME_ID: GameState.OVER, GAME_ID + 1: GameState.LIVE, GAME_ID + 2: GameState.NOT_STARTED}
+    games = [game(game_id=game_id, state=state) for game_id, state in shown.items()]
+    for listed in games:
+        feed.show(listed)
+    late = {"currentDate": str(today - timedelta(days=1)), "nextDate": str(today), "games": [as_feed(games[0])]}
+    feed.answer("/v1/score/now", json.dumps(late).encode())
+    early = {"currentDate": str(today), "games": [as_feed(listed) for listed in games[1:]]}
+    feed.answer(f"/v1/score/{today}", json.dumps(early).encode())
+    assert run(environment, "--today").returncode == 0
+    assert asked_for(feed) == [GAME_ID, GAME_ID + 1]
+
+
+def test_an_incomplete_game_of_the_last_days_is_asked_for_again_an_hour_later(
+    environment: dict[str, str], feed: FeedServer, tmp_path: Path
+) -> None:
+    start = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
+    final: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0, "start_time": start}
+    feed.answer("/v1/score/now", json.dumps({"currentDate": "2021-11-28", "games": []}).encode())
+    feed.show(game(*SHOTS, **final))
+    run(environment, str(GAME_ID))
+    run(environment, "--today")
+    assert asked_for(feed) == [GAME_ID]
+
+    def an_hour_passes() -> None:
+        with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:
+            connection.execute("UPDATE games SET pinged_at = '2021-11-28T18:00:00.000Z'")
+
+    an_hour_passes()
+    feed.show(game(*SHOTS, play(13, "goal", 90), play(99, "game-end", 1200, period=3), **final))
+    assert "1 new shots" in run(environment, "--today").stdout
+    an_hour_passes()
+    run(environment, "--today")
+    assert asked_for(feed) == [GAME_ID, GAME_ID]
+
+
+def test_a_game_that_is_far_away_is_asked_for_once_an_hour(environment: dict[str, str], feed: FeedServer) -> None:
+    start = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%dT%H:%M:%SZ}"
+    feed.show(game(state=GameState.NOT_STARTED, period=0, start_time=start))
+    for _ in range(2):
+        far = run(environment, str(GAME_ID))
+        assert (far.returncode, far.stdout, far.stderr) == (0, "", "")
+    assert asked_for(feed) == [GAME_ID]
+
+
+def test_goals_that_the_score_lacks_are_said(environment: dict[str, str], feed: FeedServer) -> None:
+    cut = game(*SHOTS, state=GameState.FINAL, period=3, seconds_left=0, home=Team(HOME, "CAR", "Carolina", 4))
+    feed.show(cut)
+    said = run(environment, str(GAME_ID), "--json")
+    words = "the score is WSH 0, CAR 4, but the plays hold 0 and 1 goals"
+    assert words in said.stderr
+    assert words in json.loads(said.stdout)["problems"][0]
+    feed.show(game(*SHOTS, play(14, "missed-shot", 95), state=GameState.FINAL, home=Team(HOME, "CAR", "Carolina", 4)))
+    assert words in run(environment, str(GAME_ID)).stdout

@@ -47,7 +47,7 @@ def load_frame(
     folders = {}
     for season in wanted or recorded:
         folders[season] = recorded.get(season) or download_season(
-            season, settings.recordings / "seasons", Feed(settings.feed_url).read, report=report
+            season, settings.recordings / "seasons", Feed(settings.feed_url, settings.user_agent).read, report=report
         )
 
     def recordings() -> Iterator[Recording]:

@@ -47,7 +47,7 @@ def _connect() -> Clients:
         GameClient.from_settings(settings),
         ServingClient(settings.serving_url, token=settings.serving_token),
         History(settings.history_db),
-        Feed(settings.feed_url),
+        Feed(settings.feed_url, settings.user_agent),
         read_feature_map(settings.feature_map),
         settings.demo_game,
         Demo.of(settings),
