@@ -79,7 +79,7 @@ def test_the_level_is_told_by_season_and_the_verdict_is_on_what_the_model_never_
     )
     assert level.is_off
     assert verdict(found) == "On 5,000 unseen shots it expected 25.0 % too many goals (95 %: 13.2 to 39.5 % too many)."
-    assert "too high" in notice(level)
+    assert "too high" in notice(found)
 
 
 def test_the_season_is_the_only_one_looked_at(tmp_path: Path) -> None:

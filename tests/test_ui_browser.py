@@ -370,7 +370,7 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
         expect(page.get_by_text("1 game, the latest first")).to_be_visible()
         page.get_by_role("link", name="Service").click()
         expect(page.get_by_role("heading", name="Last swaps")).to_be_visible()
-        page.get_by_label("Containing").fill("rows by bundled")
+        page.get_by_label("Contains").fill("rows by bundled")
         page.keyboard.press("Enter")
         expect(page.get_by_text(re.compile(r"^\d+ rows?, the newest first"))).to_be_visible()
         page.go_back()

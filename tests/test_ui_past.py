@@ -60,7 +60,7 @@ def test_the_season_acts_on_both_halves_of_history(open_page: OpenPage, feed: Fe
     page = ping(ping(open_page()), "2022020329")
     page.switch_page("past.py")
     page.run()
-    by_season, teams = (table.value for table in page.main.dataframe[:2])
+    by_season, teams = page.main.table[0].value, page.main.dataframe[0].value
     assert by_season[["Season", "Training"]].values.tolist() == [
         ["2022-23", "learned from"], ["2021-22", "never seen"],
     ]  # fmt: skip
@@ -68,6 +68,38 @@ def test_the_season_acts_on_both_halves_of_history(open_page: OpenPage, feed: Fe
     assert "unseen shots" in words(page.markdown)
     box(page, "Season").select(20222023)
     page.run()
-    by_season, teams = (table.value for table in page.main.dataframe[:2])
+    by_season, teams = page.main.table[0].value, page.main.dataframe[0].value
     assert (by_season["Season"].tolist(), teams["Games"].tolist()) == (["2022-23"], [1, 1])
     assert "shots of seasons it learned from" in words(page.markdown)
+
+
+def test_other_competitions_are_chosen_and_never_summed_with_the_season(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    feed.show(game(*SHOTS, game_id=2021010001, game_type=1))
+    page = ping(ping(open_page()), "2021010001")
+    page.switch_page("past.py")
+    page.run()
+    assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
+    box(page, "Competition").select("preseason")
+    page.run()
+    assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
+    assert "On 4 unseen shots" in words(page.markdown)
+
+
+def test_the_service_page_says_what_is_wrong_in_whole_sentences(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer
+) -> None:
+    page = pages(monkeypatch, tmp_path, feed.url, "http://127.0.0.1:9")()
+    page.switch_page("behind.py")
+    page.run()
+    assert "is it running? Start it with make serve" in words(page.main.error).replace("\\", "")
+
+
+def test_the_service_page_tells_what_the_model_learned_from(open_page: OpenPage) -> None:
+    page = open_page()
+    page.switch_page("behind.py")
+    page.run()
+    said = words(page.main.markdown)
+    assert "Learned from: 2018-19, 2019-20, 2020-21, 2022-23" in said
+    assert "Rates: unblocked attempts" in said
+    assert ["Column", "Meaning", "Kind", "Nullable"] in [list(table.value.columns) for table in page.main.dataframe]

@@ -1,6 +1,7 @@
 """What the page says, word by word."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,9 +88,8 @@ def test_ages(moment: str, words: str) -> None:
 
 
 def test_text_from_outside_is_not_taken_for_markdown() -> None:
-    assert texts.plain("**a** [b](http://c) :red[d] <i> $e$") == (
-        r"\*\*a\*\* \[b\]\(http\://c\) \:red\[d\] \<i\> \$e\$"
-    )
+    written = texts.plain("**a** [b](http://c) :red[d] <i> $e$").replace("\u2060", "")
+    assert written == (r"\*\*a\*\* \[b\]\(http\://c\) \:red\[d\] \<i\> \$e\$")
 
 
 def test_corrections_are_counted_by_shot_until_they_are_undone(tmp_path: Path, service: Service) -> None:
@@ -132,3 +132,22 @@ def test_a_correction_is_a_sentence(what: str, before: Any, after: Any, words: s
         for name, value in (("before", before), ("after", after))
     }
     assert correction_sentence(row | told, 0.14) == words
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["http://evil.example", "HTTPS://evil.example/x", "www.evil.example", "a@evil.example", "mailto:a@evil.example"],
+)
+def test_an_address_in_a_name_becomes_no_link(name: str) -> None:
+    """GitHub's Markdown makes links of these (https://github.github.com/gfm/#autolinks-extension-), escaped or not."""
+    written = re.sub(r"\\(.)", r"\1", texts.plain(name))
+    assert not re.search(r"https?://|www\.|[-.\w+]@[-\w]", written, re.IGNORECASE)
+    assert written.replace("\u2060", "") == name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("is it running?", "Is it running?"), ("it is away", "It is away."), ("no.", "No."), ("Stop!", "Stop!")],
+)
+def test_a_sentence_ends_once(words: str, said: str) -> None:
+    assert texts.sentence(words) == said

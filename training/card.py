@@ -66,7 +66,7 @@ def make_card(
         "golden_row": golden,
         "golden_probability": float(predict(estimator, recipe, pd.DataFrame([golden]))[0]),
         "metrics": {
-            "how": f"out of fold by {'season' if by_season else 'game'}: no shot was scored by a model that had seen "
+            "how": f"out of fold by {'season' if by_season else 'game'}: no shot was rated by a model that had seen "
             f"its {'season' if by_season else 'game'}",
             **scores(frame["is_goal"], unseen),
             "groups": groups.to_dict(orient="index"),

@@ -34,7 +34,7 @@ def main() -> None:
         del st.session_state.history_model_at_first
         st.rerun()  # the page was to start with the active model, which nobody knew
     with card:
-        sidebar.serving_now(everybody.serving)
+        sidebar.serving_now(everybody.serving, with_card=page.url_path != "service")
     if model is not None:
         with picker:
             sidebar.pick_model(everybody.serving)

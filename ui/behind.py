@@ -21,11 +21,15 @@ def main() -> None:
     st.title("Prediction service", anchor=False)
     try:
         _state(serving)
-        left, right = st.columns((4, 5), gap="large")
+        with st.container(key="model_and_swaps"):
+            left, right = st.columns((4, 5), gap="large")
         with left:
-            _model(serving)
+            model = _model(serving)
         with right:
             _swaps(serving)
+            if model is not None:
+                st.subheader("Columns that it wants", anchor=False)
+                sidebar.columns(model)
         st.fragment(_log)(serving)
     except ServingError as error:
         _say(error)
@@ -34,8 +38,8 @@ def main() -> None:
 def _say(error: ServingError) -> None:
     st.error(
         plain(
-            f"{error.message}. Start it with make serve, or see docker-compose ps. Games and past predictions can be"
-            " seen all the same; new shots wait as pending."
+            f"{texts.sentence(error.message)} Start it with make serve, or see docker-compose ps. Games and past"
+            " predictions can still be seen; new attempts are kept and rated as soon as it answers."
         ),
         icon=":material/cloud_off:",
     )
@@ -54,14 +58,15 @@ def _state(serving: ServingClient) -> None:
             st.warning(plain(check["problem"]))
 
 
-def _model(serving: ServingClient) -> None:
+def _model(serving: ServingClient) -> dict[str, Any] | None:
     st.subheader("Active model", anchor=False)
     model, problem = active_model(serving)
     if model is None:
-        st.info(plain(f"{problem}. Choose one in the sidebar."))
-        return
+        st.info(plain(f"{texts.sentence(str(problem))} Choose a model in the sidebar."))
+        return None
     st.markdown(f"**{plain(model['id'])}**")
-    sidebar.card(model)
+    sidebar.facts(model)
+    return model
 
 
 def _swaps(serving: ServingClient) -> None:
@@ -86,8 +91,8 @@ def _swaps(serving: ServingClient) -> None:
 def _log(serving: ServingClient) -> None:
     st.subheader("Log", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        level = st.selectbox("From level", LEVELS, index=1, width=130, key="log_level")
-        text = st.text_input("Containing", key="log_text", type="search", width=240)
+        level = st.selectbox("Minimum level", LEVELS, index=1, width=130, key="log_level")
+        text = st.text_input("Contains", key="log_text", type="search", width=240)
         request = st.text_input("Request ID", key="log_request", type="search", width=200)
         st.button("Refresh", icon=":material/refresh:")
     asked: dict[str, str | int] = {"limit": LOG_ROWS, "level": str(level)}
@@ -98,7 +103,7 @@ def _log(serving: ServingClient) -> None:
         _say(error)
         return
     if rows.empty:
-        st.caption("No row of the log fits.")
+        st.caption("No log rows match.")
     else:
         _log_table(rows)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -119,11 +124,11 @@ def _older(asked: dict[str, str | int]) -> dict[str, int]:
 
 def _log_table(rows: pd.DataFrame) -> None:
     columns: dict[str, Any] = {
-        "at": st.column_config.DatetimeColumn("time (UTC)", format="YYYY-MM-DD HH:mm:ss", width=150),
-        "level": st.column_config.TextColumn("level", width=80),
-        "message": st.column_config.TextColumn("message", width="large"),
-        "request_id": st.column_config.TextColumn("request", width=130),
-        "exception": st.column_config.TextColumn("exception", width="medium"),
+        "at": st.column_config.DatetimeColumn("Time (UTC)", format="YYYY-MM-DD HH:mm:ss", width=150),
+        "level": st.column_config.TextColumn("Level", width=80),
+        "message": st.column_config.TextColumn("Message", width="large"),
+        "request_id": st.column_config.TextColumn("Request", width=130),
+        "exception": st.column_config.TextColumn("Exception", width="medium"),
     }
     order = [column for column in columns if column != "exception" or rows["exception"].notna().any()]
     st.dataframe(rows, column_order=order, column_config=columns, hide_index=True, height=420, alt="The service's log.")

@@ -21,10 +21,10 @@ def reliability(found: Calibration, colour: str) -> dict[str, Any]:
         ratio_low=found.steps["low"] / found.steps["predicted"],
         ratio_high=found.steps["high"] / found.steps["predicted"],
     )
-    most = float(steps["predicted"].max())
-    line = pd.DataFrame({"predicted": [0.004, max(most, 0.1)], "ratio": [1.0, 1.0]})
+    most = max(1.2 * float(steps["predicted"].max()), 0.1)
+    line = pd.DataFrame({"predicted": [0.004, most], "ratio": [1.0, 1.0]})
     # most shots are unlikely goals: a logarithmic scale gives them room, and half as many as much as twice as many
-    scale_x = alt.Scale(type="log", domain=[0.004, max(most, 0.1)], clamp=True)
+    scale_x = alt.Scale(type="log", domain=[0.004, most], clamp=True)
     scale_y = alt.Scale(type="log", domain=list(RATIOS_SHOWN), clamp=True)
     x_axis = alt.Axis(format="~%", values=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], grid=False)
     x = alt.X("predicted:Q", title="xG", scale=scale_x, axis=x_axis)

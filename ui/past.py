@@ -22,6 +22,7 @@ TEAMS_SHOWN: Final = 11
 def main() -> None:
     """Draw the page. It asks the history alone, and draws from top to bottom, so that nothing moves under a click."""
     history = clients().history
+    st.query_params.pop("game", None)  # of a game that was opened from here, when the reader comes back
     try:
         st.title("History", anchor=False)
         if models := history.models():
@@ -105,11 +106,11 @@ def _teams(rows: list[dict[str, Any]]) -> None:
             "Goals": sums["goals"] / sums["games"],
             "xG against": sums["xg_against"] / sums["games"],
             "Goals against": sums["goals_against"] / sums["games"],
-            "xG share": sums["xg"] / (sums["xg"] + sums["xg_against"]),
+            "xG share": 100 * sums["xg"] / (sums["xg"] + sums["xg_against"]),
         }
     ).sort_values("xG share", ascending=False)
     decimals = {column: st.column_config.NumberColumn(format="%.2f") for column in frame.columns[2:6]}
-    share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+    share = st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100)
     st.dataframe(
         frame,
         column_config=decimals | {"xG share": share},
@@ -136,24 +137,26 @@ def _games(history: History) -> None:
     rows = history.games(search or "", limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS)
     with top:
         _game_table(rows)
-        st.caption(f"{texts.count(found, 'game')}, the latest first. Tick a row to open the game.")
+        games = f"{found:,} {'game' if found == 1 else 'games'}"
+        st.caption(f"{games}, the latest first. Click a game to open it.")
 
 
 def _game_table(rows: list[dict[str, Any]]) -> None:
     frame = pd.DataFrame([_game_line(row) for row in rows])
-    numbers = {column: st.column_config.NumberColumn(format="%.2f") for column in ("away xG", "home xG")}
+    numbers = {column: st.column_config.NumberColumn(format="%.2f") for column in ("Away xG", "Home xG")}
     chosen = st.dataframe(
         frame,
         column_config=numbers | {"ID": st.column_config.NumberColumn(format="%d")},
         hide_index=True,
         height="content",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         key=f"game_table_{'_'.join(str(row['game_id']) for row in rows[:1])}_{len(rows)}",
         alt=f"{texts.count(len(rows), 'game')} with scores and expected goals.",
     )
-    if picked := chosen["selection"]["rows"]:
-        st.switch_page("game.py", query_params={"game": str(rows[picked[0]]["game_id"])})
+    if picked := chosen["selection"]["cells"]:
+        row, _ = picked[0]
+        st.switch_page("game.py", query_params={"game": str(rows[row]["game_id"])})
 
 
 def _game_line(row: dict[str, Any]) -> dict[str, Any]:
@@ -163,10 +166,10 @@ def _game_line(row: dict[str, Any]) -> dict[str, Any]:
         "Date": row["game_date"],
         "Away": row["away_name"],
         "Home": row["home_name"],
-        "Score": f"{row['away_score']} - {row['home_score']}",
-        "away xG": xg.get(row["away_abbrev"]),
-        "home xG": xg.get(row["home_abbrev"]),
-        "State": stored_status(row) + (f", {texts.count(pending, 'shot')} pending" if pending else ""),
+        "Score": f"{row['away_score']}\u2013{row['home_score']}",
+        "Away xG": xg.get(row["away_abbrev"]),
+        "Home xG": xg.get(row["home_abbrev"]),
+        "State": stored_status(row) + (f", {texts.count(pending, 'attempt')} pending" if pending else ""),
         "Rated by": texts.model_name(row["model"]) if row["model"] else "not rated",
         "ID": row["game_id"],
     }

@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from livegame.features import FEATURES
 from livegame.model_inputs import ModelInputs, UnknownFeatures
 from ui.clients import active_model
 from ui.kept_model import follow
 from ui.notices import Notice, keep, show
-from ui.texts import POPULATIONS, model_name, number, offer_label, plain
+from ui.texts import POPULATIONS, count, model_name, number, offer_label, plain, season_name
 from xgserve.client import ServingClient, ServingError
 
 LIST_KEPT_S = 60
@@ -18,6 +19,17 @@ CARD_KEPT_S = 10
 CARD_KEPT_WITHOUT_SERVICE_S = 60
 _PLACE = "model"
 _FIELDS = (("workspace", "Workspace", "bundled"), ("model", "Model", "xg-default"), ("version", "Version", "newest"))
+
+_METRICS = {
+    "shots": "Attempts",
+    "goals": "Goals",
+    "xg": "xG",
+    "xg_per_goal": "xG per goal",
+    "log_loss": "Log loss",
+    "auc": "AUC",
+    "brier": "Brier score",
+}
+_MEANINGS = {feature.name: feature.formula for feature in FEATURES}
 
 
 def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
@@ -36,16 +48,18 @@ def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None
         _roll_back(serving)
 
 
-def serving_now(serving: ServingClient) -> None:
+def serving_now(serving: ServingClient, *, with_card: bool) -> None:
     """Draw the card of the model that serves now, or why there is none, and what came of the last swap; keep it true.
 
     Other readers swap models as well. A service that does not answer is asked less often.
     """
     model, _ = active_model(serving)
-    st.fragment(_serving_now, run_every=CARD_KEPT_S if model else CARD_KEPT_WITHOUT_SERVICE_S)(serving)
+    st.fragment(_serving_now, run_every=CARD_KEPT_S if model else CARD_KEPT_WITHOUT_SERVICE_S)(
+        serving, with_card=with_card
+    )
 
 
-def _serving_now(serving: ServingClient) -> None:
+def _serving_now(serving: ServingClient, *, with_card: bool) -> None:
     model, problem = active_model(serving)
     if model is None:
         st.error(plain(problem), icon=":material/cloud_off:")
@@ -53,23 +67,37 @@ def _serving_now(serving: ServingClient) -> None:
         st.markdown(f"**{plain(model_name(model['id']))}** is active")
         for warning in model["warnings"]:
             st.warning(plain(warning))
-        with st.expander("Model card"):
-            card(model)
+        if with_card:
+            with st.expander("Model card"):
+                card(model)
     show(_PLACE)
 
 
 def card(model: Mapping[str, Any]) -> None:
-    """Draw what the service tells of a model."""
+    """Draw all that the service tells of a model."""
+    facts(model)
+    columns(model)
+
+
+def facts(model: Mapping[str, Any]) -> None:
+    """Draw what a model is, what it learned from, and how good its card says it is."""
+    seasons = model.get("trained_on")
+    learned = "not recorded" if seasons is None else ", ".join(map(season_name, sorted(seasons))) or "no season"
     st.markdown(
         f"Version: {plain(model['version'])}  \n"
         f"Digest: `{model['digest'][:12]}`  \n"
-        f"Scores: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
+        f"Rates: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
+        f"Learned from: {plain(learned)}  \n"
         f"scikit-learn: {plain(model['sklearn_version']['artifact'] or 'not recorded')}  \n"
         f"Loaded: {plain(model['loaded_at'][:19].replace('T', ' '))} UTC"
     )
     _quality(model["metrics"] or {})
-    st.caption(f"{len(model['features'])} features")
+
+
+def columns(model: Mapping[str, Any]) -> None:
+    """Draw the columns that a model wants."""
     st.dataframe(_features(model["features"]), hide_index=True, height=220, alt="The columns that the model wants.")
+    st.caption(count(len(model["features"]), "column"))
 
 
 def pick_model(serving: ServingClient) -> None:
@@ -86,7 +114,7 @@ def pick_model(serving: ServingClient) -> None:
         list(listed),
         index=None,
         key="pick",
-        placeholder=f"{len(listed)} can be loaded now",
+        placeholder=f"Choose one of {len(listed)}",
         on_change=_fill_form,
         args=(listed,),
     )
@@ -158,7 +186,11 @@ def _roll_back(serving: ServingClient) -> None:
 
 def _quality(metrics: Mapping[str, Any]) -> None:
     """Draw what the card tells of the model's quality: whatever it holds, its plain numbers first."""
-    numbers = {name: number(value) for name, value in metrics.items() if isinstance(value, int | float)}
+    numbers = {
+        _METRICS.get(name, name.replace("_", " ")): number(value)
+        for name, value in metrics.items()
+        if isinstance(value, int | float)
+    }
     if numbers:
         st.table(pd.DataFrame({"": list(numbers.values())}, index=list(numbers)), border="horizontal", hide_header=True)
     for words in (value for value in metrics.values() if isinstance(value, str)):
@@ -171,8 +203,9 @@ def _quality(metrics: Mapping[str, Any]) -> None:
 def _features(features: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "feature": [feature["name"] for feature in features],
-            "kind": [feature["kind"] for feature in features],
-            "may be missing": [feature["nullable"] for feature in features],
+            "Column": [feature["name"] for feature in features],
+            "Meaning": [_MEANINGS.get(feature["name"]) for feature in features],
+            "Kind": [feature["kind"] for feature in features],
+            "Nullable": [feature["nullable"] for feature in features],
         }
     )

@@ -40,11 +40,13 @@ COMPETITIONS: Final = {
 }
 POPULATIONS: Final = {"unblocked": "unblocked attempts", "on-goal": "shots on goal"}
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")
+_ADDRESS: Final = re.compile(r"(https?:/(?=/)|www(?=\.)|@)", re.IGNORECASE)
+_WORD_JOINER: Final = "\u2060"  # invisible
 
 
 def plain(text: object) -> str:
-    """The text with nothing left in it that Markdown would take for its own."""
-    return _MARKDOWN.sub(r"\\\1", str(text))
+    """The text with nothing left in it that Markdown would take for its own, nor for an address to make a link of."""
+    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(rf"\1{_WORD_JOINER}", str(text)))
 
 
 def count(number: int, thing: str) -> str:
@@ -143,7 +145,7 @@ def waiting_words(report: GameReport) -> str:
     if owed:
         number = count(len(shots) - waiting, "attempt")
         reasons.append(f"the league has not told the {' and '.join(owed)} of {number} yet")
-    return _sentence("; ".join(reasons))
+    return sentence("; ".join(reasons))
 
 
 def odds_words(report: GameReport, result: Odds) -> str:
@@ -174,8 +176,9 @@ uses; the column titles of *All events* give each formula.
 """
 
 
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
+def sentence(words: str) -> str:
+    """The words as a sentence of their own, which begins with a capital and ends with one sign."""
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
 
 
 def season_name(season: int | None) -> str:

@@ -1,12 +1,11 @@
 """Whether a model can be trusted: its level by season, a verdict in a sentence, and the reliability diagram."""
 
-from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import streamlit as st
 
-from livegame.calibration import Calibration, Level, SeasonLevel
+from livegame.calibration import Calibration, SeasonLevel
 from ui.model_charts import reliability
 from ui.texts import count, plain, season_name
 
@@ -18,17 +17,8 @@ def draw(found: Calibration) -> None:
     """Draw the verdict, the seasons and the diagram, from top to bottom."""
     st.markdown(f"**{plain(verdict(found))}**")
     if found.level.is_off:
-        st.warning(plain(notice(found.level)), icon=":material/warning:")
-    st.dataframe(
-        pd.DataFrame([_season_line(season) for season in found.seasons]),
-        column_config={
-            "xG per goal": st.column_config.NumberColumn(format="%.3f"),
-            "Log loss": st.column_config.NumberColumn(format="%.4f"),
-        },
-        hide_index=True,
-        height="content",
-        alt="Expected and real goals by season, and whether the model learned from the season.",
-    )
+        st.warning(plain(notice(found)), icon=":material/warning:")
+    st.table(pd.DataFrame([_season_line(season) for season in found.seasons]), border="horizontal", hide_index=True)
     words = diagram_words(found)
     st.vega_lite_chart(spec=reliability(found, _COLOUR), height=300, alt=words)
     st.caption(plain(words))
@@ -46,13 +36,19 @@ def verdict(found: Calibration) -> str:
         return f"{which} it expected {level.xg:.1f} goals and there were {level.goals}: too few to judge it."
     amount = f"{abs(level.excess):.1%}".replace("%", " %")
     words = "as many goals as there were" if amount == "0.0 %" else f"{amount} too {_side(level.excess)} goals"
-    return f"{which} it expected {words} (95 %: {_interval(level.excess_from, level.excess_to)})."
+    luck = ", which luck explains" if level.excess_from <= 0 <= level.excess_to else ""
+    return f"{which} it expected {words}{luck} (95 %: {_interval(level.excess_from, level.excess_to)})."
 
 
-def notice(level: Level) -> str:
+def notice(found: Calibration) -> str:
     """What to make of a level that luck does not explain."""
-    side = "high" if level.z > 0 else "low"
-    return f"Its level is too {side}, by more than luck explains. A model trained on newer games would be nearer."
+    side = "high" if found.level.z > 0 else "low"
+    advice = (
+        "It is so even on seasons that it learned from."
+        if found.is_learned
+        else "A model that has learned from newer games would be nearer."
+    )
+    return f"Its level is too {side}, by more than luck explains. {advice}"
 
 
 def diagram_words(found: Calibration) -> str:
@@ -73,26 +69,19 @@ def diagram_words(found: Calibration) -> str:
     )
 
 
-def seasons_of(told: Collection[int] | None) -> str:
-    """The seasons that a model learned from, in words."""
-    return "not recorded" if told is None else ", ".join(season_name(season) for season in sorted(told)) or "none"
-
-
-def _season_line(of: SeasonLevel) -> dict[str, Any]:
+def _season_line(of: SeasonLevel) -> dict[str, str]:
     level = of.level
     interval = (
-        f"{1 + level.excess_from:.2f}\u2013{1 + level.excess_to:.2f}"
+        f" ({1 + level.excess_from:.2f}\u2013{1 + level.excess_to:.2f})"
         if level.excess_from is not None and level.excess_to is not None
         else ""
     )
     return {
         "Season": season_name(of.season),
         "Training": _LEARNED[of.is_learned],
-        "xG per goal": None if level.excess is None else 1 + level.excess,
-        "95 %": interval,
-        "xG (goals)": f"{level.xg:,.0f} ({level.goals:,})",
-        "Log loss": level.log_loss,
-        "Shots": level.shots,
+        "xG per goal (95 %)": "" if level.excess is None else f"{1 + level.excess:.3f}{interval}",
+        "Goals": f"{level.goals:,}",
+        "Log loss": f"{level.log_loss:.4f}",
     }
 
 
