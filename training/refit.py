@@ -97,7 +97,7 @@ class Comparison:
         """Which of the two to use, in one sentence."""
         low, high = self.interval
         figures = (
-            f"log loss {self.scores_of_new['log_loss']:.4f} to {self.scores_of_old['log_loss']:.4f}, lower by"
+            f"log loss {self.scores_of_new['log_loss']:.4f} against {self.scores_of_old['log_loss']:.4f}, lower by"
             f" {self.gain:+.5f} with a 95 % interval by game of {low:+.5f} to {high:+.5f}"
         )
         where = f"on {self.games} games from {self.since} to {self.until}"
