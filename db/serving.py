@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from db.connection import Connection, open_writer, reading, transaction
+from db.connection import BUSY_TIMEOUT_S, Connection, open_writer, reading, transaction
 from db.times import now
 
 FILE_NAME: Final = "serving.db"
@@ -294,16 +294,16 @@ class Activations:
         )
         return next(iter(found), None)
 
-    def newest(self, limit: int) -> list[StoredActivation]:
-        """Return up to `limit` activations, newest first.
+    def newest(self, limit: int, timeout_s: float = BUSY_TIMEOUT_S) -> list[StoredActivation]:
+        """Return up to `limit` activations, newest first; wait `timeout_s` for a lock.
 
         Raises:
             DatabaseError: the file cannot be used.
         """
-        return self._all("SELECT * FROM activations ORDER BY id DESC LIMIT ?", limit)
+        return self._all("SELECT * FROM activations ORDER BY id DESC LIMIT ?", limit, timeout_s=timeout_s)
 
-    def _all(self, select: str, *values: int) -> list[StoredActivation]:
-        open_writer(self._path, MIGRATIONS, READ_TIMEOUT_S).close()  # so that there is one from the service's start
-        with reading(self._path, MIGRATIONS, READ_TIMEOUT_S) as connection:
+    def _all(self, select: str, *values: int, timeout_s: float = BUSY_TIMEOUT_S) -> list[StoredActivation]:
+        open_writer(self._path, MIGRATIONS, timeout_s).close()  # so that there is one from the service's start
+        with reading(self._path, MIGRATIONS, timeout_s) as connection:
             rows = [dict(row) for row in connection.execute(select, values)]
         return [StoredActivation(**{key: value for key, value in row.items() if key != "id"}) for row in rows]

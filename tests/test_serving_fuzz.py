@@ -220,11 +220,17 @@ BODIES = st.one_of(
 
 
 @fuzzed(0.5)
-@given(line=LINES, headers=st.lists(HEADERS, max_size=6), body=BODIES, end=st.sampled_from(["\r\n", "\n", "\r"]))
+@given(
+    line=LINES,
+    host=st.booleans(),
+    headers=st.lists(HEADERS, max_size=6),
+    body=BODIES,
+    end=st.sampled_from(["\r\n", "\n", "\r"]),
+)
 def test_bytes_that_are_hardly_http_are_answered_or_hung_up_on(
-    target: Target, line: str, headers: list[str], body: bytes, end: str
+    target: Target, line: str, host: bool, headers: list[str], body: bytes, end: str
 ) -> None:
-    sent = end.join([line, *headers, "", ""]).encode("latin-1") + body
+    sent = end.join([line, *["Host: localhost"] * host, *headers, "", ""]).encode("latin-1") + body
     begun = time.monotonic()
     with socket.create_connection(target.address, timeout=ANSWER_WITHIN_S) as connection:
         answer = exchange(connection, sent)
@@ -257,15 +263,18 @@ def exchange(connection: socket.socket, sent: bytes) -> bytes:
 
 LOITERERS: dict[str, Callable[[socket.socket], None]] = {
     "silent": lambda _: None,
-    "half a head": lambda s: s.sendall(b"POST /predict HTTP/1.1\r\nContent-Le"),
+    "half a head": lambda s: s.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Le"),
     "half a body": lambda s: s.sendall(
-        b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n["
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n["
     ),
     "half a chunk": lambda s: s.sendall(
-        b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n["
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\nff\r\n["
     ),
-    "reads nothing": lambda s: s.sendall(b"GET /logs?limit=1000 HTTP/1.1\r\n\r\n"),
-    "asks on and on and reads nothing": lambda s: s.sendall(b"GET /logs?limit=1000 HTTP/1.1\r\n\r\n" * 200),
+    "reads nothing": lambda s: s.sendall(b"GET /logs?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "asks on and on and reads nothing": lambda s: s.sendall(
+        b"GET /logs?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
+    ),
     "gone at once": lambda s: s.shutdown(socket.SHUT_RDWR),
 }
 
@@ -274,7 +283,7 @@ LOITERERS: dict[str, Callable[[socket.socket], None]] = {
 def test_clients_that_take_their_time_stop_nobody_else(target: Target, kind: str) -> None:
     for _ in range(1000):  # so that /logs has something to send
         with socket.create_connection(target.address) as connection:
-            connection.sendall(b"GET /" + b"x" * 150 + b" HTTP/1.1\r\n\r\n")
+            connection.sendall(b"GET /" + b"x" * 150 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
             connection.recv(10)
         if kind not in ("reads nothing", "asks on and on and reads nothing"):
             break
@@ -298,7 +307,7 @@ def loitering(target: Target, kind: str, clients: int) -> Iterator[None]:
 
 # -- bodies over the limit --------------------------------------------------------------------------------------------
 
-HEAD = b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"], ids=["", "expects leave to send"])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from db.connection import DatabaseError
-from db.serving import DELETE_BATCH, StoredAnswers
+from db.serving import DELETE_BATCH, READ_TIMEOUT_S, StoredAnswers
 from db.times import timestamp
 from xgserve.errors import ApiError
 from xgserve.flights import Flights
@@ -42,8 +42,8 @@ class Answers:
         self._written: set[bytes] = set()  # questions, to tell an old one from a new one while the file cannot be read
         self._problem: str | None = None
         self._retry_at = self._trim_at = 0.0
-        with suppress(DatabaseError):  # the log says why
-            self._written = self._store.questions()
+        with suppress(DatabaseError):  # the log says why; the first answer that can be written tries again
+            self._written = StoredAnswers(database, READ_TIMEOUT_S).questions()
 
     def once(self, key: str, model_id: str, body: bytes, answer: Callable[[], bytes]) -> bytes:
         """Return what `answer` returns, or what it returned when the same was asked under this key; "" is no key.

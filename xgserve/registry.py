@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from db.connection import DatabaseError
-from db.serving import Activations, StoredActivation
+from db.serving import READ_TIMEOUT_S, Activations, StoredActivation
 from xgserve.artifacts import PICKLE_SUFFIXES, find_artifact, keep_model
 from xgserve.bundle import BUNDLED, bundled_models, load_bundled, newest_bundled
 from xgserve.cache import CachedModel, ModelCache
@@ -167,7 +167,7 @@ class Registry:
         Raises:
             DatabaseError: the record cannot be read.
         """
-        return self._activations.newest(limit)
+        return self._activations.newest(limit, READ_TIMEOUT_S)
 
     # -- one activation -----------------------------------------------------------------------------------------------
 

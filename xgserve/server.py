@@ -111,6 +111,7 @@ class _Channel(HTTPChannel):
     parser_class = _Parser
     error_task_class = _JsonErrorTask
     secrets: tuple[str, ...] = ()
+    has_held_much = threading.Event()  # of the server: a large request is done, and its memory can go back
     linger_bytes = 0
     _lingers_until: float | None = None
     _is_at_its_last = False
@@ -198,7 +199,7 @@ class _Channel(HTTPChannel):
         is_large = self.lane is Lane.LARGE
         super().service()
         if is_large:
-            give_back_memory()
+            self.has_held_much.set()
         if self._is_at_its_last:
             self.close_when_flushed = True
             cast("Any", self.server).pull_trigger()
@@ -264,7 +265,9 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
     if not isinstance(server, BaseWSGIServer):
         server.close()
         raise OSError(f"{settings.host} stands for several addresses; name one of them")
-    server.channel_class = type("_Channel", (_Channel,), {"secrets": settings.secrets})
+    server.channel_class = type(
+        "_Channel", (_Channel,), {"secrets": settings.secrets, "has_held_much": threading.Event()}
+    )
     return server
 
 
@@ -295,6 +298,9 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
             look_at = now + LOOK_EVERY_S
             for channel in list(waitress.active_channels.values()):
                 channel.hurry(now)
+            if waitress.channel_class.has_held_much.is_set():  # not after each: the next one may want it again
+                waitress.channel_class.has_held_much.clear()
+                give_back_memory()
         if len(waitress.active_channels) > CONNECTIONS:
             _drop_one(waitress.active_channels.values())
     logger.info("stopping")
