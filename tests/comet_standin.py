@@ -132,6 +132,11 @@ def status(code: int, message: str = "said the stand-in", **headers: str) -> Ans
     return lambda handler: send(handler, content, code, **{"Content-Type": "application/json"} | headers)
 
 
+def redirect(code: int, target: Callable[[Handler], str]) -> Answer:
+    """Send the request on to where `target` says."""
+    return lambda handler: send(handler, b"", code, Location=target(handler))
+
+
 def page(code: int = 200) -> Answer:
     """Answer with a web page, as proxies and sign-in pages do."""
     content = b"<!DOCTYPE html><html><body>Please sign in</body></html>"

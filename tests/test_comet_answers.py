@@ -46,6 +46,44 @@ def check_traces(data_dir: Path, caplog: pytest.LogCaptureFixture, key: str = KE
     assert key not in caplog.text
 
 
+@pytest.mark.parametrize(("code", "route"), [(302, "details"), *((code, "download") for code in (301, 303, 307, 308))])
+def test_no_other_server_is_asked_wherever_comet_sends_a_request(
+    code: int, route: str, comet: StandIn, registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with StandIn().running() as other:
+        other.add("acme", "shots", "1.0.0", GOOD)
+        for name in ("alive", route):
+            comet.faults[name] = comet_standin.redirect(code, lambda handler: other.url.rstrip("/") + handler.path)
+        error = refusal(registry, "acme", "shots", "1.0.0")
+    assert (error.status, error.code) == (502, "download_failed")
+    assert (
+        "sends the request on to" in str(error) and "not followed" in str(error) and other.url.rstrip("/") in str(error)
+    )
+    assert other.asked == []
+    check_traces(tmp_path / "data", caplog)
+
+
+def test_nor_for_the_list(comet: StandIn, registry: Registry) -> None:
+    with StandIn().running() as other:
+        comet.faults["names"] = comet_standin.redirect(302, lambda handler: other.url.rstrip("/") + handler.path)
+        problems = [entry["problem"] for entry in registry.available() if "problem" in entry]
+    assert len(problems) == 1 and "not followed" in problems[0]
+    assert other.asked == []
+
+
+def test_a_redirect_within_comet_is_followed(comet: StandIn, registry: Registry) -> None:
+    moved: list[str] = []
+
+    def once(handler: comet_standin.Handler) -> str:
+        del comet.faults["details"]
+        moved.append(handler.path)
+        return handler.path
+
+    comet.faults["details"] = comet_standin.redirect(307, once)
+    assert registry.activate("acme", "shots", "1.0.0").source == "registry"
+    assert len(moved) == 1
+
+
 FAULTS: dict[str, tuple[str, comet_standin.Answer, int, str, str]] = {
     "400": ("details", comet_standin.status(400), 404, "unknown_model", "acme/shots"),
     "403": ("details", comet_standin.status(403), 424, "registry_key_refused", "COMET_API_KEY"),

@@ -100,6 +100,33 @@ def test_the_only_model_is_found_wherever_it_is(tmp_path: Path) -> None:
     assert find_artifact(tmp_path) == tmp_path / "deep/down/model.SKOPS"
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        ".ipynb_checkpoints/model-checkpoint.skops",
+        "deep/.ipynb_checkpoints/model.skops",
+        "__MACOSX/._model.skops",
+        "__MACOSX/deep/model.skops",
+        "._model.skops",
+        ".model.skops",
+        ".cache/model.joblib",
+        "__pycache__/model.pkl",
+        "__MACOSX/CometModel",
+        ".trash/CometModel",
+    ],
+)
+def test_what_systems_and_editors_leave_behind_is_no_candidate(beside: str, tmp_path: Path) -> None:
+    lay_out(tmp_path, {"deep/model.skops": b"", beside: b""})
+    assert find_artifact(tmp_path) == tmp_path / "deep/model.skops"
+
+
+def test_a_model_of_nothing_else_says_what_it_holds(tmp_path: Path) -> None:
+    lay_out(tmp_path, {".ipynb_checkpoints/model.skops": b""})
+    with pytest.raises(RegistryError, match="ipynb_checkpoints") as error:
+        find_artifact(tmp_path)
+    assert error.value.code == "no_candidate"
+
+
 def test_several_candidates_are_named(tmp_path: Path) -> None:
     lay_out(tmp_path, {"model.skops": b"", "old/model.pkl": b""})
     with pytest.raises(RegistryError) as error:

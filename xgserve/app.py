@@ -23,6 +23,7 @@ from xgserve.journal import Journal, identity_of, level_name, request_id
 from xgserve.json_text import parsed
 from xgserve.logpage import render
 from xgserve.model import Model
+from xgserve.names import tag
 from xgserve.openapi import DOCUMENT
 from xgserve.pinned import open_registry
 from xgserve.registry import Activation
@@ -200,7 +201,7 @@ def _add_routes(app: Service) -> None:
     @app.get("/model")
     def model() -> bytes:
         active = _active(app)
-        response.set_header("ETag", f'"{active.id}"')
+        response.set_header("ETag", f'"{tag(active.id)}"')
         return _json(active.describe())
 
     @app.get("/models")

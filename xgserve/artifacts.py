@@ -15,6 +15,7 @@ MAX_FILES = 1000
 MAX_DEPTH = 20
 MAX_DESCRIPTION_BYTES = 100_000
 CHUNK_BYTES = 1 << 16
+LEFT_BEHIND = frozenset({"__MACOSX", "__pycache__", "$RECYCLE.BIN", "System Volume Information"})
 
 # Written by comet_ml.integration.sklearn.log_model beside the model it describes.
 COMET_DESCRIPTION = "CometModel"
@@ -44,14 +45,16 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int) -> None:
 def find_artifact(folder: Path) -> Path:
     """Return the one file in a model's folder that is the model.
 
-    A `CometModel` description names it; without one, exactly one file must have a model's suffix.
+    A `CometModel` description names it; without one, exactly one file must have a model's suffix. What systems and
+    editors leave behind (hidden files and folders, checkpoints of notebooks, `__MACOSX`) does not count.
 
     Raises:
         NoCandidate: nothing looks like a model.
         SeveralCandidates: more than one file does, or there is more than one description.
         ArtifactRefused: the description is damaged or names a file that is not there.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    held = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    files = [path for path in held if not _is_left_behind(path.relative_to(folder))]
     descriptions = [path for path in files if path.name == COMET_DESCRIPTION]
     if len(descriptions) > 1:
         raise _several(folder, descriptions)
@@ -61,9 +64,9 @@ def find_artifact(folder: Path) -> Path:
     if len(candidates) > 1:
         raise _several(folder, candidates)
     if not candidates:
-        held = ", ".join(str(path.relative_to(folder)) for path in files[:10]) or "no file at all"
+        names = ", ".join(str(path.relative_to(folder)) for path in held[:10]) or "no file at all"
         raise NoCandidate(
-            f"the model holds no file that ends in {', '.join(MODEL_SUFFIXES)}; it holds {held}. "
+            f"the model holds no file that ends in {', '.join(MODEL_SUFFIXES)}; it holds {names}. "
             "Log one file made with skops.io.dump"
         )
     return candidates[0]
@@ -75,6 +78,10 @@ def keep_model(found: Path, folder: Path) -> Path:
     if card.is_file():
         card.rename(folder / card.name)
     return found.rename(folder / found.name)
+
+
+def _is_left_behind(path: Path) -> bool:
+    return any(part.startswith(".") or part in LEFT_BEHIND for part in path.parts)
 
 
 def _check_members(members: list[zipfile.ZipInfo], max_bytes: int) -> None:

@@ -1,7 +1,8 @@
 """Models already downloaded: one folder each, complete and unchanged or not there at all.
 
-`<root>/<workspace>/<model>/<version>/` holds the artifact, its `card.json` if it has one, and `manifest.json` with the
-digest of both. Folders appear by a rename, so that a process killed at any moment leaves none half-written.
+`<root>/<workspace>/<model>/<version>/` (names quoted as in an address) holds the artifact, its `card.json` if it has
+one, and `manifest.json` with the digest of both. Folders appear by a rename, so that a process killed at any moment
+leaves none half-written.
 """
 
 import fcntl
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from xgserve.names import SAFE_NAME, ModelName
+from xgserve.names import SAFE_NAME, ModelName, folder_name, is_name
 
 MANIFEST = "manifest.json"
 TEMPORARY_PREFIX = ".temporary-"
@@ -144,7 +146,7 @@ class ModelCache:
         found = []
         for path in self._root.glob(f"[!.]*/*/*/{MANIFEST}"):
             folder = path.parent
-            name = ModelName(folder.parent.parent.name, folder.parent.name, folder.name)
+            name = ModelName(*(unquote(part.name) for part in (folder.parent.parent, folder.parent, folder)))
             manifest = _read_manifest(folder, name)
             with suppress(FileNotFoundError):  # evicted or replaced meanwhile
                 if manifest is not None:
@@ -178,10 +180,9 @@ class ModelCache:
             os.close(lock)
 
     def _folder(self, name: ModelName) -> Path:
-        parts = (name.workspace, name.name, name.version)
-        if not all(SAFE_NAME.fullmatch(part) for part in parts):
+        if not (is_name(name.workspace) and is_name(name.name) and SAFE_NAME.fullmatch(name.version)):
             raise ValueError(f"{name} cannot be the name of a folder")
-        return self._root.joinpath(*parts)
+        return self._root.joinpath(*map(folder_name, (name.workspace, name.name, name.version)))
 
     def _discard(self, folder: Path) -> None:
         # by a rename first, so that nobody ever finds half a model

@@ -14,6 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
+from xgserve.names import tag
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -132,7 +134,7 @@ class ServingClient:
         """As `predict`, of plain numbers, texts and None: P(goal) for each row, and the model that made them."""
         headers = {"Content-Type": "application/json"}
         if if_match is not None:
-            headers["If-Match"] = f'"{if_match}"'
+            headers["If-Match"] = f'"{tag(if_match)}"'
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'
         answer = self._call("POST", "/predict", data=_split_json(columns, rows), headers=headers)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from xgserve.artifacts import unpack
 from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
@@ -25,8 +25,9 @@ from xgserve.errors import (
     RegistryError,
     StorageFailed,
     UnknownModel,
+    clipped,
 )
-from xgserve.names import SAFE_NAME, version_order
+from xgserve.names import SAFE_NAME, is_name, version_order
 
 API_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10
@@ -85,18 +86,21 @@ class Comet:
         )
         return str(answer["version"])
 
-    def models(self, workspaces: Sequence[str], *, scratch: Path, seconds: float) -> list[dict[str, Any]]:
+    def models(
+        self, workspaces: Sequence[str], *, scratch: Path, seconds: float
+    ) -> tuple[list[dict[str, Any]], list[str]]:
         """Return what the registry offers, as `{"workspace", "model", "version", "stages"}`, newest version first.
 
-        Without `workspaces`: those that the key's owner has. Stops at half of `seconds`, with what was read by then.
+        Then the models whose names cannot be used here. Without `workspaces`: those that the key's owner has. Stops at
+        half of `seconds`, with what was read by then.
 
         Raises:
             RegistryError: the registry did not answer.
             OSError: `scratch` cannot be written.
         """
         request = {"do": "list", "workspaces": list(workspaces), "seconds": seconds / 2}
-        models: list[dict[str, Any]] = self._ask(request, scratch, seconds)["models"]
-        return models
+        answer = self._ask(request, scratch, seconds)
+        return answer["models"], answer["unusable"]
 
     def _ask(self, request: dict[str, Any], scratch: Path, seconds: float) -> dict[str, Any]:
         server = (urlsplit(self.url).hostname if self.url else None) or "comet.com"
@@ -149,6 +153,7 @@ def _handle(request: dict[str, Any]) -> dict[str, Any]:
     import requests
 
     limit_memory(MEMORY_HEADROOM_BYTES + 2 * request.get("max_bytes", 0))
+    _stay_on_the_server(requests)
     server = request["server"]
     try:
         # its cache would hold every download in memory
@@ -156,6 +161,11 @@ def _handle(request: dict[str, Any]) -> dict[str, Any]:
         return _download(api, request) if request["do"] == "download" else _list(api, request)
     except RegistryError:
         raise
+    except SentElsewhere as error:
+        raise DownloadFailed(
+            f"Comet ({server}) sends the request on to {error}, which is not followed: the API key and what is loaded "
+            "are Comet's alone; check the address in COMET_URL_OVERRIDE and the proxy"
+        ) from error
     except MemoryError as error:
         raise ModelTooLarge(
             "the download needs more memory than is allowed; XG_MODEL_MAX_MB sets what the service takes"
@@ -172,6 +182,36 @@ def _handle(request: dict[str, Any]) -> dict[str, Any]:
         raise DownloadFailed(
             f"Comet ({server}) gave an answer that its SDK cannot read ({type(error).__name__})"
         ) from error
+
+
+class SentElsewhere(Exception):
+    """The server answered with a redirect to another one; the message names that."""
+
+
+def _stay_on_the_server(requests: Any) -> None:
+    """Have the library that the SDK asks with refuse redirects to other servers, before anything is sent there."""
+    target_of = requests.Session.get_redirect_target
+
+    def get_redirect_target(session: Any, response: Any) -> str | None:
+        target: str | None = target_of(session, response)
+        if target is not None and not _same_server(response.url, urljoin(response.url, target)):
+            raise SentElsewhere(_server_of(urljoin(response.url, target)))
+        return target
+
+    requests.Session.get_redirect_target = get_redirect_target
+
+
+def _same_server(asked: str, target: str) -> bool:
+    """Return whether a redirect stays with the server, or only turns to HTTPS there."""
+    before, after = urlsplit(asked), urlsplit(target)
+    turns_safe = (before.scheme, after.scheme) == ("http", "https") and before.hostname == after.hostname
+    return turns_safe or (before.scheme, before.netloc) == (after.scheme, after.netloc)
+
+
+def _server_of(address: str) -> str:
+    parts = urlsplit(address)
+    server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return clipped(server, 100) if server.isprintable() else "another server"
 
 
 def _download(api: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -217,10 +257,14 @@ def _stages(entry: dict[str, Any]) -> list[str]:
 def _list(api: Any, request: dict[str, Any]) -> dict[str, Any]:
     stop_at = time.monotonic() + request["seconds"]
     found: list[dict[str, Any]] = []
+    unusable: list[str] = []
     for workspace in (request["workspaces"] or api.get_workspaces() or [])[:MAX_LISTED_WORKSPACES]:
         for model in (api.get_registry_model_names(workspace) or [])[:MAX_LISTED_MODELS]:
             if time.monotonic() > stop_at:
-                return {"models": found}
+                return {"models": found, "unusable": unusable}
+            if not (is_name(workspace) and is_name(model)):
+                unusable.append(f"{workspace}/{model}"[:200])
+                continue
             entries = _usable(api.get_registry_model_details(workspace, model)["versions"])
             found += [
                 {
@@ -231,7 +275,7 @@ def _list(api: Any, request: dict[str, Any]) -> dict[str, Any]:
                 }
                 for entry in entries[:MAX_LISTED_VERSIONS]
             ]
-    return {"models": found}
+    return {"models": found, "unusable": unusable}
 
 
 def _refusal(request: dict[str, Any], status: int, said: str) -> RegistryError:

@@ -16,6 +16,7 @@ from db.serving import LogQuery
 from db.times import timestamp
 from xgserve.errors import ApiError, too_large
 from xgserve.model import Model
+from xgserve.names import tag
 from xgserve.settings import LEVELS
 
 MAX_LIMIT = 1000
@@ -36,7 +37,7 @@ def check_if_match(model: Model) -> None:
         ApiError: the caller means another model.
     """
     wanted = header("If-Match", "*").strip()
-    if wanted != "*" and model.id not in [tag.strip().strip('"') for tag in wanted.split(",")]:
+    if wanted != "*" and not {model.id, tag(model.id)} & {one.strip().strip('"') for one in wanted.split(",")}:
         raise ApiError(
             412,
             "model_changed",

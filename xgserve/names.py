@@ -2,9 +2,32 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
 
-# May become the name of a folder: no separators, no leading dot.
+# A version; may become the name of a folder: no separators, no leading dot.
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
+
+# A workspace or a model, which people may call as they like: no separators of paths, ids and addresses, no leading dot,
+# no space around it, nothing invisible.
+NAME = re.compile(r"[^\s./\\:@\x00-\x1f\x7f](?:[^/\\:@\x00-\x1f\x7f]{0,98}[^\s/\\:@\x00-\x1f\x7f])?")
+NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\ : @, not with a dot first"
+MAX_FOLDER_BYTES = 240  # the least that file systems take is 255
+
+
+def is_name(text: str) -> bool:
+    """Return whether a workspace or a model may be called so here."""
+    return bool(NAME.fullmatch(text)) and text.isprintable() and len(folder_name(text)) <= MAX_FOLDER_BYTES
+
+
+def folder_name(text: str) -> str:
+    """Return what the folder of a workspace, model or version is called: plain names stay, each other has its own."""
+    return quote(text, safe="+")
+
+
+def tag(model_id: str) -> str:
+    """Return a model's id as it stands in the headers `ETag` and `If-Match`: plain ones as they are."""
+    return quote(model_id, safe="/:@+")
 
 
 @dataclass(frozen=True)

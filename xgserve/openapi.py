@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from xgserve.incoming import MAX_LIMIT, MAX_SEARCH
-from xgserve.names import SAFE_NAME
+from xgserve.names import NAME
 from xgserve.settings import LEVELS
 
 Schema = dict[str, Any]
@@ -12,7 +12,7 @@ _TEXT: Final[Schema] = {"type": "string"}
 _TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 _PROBABILITY: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
-_NAME: Final[Schema] = {"type": "string", "pattern": f"^{SAFE_NAME.pattern}$"}
+_NAME: Final[Schema] = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 _SOURCE: Final[Schema] = {"enum": ["bundled", "cache", "registry"]}
 
 # What each status means, whatever the route; `code` in the body tells the cases apart.

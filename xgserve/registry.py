@@ -38,7 +38,7 @@ from xgserve.errors import (
 from xgserve.flights import Flights
 from xgserve.journal import request_id
 from xgserve.model import Model, load_model
-from xgserve.names import SAFE_NAME, ModelName, version_order
+from xgserve.names import NAME_IN_WORDS, SAFE_NAME, ModelName, is_name, version_order
 from xgserve.settings import Settings
 from xgserve.trial import environment, try_artifact
 
@@ -173,10 +173,8 @@ class Registry:
 
     def _check(self, workspace: str, model: str, version: str | None) -> None:
         for what, name in (("workspace", workspace), ("model", model)):
-            if not SAFE_NAME.fullmatch(name):
-                raise InvalidName(
-                    f"{name[:MAX_ASKED_LENGTH]!r} is not the name of a {what}: letters, digits and . _ + - only"
-                )
+            if not is_name(name):
+                raise InvalidName(f"{name[:MAX_ASKED_LENGTH]!r} is not the name of a {what}: {NAME_IN_WORDS}")
         if version is not None and not (version.isprintable() and 0 < len(version) <= MAX_ASKED_LENGTH):
             raise InvalidName(f"{version[:MAX_ASKED_LENGTH]!r} is not a version or the name of a stage")
         if not self._allows(workspace):
@@ -399,7 +397,8 @@ class Registry:
         try:
             with explained(), self._cache.temporary() as room:
                 workspaces = sorted(self._settings.workspaces)
-                return comet.models(workspaces, scratch=_new(room / "list"), seconds=LIST_TIMEOUT_S), None
+                models, unusable = comet.models(workspaces, scratch=_new(room / "list"), seconds=LIST_TIMEOUT_S)
+                return models, _unusable_names(unusable)
         except RegistryError as error:
             logger.warning("the registry's models could not be listed: %s (%s)", error, error.code)
             return [], str(error)
@@ -407,6 +406,14 @@ class Registry:
 
 def _name_of(stored: StoredActivation) -> ModelName:
     return ModelName(stored.workspace, stored.model, stored.version)
+
+
+def _unusable_names(names: list[str]) -> str | None:
+    """Return why models are left out of the list, if any are."""
+    if not names:
+        return None
+    listed = ", ".join(map(repr, names[:5]))
+    return f"left out, since they cannot be called so here: {listed}; a name has {NAME_IN_WORDS}. Rename them on Comet"
 
 
 def _with_what_is_here(error: RegistryError, versions: list[str]) -> RegistryError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from db.serving import FILE_NAME
-from xgserve.names import SAFE_NAME, ModelName
+from xgserve.names import SAFE_NAME, ModelName, is_name
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -143,7 +143,7 @@ class _Reader:
             return None
         workspace, _, rest = text.partition("/")
         model, _, version = rest.partition(":")
-        if not all(SAFE_NAME.fullmatch(part) for part in (workspace, model, version)):
+        if not (is_name(workspace) and is_name(model) and SAFE_NAME.fullmatch(version)):
             raise SettingsError(f"{name}={text!r} must be workspace/model:version, such as bundled/xg-default:1.0.0")
         return ModelName(workspace, model, version)
 
