@@ -200,7 +200,7 @@ def _end_name(report: GameReport, team: TeamTotals, colours: TeamColours) -> lis
     place = alt.Chart(pd.DataFrame([row])).encode(x=along("x"), y=across("y"))
     name = place.mark_text(align=align, dx=-16 * side, fontWeight="bold", fontSize=12, color=colours.ink)
     return [
-        place.mark_text(align=align, fontSize=12).encode(color=_team_colour(report, colours), text="arrow:N"),
+        place.mark_text(align=align, fontSize=16).encode(color=_team_colour(report, colours), text="arrow:N"),
         name.encode(text="name:N"),
     ]
 

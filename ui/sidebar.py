@@ -15,7 +15,7 @@ from ui.texts import POPULATIONS, count, model_name, number, offer_label, plain,
 from xgserve.client import ServingClient, ServingError
 
 LIST_KEPT_S = 60
-CARD_KEPT_S = 10
+CARD_KEPT_S = 15
 CARD_KEPT_WITHOUT_SERVICE_S = 60
 _PLACE = "model"
 _FIELDS = (("workspace", "Workspace", "bundled"), ("model", "Model", "xg-default"), ("version", "Version", "newest"))

@@ -79,7 +79,7 @@ def _season_line(of: SeasonLevel) -> dict[str, str]:
     return {
         "Season": season_name(of.season),
         "Training": _LEARNED[of.is_learned],
-        "xG per goal (95 %)": "" if level.excess is None else f"{1 + level.excess:.3f}{interval}",
+        "xG per goal (95\u00a0%)": "" if level.excess is None else f"{1 + level.excess:.3f}{interval}",
         "Goals": f"{level.goals:,}",
         "Log loss": f"{level.log_loss:.4f}",
     }
