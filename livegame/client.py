@@ -286,7 +286,7 @@ class GameClient:
                 return pings
         self._record(games)
         raise LiveGameError(
-            f"the service's model changed {_SWAPS_FOLLOWED} times while games were being scored; try again"
+            f"the service's model changed {_SWAPS_FOLLOWED} times while games were being rated; try again"
         )
 
     def _ready(self, games: Sequence[GameRows], model: ModelInputs) -> dict[ShotId, Mapping[str, Any]]:

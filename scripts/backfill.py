@@ -1,10 +1,10 @@
-"""Take recorded games into the history and have them scored: raw answers of either feed, one by one or whole seasons.
+"""Take recorded games into the history and have them rated: raw answers of either feed, one by one or whole seasons.
 
     python -m scripts.backfill recordings/seasons
     python -m scripts.backfill 2022-23.jsonl.xz --cluster tcp://10.0.0.5:8786
 
 A path is a `.json` or `.json.gz` file named after its game, a season's `.jsonl.xz`, or a folder of such. Games that are
-there already are compared with the recording, as a ping would; those that the active model has scored from the very
+there already are compared with the recording, as a ping would; those that the active model has rated from the very
 same recording are passed over. Ctrl-C ends it after the games in hand; the next run goes on from there.
 
 Exit codes: 0 every game is in, 1 some are not, 2 usage, 4 prediction service, 5 database, 6 processes or cluster that
@@ -99,7 +99,7 @@ class ProblemsOnLines(logging.Handler):
 
 def summary(progress: Progress) -> str:
     """What was done, in words."""
-    words = [f"{progress.taken:,} games taken", f"{progress.scored:,} shots scored"]
+    words = [f"{progress.taken:,} games taken", f"{progress.scored:,} shots rated"]
     words += [f"{progress.passed:,} were complete"] if progress.passed else []
     words += [f"{progress.failed:,} failed"] if progress.failed else []
     return ", ".join(words)

@@ -1,4 +1,4 @@
-"""Ping games once: read their play-by-play, have the new shots scored, store everything. Made for cron.
+"""Ping games once: read their play-by-play, have the new shots rated, store everything. Made for cron.
 
 Prints a line for each game in which something changed, and nothing otherwise. What of a feed's answer could not be
 read is said on stderr, once. A game that is far away is asked for once an hour at most.
@@ -132,7 +132,7 @@ def _warn(ping: Ping) -> None:
 def _as_line(ping: Ping) -> str:
     report = ping.report
     teams = ", ".join(f"{team.abbrev} {team.xg:.2f} xG ({team.goals})" for team in (report.away, report.home))
-    notes = [f"{len(ping.new)} new shots", f"{ping.scored} scored"]
+    notes = [f"{len(ping.new)} new shots", f"{ping.scored} rated"]
     notes += [f"{report.pending} pending"] if report.pending else []
     notes += [f"{len(ping.corrections)} corrections"] if ping.corrections else []
     notes += [ping.problems[0]] if ping.problems else []

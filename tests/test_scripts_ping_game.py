@@ -43,7 +43,7 @@ def test_a_line_when_something_changed_and_silence_otherwise(environment: dict[s
     first = run(environment, str(GAME_ID))
     assert (first.returncode, first.stderr, first.stdout.count("\n")) == (0, "", 1)
     assert "Washington Capitals at Carolina Hurricanes: Period 1 - 12:35 left" in first.stdout
-    assert "2 new shots, 2 scored" in first.stdout
+    assert "2 new shots, 2 rated" in first.stdout
     second = run(environment, str(GAME_ID))
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_said_once_and_in_short(environment: dict[str, st
         raw["timeInPeriod"] = "soon"
     feed.show(shown)
     first = run(environment, str(GAME_ID))
-    assert (first.returncode, "1 new shots, 1 scored" in first.stdout) == (0, True)
+    assert (first.returncode, "1 new shots, 1 rated" in first.stdout) == (0, True)
     assert first.stderr == f"ping_game: game {GAME_ID}: event 50: timeInPeriod is 'soon' (and 1 more)\n"
     second = run(environment, str(GAME_ID))
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
@@ -120,7 +120,7 @@ def test_one_game_that_fails_does_not_keep_the_others_from_being_pinged(
     feed.show(game(*SHOTS))
     result = run(environment, "2021020999", str(GAME_ID))
     assert result.returncode == 3
-    assert "2 scored" in result.stdout
+    assert "2 rated" in result.stdout
 
 
 def test_its_whole_run_is_bounded(environment: dict[str, str], tmp_path: Path) -> None:
