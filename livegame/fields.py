@@ -143,6 +143,9 @@ class Problems:
         self._texts: list[str] = []
         self._others = 0
 
+    def __len__(self) -> int:
+        return len(self._texts) + self._others
+
     def note(self, problem: str) -> None:
         """Add one."""
         if len(self._texts) < MAX_PROBLEMS:

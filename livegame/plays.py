@@ -119,6 +119,7 @@ class Game:
     start_is_known: bool = True  # else the time of day in `start_time` stands for one that is to be announced
     overtime_seconds: int | None = None  # how long an overtime is by the feed's clock, once it has shown that
     time_stamp: str | None = None  # of the answer, where the feed dates it: text order is time order
+    tells_clock: bool = True  # whether period, clock and state could be read: else they tell nothing of its age
 
     @property
     def date(self) -> str:

@@ -172,15 +172,17 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
     game_type = problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES)
     overtime = _overtime_length(feed["plays"])
     plays = tuple(_before_the_shootout(sorted(read, key=BY_CLOCK), overtime_length(overtime, game_type)))
+    before = len(problems)
     number, kind = _period(feed, plays, game_type, problems)
     left, in_intermission = _clock(feed, problems)
+    state = game_state(feed) or guessed_state(plays, "gameState", feed.get("gameState"), problems)
+    tells_clock = len(problems) == before and "secondsRemaining" in problems.inner(feed, "clock")
     start_is_known = _start_is_known(feed)
     start_time = season_start(game_id)
     if start_is_known or feed.get("startTimeUTC"):
         start_time = problems.otherwise(start_time, moment, feed.get("startTimeUTC"), "startTimeUTC")
     home = _team(feed, "homeTeam", goals_of(plays, teams[0]), problems)
     away = _team(feed, "awayTeam", goals_of(plays, teams[1]), problems)
-    state = game_state(feed) or guessed_state(plays, "gameState", feed.get("gameState"), problems)
     state = begun_state(state, plays, problems)
     lost_goals(plays, home=home, away=away, state=state, problems=problems)
     return Game(
@@ -201,6 +203,7 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
         unreadable=unreadable,
         start_is_known=start_is_known,
         overtime_seconds=overtime,
+        tells_clock=tells_clock,
     )
 
 

@@ -22,6 +22,7 @@ class GameRows:
     unreadable: frozenset[int] | None  # see `Game`
     events: frozenset[int]  # event ids of all plays, whether they could be read or not
     digest: str | None = None  # of the answer's bytes
+    tells_clock: bool = True  # see `Game`
     stale_at: str | None = None  # until when the feed has nothing newer, by its own word
 
 
@@ -36,6 +37,7 @@ def game_rows(game: Game, digest: str | None = None, stale_at: str | None = None
         game.unreadable,
         game.event_ids,
         digest,
+        game.tells_clock,
         stale_at,
     )
 
@@ -65,7 +67,7 @@ def _game_row(game: Game) -> GameRow:
         overtime_seconds=game.overtime_seconds,
         has_end=game.has_end,
         time_stamp=game.time_stamp,
-        events=msgspec.json.encode((sorted(game.event_ids), ())).decode(),
+        events=msgspec.json.encode((sorted(game.event_ids), ())).decode() if game.tells_clock else None,
     )
 
 

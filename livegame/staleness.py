@@ -25,13 +25,13 @@ _STAGES: Final = {GameState.NOT_STARTED: 0, GameState.LIVE: 1, GameState.OVER: 2
 
 def believed(rows: GameRows, stored: Mapping[str, Any] | None) -> GameRows | None:
     """What of an answer is to be recorded, given the game's row in the history; None if it is to change nothing."""
-    if stored is None:
+    if stored is None or (stored["events"] is None and rows.tells_clock):
         return rows
     present, gone = msgspec.json.decode(stored["events"] or "[[],[]]", type=tuple[frozenset[int], frozenset[int]])
     has_news = not rows.events <= present | gone
     # where not even all ids could be read, nobody can tell what is missing
     lost = present - rows.events if rows.unreadable is not None else frozenset()
-    if _is_older(rows.game, stored, has_news=has_news, has_begun=bool(present)):
+    if rows.tells_clock and _is_older(rows.game, stored, has_news=has_news, has_begun=bool(present)):
         return None
     is_cut = len(lost) > MOST_TAKEN_BACK or (bool(lost) and not rows.events)
     if is_cut and not _is_whole(rows):
@@ -39,7 +39,8 @@ def believed(rows: GameRows, stored: Mapping[str, Any] | None) -> GameRows | Non
             return None
         rows, lost = _without_retractions(rows, len(lost)), frozenset()
     events, gone = rows.events | (present - lost), (gone | lost) - rows.events
-    return replace(rows, game=replace(rows.game, events=told_events(events, gone)))
+    told = told_events(events, gone) if rows.tells_clock else None  # None: whatever comes next is no older
+    return replace(rows, game=replace(rows.game, events=told))
 
 
 def told_events(present: frozenset[int], gone: frozenset[int] = frozenset()) -> str:

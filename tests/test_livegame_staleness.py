@@ -147,6 +147,17 @@ def test_plays_that_cannot_be_told_are_not_missed(show: Show) -> None:
     assert len(show(game(*MANY[:28], seconds_left=480)).corrections) == 2
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"clock": {}}, {"clock": {"secondsRemaining": "late"}}, {"periodDescriptor": 3}, {"gameState": "HALT"}]
+)
+def test_a_clock_that_cannot_be_read_makes_no_answer_older(show: Show, wrong: dict[str, Any]) -> None:
+    show(game(*FEW, seconds_left=500))
+    assert not show(as_feed(game(*FEW, seconds_left=490)) | wrong).is_older
+    ping = show(game(*FEW, seconds_left=480))
+    assert (ping.is_older, ping.report.status) == (False, "Period 1 - 08:00 left")
+    assert show(game(*FEW[:4], seconds_left=485)).is_older
+
+
 def legacy(plays: int, stamp: str) -> dict[str, Any]:
     """The legacy feed's answer of that time, in the first period, with so many shots."""
     raws = [
