@@ -35,6 +35,8 @@ RETRIES: Final = 2
 REDIRECTS: Final = 3
 MAX_BYTES: Final = 20_000_000
 _GAME_ID: Final = re.compile(r"(19|20)\d\d\d\d\d{4}")
+_GAME_ID_IN_TEXT: Final = re.compile(r"(?<!\d)(?:19|20)\d{8}(?!\d)", re.ASCII)
+_SPACE_IN_NUMBER: Final = re.compile(r"(?<=\d)\s+(?=\d)", re.ASCII)
 _CHUNK: Final = 65_536
 # What the league lets caches keep an answer for is 20 s. A server that says much more would stop games.
 MAX_FRESH_S: Final = 30.0
@@ -55,6 +57,16 @@ def valid_game_id(text: str | int) -> int:
             " regular season, 03 playoffs) and a number, as in 2021020329"
         )
     return int(text)
+
+
+def game_id_in(text: str) -> int:
+    """The one game id in what a person typed or pasted: "2023 020 294", or a page's whole address.
+
+    Raises:
+        InvalidGameId: there is none, or more than one.
+    """
+    found = set(_GAME_ID_IN_TEXT.findall(_SPACE_IN_NUMBER.sub("", text)))
+    return valid_game_id(found.pop() if len(found) == 1 else text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +200,7 @@ class Feed:
                 if response.status_code == requests.codes.not_modified and kept:
                     return self._keep(path, kept.etag, replace(kept.answer, fresh_s=fresh_s))
                 if response.status_code == requests.codes.not_found:
-                    raise GameNotFound(f"the feed knows no such thing as {what}; check the number")
+                    raise GameNotFound(f"no {what} in the league's feed; check the number")
                 if response.status_code != requests.codes.ok:
                     raise FeedUnavailable(f"the feed answered {response.status_code} for {what}; {_when(response)}")
                 body = _body(response, what)

@@ -45,6 +45,15 @@ class TeamTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class SeasonLine:
+    """What a team's games on record of one season were like, in xG a game."""
+
+    games: int
+    xg: float
+    xg_against: float
+
+
+@dataclass(frozen=True, slots=True)
 class GameReport:
     """One game as the history holds it, under one model."""
 
@@ -90,6 +99,17 @@ class GameReport:
     def is_due(self, every_s: float) -> bool:
         """Whether it is time for another ping, at most every `every_s` seconds, and seldom while the game is far."""
         return is_due(self.row, every_s) or (self.is_catching_up and is_stale(self.row, every_s))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is, or was, play."""
+        return self.state in (GameState.LIVE, GameState.OVER, GameState.FINAL) or not self.shots.empty
+
+    @property
+    def away_share(self) -> float:
+        """The away team's share of all expected goals, half before there are any."""
+        total = self.away.xg + self.home.xg
+        return self.away.xg / total if total else 0.5
 
     @property
     def is_catching_up(self) -> bool:
@@ -162,6 +182,22 @@ def game_report(
         row=game,
         start_is_known=bool(game["start_is_known"]),
     )
+
+
+def season_lines(history: History, report: GameReport) -> dict[str, SeasonLine]:
+    """How the two teams' games of this season were, by abbreviation; only of a team that has games on record.
+
+    Raises:
+        DatabaseError: the history cannot be read.
+    """
+    if report.model is None:
+        return {}
+    teams = (report.away.abbrev, report.home.abbrev)
+    return {
+        row["team"]: SeasonLine(row["games"], row["xg"] / row["games"], row["xg_against"] / row["games"])
+        for row in history.teams(report.model, report.row["season"])
+        if row["team"] in teams
+    }
 
 
 def stored_status(game: Mapping[str, Any]) -> str:

@@ -33,6 +33,8 @@ from tests.ui_pages import (
 from tests.ui_reports import SHOTS
 from ui.texts import COUNTS
 
+DASH = "\N{EN DASH}"
+
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer, service: Service) -> OpenPage:
@@ -56,7 +58,8 @@ def test_a_ping_shows_the_game(open_page: OpenPage, feed: FeedServer) -> None:
     page = ping(open_page())
     assert notice(page) == "4 new attempts"
     line = score_line(page)
-    assert {"Washington Capitals", "Carolina Hurricanes", "Period 1 - 12:35 left", "updated 0 s ago"} <= set(line)
+    assert {"Washington Capitals", "Carolina Hurricanes", "Period 1 \N{EN DASH} 12:35 left"} <= set(line)
+    assert {"Sun 28 Nov 2021 · Regular season 2021-22", "updated 0 s ago"} <= set(line)
     _, _, home, difference = totals(page)
     xg, goals = home.rstrip(")").split(" (")
     assert goals == "1"
@@ -95,7 +98,13 @@ def games_asked_for(feed: FeedServer) -> int:
 
 
 @pytest.mark.parametrize(
-    ("game_id", "says"), [("abc", "is not a game id"), ("2021029999", "check the number"), ("", "is not a game id")]
+    ("game_id", "says"),
+    [
+        ("abc", "'abc' is not a game id"),
+        ("2021029999", "No game 2021029999 in the league's feed; check the number."),
+        ("", "is not a game id"),
+        ("2021020329 or 2021020330", f"Game {GAME_ID} stays."),
+    ],
 )
 def test_a_bad_id_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServer, game_id: str, says: str) -> None:
     feed.show(game(*SHOTS))
@@ -103,6 +112,58 @@ def test_a_bad_id_is_told_and_the_game_stays(open_page: OpenPage, feed: FeedServ
     assert says in said(page, "error")
     assert len(totals(page)) == 4
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
+
+
+@pytest.mark.parametrize(
+    "text", [" 2021 020 329\t", "https://www.nhl.com/gamecenter/wsh-vs-car/2021/11/28/2021020329/playbyplay"]
+)
+def test_any_text_with_one_id_in_it_will_do(open_page: OpenPage, feed: FeedServer, text: str) -> None:
+    feed.show(game(*SHOTS))
+    assert notice(ping(open_page(), text)) == "4 new attempts"
+
+
+def test_one_state_has_one_message(open_page: OpenPage, feed: FeedServer) -> None:
+    page = ping(open_page("2021029999"), "2021029999")
+    assert said(page) == "No game 2021029999 in the league's feed; check the number."
+    assert not page.info
+    feed.show(game(*SHOTS))
+    before = totals(ping(page))
+    feed.answers.clear()
+    ping(page)
+    assert said(page, "info") == "The league's feed does not have this game any more; what is stored stays."
+    assert totals(page) == before
+
+
+def test_a_model_that_has_not_rated_the_game_is_told(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    page = ping(open_page())
+    page.query_params["model"] = "nonsense"
+    page.run()
+    assert "No model 'nonsense' has rated this game; the numbers are by bundled/xg-default:" in said(page, "warning")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("FUT", {"Not started", "18:00", "Sun 28 Nov 2021 · Regular season 2021-22"}),
+        ("PPD", {"Postponed", "Postponed: it is not played on that day."}),
+        ("CNCL", {"Cancelled", "Cancelled: it will not be played."}),
+    ],
+)
+def test_a_game_without_play_has_no_numbers_but_its_start_and_the_season(
+    open_page: OpenPage, feed: FeedServer, state: str, words: set[str]
+) -> None:
+    feed.show(game(*SHOTS, game_id=2021020300, state=GameState.FINAL))
+    xg = totals(ping(open_page(), "2021020300"))
+    shown = as_feed(game(state=GameState.NOT_STARTED))
+    feed.show(shown if state == "FUT" else shown | {"gameScheduleState": state})
+    page = ping(open_page())
+    line = score_line(page)
+    assert words <= set(line)
+    assert not totals(page)
+    assert f"{xg[2].split()[0]} xG for, {xg[0].split()[0]} against a game (1 game on record)" in line
+    assert not [text for text in line if "xG (goals)" in text]
+    assert not page.get("vega_lite_chart")
 
 
 def test_what_is_told_of_one_game_is_not_told_of_another(open_page: OpenPage, feed: FeedServer) -> None:
@@ -464,14 +525,19 @@ def test_the_days_games_are_a_click_away(open_page: OpenPage, feed: FeedServer) 
     feed.show(live)
     page = open_page()
     labels = [button.label for button in page.button if "CAR" in button.label]
-    assert labels == ["WSH **0 - 1** CAR  \n:small[P1 - 12\\:35]", "WSH **at** CAR  \n:small[18\\:00]"]
+    assert labels == [
+        f"WSH **0{DASH}1** CAR  \n:small[P1 {DASH} 12\\:35]",
+        "WSH **at** CAR  \n:small[18\\:00]",
+    ]
     next(button for button in page.button if button.label == labels[0]).click()
     page.run()
     assert notice(page) == "4 new attempts"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
     next(button for button in page.button if "chevron_left" in button.label).click()
     page.run()
-    assert [button.label for button in page.button if "CAR" in button.label] == ["WSH **0 - 0** CAR  \n:small[Final]"]
+    assert [button.label for button in page.button if "CAR" in button.label] == [
+        f"WSH **0{DASH}0** CAR  \n:small[Final]"
+    ]
     assert len(totals(page)) == 4  # the game stays
 
 

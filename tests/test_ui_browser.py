@@ -141,7 +141,7 @@ def ping(page: Page) -> None:
 def ping_twice(page: Page, clock: Clock, seconds: float, status: str) -> None:
     """Ping the game as it begins, and at some second, when it stands so."""
     ping(page)
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     clock.seconds = seconds
     ping(page)
     expect(page.locator(".xg-status")).to_have_text(status)
@@ -207,10 +207,10 @@ def test_a_game_from_the_first_ping_to_the_final(
 
     ping(page)  # starts the replay
     expect(page.get_by_role("heading", name="Washington Capitals")).to_be_visible()
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     clock.seconds = 445
     page.get_by_role("button", name="Ping game").dblclick()
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 12:35 left")
     expect(page.get_by_text(re.compile(r"^\d+ new attempts?\.$|^Nothing new\.$"))).to_be_visible()
     first = service.rows_scored()
     assert first > 0
@@ -257,28 +257,28 @@ def test_a_game_is_chosen_from_the_strip_and_a_reader_follows(
     page = visit(browser, f"{dashboard.url}/?game=2022030236")
     expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
     page.get_by_role("button", name="WSH at CAR").click()
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     expect_id(page, GAME_ID)
     expect(page).to_have_url(re.compile(f"game={GAME_ID}"))
     page.go_back()
     expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
     expect_id(page, 2022030236)
     page.go_forward()
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     expect_id(page, GAME_ID)
 
     other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
-    expect(other.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
+    expect(other.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     clock.seconds = 445
     ping(page)
-    expect(other.locator(".xg-status")).to_have_text("Period 1 - 12:35 left")  # without a click
+    expect(other.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 12:35 left")  # without a click
 
 
 def test_what_is_stored_is_shown_before_a_feed_and_a_service_that_hang_are_given_up(
     browser: Browser, dashboard: Dashboard, clock: Clock
 ) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
-    ping_twice(page, clock, 445, "Period 1 - 12:35 left")
+    ping_twice(page, clock, 445, "Period 1 \N{EN DASH} 12:35 left")
     stored = totals(page)
     dashboard.kill()
     with hanging_server() as hanging:
@@ -391,8 +391,8 @@ def test_no_page_is_wider_than_its_window(
 ) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width, color_scheme=scheme)
     ping(page)
-    expect(page.locator(".xg-status")).to_have_text("Period 1 - 20:00 left")
-    for path, words in (("", "Period 1 - 20:00 left"), ("history", "Games"), ("service", "Last swaps")):
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
+    for path, words in (("", "Period 1 \N{EN DASH} 20:00 left"), ("history", "Games"), ("service", "Last swaps")):
         page.goto(f"{dashboard.url}/{path}?game={GAME_ID}")
         expect(page.get_by_text(words, exact=True).first).to_be_visible()
         assert_fits(page)

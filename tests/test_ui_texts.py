@@ -88,8 +88,34 @@ def test_ages(moment: str, words: str) -> None:
 
 
 def test_text_from_outside_is_not_taken_for_markdown() -> None:
-    written = texts.plain("**a** [b](http://c) :red[d] <i> $e$").replace("\u2060", "")
-    assert written == (r"\*\*a\*\* \[b\]\(http\://c\) \:red\[d\] \<i\> \$e\$")
+    assert texts.plain("**a** [b](c) :red[d] <i> $e$ &lt;") == (r"\*\*a\*\* \[b\]\(c\) \:red\[d\] \<i\> \$e\$ \&lt;")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://evil.example/x", "HTTPS://evil.example", "see www.evil.example", "mail@evil.example"],
+)
+def test_no_text_becomes_a_link_by_itself(text: str) -> None:
+    said = texts.plain(text).replace("\\", "")
+    assert not re.search(r"https?://|www\.|@\w", said, re.IGNORECASE)
+    assert said.replace("\N{WORD JOINER}", "") == text
+
+
+@pytest.mark.parametrize(
+    ("game_id", "game_type", "words"),
+    [
+        (2021020329, 2, "Regular season 2021-22"),
+        (2021030236, 3, "Playoffs 2021-22, round 2, game 6"),
+        (2021030002, 3, "Playoffs 2021-22"),
+        (2021010012, 1, "Preseason 2021-22"),
+        (2021190001, 19, "4 Nations Face-Off 2021-22"),
+        (2021990001, 99, "Other competition 2021-22"),
+    ],
+)
+def test_what_a_game_is_part_of(tmp_path: Path, service: Service, game_id: int, game_type: int, words: str) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS, game_id=game_id, game_type=game_type)
+    assert texts.competition_words(report) == words
+    assert texts.date_words(report.date) == "Sun 28 Nov 2021"
 
 
 def test_corrections_are_counted_by_shot_until_they_are_undone(tmp_path: Path, service: Service) -> None:

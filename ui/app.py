@@ -22,6 +22,7 @@ def main() -> None:
         ],
         position="top",
     )
+    st.set_page_config(initial_sidebar_state="expanded" if page.url_path == "service" else "collapsed")
     everybody = clients()
     with st.sidebar:
         st.header("Prediction model", anchor=False)

@@ -9,10 +9,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from db.connection import DatabaseError
 from livegame.counting import Count
-from livegame.exceptions import InvalidGameId, LiveGameError
-from livegame.feed import valid_game_id
+from livegame.exceptions import GameNotFound, InvalidGameId, LiveGameError
+from livegame.feed import game_id_in, valid_game_id
 from livegame.model_inputs import UnknownFeatures
-from livegame.report import GameReport
+from livegame.plays import GameState
+from livegame.report import GameReport, season_lines
 from ui import pictures, tables, texts
 from ui.clients import Clients, active_model, clients
 from ui.colours import Theme, team_colours
@@ -31,6 +32,7 @@ DEMO_INTERVAL: Final = 5
 DEMO_TICK_S: Final = 2
 COUNT: Final = Count.NO_EMPTY_NET  # attempts at an empty net say more of the score than of who played better
 _PLACE: Final = "game"
+_BEFORE: Final = {GameState.NOT_STARTED: "Attempts appear here once the game has begun."}
 
 Read = GameReport | InvalidGameId | DatabaseError | None
 
@@ -108,7 +110,7 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     read = first.pop() if first else _read(everybody)
     notices = [*filter(None, [kept(_PLACE, shown)])]
     if isinstance(read, Exception):
-        said.html(bar([Notice("error", str(read))]))
+        said.html(bar([Notice("error", texts.sentence(str(read)))]))
         return
     if read is None:
         said.html(bar(notices))
@@ -116,11 +118,12 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
         return
     if _waits(read, shown) != waited:
         st.rerun()  # from now on there is something to wait for, or nothing any more
-    with switch:
-        count = _switch()
-    if count is not read.count:
-        read = _read(everybody, count)
-        assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
+    if read.has_begun:
+        with switch:
+            count = _switch()
+        if count is not read.count:
+            read = _read(everybody, count)
+            assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
     with controls:
         _refresh(everybody, read)
         _offer_to_play_again(everybody, read, said)
@@ -131,16 +134,19 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
         _offer_newer(read)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     colours = team_colours(read.away.abbrev, read.home.abbrev, theme)
-    score.html(score_line(read, colours))
+    score.html(score_line(read, colours, None if read.has_begun else season_lines(everybody.history, read)))
     said.html(bar([*notices, *_what_is_told(read)]))
     with st.container(key="body"):
-        if read.shots.empty:
+        if not read.has_begun:
+            st.caption(_BEFORE.get(read.state, ""))
+        elif read.shots.empty:
             st.info("No attempts yet. They appear here as the league reports them.")
         else:
             pictures.draw(read, colours)
             tables.draw(everybody.game, read, colours)
     model, _ = active_model(everybody.serving)  # last, since a service that hangs is waited for
-    said.html(bar([*notices, *_what_is_told(read), *_which_model(read, model)]))
+    by = _which_model(read, model) if read.has_begun else []
+    said.html(bar([*notices, *_what_is_told(read), *by]))
     if _is_due(everybody, read):
         _ping(everybody, shown, said)
         st.rerun()
@@ -239,17 +245,24 @@ def _is_due(everybody: Clients, report: GameReport) -> bool:
 
 
 def _ping(everybody: Clients, text: str, said: DeltaGenerator | None = None) -> None:
+    shown = _shown(everybody)
     try:
-        game_id = valid_game_id(text)
+        game_id = game_id_in(text)
         if said is not None:
             said.html(bar([Notice("note", "Reading the play-by-play and rating what is new ...")]))
         ping = everybody.game.ping(game_id)
     except (ServingError, UnknownFeatures) as error:
         # the shots are stored, so there is something to show
         _show(game_id)
-        notice = Notice("warning", f"New attempts are kept, not rated ({error}).")
+        notice = Notice("warning", f"New attempts are kept, not rated: {texts.sentence(str(error))}")
+    except GameNotFound as error:
+        notice = Notice("error", texts.sentence(str(error)))
+        if everybody.history.state(game_id) is not None:
+            notice = Notice("info", "The league's feed does not have this game any more; what is stored stays.")
+            _show(game_id)
     except (LiveGameError, DatabaseError) as error:
-        notice = Notice("error", str(error))
+        stays = f" Game {shown} stays." if isinstance(error, InvalidGameId) and shown else ""
+        notice = Notice("error", texts.sentence(str(error)) + stays)
     else:
         _show(game_id)
         notice = Notice("success" if ping.changed else "note", f"{texts.ping_words(ping)}.")

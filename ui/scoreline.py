@@ -1,14 +1,26 @@
 """The score line: both teams, where the game stands, and expected goals beside real ones."""
 
+from collections.abc import Mapping
 from html import escape
 
 from livegame.odds import Odds
 from livegame.plays import GameState
-from livegame.report import GameReport, TeamTotals
+from livegame.report import GameReport, SeasonLine, TeamTotals
 from ui.colours import TeamColours
-from ui.texts import ago, beside_words, difference_words, local_time, pending_words, xg_and_goals
+from ui.texts import (
+    ago,
+    beside_words,
+    competition_words,
+    date_words,
+    difference_words,
+    local_time,
+    no_play_words,
+    pending_words,
+    season_words,
+    status_words,
+    xg_and_goals,
+)
 
-_MINUTE = "%d %b %Y, %H:%M"
 # hatched, since many a team is grey
 _TIE = (
     "repeating-linear-gradient(-45deg, color-mix(in srgb, currentColor 55%, transparent) 0 2px,"
@@ -16,9 +28,19 @@ _TIE = (
 )
 
 
-def score_line(report: GameReport, colours: TeamColours) -> str:
-    """The score line as HTML; everything that comes from outside is escaped."""
-    away, home = _team(report, report.away, colours[0], "away"), _team(report, report.home, colours[1], "home")
+def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, SeasonLine] | None = None) -> str:
+    """The score line as HTML; everything that comes from outside is escaped.
+
+    A game without play has no numbers but its start and, where they are given, those of the teams' `season`.
+    """
+    sides = ((report.away, colours[0], "away"), (report.home, colours[1], "home"))
+    if report.has_begun:
+        away, home = (_team(team, colour, side, _sums(report, team)) for team, colour, side in sides)
+    else:
+        away, home = (
+            _team(team, colour, side, _line("xg-difference", season_words((season or {}).get(team.abbrev))), goals="")
+            for team, colour, side in sides
+        )
     return f'<section class="xg-score" aria-label="Score">{away}{_middle(report, colours)}{home}</section>'
 
 
@@ -40,36 +62,43 @@ def odds_line(report: GameReport, result: Odds | None, colours: TeamColours) -> 
     )
 
 
-def _team(report: GameReport, team: TeamTotals, colour: str, side: str) -> str:
-    lines = (
-        ("xg-beside", beside_words(team, report.count)),
-        ("xg-difference", " · ".join(filter(None, (difference_words(team), pending_words(team))))),
-    )
-    # A line is there with nothing to say as well: what comes later must not push down what stands below.
-    below = "".join(f'<div class="{name}">{escape(words) or "&nbsp;"}</div>' for name, words in lines)
+def _team(team: TeamTotals, colour: str, side: str, below: str, goals: str | None = None) -> str:
     return (
-        f'<div class="xg-team xg-{side}" style="--team: {colour}">'
-        f'<h2 class="xg-name">{escape(team.name)}</h2><span class="xg-goals">{team.score}</span>'
-        f'<div class="xg-sums"><div><span class="xg-label">xG (goals)</span> '
-        f'<span class="xg-xg">{xg_and_goals(team)}</span></div>{below}</div></div>'
+        f'<div class="xg-team xg-{side}" style="--team: {colour}"><h2 class="xg-name">{escape(team.name)}</h2>'
+        f'<span class="xg-goals">{team.score if goals is None else goals}</span>'
+        f'<div class="xg-sums">{below}</div></div>'
+    )
+
+
+def _sums(report: GameReport, team: TeamTotals) -> str:
+    return (
+        f'<div><span class="xg-label">xG (goals)</span> <span class="xg-xg">{xg_and_goals(team)}</span></div>'
+        + _line("xg-beside", beside_words(team, report.count))
+        + _line("xg-difference", " · ".join(filter(None, (difference_words(team), pending_words(team)))))
     )
 
 
 def _middle(report: GameReport, colours: TeamColours) -> str:
-    total = report.away.xg + report.home.xg
-    share = round(100 * report.away.xg / total) if total else 50
     state = "live" if report.state is GameState.LIVE else "still"
-    updated = ago(report.pinged_at) if report.is_awaited else local_time(report.pinged_at, _MINUTE)
-    start = ""
-    if report.state is GameState.NOT_STARTED:
+    lines = [f'<div class="xg-status xg-{state}">{escape(status_words(report))}</div>']
+    if not report.has_begun and report.state is GameState.NOT_STARTED:
         known = report.start_is_known
-        start = f"starts {local_time(report.start_time, _MINUTE)}" if known else "start time to be announced"
-    shares = (
-        f'<div class="xg-share"><span>{share} %</span>{bar((share, colours[0]), (100 - share, colours[1]))}'
-        f'<span>{100 - share} %</span></div><div class="xg-label">share of expected goals</div>'
-    )
-    return (
-        f'<div class="xg-middle"><div class="xg-status xg-{state}">{escape(report.status)}</div>'
-        f'<div class="xg-label">{escape(start)}</div><div class="xg-label">updated {escape(updated)}</div>'
-        f"{shares if total else ''}</div>"
-    )
+        lines.append(f'<div class="xg-start">{local_time(report.start_time, "%H:%M") if known else "Time open"}</div>')
+    lines.append(_line("xg-label", f"{date_words(report.date)} · {competition_words(report)}"))
+    if report.has_begun:
+        share = report.away_share
+        parts = bar((share, colours[0]), (1 - share, colours[1]))
+        lines.append(
+            f'<div class="xg-share"><span>{share:.0%}</span>{parts}<span>{1 - share:.0%}</span></div>'
+            '<div class="xg-label">share of expected goals</div>'
+        )
+    else:
+        lines.append(_line("xg-label", no_play_words(report)))
+    is_watched = report.state in (GameState.NOT_STARTED, GameState.LIVE)
+    lines.append(_line("xg-label xg-updated", f"updated {ago(report.pinged_at)}" if is_watched else ""))
+    return f'<div class="xg-middle">{"".join(lines)}</div>'
+
+
+def _line(name: str, words: str) -> str:
+    """A line that is there with nothing to say as well: what comes later must not push down what stands below."""
+    return f'<div class="{name}">{escape(words) or "&nbsp;"}</div>'

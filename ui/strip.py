@@ -9,7 +9,7 @@ import streamlit as st
 from livegame.exceptions import FeedError
 from livegame.feed import Feed
 from livegame.plays import Day, GameState, GameSummary
-from ui.texts import local_time, plain
+from ui.texts import local_time, plain, sentence
 
 # After this time a new answer is fetched in the background, and after twice this time it is waited for. That leaves
 # enough for a feed that hangs to be given up, so that it holds up nobody who has the page open.
@@ -27,8 +27,9 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
         asked = st.session_state.get("day")
         day, problem = _games_of(feed, asked)
         if day is None:
-            words = f"No list of games: {problem}. A game can still be opened by its ID."
-            st.caption(f":material/cloud_off: {plain(words)}")
+            words = "The league's site is not answering. The list comes back by itself."
+            still = "A game can still be opened by its ID."
+            st.caption(f":material/cloud_off: {words} {still}", help=plain(sentence(str(problem))))
             return
         _turn(":material/chevron_left:", "The games of the day before", day.previous)
         with st.popover(f"{day.day:%a} {day.day.day} {day.day:%b}", help="Choose a day"):
@@ -81,11 +82,12 @@ def forget_days() -> None:
 
 def _label(game: GameSummary) -> str:
     begun = game.state in (GameState.LIVE, GameState.OVER, GameState.FINAL)
-    between = f"{game.away.score} - {game.home.score}" if begun else "at"
+    between = f"{game.away.score}\N{EN DASH}{game.home.score}" if begun else "at"
     return f"{plain(game.away.abbrev)} **{between}** {plain(game.home.abbrev)}  \n:small[{plain(_when(game))}]"
 
 
 def _when(game: GameSummary) -> str:
     if game.state is not GameState.NOT_STARTED:
-        return game.status.replace("Period ", "P").replace(" left", "").replace("Intermission after ", "After ")
+        short = game.status.replace("Period ", "P").replace(" left", "").replace("Intermission after ", "After ")
+        return short.replace(" - ", " \N{EN DASH} ")
     return local_time(game.start_time, "%H:%M") if game.start_is_known else "time open"

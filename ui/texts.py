@@ -11,7 +11,8 @@ import streamlit as st
 from livegame.client import Ping
 from livegame.counting import Count
 from livegame.odds import Odds
-from livegame.report import GameReport, TeamTotals
+from livegame.plays import PLAYOFFS, GameState
+from livegame.report import GameReport, SeasonLine, TeamTotals
 
 STATUS_MARKS: Final = {"scored": "✓ rated", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
 COUNTS: Final = {Count.ALL: "All", Count.NO_EMPTY_NET: "No empty net", Count.FIVE_ON_FIVE: "5v5"}
@@ -39,7 +40,9 @@ COMPETITIONS: Final = {
     "other": "Other games",
 }
 POPULATIONS: Final = {"unblocked": "unblocked attempts", "on-goal": "shots on goal"}
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")
+_TYPES: Final = {1: "Preseason", 2: "Regular season", 3: "Playoffs", 4: "All-Star", 9: "Olympics", 12: "All-Star"}
+_TYPES_OF_TOURNAMENTS: Final = {19: "4 Nations Face-Off", 20: "4 Nations Face-Off"}
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&])")
 _ADDRESS: Final = re.compile(r"(https?:/(?=/)|www(?=\.)|@)", re.IGNORECASE)
 _WORD_JOINER: Final = "\u2060"  # invisible
 
@@ -57,6 +60,45 @@ def count(number: int, thing: str) -> str:
 def number(value: float) -> str:
     """A number at a sensible length: "419,166", "29,402.7", "0.2204"."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"
+
+
+def status_words(report: GameReport) -> str:
+    """Where the game stands: "Period 2", a dash, "10:00 left"."""
+    return report.status.replace(" - ", " \N{EN DASH} ")
+
+
+def date_words(date: str) -> str:
+    """A date as people say it: "Fri 24 Nov 2023"."""
+    day = datetime.fromisoformat(date)
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def competition_words(report: GameReport) -> str:
+    """What the game is part of: "Regular season 2021-22", "Playoffs 2022-23, round 2, game 6"."""
+    kind = report.row["game_type"]
+    name = (_TYPES | _TYPES_OF_TOURNAMENTS).get(kind, "Other competition")
+    words = f"{name} {season_name(report.row['season'])}"
+    digits = f"{report.game_id % 10_000:04d}"  # of a playoff game: 0, round, series and game
+    is_series = kind == PLAYOFFS and digits[0] == "0" and "0" not in digits[1:]
+    return f"{words}, round {digits[1]}, game {digits[3]}" if is_series else words
+
+
+def no_play_words(report: GameReport) -> str:
+    """What there is to say of a game without play; of one to come, the reader's date where that is not the league's."""
+    here = local_time(report.start_time, "%Y-%m-%d")
+    other_day = f"{date_words(here)} on your clock" if here != report.date else ""
+    return {
+        GameState.NOT_STARTED: other_day if report.start_is_known else "The league has not told the time yet.",
+        GameState.POSTPONED: "Postponed: it is not played on that day.",
+        GameState.CANCELLED: "Cancelled: it will not be played.",
+    }.get(report.state, "")
+
+
+def season_words(line: SeasonLine | None) -> str:
+    """What a team's games of the season were like: "2.91 xG for, 3.02 against a game (12 games on record)"."""
+    if line is None:
+        return ""
+    return f"{line.xg:.2f} xG for, {line.xg_against:.2f} against a game ({count(line.games, 'game')} on record)"
 
 
 def ping_words(ping: Ping) -> str:
