@@ -35,7 +35,8 @@ BODY_S = 20.0  # and to the end of its body, to which each received byte adds
 MIN_BYTES_PER_S = 50_000
 LOOK_EVERY_S = 1.0
 LARGE_BYTES = 1 << 20  # of a body; smaller ones pass it
-MAX_LARGE = 16  # bodies that are being received, wait, or are worked on
+MAX_LARGE = 16  # bodies of which so much has come: they are received still, wait, or are worked on
+FAST_LARGE_S = 5.0  # beyond `MAX_LARGE`, one that takes longer to come than this makes room for a new one
 RETRY_AFTER_S = 5
 
 # those that may wait for a lock, the disk or the registry
@@ -128,14 +129,14 @@ class _Channel(HTTPChannel):
         request: Any = cast("Any", self).requests[0]
         if request.error:
             return Lane.QUICK
-        if _size(request) > LARGE_BYTES:
+        if _is_large(request):
             return Lane.LARGE
         return Lane.SLOW if request.path in SLOW_PATHS else Lane.QUICK
 
     def is_large(self) -> bool:
-        """Whether a large body is being received, waits, or is worked on."""
+        """Whether a large body waits, is worked on, or has come in part."""
         channel: Any = self
-        return any(_size(request) > LARGE_BYTES for request in (*channel.requests, channel.request) if request)
+        return any(_is_large(request) for request in (*channel.requests, channel.request) if request)
 
     def hurry(self, now: float) -> bool:
         """Refuse a request whose client takes too long to send it; return whether it was."""
@@ -161,6 +162,17 @@ class _Channel(HTTPChannel):
             return 0, self._began if self._began is not None else self._opened
         return (2 if channel.total_outbufs_len else 1), channel.last_activity
 
+    def _make_room_for_large(self) -> None:
+        """Refuse one of the large requests if there are too many: the one that comes the slowest, else this one."""
+        channels = cast("Any", self.server).active_channels.values()
+        large = [channel for channel in channels if channel is not self and channel.is_large()]
+        if len(large) >= MAX_LARGE:
+            began = {channel: channel._began for channel in large if channel._began is not None}
+            slowest = min(began, key=began.__getitem__, default=self)
+            is_slow = slowest is not self and time.monotonic() - began[slowest] > FAST_LARGE_S
+            why = f"{MAX_LARGE} large requests are under way already; send it again later"
+            (slowest if is_slow else self)._refuse(_TooManyLarge(why))
+
     def _refuse(self, error: Any) -> None:
         """Answer with an error at once the request that is being received."""
         channel: Any = self
@@ -180,14 +192,12 @@ class _Channel(HTTPChannel):
         channel: Any = self  # the stubs lack what is used here
         if channel.request is None:
             self._began = time.monotonic()
-        was_large = channel.request is not None and _size(channel.request) > LARGE_BYTES
+        was_large = channel.request is not None and _is_large(channel.request)
         taken = super().received(data)
         if channel.request is None:
             self._began, self._has_served = None, True
-        elif not was_large and _size(channel.request) > LARGE_BYTES:
-            others = [other for other in channel.server.active_channels.values() if other is not self]
-            if sum(other.is_large() for other in others) >= MAX_LARGE:
-                self._refuse(_TooManyLarge(f"{MAX_LARGE} large requests are under way already; send it again later"))
+        elif not was_large and _is_large(channel.request):
+            self._make_room_for_large()
         with channel.requests_lock:
             for request in channel.requests[1:]:
                 request.close()
@@ -234,8 +244,8 @@ class _Channel(HTTPChannel):
             super().handle_close()
 
 
-def _size(request: Any) -> int:
-    return max(int(request.content_length), int(request.body_bytes_received))
+def _is_large(request: Any) -> bool:
+    return bool(request.body_bytes_received > LARGE_BYTES)
 
 
 def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
