@@ -7,22 +7,24 @@ from pathlib import Path
 from typing import Final
 
 from livegame.settings import Settings, SettingsError
+from scripts.command import complain, run
 
 UI: Final = Path(__file__).resolve().parents[1] / "ui"
 
 
-def main() -> None:
+def main() -> int:
     """Become the Streamlit server."""
     try:
         settings = Settings.from_env()
     except SettingsError as error:
-        sys.exit(str(error))
+        return complain(error, 2)
     command = [sys.executable, "-m", "streamlit", "run", str(UI / "server.py"), f"--server.port={settings.ui_port}"]
     if settings.allowed_hosts:  # the option replaces what the file says
         always = tomllib.loads((UI / ".streamlit" / "config.toml").read_text())["server"]["allowedHosts"]
         command += [f"--server.allowedHosts={name}" for name in (*always, *settings.allowed_hosts)]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
+    raise AssertionError("execv has become another program")
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

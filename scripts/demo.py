@@ -113,7 +113,7 @@ def _watch(
                     f"\n  Open http://127.0.0.1:{settings.ui_port}/?game={GAME} and click 'Ping game'."
                     f"\n  {_what_is_played(settings, goes_on=goes_on)}"
                     "\n  'Play again' on the page begins anew, and so does the next start without --continue."
-                    "\n  Ctrl-C stops everything; what was stored stays.\n",
+                    "\n  Ctrl-C stops everything.\n",
                     flush=True,
                 )
             elif time.monotonic() > give_up:

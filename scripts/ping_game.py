@@ -11,7 +11,6 @@ import argparse
 import json
 import logging
 import signal
-import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from db.connection import DatabaseError
@@ -21,7 +20,7 @@ from livegame.feed import Feed, valid_game_id
 from livegame.model_inputs import FeatureMapError
 from livegame.plays import GameState
 from livegame.settings import Settings, SettingsError
-from scripts.command import print_nowhere, run
+from scripts.command import complain, report, run, say
 from xgserve.client import ServingError
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if ping.has_new_problems:
                     _warn(ping)
                 if ping.changed:
-                    worst = max(worst, _say(_as_json(ping) if options.json else _as_line(ping)))
+                    worst = max(worst, say(_as_json(ping) if options.json else _as_line(ping)))
     except tuple(EXIT_CODES) as error:
         worst = max(worst, _complain(error))
     finally:
@@ -107,26 +106,14 @@ def _games(client: GameClient, settings: Settings, options: argparse.Namespace) 
     return [*today, *(game_id for game_id in client.incomplete_games() if game_id not in today)]
 
 
-def _say(line: str) -> int:
-    """Print it; a reader that is gone or a full disk must not keep the other games from being pinged."""
-    try:
-        print(line, flush=True)
-    except OSError as error:
-        print_nowhere()
-        print(f"ping_game: cannot print: {error.strerror}", file=sys.stderr, flush=True)
-        return 1
-    return 0
-
-
 def _complain(error: BaseException, subject: str = "") -> int:
-    print(f"ping_game: {subject}{error}", file=sys.stderr, flush=True)
-    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    return complain(f"{subject}{error}", next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
 
 
 def _warn(ping: Ping) -> None:
     first, others = ping.problems[0], len(ping.problems) - 1
     more = f" (and {others} more)" if others else ""
-    print(f"ping_game: game {ping.game_id}: {first}{more}", file=sys.stderr, flush=True)
+    report(f"ping_game: game {ping.game_id}: {first}{more}")
 
 
 def _as_line(ping: Ping) -> str:

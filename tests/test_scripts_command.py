@@ -51,6 +51,30 @@ def test_a_reader_that_leaves_early_ends_it_quietly(tmp_path: Path) -> None:
     assert command.stderr.read() == ""
 
 
+@pytest.mark.parametrize("how", [">&-", "> /dev/full"])
+def test_an_output_that_cannot_be_written_is_said_so(tmp_path: Path, how: str) -> None:
+    command = f"exec {sys.executable} -m scripts.write_feature_table --help {how}"
+    env = environment(tmp_path / "data", "", "")
+    ran = subprocess.run(["sh", "-c", command], env=env, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert ran.stderr.startswith("write_feature_table: cannot print: ")
+
+
+def test_a_closed_stderr_neither_fails_nor_fills_the_output(tmp_path: Path) -> None:
+    command = f"exec {sys.executable} -m scripts.ping_game 12 2>&-"
+    env = environment(tmp_path / "data", "http://127.0.0.1:9", "http://127.0.0.1:9")
+    ran = subprocess.run(["sh", "-c", command], env=env, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (2, "")
+
+
+def test_a_fault_of_the_program_is_said_in_words(tmp_path: Path) -> None:
+    code = "from scripts.command import run; run(lambda: {}['nothing'])"
+    env = environment(tmp_path, "", "")
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (70, "", 1)
+    assert "unexpected KeyError: 'nothing'" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "state", "code", "says"),
     [

@@ -20,7 +20,7 @@ from livegame.dates import LEAGUE_ZONE
 from livegame.lock import game_lock
 from livegame.plays import GameState, Team
 from tests.conftest import Service
-from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, play
+from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "ping_game.py"
 SHOTS = [play(50, "faceoff", 0), play(11, "goal", 30), play(12, "shot-on-goal", 60)]
@@ -57,6 +57,34 @@ def test_where_nothing_can_be_printed_all_games_are_pinged_the_same(
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
     assert (ended.returncode, ended.stderr) == (1, "ping_game: cannot print: No space left on device\n")
+    assert History(tmp_path / "history.db").count_games() == 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-2", "cp437", "utf-16", "utf-8"])
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_a_name_that_the_output_cannot_say_keeps_no_game_from_being_pinged(
+    environment: dict[str, str], feed: FeedServer, encoding: str, how: tuple[str, ...]
+) -> None:
+    away = Team(AWAY, "MTL", "Montréal Ł Canadiens \N{ICE HOCKEY STICK AND PUCK}", 0)
+    for game_id in (GAME_ID, GAME_ID + 1):
+        feed.show(game(*SHOTS, game_id=game_id, away=away))
+    command = [sys.executable, str(SCRIPT), str(GAME_ID), str(GAME_ID + 1), *how]
+    narrow = environment | {"PYTHONIOENCODING": encoding}
+    ended = subprocess.run(command, env=narrow, capture_output=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    said = ended.stdout.decode(encoding)
+    assert said.count("\n") == 2
+    assert ("Montréal" in said) == (encoding != "ascii" and not how)
+
+
+def test_where_the_output_is_closed_all_games_are_pinged_the_same(
+    environment: dict[str, str], feed: FeedServer, tmp_path: Path
+) -> None:
+    for game_id in (GAME_ID, GAME_ID + 1):
+        feed.show(game(*SHOTS, game_id=game_id))
+    command = f"exec {sys.executable} {SCRIPT} {GAME_ID} {GAME_ID + 1} >&-"
+    ended = subprocess.run(["sh", "-c", command], env=environment, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (1, "ping_game: cannot print: Bad file descriptor\n")
     assert History(tmp_path / "history.db").count_games() == 2
 
 

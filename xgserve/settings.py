@@ -1,5 +1,6 @@
 """The service's settings: read from the environment once, here and nowhere else."""
 
+import errno
 import logging
 import os
 from collections.abc import Mapping
@@ -66,7 +67,7 @@ class Settings:
         """
         read = _Reader(environment)
         return cls(
-            data_dir=Path(read.text("XG_DATA_DIR", "data")),
+            data_dir=read.path("XG_DATA_DIR", "data"),
             host=read.text("XG_SERVING_HOST", cls.host),
             port=read.integer("XG_SERVING_PORT", cls.port, 0, 65535),
             threads=read.integer("XG_SERVING_THREADS", cls.threads, 2, 64),
@@ -95,6 +96,15 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name, "").strip() or default
+
+    def path(self, name: str, default: str) -> Path:
+        path = Path(self.text(name, default))
+        try:
+            path.lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # all others may change until it is used
+                raise SettingsError(f"{name} cannot be a path: {error.strerror}") from None
+        return path
 
     def token(self, name: str) -> str | None:
         text = self.text(name, "")
