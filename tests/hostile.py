@@ -17,7 +17,7 @@ from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 
 FEATURES = ["distance", "angle"]
 ROWS = pd.DataFrame({"distance": [5.0, 60.0, 30.0, 12.0], "angle": [0.0, 45.0, 10.0, 80.0]})
@@ -178,6 +178,13 @@ def hoard(megabytes: int) -> dict[str, bytes]:
     content = io.BytesIO(skops_bytes(estimator))
     with zipfile.ZipFile(content) as archive:
         return {"model.skops": zipped({name: archive.read(name) for name in archive.namelist()})}
+
+
+def wide_rows() -> dict[str, bytes]:
+    """Allowed types, and a first step that makes 3,003 columns of ten: 240 MB of 10,000 rows."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 10)), columns=[f"column {n}" for n in range(10)])
+    steps = [("widen", PolynomialFeatures(5)), ("classify", LogisticRegression(max_iter=1))]
+    return {"model.skops": skops_bytes(Pipeline(steps).fit(frame, np.arange(20) % 2))}
 
 
 def far_tree() -> dict[str, bytes]:

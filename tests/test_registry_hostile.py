@@ -27,6 +27,7 @@ Files = dict[str, bytes]
 HOSTILE: dict[str, tuple[Callable[[], Files], str]] = {
     "NaN": (hostile.nan, "no probability within [0, 1]"),
     "never ends": (hostile.never_ends, "within 5 s"),
+    "takes memory for each row": (hostile.wide_rows, "MB of memory"),
     "hoard": (lambda: hostile.hoard(100), "MB of memory"),
     "crash": (hostile.crashes, "was killed by SIGSEGV"),
 }

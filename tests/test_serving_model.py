@@ -96,6 +96,20 @@ def test_the_identity_is_the_name_and_the_content(tmp_path: Path) -> None:
     assert (first.digest == same.digest, first.digest == other.digest) == (True, False)
 
 
+@pytest.mark.parametrize("estimator", [numeric_model, lambda: KINDS["hist boosting"]()], ids=["short", "trees"])
+def test_many_rows_are_scored_in_turns(tmp_path: Path, estimator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(tmp_path, estimator())
+    frame = shots(250, seed=3)[[feature.name for feature in model.features]]
+    sent = columns_of(frame)
+    whole = model.predict(sent, range(250))
+    monkeypatch.setattr("xgserve.model.ROWS_AT_ONCE", 100)
+    np.testing.assert_allclose(model.predict(sent, range(250)), whole, rtol=1e-12)
+    sent["distance"][0] = sent["angle"][240] = "far"
+    with pytest.raises(InvalidFrame) as error:
+        model.predict(sent, [f"row {number}" for number in range(250)])
+    assert "2 rows cannot be scored" in str(error.value), "of all rows, not of one turn"
+
+
 def test_columns_come_in_the_order_of_the_model(tmp_path: Path) -> None:
     estimator = numeric_model(("angle", "distance"))
     predicted = load(tmp_path, estimator).predict({"distance": [1, 2], "angle": [3, 4]}, ["x", "y"])

@@ -116,6 +116,15 @@ def test_fitted_parts_start_no_threads(tmp_path: Path) -> None:
     assert asked == {1}
 
 
+def test_what_a_trusted_workspace_saves_is_taken_as_it_is(tmp_path: Path) -> None:
+    card = {
+        "features": [{"name": name, "kind": kind} for name, kind in (("shot_type", "category"), ("distance", "number"))]
+    }
+    artifact = hostile_skops.write(tmp_path, hostile_skops.reads_files("CountVectorizer", "content"), **card)
+    model = load_model(artifact, NAME, allow_pickle=True)
+    assert 0 < model.predict({"shot_type": ["wrist"], "distance": [10.0]}, [0])[0] < 1
+
+
 def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
     content = hostile_skops.called(hostile_skops.function("numpy", "load"))
 
