@@ -93,7 +93,7 @@ def rows_scored(port: int = 18690) -> int:
 def test_a_game_is_scored_once_whatever_goes_down_and_comes_up() -> None:
     assert ping() == ""  # the game begins with the first ping
     time.sleep(0.5)
-    assert "89 scored" in ping()
+    assert "89 rated" in ping()
     assert (ping(), rows_scored()) == ("", 89)
     compose("down")
     compose("up", "--detach", "--no-build")
@@ -118,7 +118,7 @@ def replicas() -> Iterator[tuple[int, ...]]:
 def test_replicas_serve_one_model_and_score_a_game_once(replicas: tuple[int, ...]) -> None:
     ping()
     time.sleep(0.5)
-    assert "89 scored" in ping()
+    assert "89 rated" in ping()
     swap = json.dumps({"workspace": "bundled", "model": "xg-default"}).encode()
     asked = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
     for port in replicas:

@@ -97,6 +97,7 @@ def _steps(client: GameClient, history: History, url: str) -> Steps:
         "page: search that finds one": lambda: history.games(str(_GAME), limit=25),
         "page: models": lambda: history.models(),
         "page: seasons": lambda: history.seasons(),
+        "page: competitions": lambda: history.competitions(model),
         "page: calibration": lambda: history.calibration(model),
         "page: teams, all seasons": lambda: history.teams(model),
         "page: teams, one season": lambda: history.teams(model, 20212022),
