@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from livegame.plays import Player, Shot
 from tests.conftest import Service
-from tests.games import HOME, FeedServer, game
+from tests.games import GAME_ID, HOME, FeedServer, game
 from tests.ui_pages import OpenPage, field, get_model, open_view, pages, ping, restart, words
 from tests.ui_reports import SHOTS
 from ui import texts
@@ -80,6 +80,8 @@ def test_other_competitions_are_chosen_and_never_summed_with_the_season(open_pag
     page.switch_page("past.py")
     page.run()
     assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
+    states = page.main.dataframe[1].value.set_index("ID")["State"]
+    assert states.str.contains("Preseason").to_dict() == {GAME_ID: False, 2021010001: True}
     box(page, "Competition").select("preseason")
     page.run()
     assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
@@ -103,3 +105,13 @@ def test_the_service_page_tells_what_the_model_learned_from(open_page: OpenPage)
     assert "Learned from: 2018-19, 2019-20, 2020-21, 2022-23" in said
     assert "Rates: unblocked attempts" in said
     assert ["Column", "Meaning", "Kind", "Nullable"] in [list(table.value.columns) for table in page.main.dataframe]
+
+
+def test_a_game_that_was_opened_from_history_leaves_its_address(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    page = ping(open_page())
+    page.switch_page("past.py")
+    page.query_params["game"] = str(GAME_ID)  # as the browser's way back leads to
+    page.run()
+    assert "game" not in page.query_params
+    assert page.title[0].value == "History"

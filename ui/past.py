@@ -162,6 +162,8 @@ def _game_table(rows: list[dict[str, Any]]) -> None:
 def _game_line(row: dict[str, Any]) -> dict[str, Any]:
     xg = {total["team"]: total["xg"] for total in row["totals"]}
     pending = sum(total["pending"] for total in row["totals"])
+    notes = [] if row["competition"] == SEASON else [texts.COMPETITIONS[row["competition"]]]
+    notes += [f"{texts.count(pending, 'attempt')} pending"] if pending else []
     return {
         "Date": row["game_date"],
         "Away": row["away_name"],
@@ -169,7 +171,7 @@ def _game_line(row: dict[str, Any]) -> dict[str, Any]:
         "Score": f"{row['away_score']}\u2013{row['home_score']}",
         "Away xG": xg.get(row["away_abbrev"]),
         "Home xG": xg.get(row["home_abbrev"]),
-        "State": stored_status(row) + (f", {texts.count(pending, 'attempt')} pending" if pending else ""),
+        "State": stored_status(row) + "".join(f", {words}" for words in notes),
         "Rated by": texts.model_name(row["model"]) if row["model"] else "not rated",
         "ID": row["game_id"],
     }
