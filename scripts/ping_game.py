@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("game_id", nargs="*", default=[], metavar="GAME_ID", help="such as 2021020329")
-    which.add_argument("--today", action="store_true", help="the league's games of today that have begun")
+    which.add_argument(
+        "--today", action="store_true", help="today's games that have begun, and incomplete ones of the last week"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each game instead of a sentence")
     parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_S, metavar="S", help=f"default {TIMEOUT_S}")
     return parser

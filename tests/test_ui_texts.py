@@ -177,3 +177,20 @@ def test_an_address_in_a_name_becomes_no_link(name: str) -> None:
 )
 def test_a_sentence_ends_once(words: str, said: str) -> None:
     assert texts.sentence(words) == said
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        ("game 3: startTimeUTC is missing", "game 3: the start time is missing"),
+        ("gameState is 'HALT'; taken as live", "the game state is 'HALT'; taken as live"),
+        ("event 13: details.xCoord is 'abc'", "event 13: the place is 'abc'"),
+        ("homeTeam.name.default is 5", "the home team's name is 5"),
+        ("awayTeam is a list", "the away team is a list"),
+        ("play 1: about.eventId is -13", "play 1: the number is -13"),
+        ("event 11 is there twice; the first counts", "event 11 is there twice; the first counts"),
+        ("someNewField is missing", "the some new field is missing"),
+    ],
+)
+def test_a_note_on_the_leagues_answer_is_in_words(note: str, words: str) -> None:
+    assert texts.league_words(note) == words

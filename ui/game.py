@@ -301,7 +301,7 @@ def _what_is_told(report: GameReport) -> list[Notice]:
     if words := texts.waiting_words(report):
         notices.append(Notice("warning", words))
     if report.problems:
-        notices.append(Notice("warning", f"In the league's answer: {report.problems}."))
+        notices.append(Notice("warning", f"In the league's answer: {texts.league_words(report.problems)}."))
     if words := texts.correction_words(report):
         notices.append(Notice("note", words))
     return notices

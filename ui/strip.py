@@ -9,7 +9,7 @@ import streamlit as st
 from livegame.exceptions import FeedError
 from livegame.feed import Feed
 from livegame.plays import Day, GameState, GameSummary
-from ui.texts import local_time, plain, sentence
+from ui.texts import league_words, local_time, plain, sentence
 
 # After this time a new answer is fetched in the background, and after twice this time it is waited for. That leaves
 # enough for a feed that hangs to be given up, so that it holds up nobody who has the page open.
@@ -39,7 +39,7 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
         if not day.games:
             st.caption("No games on this day.")
         if day.problems:
-            st.caption(f":material/report: {plain('; '.join(day.problems))}")
+            st.caption(f":material/report: {plain(league_words('; '.join(day.problems)))}")
         with st.container(horizontal=True, wrap=False, gap="xsmall", key="strip_games"):
             for game in day.games:
                 if st.button(
@@ -90,4 +90,4 @@ def _when(game: GameSummary) -> str:
     if game.state is not GameState.NOT_STARTED:
         short = game.status.replace("Period ", "P").replace(" left", "").replace("Intermission after ", "After ")
         return short.replace(" - ", " \N{EN DASH} ")
-    return local_time(game.start_time, "%H:%M") if game.start_is_known else "time open"
+    return local_time(game.start_time, "%H:%M") if game.start_is_known else "TBD"

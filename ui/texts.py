@@ -47,6 +47,47 @@ _ADDRESS: Final = re.compile(r"(https?:/(?=/)|www(?=\.)|@)", re.IGNORECASE)
 _WORD_JOINER: Final = "\u2060"  # invisible
 
 
+# The league's names of fields, dotted or in one word of several, and what people call those that do not say it.
+_FIELD: Final = re.compile(r"\b(?:[a-z]\w*(?:\.\w+)+|[a-z]+(?:[A-Z]+[a-z]*)+)\b")
+_FIELD_WORDS: Final = {
+    "abbrev": "abbreviation",
+    "eventId": "number",
+    "eventOwnerTeamId": "team",
+    "gamePk": "number",
+    "goalieInNetId": "goalie",
+    "homeTeamDefendingSide": "side that the home team defends",
+    "periodDescriptor": "period",
+    "playerId": "player's number",
+    "rosterSpots": "roster",
+    "scoringPlayerId": "scorer",
+    "secondsRemaining": "clock",
+    "shootingPlayerId": "shooter",
+    "startTimeUTC": "start time",
+    "teamId": "team",
+    "timeInPeriod": "time",
+    "typeDescKey": "kind of play",
+    "eventTypeId": "kind of play",
+    "xCoord": "place",
+    "yCoord": "place",
+    "zoneCode": "zone",
+}
+_SIDES: Final = {"homeTeam": "home team", "home": "home team", "awayTeam": "away team", "away": "away team"}
+
+
+def league_words(note: str) -> str:
+    """A note on the league's answer, without the names that its fields have: "the start time is missing"."""
+
+    def words(found: re.Match[str]) -> str:
+        path = [part for part in found[0].split(".") if part != "default"]
+        side = _SIDES.get(path[0])
+        if side and len(path) == 1:
+            return f"the {side}"
+        name = _FIELD_WORDS.get(path[-1]) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path[-1]).lower()
+        return f"the {side}'s {name}" if side else f"the {name}"
+
+    return _FIELD.sub(words, note)
+
+
 def plain(text: object) -> str:
     """The text with nothing left in it that Markdown would take for its own, nor for an address to make a link of."""
     return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(rf"\1{_WORD_JOINER}", str(text)))
