@@ -2,6 +2,7 @@
 # Run the prediction service alone, on loopback; what is set of the variables below is handed over.
 set -eu
 exec docker run --rm --init --name live-xg-serving \
+    --memory 2g --pids-limit 512 --log-opt max-size=10m --log-opt max-file=3 \
     --read-only --tmpfs /tmp:size=256m --cap-drop ALL --security-opt no-new-privileges \
     --publish "127.0.0.1:${XG_SERVING_PORT:-8890}:8890" \
     --volume live-xg-data:/data \

@@ -44,7 +44,10 @@ def may_be_written(path: Path) -> str:
         except OSError:
             continue
         if owner != us:
-            return f"{place} belongs to uid {owner}, and we are uid {us}: sudo chown -R {us} {place} (XG_DATA_DIR)"
+            return (
+                f"{place} belongs to uid {owner}, and we are uid {us}: sudo chown -R {us} {place} (XG_DATA_DIR; for a"
+                " container, the folder of the host that is mounted there)"
+            )
         return f"let uid {us} write {place} and its folder (XG_DATA_DIR)"
     return f"let uid {us} write its folder (XG_DATA_DIR)"
 

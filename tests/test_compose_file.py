@@ -33,6 +33,26 @@ def test_every_container_has_the_least_rights(name: str) -> None:
         assert volume == "data:/data" or volume.endswith(":/recordings:ro")
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_takes_the_whole_machine(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["mem_limit"] in ("512m", "1g", "2g")
+    assert service["pids_limit"] == 512
+    options = service["logging"]["options"]
+    assert (service["logging"]["driver"], options["max-size"], options["max-file"]) == ("json-file", "10m", "3")
+
+
+def test_the_dashboard_waits_for_nobody() -> None:
+    assert COMPOSE["services"]["dashboard"]["depends_on"] == ["serving"]
+
+
+def test_every_image_has_the_uid_that_the_documents_name() -> None:
+    for path in DOCKERFILES:
+        assert "useradd --uid 10001 " in path.read_text()
+    for name in ("README.md", "docs/security.md"):
+        assert "10001" in (ROOT / name).read_text(encoding="utf-8")
+
+
 def test_every_port_is_published_on_loopback_unless_the_operator_says_otherwise() -> None:
     published = {name: service.get("ports", []) for name, service in COMPOSE["services"].items()}
     assert published["replay"] == []
