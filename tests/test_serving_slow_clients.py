@@ -99,6 +99,14 @@ def test_connections_that_keep_the_service_waiting_make_room_for_others(
         assert len(slow) - len(closed) <= 20
         assert closed >= set(slow[:15])  # the oldest first
         assert kept.get(f"{service.url}/health", timeout=30).status_code == 200
+    told: list[int] = []
+    for _ in range(100):
+        rows = service.get("/logs?q=to make room").json()["logs"]
+        told = [int(row["message"].split()[1]) for row in rows]
+        if sum(told) >= len(closed):
+            break
+        threading.Event().wait(0.1)
+    assert sum(told) >= len(closed)
 
 
 LARGE = json.dumps([ROW]).encode() + b" " * (2 << 20)
@@ -195,5 +203,7 @@ def test_while_somebody_holds_the_database_the_service_is_ready_to_say_so_and_to
                 assert (ready.status_code == 200) == ready.json()["checks"]["database"]["ok"]
             assert not all(future.done() for future in waiting)  # some of them wait still
             shell.execute("ROLLBACK")
-            assert {future.result().status_code for future in waiting} <= {200, 404, 409, 503}
+            answers = [future.result() for future in waiting]
+    assert {answer.status_code for answer in answers} <= {200, 404, 409, 503}
+    assert all(("Retry-After" in answer.headers) == (answer.status_code == 503) for answer in answers)
     assert service.get("/ready").json()["checks"]["database"]["ok"] is True

@@ -16,7 +16,16 @@ from bottle import request, response
 from db.connection import DatabaseError
 from db.serving import check
 from xgserve import incoming, metrics
-from xgserve.errors import COMMON_HEADERS, ApiError, ModelError, RegistryError, ServiceError, error_body, to_json
+from xgserve.errors import (
+    COMMON_HEADERS,
+    RETRY_AFTER_S,
+    ApiError,
+    ModelError,
+    RegistryError,
+    ServiceError,
+    error_body,
+    to_json,
+)
 from xgserve.frames import read_frame
 from xgserve.idempotency import Answers
 from xgserve.journal import Journal, identity_of, level_name, request_id
@@ -172,6 +181,8 @@ def _answer_error(
     body = error_body(error.code, str(error), {**error.details, "request_id": identity})
     status = HTTPStatus(error.status)
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **error.headers}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", str(RETRY_AFTER_S))
     start(f"{status.value} {status.phrase}", list(headers.items()))
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 

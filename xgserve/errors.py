@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+RETRY_AFTER_S = 5  # what a 503 tells the caller to wait, where it says nothing else
+
 # on every answer: whatever a browser makes of it, it stays what it is, where it is
 COMMON_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),

@@ -16,7 +16,7 @@ from waitress.utilities import Error
 from waitress.wasyncore import loop
 
 from xgserve.dispatcher import Dispatcher, Lane
-from xgserve.errors import COMMON_HEADERS, error_body, too_large
+from xgserve.errors import COMMON_HEADERS, RETRY_AFTER_S, error_body, too_large
 from xgserve.journal import identity_of, request_id
 from xgserve.memory import give_back_memory
 from xgserve.settings import Settings
@@ -37,7 +37,6 @@ LOOK_EVERY_S = 1.0
 LARGE_BYTES = 1 << 20  # of a body; smaller ones pass it
 MAX_LARGE = 16  # bodies of which so much has come: they are received still, wait, or are worked on
 FAST_LARGE_S = 5.0  # beyond `MAX_LARGE`, one that takes longer to come than this makes room for a new one
-RETRY_AFTER_S = 5
 
 # those that may wait for a lock, the disk or the registry
 SLOW_PATHS = frozenset({"/logs", "/activations", "/models", "/download_registry_model", "/rollback"})
@@ -281,14 +280,15 @@ def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
     return server
 
 
-def _drop_one(channels: Iterable[_Channel]) -> None:
-    """Close the connection that has kept the service waiting the longest."""
+def _drop_one(channels: Iterable[_Channel]) -> int:
+    """Close the connection that has kept the service waiting the longest; return how many were closed."""
     ranked = [(rank, channel) for channel in channels if (rank := channel.patience_with()) is not None]
-    if ranked:
-        _, channel = min(ranked, key=lambda entry: entry[0])
-        logger.warning("closed a connection that sent nothing whole, to make room for another")
-        channel.linger_bytes = 0
-        channel.handle_close()
+    if not ranked:
+        return 0
+    _, channel = min(ranked, key=lambda entry: entry[0])
+    channel.linger_bytes = 0
+    channel.handle_close()
+    return 1
 
 
 def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
@@ -299,7 +299,7 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
     waitress: Any = server  # the stubs lack what is used here
     logger.info("serving on http://%s:%s", waitress.effective_host, waitress.effective_port)
     dispatcher: Dispatcher = waitress.task_dispatcher
-    look_at = time.monotonic() + LOOK_EVERY_S
+    look_at, dropped = time.monotonic() + LOOK_EVERY_S, 0
     while not stop.is_set():
         late = dispatcher.late_in_s
         loop(timeout=LOOK_EVERY_S if late is None else late, map=waitress._map, count=1)
@@ -311,8 +311,11 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
             if waitress.channel_class.has_held_much.is_set():  # not after each: the next one may want it again
                 waitress.channel_class.has_held_much.clear()
                 give_back_memory()
+            if dropped:  # one row, not one for each: they may be many
+                logger.warning("closed %d connections that kept the service waiting, to make room for others", dropped)
+                dropped = 0
         if len(waitress.active_channels) > CONNECTIONS:
-            _drop_one(waitress.active_channels.values())
+            dropped += _drop_one(waitress.active_channels.values())
     logger.info("stopping")
     waitress.del_channel()
     waitress.socket.close()
