@@ -37,6 +37,15 @@ pytestmark = [
 ]
 START_TIMEOUT_S = 60
 WAIT_MS = 30_000
+IN_THE_SECOND = "Period 2 \N{EN DASH} 09:40 left"  # 2,000 s after the start, with the intermission
+# How far visible things moved without being asked to, as Chromium measures it: 1 is the whole window.
+WATCH_SHIFTS = """() => {
+    window.shifts = [];
+    new PerformanceObserver(list => {
+        for (const entry of list.getEntries())
+            window.shifts.push([entry.value, entry.sources.map(source => source.node?.className ?? "?").join("; ")]);
+    }).observe({type: "layout-shift"});
+}"""
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -153,6 +162,10 @@ def expect_id(page: Page, game_id: int) -> None:
     expect(field).to_have_value(str(game_id))
 
 
+def open_sidebar(page: Page) -> None:
+    page.get_by_test_id("stExpandSidebarButton").click()
+
+
 def settle(page: Page) -> None:
     """Wait for the end of a run of the script, which draws one thing after the other."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
@@ -179,7 +192,12 @@ def assert_fits(page: Page) -> None:
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
+        assert box["width"] > 300
         assert box["height"] > 90
+    for part in page.locator(".xg-score > *").all():
+        box = part.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
 
 
 def complaints(page: Page) -> list[str]:
@@ -315,6 +333,7 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
     before = totals(one)
     other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     assert totals(other) == before
+    open_sidebar(one)
     one.get_by_label("Workspace").fill("bundled")
     one.get_by_label("Model", exact=True).fill("xg-distance")
     one.get_by_role("button", name="Get model").click()
@@ -385,17 +404,46 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
     assert found == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "light"), (720, "dark"), (820, "light"), (1024, "light"), (1440, "dark")]
+)
 def test_no_page_is_wider_than_its_window(
-    browser: Browser, dashboard: Dashboard, width: int, scheme: Literal["light", "dark"]
+    browser: Browser, dashboard: Dashboard, clock: Clock, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width, color_scheme=scheme)
-    ping(page)
-    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
-    for path, words in (("", "Period 1 \N{EN DASH} 20:00 left"), ("history", "Games"), ("service", "Last swaps")):
+    ping_twice(page, clock, 2_000, IN_THE_SECOND)
+    for path, words in (("", IN_THE_SECOND), ("history", "Games"), ("service", "Last swaps")):
         page.goto(f"{dashboard.url}/{path}?game={GAME_ID}")
         expect(page.get_by_text(words, exact=True).first).to_be_visible()
+        if not path:
+            expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
         assert_fits(page)
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_what_comes_and_goes_moves_nothing(browser: Browser, dashboard: Dashboard, clock: Clock, width: int) -> None:
+    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width)
+    ping_twice(page, clock, 2_000, IN_THE_SECOND)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    page.reload()
+    expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(page.get_by_text("Rated by bundled")).to_be_visible()
+    page.get_by_role("tab", name="Goals").wait_for()
+    settle(page)
+    page.wait_for_timeout(1_000)  # the pictures find their size
+    page.evaluate(WATCH_SHIFTS)
+    for seconds in (2_060, 2_060, 2_400):  # the first note of a ping, another in its place, and new attempts
+        clock.seconds = seconds
+        ping(page)
+        expect(page.get_by_text(re.compile(r"^(\d+ new attempts?|Nothing new)\.$"))).to_be_visible()
+        settle(page)
+    page.get_by_text("5v5", exact=True).first.click()
+    expect(page).to_have_url(re.compile("count=5v5"))
+    expect(page.get_by_text(re.compile("at 5v5; stars"))).to_be_visible()
+    settle(page)
+    shifts = page.evaluate("window.shifts")
+    assert sum(value for value, _ in shifts) < 0.05, shifts
 
 
 @pytest.mark.recordings

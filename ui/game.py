@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from db.connection import DatabaseError
 from livegame.counting import Count
@@ -18,7 +17,7 @@ from ui import pictures, tables, texts
 from ui.clients import Clients, active_model, clients
 from ui.colours import Theme, team_colours
 from ui.kept_model import keep_model, model_for, newer_model, switch_to
-from ui.notices import Notice, bar, keep, kept
+from ui.notices import Line, Notice, keep, kept
 from ui.scoreline import score_line
 from ui.strip import day_strip, forget_days
 from ui.texts import plain
@@ -95,10 +94,10 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     """
     shown = _shown(everybody)
     controls = st.container(horizontal=True, vertical_alignment="bottom", key="controls")
-    score = st.empty()
+    score = st.container(key="score")
     with st.container(horizontal=True, vertical_alignment="center", key="below_score"):
         switch = st.container(key="switch", width="content")
-        said = st.empty()
+        said = Line(_PLACE, shown)
         newer = st.container(key="newer", width="content")
     with controls:
         typed, asked = _form(shown)
@@ -110,10 +109,10 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     read = first.pop() if first else _read(everybody)
     notices = [*filter(None, [kept(_PLACE, shown)])]
     if isinstance(read, Exception):
-        said.html(bar([Notice("error", texts.sentence(str(read)))]))
+        said.say([Notice("error", texts.sentence(str(read)))])
         return
     if read is None:
-        said.html(bar(notices))
+        said.say(notices)
         _start_screen(shown, is_demo=shown == everybody.demo_game, is_told=bool(notices))
         return
     if _waits(read, shown) != waited:
@@ -134,8 +133,9 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
         _offer_newer(read)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     colours = team_colours(read.away.abbrev, read.home.abbrev, theme)
-    score.html(score_line(read, colours, None if read.has_begun else season_lines(everybody.history, read)))
-    said.html(bar([*notices, *_what_is_told(read)]))
+    with score:
+        st.html(score_line(read, colours, None if read.has_begun else season_lines(everybody.history, read)))
+    said.say([*notices, *_what_is_told(read)])
     with st.container(key="body"):
         if not read.has_begun:
             st.caption(_BEFORE.get(read.state, ""))
@@ -146,7 +146,7 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
             tables.draw(everybody.game, read, colours)
     model, _ = active_model(everybody.serving)  # last, since a service that hangs is waited for
     by = _which_model(read, model) if read.has_begun else []
-    said.html(bar([*notices, *_what_is_told(read), *by]))
+    said.say([*notices, *_what_is_told(read), *by])
     if _is_due(everybody, read):
         _ping(everybody, shown, said)
         st.rerun()
@@ -205,7 +205,7 @@ def _refresh(everybody: Clients, report: GameReport) -> None:
     )
 
 
-def _offer_to_play_again(everybody: Clients, report: GameReport, said: DeltaGenerator) -> None:
+def _offer_to_play_again(everybody: Clients, report: GameReport, said: Line) -> None:
     demo = everybody.demo
     if demo is None or demo.game_id != report.game_id:
         return
@@ -244,12 +244,12 @@ def _is_due(everybody: Clients, report: GameReport) -> bool:
     return bool(every) and tried >= every and report.is_due(every)
 
 
-def _ping(everybody: Clients, text: str, said: DeltaGenerator | None = None) -> None:
+def _ping(everybody: Clients, text: str, said: Line | None = None) -> None:
     shown = _shown(everybody)
     try:
         game_id = game_id_in(text)
         if said is not None:
-            said.html(bar([Notice("note", "Reading the play-by-play and rating what is new ...")]))
+            said.say([Notice("note", "Reading the play-by-play and rating what is new ...")])
         ping = everybody.game.ping(game_id)
     except (ServingError, UnknownFeatures) as error:
         # the shots are stored, so there is something to show

@@ -41,8 +41,26 @@ def show(place: str, about: str = "") -> None:
         {"success": st.success, "warning": st.warning, "error": st.error}.get(notice.kind, st.info)(plain(notice.text))
 
 
-def bar(notices: Sequence[Notice]) -> str:
-    """Notices in one line of HTML, in the colour of the worst of them; with no notice, a line that is empty."""
+class Line:
+    """A line that says several things at once, in the colour of the worst of them, and always has its place.
+
+    It begins with what it said last about the same thing, so that a page that is drawn anew does not blink.
+    """
+
+    def __init__(self, place: str, about: str = "") -> None:
+        self._key = f"line_{place}"
+        said, told_of = st.session_state.get(self._key, ("", ""))
+        self._about = about
+        self._element = st.html(said if said and told_of == about else _line(()))
+
+    def say(self, notices: Sequence[Notice]) -> None:
+        """Say this instead."""
+        said = _line(notices)
+        st.session_state[self._key] = (said, self._about)
+        self._element.html(said)
+
+
+def _line(notices: Sequence[Notice]) -> str:
     worst = max((_KINDS.index(notice.kind) for notice in notices), default=0)
     words = "".join(f'<span class="xg-note xg-{notice.kind}">{escape(notice.text)}</span> ' for notice in notices)
     return f'<div class="xg-said xg-{_KINDS[worst]}" role="status">{words or "&nbsp;"}</div>'
