@@ -98,6 +98,15 @@ def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "key [redacted] and token [redacted]" in rows[0]["message"]
 
 
+@pytest.mark.parametrize("cut", [8, 11, 23])
+def test_a_secret_that_was_cut_short_does_not_reach_the_log_either(tmp_path: Path, cut: int) -> None:
+    key = "k3y-0f-comet-and-nobody-else"
+    with logging_to(Settings(data_dir=tmp_path, comet_api_key=key, admin_token="k3y-0f-x"), None) as (logger, journal):
+        logger.info("GET /%s 404 in 1 ms", ("x" * 100 + key)[: 100 + cut])
+        (row,) = journal.read(ALL)
+    assert row["message"] == f"GET /{'x' * 100}[redacted] 404 in 1 ms"
+
+
 def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -> None:
     blocked, stream = tmp_path / "file", io.StringIO()
     blocked.write_text("no folder")

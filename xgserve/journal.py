@@ -30,6 +30,7 @@ CLOSE_WITHIN_S = 4.0
 MAX_TEXT = 20_000
 
 REDACTED = "[redacted]"
+CUT_LENGTH = 8  # so much of a secret is recognized, since texts are cut before they are logged
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -39,6 +40,13 @@ def identity_of(sent: str, secrets: Iterable[str]) -> str:
     if not re.fullmatch(r"[!-~]{1,128}", sent) or any(secret in sent for secret in secrets):
         return token_hex(8)
     return sent
+
+
+def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """Match each secret, and the beginning of one that was cut short."""
+    parts = {secret[:length] for secret in secrets for length in range(min(len(secret), CUT_LENGTH), len(secret) + 1)}
+    longest_first = sorted(parts, key=len, reverse=True)  # one may be a part of another
+    return re.compile("|".join(map(re.escape, longest_first))) if parts else None
 
 
 class _Logged(NamedTuple):
@@ -60,7 +68,7 @@ class Journal(logging.Handler):
         super().__init__()
         self._settings = settings
         self._stream = stream
-        self._secrets = sorted(settings.secrets, key=len, reverse=True)  # one may be a part of another
+        self._secret = _pattern(settings.secrets)
         self._logged: deque[_Logged | threading.Event] = deque()
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -170,9 +178,7 @@ class Journal(logging.Handler):
         return LogRow(at, record.levelno, record.name, self._clean(logged.message), logged.request_id, exception)
 
     def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        return text
+        return self._secret.sub(REDACTED, text) if self._secret else text
 
     def _clean(self, text: str) -> str:
         text = self._redact(text).encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
