@@ -477,7 +477,7 @@ def test_what_could_not_be_read_is_named(open_page: OpenPage, feed: FeedServer) 
     feed.show(broken)
     page = ping(open_page())
     assert notice(page) == "3 new attempts"
-    assert "details.xCoord is 'far'" in said(page, "warning")
+    assert "event 812: the place is 'far'" in said(page, "warning")
 
 
 def test_names_from_the_feed_are_no_markup(open_page: OpenPage, feed: FeedServer) -> None:
