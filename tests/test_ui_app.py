@@ -341,6 +341,7 @@ def test_how_often_to_ping_is_kept_while_something_else_is_shown(
     assert page.title[0].value == "History"
     asked = games_asked_for(feed)
     long_ago(page, tmp_path)
+    page.query_params["game"] = str(GAME_ID)  # History forgets which game was opened from it
     page.switch_page("game.py")
     page.run()
     assert page.selectbox(key="every").value == 0
