@@ -201,7 +201,8 @@ def _end_name(report: GameReport, team: TeamTotals, colours: TeamColours) -> lis
     name = place.mark_text(align=align, dx=-16 * side, fontWeight="bold", fontSize=12, color=colours.ink)
     return [
         place.mark_text(align=align, fontSize=16).encode(color=_team_colour(report, colours), text="arrow:N"),
-        name.encode(text="name:N"),
+        # on a phone there is no room for both names
+        name.transform_calculate(shown="width < 480 ? datum.team : datum.name").encode(text="shown:N"),
     ]
 
 

@@ -19,9 +19,9 @@ from ui.texts import SITUATIONS, count, odds_words, plain
 KEPT: Final = 256
 _COLUMNS: Final = (11, 9)
 _RACE_KEY: Final = {
-    Count.ALL: "stars: goals; shaded: power plays",
-    Count.NO_EMPTY_NET: "stars: goals, hollow at an empty net; shaded: power plays",
-    Count.FIVE_ON_FIVE: "at 5v5; stars: goals, hollow at other strengths",
+    Count.ALL: "★ goals; shaded: power plays",
+    Count.NO_EMPTY_NET: "★ goals, ☆ at an empty net; shaded: power plays",
+    Count.FIVE_ON_FIVE: "at 5v5; ★ goals, ☆ at other strengths",
 }
 Spec = dict[str, Any]
 
@@ -164,7 +164,7 @@ def _deserved(report: GameReport, colours: TeamColours) -> None:
         words = odds_words(report, result) if result else none
         st.caption(plain(words))
     with right:
-        st.markdown("**Goals that these chances usually give** :gray[· stars: the real ones]")
+        st.markdown("**Goals that these chances usually give** :gray[· ★ the real ones]")
         with st.container(key="odds"):
             spec = charts.goal_odds(report, result, colours) if result else charts.no_odds()
             st.vega_lite_chart(spec=spec, height="stretch", alt=words)

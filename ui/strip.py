@@ -38,8 +38,6 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
         _turn(":material/chevron_right:", "The games of the day after", day.next)
         if not day.games:
             st.caption("No games on this day.")
-        if day.problems:
-            st.caption(f":material/report: {plain(league_words('; '.join(day.problems)))}")
         with st.container(horizontal=True, wrap=False, gap="xsmall", key="strip_games"):
             for game in day.games:
                 if st.button(
@@ -49,6 +47,8 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
                     type="primary" if str(game.game_id) == shown else "secondary",
                 ):
                     open_game(game.game_id)
+    if day.problems:
+        st.caption(f":material/report: {plain(league_words('; '.join(day.problems)))}")
 
 
 def _turn(label: str, words: str, to: date | None) -> None:
