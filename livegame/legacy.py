@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from livegame.exceptions import FeedMalformed
 from livegame.fields import (
@@ -58,6 +58,8 @@ from livegame.shapes import (
     translated,
     whole_place,
 )
+
+T = TypeVar("T")
 
 _KINDS: Final = {
     "FACEOFF": "faceoff",
@@ -126,7 +128,7 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
         partial(_play, both_ids, players, sides),
         problems,
     )
-    read = tuple(sorted(read, key=lambda entry: BY_CLOCK(entry[0])))
+    read = _restarts_last(sorted(read, key=lambda entry: BY_CLOCK(entry[0])))
     overtime = _overtime_length(raws)
     is_long = overtime_length(overtime, game_type) >= PERIOD_SECONDS
     codes = situations([fact for fact, _ in read], home_id=home_id, away_id=away_id, is_long_overtime=is_long)
@@ -168,6 +170,22 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
             None, optional_text, problems.inner(feed, "metaData").get("timeStamp"), "metaData.timeStamp"
         ),
     )
+
+
+def _restarts_last(read: Sequence[tuple[Fact, T]]) -> tuple[tuple[Fact, T], ...]:
+    """The plays by the clock, with each face-off after the stoppages of its second: this feed lists some before."""
+    ordered: list[tuple[Fact, T]] = []
+    for entry in read:
+        place = len(ordered)
+        if entry[0].kind == "stoppage":
+            while place and _is_faceoff_at(ordered[place - 1][0], entry[0]):
+                place -= 1
+        ordered.insert(place, entry)
+    return tuple(ordered)
+
+
+def _is_faceoff_at(fact: Fact, other: Fact) -> bool:
+    return fact.kind == "faceoff" and BY_CLOCK(fact) == BY_CLOCK(other)
 
 
 def _overtime_length(raws: Sequence[Any]) -> int | None:

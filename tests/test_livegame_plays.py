@@ -440,3 +440,17 @@ def test_a_legacy_start_that_is_to_be_announced(status: dict[str, Any]) -> None:
     feed["gameData"]["status"] = {"abstractGameState": "Preview"} | status
     found = parse_game(feed)
     assert (found.state, found.start_is_known) == (GameState.NOT_STARTED, False)
+
+
+def test_a_legacy_face_off_comes_after_the_stoppages_of_its_second() -> None:
+    feed = legacy_feed()
+
+    def raw(event_id: int, kind: str, clock: str) -> dict[str, Any]:
+        about = {"eventId": event_id, "period": 1, "periodType": "REGULAR", "periodTime": clock}
+        return {"result": {"eventTypeId": kind}, "about": about, "coordinates": {}}
+
+    told = [("SHOT", "00:59"), ("FACEOFF", "01:00"), ("STOP", "01:00"), ("STOP", "01:00"), ("STOP", "01:01")]
+    plays = [raw(n, kind, clock) for n, (kind, clock) in enumerate(told, start=1)]
+    plays[0] |= {"team": {"id": HOME}}
+    feed["liveData"]["plays"]["allPlays"] = plays
+    assert [play.event_id for play in parse_game(feed).plays] == [1, 3, 4, 2, 5]
