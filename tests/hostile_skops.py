@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 import skops.io
 from scipy.sparse import csr_array
+from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import NMF, LatentDirichletAllocation, MiniBatchNMF, SparseCoder
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, StackingClassifier
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectFromModel
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import AdditiveChi2Sampler, Nystroem, PolynomialCountSketch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -36,6 +38,8 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree._tree import Tree
+from sklearn.utils.validation import check_array
 
 from tests.serving_helpers import goals, shots
 
@@ -214,6 +218,77 @@ def _support_vectors(**attributes: Any) -> bytes:
     return dumped(fitted)
 
 
+def _centres() -> bytes:
+    """A stack on the clusters of the rows, whose centres have fewer columns than the rows."""
+    fitted = StackingClassifier([("a", LogisticRegression())], cv=2).fit(NUMBERS, GOALS)
+    clusters = KMeans(2, n_init=1).fit(NUMBERS)
+    clusters.cluster_centers_ = np.zeros((2000, 1))
+    fitted.estimators_, fitted.stack_method_ = [clusters], ["predict"]
+    fitted.final_estimator_ = LogisticRegression().fit(np.arange(60).reshape(-1, 1), GOALS)
+    return dumped(fitted)
+
+
+def _door(*steps: Any) -> bytes:
+    """Histogram boosting on three columns, before which `steps` give it others."""
+    frame = SHOTS.astype({"shot_type": "category"})[["shot_type", "distance", "angle"]]
+    fitted = HistGradientBoostingClassifier(max_iter=2, categorical_features="from_dtype").fit(frame, GOALS)
+    fitted._preprocessor = make_column_transformer(*steps).fit(frame)
+    for (predictor,) in fitted._predictors:
+        nodes = predictor.nodes
+        nodes["is_categorical"] = 0
+        nodes["feature_idx"][nodes["is_leaf"] == 0] = 2
+    return dumped(fitted)
+
+
+def _groups(members: int, many: int = 3000) -> bytes:
+    """An encoder that says a group of its categories is one column, and does not map them to it."""
+    frame = pd.DataFrame({"shot_type": [f"type {number:05}" for number in range(many)]})
+    fitted = make_pipeline(
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False), LogisticRegression(solver="liblinear")
+    ).fit(frame, np.arange(many) % 2)
+    encoder, classifier = fitted
+    encoder._infrequent_enabled, encoder._default_to_infrequent_mappings = True, [None]
+    encoder._infrequent_indices = [np.arange(members) + many]
+    width = many - members + 1
+    encoder._n_features_outs, classifier.n_features_in_, classifier.coef_ = [width], width, np.ones((1, width))
+    return dumped(fitted)
+
+
+def _other_goals() -> bytes:
+    """An encoder for goals of fifty kinds, with the numbers of one."""
+    fitted = make_pipeline(TargetEncoder(cv=2), SimpleImputer(), LogisticRegression()).fit(NUMBERS.round(-1), GOALS)
+    encoder, imputer, classifier = fitted
+    encoder.target_type_, encoder.classes_, encoder.target_mean_ = "multiclass", np.arange(50), np.zeros(50)
+    imputer.n_features_in_, imputer.statistics_ = 100, np.zeros(100)
+    classifier.n_features_in_, classifier.coef_ = 100, np.ones((1, 100))
+    return dumped(fitted)
+
+
+def _deep_tree(depth: int = 1001) -> bytes:
+    """A tree that ends at once for rows near the goal, and after as many nodes as it has for others."""
+    fitted = DecisionTreeClassifier(max_depth=2).fit(NUMBERS, GOALS)
+    nodes = np.zeros(2 * depth + 1, fitted.tree_.__getstate__()["nodes"].dtype)
+    nodes["left_child"] = nodes["right_child"] = -1
+    inner = np.arange(0, 2 * depth, 2)
+    nodes["left_child"][inner], nodes["right_child"][inner], nodes["threshold"][inner] = inner + 1, inner + 2, 10.0
+    fitted.tree_ = Tree(2, np.array([2]), 1)
+    values = np.full((len(nodes), 1, 2), 0.5)
+    fitted.tree_.__setstate__({"max_depth": depth, "node_count": len(nodes), "nodes": nodes, "values": values})
+    return dumped(fitted)
+
+
+def _as_texts() -> bytes:
+    return dumped(before_with(partial(check_array, dtype="U")))
+
+
+def squares(times: int) -> bytes:
+    """A model that squares a column of whole numbers beside one of texts, many times."""
+    frame = SHOTS[["shot_type"]].assign(shots=1)
+    steps = make_pipeline(*(FunctionTransformer(np.square) for _ in range(times)))
+    columns = make_column_transformer((OneHotEncoder(), ["shot_type"]), (steps, ["shots"]))
+    return dumped(make_pipeline(columns, LogisticRegression()).fit(frame, GOALS))
+
+
 def _splines() -> bytes:
     fitted = before(SplineTransformer())
     for spline in fitted[0].bsplines_:
@@ -278,6 +353,14 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     # what an uninitialised column tells of the service's memory
     "polynomials that are not filled": (lambda: _polynomials(_n_out_full=7, n_output_features_=7), "polynomials make"),
     "an encoder that fills nothing": (_target_encoder, "no numbers for a column"),
+    "an encoder of other goals": (_other_goals, "no numbers for a column"),
+    # memory and time by the rows
+    "texts as long as the longest": (_as_texts, "functools.partial"),
+    "texts without a length": (
+        lambda: array({"descr": "<U0", "fortran_order": False, "shape": (0,)}),
+        "texts without a length",
+    ),
+    "a tree as deep as it is large": (_deep_tree, "deeper than 1,000 nodes"),
     # what is called
     "a function that opens files": (lambda: called(function("numpy", "fromfile")), "numpy.fromfile"),
     "a function that loads files": (lambda: called(function("numpy", "load")), "numpy.load"),
@@ -368,6 +451,17 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "classes that are not there": (lambda: _neighbours(_y=np.full(60, 10**6)), "a class that does not exist"),
     "neighbours of other columns": (lambda: _neighbours(_fit_X=np.zeros((60, 1))), "other columns than it is given"),
     "splines without coefficients": (_splines, "inconsistent"),
+    "centres of other columns": (_centres, "a centre has other columns"),
+    "columns that are dropped before the trees": (
+        lambda: _door(("drop", ["shot_type", "distance"]), ("passthrough", ["angle"])),
+        "other columns than it is given",
+    ),
+    "columns that are counted twice before the trees": (
+        lambda: _door((FunctionTransformer(), ["angle"]), (FunctionTransformer(), ["distance"])),
+        "other columns than it is given",
+    ),
+    "a group of categories without a map": (lambda: _groups(3000), "that it does not map"),
+    "a category beyond all others": (lambda: _groups(1), "that it does not map"),
     "outputs of a tree": (lambda: _tree(2, 10**9), "other outputs than one"),
     "classes of a tree": (lambda: _tree(1, 2), "damaged"),
 }

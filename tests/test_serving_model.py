@@ -319,7 +319,7 @@ def test_a_card_that_does_not_fit_is_refused(tmp_path: Path, card: dict[str, Any
         load(tmp_path, numeric_model(), **card)
 
 
-@pytest.mark.parametrize("content", ["[]", "{", "\xff"])
+@pytest.mark.parametrize("content", ["[]", "{", "\xff", pytest.param("[" * 100_000, id="nested")])
 def test_a_card_that_is_no_json_object_is_refused(tmp_path: Path, content: str) -> None:
     artifact = bundle(tmp_path, numeric_model())
     (artifact.parent / "card.json").write_bytes(content.encode("latin-1"))

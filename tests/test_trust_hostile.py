@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import skops.io
 from sklearn.utils import all_estimators
@@ -17,7 +18,7 @@ from tests import hostile, hostile_skops
 from tests.comet_standin import KEY, StandIn
 from tests.conftest import running_service
 from xgserve import allowed
-from xgserve.errors import ModelError
+from xgserve.errors import InvalidFrame, ModelError
 from xgserve.indices import parts_of
 from xgserve.model import load_model
 from xgserve.names import ModelName
@@ -108,6 +109,24 @@ def test_a_node_is_what_was_looked_at_and_no_other(tmp_path: Path) -> None:
     model = load_model(hostile_skops.write(tmp_path, hostile_skops.one_id_for_two()), NAME)
     scaler = next(part for part in parts_of(model._whole.estimator) if type(part).__name__ == "StandardScaler")
     assert vars(scaler)["note_"] == 5
+
+
+def test_no_row_makes_a_number_grow_without_end(tmp_path: Path) -> None:
+    """3 squared 70 times has more digits than there is memory; its golden row is 1, which stays 1."""
+    features = [{"name": "shot_type", "kind": "category"}, {"name": "shots", "kind": "category"}]
+    golden = {"shot_type": "slap", "shots": 1}
+    for times in (1, 70):
+        artifact = hostile_skops.write(tmp_path, hostile_skops.squares(times), features=features, golden_row=golden)
+        model = load_model(artifact, NAME)
+        rows: dict[str, list[Any]] = {"shot_type": ["slap"], "shots": [3]}
+        if times == 1:
+            expected = skops.io.load(artifact).predict_proba(pd.DataFrame(rows))[0, 1]
+            assert model.predict(rows, [0])[0] == pytest.approx(expected, abs=1e-12)
+            continue
+        with pytest.raises(InvalidFrame, match="infinity"):
+            model.predict(rows, [0])
+        with pytest.raises(InvalidFrame, match="must be a finite number"):
+            model.predict({**rows, "shots": [10**400]}, [0])
 
 
 def test_fitted_parts_start_no_threads(tmp_path: Path) -> None:

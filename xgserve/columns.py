@@ -212,6 +212,10 @@ def _cast_categories(feature: Feature, values: Sequence[Any], problems: Problems
     problems.add_where(odd, feature.name, values, why)
     if not feature.nullable:
         problems.add_where(null, feature.name, values, "must not be null")
+    # whole numbers of Python grow without end when a model squares them; they are the same category as floats
+    values = [_float(value) if type(value) is int else value for value in values]
+    endless = [isinstance(value, float) and math.isinf(value) for value in values]
+    problems.add_where(endless, feature.name, values, "must be a finite number")
     array = np.empty(len(values), dtype=object)
     array[:] = [feature.null if missing else value for value, missing in zip(values, null, strict=True)]
     return array

@@ -13,10 +13,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
+from sklearn.cluster._kmeans import _BaseKMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, SplineTransformer, TargetEncoder
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    SplineTransformer,
+    TargetEncoder,
+)
 from sklearn.svm._base import BaseSVC
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
@@ -26,6 +35,7 @@ from xgserve.errors import ModelError
 LEAF = -1  # in place of a child
 BITSET_WORDS = 8  # histogram boosting knows at most 256 categories of a column
 MAX_MADE_COLUMNS = 10_000  # of one step, for one row
+MAX_DEPTH = 1000  # of a tree: only some rows walk all of it, so the trial need not have met one
 
 Indices = npt.NDArray[np.integer]
 
@@ -55,7 +65,11 @@ def check_indices(estimator: object) -> None:
                 _check_encoder(part)
             case TargetEncoder(encodings_=encodings, categories_=categories):
                 # a column without numbers would be left as the memory that it lies in was before
-                _require(len(encodings) == len(categories), "an encoder has no numbers for a column")
+                fits = len(encodings) == len(categories) and part.target_type_ in ("binary", "continuous")
+                _require(fits, "an encoder has no numbers for a column")
+            case _BaseKMeans(cluster_centers_=centers):
+                fits = centers.ndim == 2 and centers.shape[1] == part.n_features_in_
+                _require(fits, "a centre has other columns than it is given")
             case PolynomialFeatures(n_output_features_=_):
                 _check_polynomials(part)
             case SplineTransformer(bsplines_=splines):
@@ -106,8 +120,8 @@ def _check_members(members: Any, columns: int) -> None:
 def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
     columns = boosting.n_features_in_
     categorical = boosting._bin_mapper.is_categorical_
-    door = boosting if boosting._preprocessor is None else boosting._preprocessor
-    _require(door.n_features_in_ == columns == categorical.size, "a tree takes other columns than it is given")
+    given = columns if boosting._preprocessor is None else _columns_behind(boosting._preprocessor)
+    _require(given == columns == categorical.size, "a tree takes other columns than it is given")
     for predictor in predictors:
         nodes, bitsets = predictor.nodes, predictor.raw_left_cat_bitsets
         _require(nodes.size > 0, "a tree has no nodes")
@@ -121,13 +135,40 @@ def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
             _check_range(splits["bitset_idx"], len(bitsets), "a set of categories")
 
 
+def _columns_behind(door: Any) -> int:
+    """Return how many columns histogram boosting gets from what it puts before its trees, which it takes on trust.
+
+    Raises:
+        ModelError: it is something else than what histogram boosting makes: codes of categories, and numbers.
+    """
+    _require(
+        type(door) is ColumnTransformer, "its trees are given columns by something else than they were fitted with"
+    )
+    count = 0
+    for name, part, chosen in door.transformers_:
+        fits = (
+            type(part) in (OrdinalEncoder, FunctionTransformer)
+            and isinstance(chosen, np.ndarray)
+            and (chosen.dtype, chosen.shape) == (np.dtype(bool), (door.n_features_in_,))
+            and np.array_equal(np.flatnonzero(chosen), door._transformer_to_input_indices[name])
+        )
+        _require(fits, "a tree takes other columns than it is given")
+        count += int(chosen.sum())
+    return count
+
+
 def _check_encoder(encoder: Any) -> None:
     widths = encoder._compute_n_features_outs()
     _require(encoder._n_features_outs == widths, "an encoder makes other columns than it has categories")
     none = [None] * len(widths)
     dropped = none if encoder._drop_idx_after_grouping is None else encoder._drop_idx_after_grouping.tolist()
-    grouped = encoder._default_to_infrequent_mappings if encoder._infrequent_enabled else none
-    for categories, width, drop, groups in zip(encoder.categories_, widths, dropped, grouped, strict=True):
+    enabled = encoder._infrequent_enabled
+    grouped, rare = (encoder._default_to_infrequent_mappings, encoder._infrequent_indices) if enabled else (none, none)
+    for categories, width, drop, groups, members in zip(
+        encoder.categories_, widths, dropped, grouped, rare, strict=True
+    ):
+        # a group counts as one column, and only where there is one are the codes of its members replaced
+        _require((groups is None) == (members is None), "an encoder has a group of categories that it does not map")
         codes = width if drop is None else width + 1
         for given in (drop, groups):
             if given is not None:
@@ -191,6 +232,20 @@ def _check_children(inner: Indices, left: Indices, right: Indices) -> None:
     for children in (left[inner], right[inner]):
         _check_range(children, len(left), "a node")
         _require((children > inner).all(), "a tree leads back to a node before")
+    if len(inner) >= MAX_DEPTH:
+        _check_depth(inner, left, right)
+
+
+def _check_depth(inner: Indices, left: Indices, right: Indices) -> None:
+    is_inner = np.zeros(len(left), bool)
+    is_inner[inner] = True
+    level = np.zeros(1, np.intp)
+    for _ in range(MAX_DEPTH):
+        level = level[is_inner[level]]
+        if not level.size:
+            return
+        level = np.unique(np.concatenate([left[level], right[level]]))
+    raise ModelError(f"the model is damaged: a tree is deeper than {MAX_DEPTH:,} nodes")
 
 
 def _check_range(indices: Indices, end: int, what: str) -> None:

@@ -229,7 +229,7 @@ def _read_card(path: Path) -> dict[str, Any]:
         card = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"card.json cannot be read: {error}") from error
     if not isinstance(card, dict):
         raise ModelError("card.json must hold a JSON object")
@@ -258,6 +258,8 @@ def _run_in_one_thread(estimator: Any) -> None:
         if isinstance(part, BaseEstimator):
             for name in JOBS & vars(part).keys():
                 setattr(part, name, 1)
+            if "verbose" in vars(part):  # forests and bagging print with each request
+                part.verbose = 0
 
 
 def _tried(model: Model) -> Model:

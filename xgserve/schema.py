@@ -178,6 +178,7 @@ class Copy:
         content = node["content"]
         options = self._dictionary(content["kwds"], "")
         plain = not content["args"]["content"] and _plain(self._archive, content["namespace"]) is None
+        plain = plain and self._is_of_numbers(content["kwds"]["content"].get("dtype"))
         if place not in allowed.MAY_CALL or not plain or not options["content"].keys() <= allowed.CHECK_OPTIONS:
             return self._refuse(_name(node))
         return self._made(
@@ -191,6 +192,14 @@ class Copy:
                 "namespace": dict(_NOTHING),
             },
         )
+
+    def _is_of_numbers(self, node: Node | None) -> bool:
+        """Whether it names types of numbers: texts would be made as long as the longest of the rows."""
+        if node is None or node["__loader__"] == "JsonNode":
+            return node is None or _plain(self._archive, node) in (None, "numeric")
+        if node["__loader__"] in ("ListNode", "TupleNode"):
+            return all(map(self._is_of_numbers, node["content"]))
+        return node["__loader__"] == "TypeNode" and _name(node) in allowed.NUMBERS
 
     # -- objects ------------------------------------------------------------------------------------------------------
 
@@ -348,6 +357,9 @@ def _check_array(archive: ZipFile, file: str) -> None:
     size = int(np.prod(shape, dtype=object))
     if size and not 0 < size * dtype.itemsize < archive.getinfo(file).file_size:
         raise NotAllowed("it holds an array that says it is larger than it is")
+    if any(part.itemsize == 0 for part in _parts(dtype)):
+        # whatever is made of this type is as long as the longest text of the rows, for each of them
+        raise NotAllowed("it holds an array of texts without a length")
 
 
 def _header(archive: ZipFile, file: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
