@@ -449,6 +449,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         "support",
     ),
     "classes that are not there": (lambda: _neighbours(_y=np.full(60, 10**6)), "a class that does not exist"),
+    "no neighbours at all": (
+        lambda: _neighbours(_fit_X=np.zeros((0, 2)), _y=np.zeros(0, int)),
+        "fewer neighbours than it looks for",
+    ),
     "neighbours of other columns": (lambda: _neighbours(_fit_X=np.zeros((60, 1))), "other columns than it is given"),
     "splines without coefficients": (_splines, "inconsistent"),
     "centres of other columns": (_centres, "a centre has other columns"),

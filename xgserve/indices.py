@@ -146,6 +146,8 @@ def _columns_behind(door: Any) -> int:
     )
     count = 0
     for name, part, chosen in door.transformers_:
+        if isinstance(part, str) and part == "drop":
+            continue
         fits = (
             type(part) in (OrdinalEncoder, FunctionTransformer)
             and isinstance(chosen, np.ndarray)
@@ -208,6 +210,7 @@ def _check_neighbours(part: Any) -> None:
     _require(
         stored.ndim == 2 and stored.shape[1] == part.n_features_in_, "a neighbour has other columns than it is given"
     )
+    _require(part.n_neighbors <= len(stored), "it has fewer neighbours than it looks for")
     _require(labels.shape == (len(stored),) and labels.dtype.kind == "i", "a neighbour has no class")
     _check_range(labels, len(part.classes_), "a class")
     _require(part.effective_metric_params_.keys() <= {"p", "w"}, "its distance is not one")
