@@ -428,7 +428,8 @@ MIGRATIONS: Final = (
     ALTER TABLE games ADD COLUMN ended_at TEXT;  -- when a ping saw it end, or become official
     ALTER TABLE games ADD COLUMN stale_at TEXT;  -- until when the feed has nothing newer, by its own word
     ALTER TABLE games ADD COLUMN time_stamp TEXT;  -- of the latest answer, where the feed dates it
-    -- Two lists: the event ids of all plays in the latest answer, and of those that were there before; NULL if unknown.
+    -- Event ids of all plays in the latest answer, those of plays that were there before, and the last clock that is
+    -- sure (see livegame/staleness.py); NULL if unknown.
     ALTER TABLE games ADD COLUMN events TEXT;
     UPDATE shots SET shooter = 'Player ' || shooter_id WHERE shooter IS NULL AND shooter_id > 0;
     UPDATE shots SET goalie = 'Player ' || goalie_id WHERE goalie IS NULL AND goalie_id > 0;

@@ -1,5 +1,6 @@
 """The legacy feed, statsapi.web.nhl.com/api/v1/game/<id>/feed/live, shut down in November 2023 and kept in archives."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -102,6 +103,7 @@ _TO_BE_DETERMINED: Final = "8"
 _POSTPONED: Final = "9"
 _OFFICIAL: Final = "GAME_OFFICIAL"
 _MAX_PENALTY_MINUTES: Final = 60
+_TIME_STAMP: Final = re.compile(r"20\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])_[0-2]\d[0-5]\d[0-5]\d", re.ASCII)
 
 
 def parse_legacy(feed: Mapping[str, Any]) -> Game:
@@ -167,7 +169,7 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
         start_is_known=status.get("startTimeTBD") is not True and status.get("statusCode") != _TO_BE_DETERMINED,
         overtime_seconds=overtime,
         time_stamp=problems.otherwise(
-            None, optional_text, problems.inner(feed, "metaData").get("timeStamp"), "metaData.timeStamp"
+            None, _time_stamp, problems.inner(feed, "metaData").get("timeStamp"), "metaData.timeStamp"
         ),
     )
 
@@ -186,6 +188,13 @@ def _restarts_last(read: Sequence[tuple[Fact, T]]) -> tuple[tuple[Fact, T], ...]
 
 def _is_faceoff_at(fact: Fact, other: Fact) -> bool:
     return fact.kind == "faceoff" and BY_CLOCK(fact) == BY_CLOCK(other)
+
+
+def _time_stamp(value: Any, field: str) -> str | None:
+    stamp = optional_text(value, field)
+    if not stamp or _TIME_STAMP.fullmatch(stamp):
+        return stamp
+    raise Unreadable(field, value)  # whatever is greater than any date would make all later answers older
 
 
 def _overtime_length(raws: Sequence[Any]) -> int | None:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from db.history import GameRow, PowerPlayRow, ShotRow
 from livegame.features import feature_rows, stored_features
 from livegame.plays import Game
@@ -67,7 +65,6 @@ def _game_row(game: Game) -> GameRow:
         overtime_seconds=game.overtime_seconds,
         has_end=game.has_end,
         time_stamp=game.time_stamp,
-        events=msgspec.json.encode((sorted(game.event_ids), ())).decode() if game.tells_clock else None,
     )
 
 

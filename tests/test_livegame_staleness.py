@@ -115,6 +115,18 @@ def test_a_final_that_was_none_gives_way_when_the_game_goes_on(show: Show) -> No
     assert not show(game(*FEW, play(6, "faceoff", 700), seconds_left=480)).report.is_over
 
 
+@pytest.mark.parametrize("state", [GameState.FINAL, GameState.OVER])
+def test_an_end_in_an_intermission_that_was_none_gives_way_at_once(show: Show, state: GameState) -> None:
+    show(game(*FEW[:4], in_intermission=True, seconds_left=900))
+    show(game(*FEW, in_intermission=True, seconds_left=0, state=state))  # with a play that is new, too
+    assert show(game(*FEW[:4], in_intermission=True, seconds_left=890)).is_older
+    assert show(game(*FEW, in_intermission=True, seconds_left=905)).is_older
+    ping = show(game(*FEW, in_intermission=True, seconds_left=880))
+    assert (ping.is_older, ping.report.status) == (False, "Intermission after period 1 - 14:40 left")
+    show(game(*FEW, END, **FINAL | {"state": state}))
+    assert show(game(*FEW, END, period=3, seconds_left=2)).is_older  # that one was an end
+
+
 def test_what_a_final_answer_lacks_is_kept_and_said_until_it_is_whole(show: Show) -> None:
     show(game(*MANY, seconds_left=500))
     ping = show(game(*MANY[:10], **FINAL))
@@ -158,6 +170,27 @@ def test_a_clock_that_cannot_be_read_makes_no_answer_older(show: Show, wrong: di
     assert show(game(*FEW[:4], seconds_left=485)).is_older
 
 
+@pytest.mark.parametrize("wrong", [{"clock": {}}, {"gameState": "HALT"}])
+def test_after_a_clock_that_cannot_be_read_old_answers_are_known_as_before(show: Show, wrong: dict[str, Any]) -> None:
+    show(game(*MANY, seconds_left=500))
+    show(as_feed(game(*MANY, seconds_left=490)) | wrong)
+    for older in (
+        game(*MANY[:25], seconds_left=510),
+        game(seconds_left=1200, state=GameState.NOT_STARTED),
+        game(seconds_left=480),
+        as_feed(game(*MANY[:25], seconds_left=510)) | {"clock": {}},
+    ):
+        assert show(older).is_older
+    assert show(game(*MANY[:29], seconds_left=480)).corrections[0].what == "retracted"
+
+
+def test_corrections_are_believed_of_a_feed_that_tells_no_clock_at_all(show: Show) -> None:
+    for number in (4, 5, 3):
+        assert not show(as_feed(game(*FEW[:number])) | {"clock": {}}).is_older
+    show(game(*FEW[:3], seconds_left=700))
+    assert show(game(*FEW[:3], seconds_left=710)).is_older
+
+
 def legacy(plays: int, stamp: str) -> dict[str, Any]:
     """The legacy feed's answer of that time, in the first period, with so many shots."""
     raws = [
@@ -190,6 +223,13 @@ def test_the_legacy_feed_says_itself_which_answer_is_older(client: GameClient) -
     assert client.take(parse_game(legacy(6, "20211128_180959"))).is_older
     ping = client.take(parse_game(legacy(4, "20211128_181001")))
     assert (ping.is_older, len(ping.corrections)) == (False, 1)
+
+
+@pytest.mark.parametrize("stamp", ["now", "99991231_235959", "20211328_181000"])
+def test_a_time_of_the_legacy_feed_that_is_none_makes_no_later_answer_older(client: GameClient, stamp: str) -> None:
+    client.take(parse_game(legacy(5, stamp)))
+    ping = client.take(parse_game(legacy(6, "20211128_181000")))
+    assert (ping.is_older, len(ping.new)) == (False, 1)
 
 
 @pytest.mark.recordings
