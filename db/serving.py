@@ -54,6 +54,7 @@ MIGRATIONS: Final = (
 
 DELETE_BATCH: Final = 1000
 READ_TIMEOUT_S: Final = 2.0  # for a lock, when somebody waits for the answer
+ROW_BYTES: Final = 500  # what an answer takes on disk and in memory beside itself
 
 
 class LogRow(NamedTuple):
@@ -224,16 +225,35 @@ class StoredAnswers:
         with reading(self._path, MIGRATIONS, self._timeout_s) as connection:
             return {bytes(row["question"]) for row in connection.execute("SELECT question FROM answers")}
 
-    def trim(self, oldest: str) -> int:
-        """Delete up to `DELETE_BATCH` answers from before `oldest`; return how many.
+    def size(self) -> int:
+        """Return how many bytes the answers take.
+
+        Raises:
+            DatabaseError: the file cannot be used.
+        """
+        with reading(self._path, MIGRATIONS, self._timeout_s) as connection:
+            found = connection.execute("SELECT count(*) AS rows, total(length(answer)) AS bytes FROM answers")
+            row = found.fetchone()
+            return int(row["bytes"]) + ROW_BYTES * int(row["rows"])
+
+    def trim(self, oldest: str, max_bytes: int) -> int:
+        """Delete up to `DELETE_BATCH` answers from before `oldest`, or the oldest beyond `max_bytes`; return how many.
 
         Raises:
             DatabaseError: SQLite could not write.
         """
+        excess = self.size() - max_bytes
         with closing(self._open()) as connection, transaction(connection):
             return connection.execute(
-                "DELETE FROM answers WHERE question IN (SELECT question FROM answers WHERE at < ? LIMIT ?)",
-                (oldest, DELETE_BATCH),
+                """
+                DELETE FROM answers WHERE question IN (
+                    SELECT question FROM (
+                        SELECT question, at, sum(length(answer) + :row) OVER (ORDER BY at, question) AS so_far,
+                            length(answer) + :row AS own
+                        FROM (SELECT question, at, answer FROM answers ORDER BY at, question LIMIT :batch))
+                    WHERE at < :oldest OR so_far - own < :excess)
+                """,
+                {"batch": DELETE_BATCH, "oldest": oldest, "excess": excess, "row": ROW_BYTES},
             ).rowcount
 
     def _open(self) -> Connection:

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from db.connection import transaction
-from db.serving import open_serving
+from db.serving import ROW_BYTES, open_serving
 from tests.serving_helpers import Running, bundle, bundled_models, numeric_model, running, shots
 from xgserve import idempotency
 from xgserve.client import ModelChanged, ServingClient
@@ -110,6 +110,26 @@ def test_answers_are_forgotten_by_age(service: Running, tmp_path: Path) -> None:
         assert later.rows_scored() == before
         ask(later, "old")
         assert later.rows_scored() == before + 3
+
+
+def test_no_flood_of_keys_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may send keys, and has answers as long as the labels that they name."""
+    monkeypatch.setattr(idempotency, "MAX_KEPT_BYTES", 1_000_000)
+    database = tmp_path / "serving.db"
+    answers = idempotency.Answers(database)
+    for number in range(50):
+        answers.once(f"a{number}", "a model", b"[]", lambda: bytes(100_000))
+    assert database.stat().st_size < 2_500_000
+    assert answers.once("a49", "a model", b"[]", lambda: b"other") == bytes(100_000)
+    assert answers.once("a0", "a model", b"[]", lambda: b"other") == b"other", "the oldest go first"
+
+
+def test_no_flood_of_keys_fills_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "MAX_KEPT_BYTES", 20 * ROW_BYTES)
+    answers = idempotency.Answers(tmp_path / "serving.db")
+    for number in range(100):
+        answers.once(f"a{number}", "a model", b"[]", lambda: b"{}")
+    assert 10 < len(answers._written) <= 20
 
 
 def test_while_the_database_is_locked_new_answers_are_kept_for_later(service: Running, tmp_path: Path) -> None:

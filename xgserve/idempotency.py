@@ -1,9 +1,10 @@
 """`Idempotency-Key`: a request that is sent again gets the answer that it had, and nothing is scored a second time.
 
 After the IETF's draft of that header, but for one thing: a key counts together with the model and the body, so that the
-same key with another body is another request. The answers are kept in serving.db for `KEPT_DAYS`, each written before
-it is sent, so a restart forgets none. While that file cannot be used, requests are answered all the same: new answers
-wait in memory until it can, and only what was answered before and cannot be read now is refused.
+same key with another body is another request. The answers are kept in serving.db for `KEPT_DAYS` (or until there are
+more than `MAX_KEPT_BYTES`: pings never make so many, but anybody may send keys), each written before it is sent, so a
+restart forgets none. While that file cannot be used, requests are answered all the same: new answers wait in memory
+until it can, and only what was answered before and cannot be read now is refused.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from db.connection import DatabaseError
-from db.serving import DELETE_BATCH, READ_TIMEOUT_S, StoredAnswers
+from db.serving import DELETE_BATCH, READ_TIMEOUT_S, ROW_BYTES, StoredAnswers
 from db.times import timestamp
 from xgserve.errors import ApiError
 from xgserve.flights import Flights
@@ -25,6 +26,8 @@ from xgserve.flights import Flights
 logger = logging.getLogger("xgserve.idempotency")
 
 KEPT_DAYS: Final = 30
+MAX_KEPT_BYTES: Final = 1_000_000_000  # a hundred times what the pings of a month make; the oldest go first
+KEPT_WHEN_FULL: Final = 0.95  # of these, so that not each answer makes room for itself
 TRIM_EVERY_S: Final = 3600.0
 LOCK_TIMEOUT_S: Final = 0.25  # a prediction must not wait for somebody's open transaction
 RETRY_S: Final = 1.0  # for so long after a failure nobody tries again
@@ -40,6 +43,7 @@ class Answers:
         self._writing = threading.Lock()
         self._unwritten: dict[bytes, bytes] = {}  # the oldest first
         self._written: set[bytes] = set()  # questions, to tell an old one from a new one while the file cannot be read
+        self._kept_bytes = 0  # that of the last trim, and all since
         self._problem: str | None = None
         self._retry_at = self._trim_at = 0.0
         with suppress(DatabaseError):  # the log says why; the first answer that can be written tries again
@@ -96,8 +100,9 @@ class Answers:
             try:
                 self._store.keep(self._unwritten)
                 self._written.update(self._unwritten)
+                self._kept_bytes += sum(len(answer) + ROW_BYTES for answer in self._unwritten.values())
                 self._unwritten.clear()
-                if time.monotonic() >= self._trim_at:
+                if time.monotonic() >= self._trim_at or self._kept_bytes > MAX_KEPT_BYTES:
                     self._trim()
             except DatabaseError as error:
                 self._failed(error)
@@ -109,9 +114,13 @@ class Answers:
 
     def _trim(self) -> None:
         oldest = timestamp(datetime.now(UTC) - timedelta(days=KEPT_DAYS))
-        if self._store.trim(oldest) < DELETE_BATCH:  # else the next answer goes on with it
+        is_full = self._kept_bytes > MAX_KEPT_BYTES
+        if self._store.trim(oldest, int(MAX_KEPT_BYTES * (KEPT_WHEN_FULL if is_full else 1))) < DELETE_BATCH:
             self._trim_at = time.monotonic() + TRIM_EVERY_S
             self._written = self._store.questions()
+            self._kept_bytes = self._store.size()
+        else:  # the next answer goes on with it
+            self._trim_at = 0.0
 
     def _make_room(self) -> None:
         size = sum(map(len, self._unwritten.values()))
