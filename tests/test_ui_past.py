@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from db.history import History
 from livegame.plays import Player, Shot
 from tests.conftest import Service
-from tests.games import GAME_ID, HOME, FeedServer, game
+from tests.games import GAME_ID, HOME, FeedServer, game, play
 from tests.ui_pages import OpenPage, field, get_model, open_view, pages, ping, restart, words
 from tests.ui_reports import SHOTS
 from ui import texts
@@ -86,6 +87,20 @@ def test_other_competitions_are_chosen_and_never_summed_with_the_season(open_pag
     page.run()
     assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
     assert "On 4 unseen shots" in words(page.markdown)
+
+
+def test_the_list_of_games_leaves_out_the_empty_net_as_the_headline_does(
+    open_page: OpenPage, feed: FeedServer, tmp_path: Path
+) -> None:
+    feed.show(game(*SHOTS, play(400, "missed-shot", 1100, x=20, y=0, situation="0651")))
+    page = ping(open_page())
+    page.switch_page("past.py")
+    page.run()
+    (stored,) = History(tmp_path / "history.db").games()
+    (home,) = [total for total in stored["totals"] if total["is_home"]]
+    assert home["xg_empty_net"] > 0
+    listed = page.main.dataframe[1].value.iloc[0]
+    assert listed["Home xG"] == pytest.approx(home["xg"] - home["xg_empty_net"])
 
 
 def test_the_service_page_says_what_is_wrong_in_whole_sentences(

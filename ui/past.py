@@ -118,7 +118,7 @@ def _teams(rows: list[dict[str, Any]]) -> None:
         height=430 if len(frame) > TEAMS_SHOWN else "content",
         alt="Each team's expected and real goals a game, for and against; the best share of expected goals first.",
     )
-    st.caption("Per game. xG share: the team's part of both teams' expected goals.")
+    st.caption("Per game, attempts at an empty net included. xG share: the team's part of both teams' expected goals.")
 
 
 def _games(history: History) -> None:
@@ -143,7 +143,12 @@ def _games(history: History) -> None:
 
 def _game_table(rows: list[dict[str, Any]]) -> None:
     frame = pd.DataFrame([_game_line(row) for row in rows])
-    numbers = {column: st.column_config.NumberColumn(format="%.2f") for column in ("Away xG", "Home xG")}
+    numbers = {
+        column: st.column_config.NumberColumn(
+            format="%.2f", help="Without attempts at an empty net, as on the Game page."
+        )
+        for column in ("Away xG", "Home xG")
+    }
     chosen = st.dataframe(
         frame,
         column_config=numbers | {"ID": st.column_config.NumberColumn(format="%d")},
@@ -160,7 +165,7 @@ def _game_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _game_line(row: dict[str, Any]) -> dict[str, Any]:
-    xg = {total["team"]: total["xg"] for total in row["totals"]}
+    xg = {total["team"]: total["xg"] - total["xg_empty_net"] for total in row["totals"]}
     pending = sum(total["pending"] for total in row["totals"])
     notes = [] if row["competition"] == SEASON else [texts.COMPETITIONS[row["competition"]]]
     notes += [f"{texts.count(pending, 'attempt')} pending"] if pending else []
