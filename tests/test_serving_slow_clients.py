@@ -79,6 +79,25 @@ def test_a_body_that_comes_fast_enough_has_more_time(service: Running, monkeypat
     assert head.startswith(b"HTTP/1.1 200 ")
 
 
+def test_an_answer_that_its_client_does_not_take_is_not_kept(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "READ_S", 0.1)
+    monkeypatch.setattr(server, "LOOK_EVERY_S", 0.05)
+    body = json.dumps({"columns": list(ROW), "index": ["x" * 3_900_000], "data": [list(ROW.values())]}).encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        host, port = service.url.removeprefix("http://").split(":")
+        connection.settimeout(30)
+        connection.connect((host, int(port)))
+        connection.sendall(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        for _ in range(600):
+            if service.get("/logs?q=did+not+take+its+answer").json()["logs"]:
+                break
+            threading.Event().wait(0.05)
+        head, taken = read_to_the_end(connection)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert len(taken) < len(body)
+
+
 def test_connections_that_keep_the_service_waiting_make_room_for_others(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ LINGER_S = 10.0
 CONNECTIONS = 500  # beyond these, those go first that keep the service waiting
 HEAD_S = 10.0  # from the first byte of a request to the end of its headers
 BODY_S = 20.0  # and to the end of its body, to which each received byte adds
+READ_S = 30.0  # for a client to take its answer, to which each byte that it has taken adds
 MIN_BYTES_PER_S = 50_000
 LOOK_EVERY_S = 1.0
 LARGE_BYTES = 1 << 20  # of a body; smaller ones pass it
@@ -117,6 +118,7 @@ class _Channel(HTTPChannel):
     _is_at_its_last = False
     _began: float | None = None  # when the first byte of the request came that is not complete yet
     _has_served = False
+    _left: tuple[float, int] | None = None  # since when an answer waits for its client, and how many bytes it had then
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._opened = time.monotonic()
@@ -151,6 +153,24 @@ class _Channel(HTTPChannel):
             request.parse_header(b"GET / HTTP/1.0\r\n")  # what an error is an answer to
         self._refuse(_RequestTimeout("the request did not arrive in time"))
         return True
+
+    def give_up(self, now: float) -> None:
+        """Close the connection of a client that does not take its answer, which would be kept for it for good.
+
+        waitress marks such connections as to be closed, and closes them when something can be sent: never.
+        """
+        channel: Any = self
+        left = channel.total_outbufs_len
+        if not left or channel.requests:
+            self._left = None
+            return
+        if self._left is None or left > self._left[1]:
+            self._left = now, left
+        since, whole = self._left
+        if now - since > READ_S + (whole - left) / MIN_BYTES_PER_S:
+            logger.warning("closed a connection whose client did not take its answer")
+            self.linger_bytes = 0
+            self.handle_close()
 
     def patience_with(self) -> tuple[int, float] | None:
         """Return a rank by which a connection is dropped, the lowest first; None while its request is worked on."""
@@ -308,6 +328,7 @@ def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
             look_at = now + LOOK_EVERY_S
             for channel in list(waitress.active_channels.values()):
                 channel.hurry(now)
+                channel.give_up(now)
             if waitress.channel_class.has_held_much.is_set():  # not after each: the next one may want it again
                 waitress.channel_class.has_held_much.clear()
                 give_back_memory()
