@@ -24,7 +24,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.mark.parametrize("path", ["/logs", "/model", "/models", "/activations", "/metrics", "/health", "/nope"])
 @pytest.mark.parametrize(
     "host",
-    ["rebound.example.com", "rebound.example.com:8890", "127.0.0.1.example.com", "localhost.example.com.", "[::1"],
+    [
+        *("rebound.example.com", "rebound.example.com:8890", "127.0.0.1.example.com", "localhost.example.com.", "[::1"),
+        *("example.com@localhost", "localhost#.example.com", "[::1].example.com", "localhost:80:example.com"),
+    ],
 )
 def test_a_name_that_somebody_made_lead_here_is_not_answered(service: Running, host: str, path: str) -> None:
     answer = service.get(path, Host=host)

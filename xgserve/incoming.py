@@ -21,6 +21,7 @@ from xgserve.settings import LEVELS
 
 MAX_LIMIT = 1000
 MAX_SEARCH = 200
+HOST = re.compile(r"[A-Za-z0-9._-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 LOG_PARAMETERS = ("limit", "level", "since", "before", "request_id", "q")
 
 
@@ -72,6 +73,8 @@ def check_host(allowed: frozenset[str]) -> None:
 
 @lru_cache(maxsize=100)  # each client sends the same one with every request
 def _is_own(host: str, allowed: frozenset[str]) -> bool:
+    if not HOST.fullmatch(host):  # such as "example.com@localhost", which people and programs read in several ways
+        return False
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         return "." not in name or name.endswith(".localhost") or name in allowed or bool(ipaddress.ip_address(name))
