@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import quote
 
 import pytest
 
@@ -19,7 +20,7 @@ from db.connection import transaction
 from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs
 from db.times import timestamp
 from xgserve import journal as journal_module
-from xgserve.journal import Journal, request_id
+from xgserve.journal import Journal, identity_of, request_id
 from xgserve.settings import Settings
 
 ALL = LogQuery(limit=100_000)
@@ -221,3 +222,11 @@ def test_logging_after_the_end_is_counted_and_harmless(tmp_path: Path) -> None:
     assert journal.dropped == 1
     with closing(sqlite3.connect(tmp_path / "serving.db")) as connection:
         assert connection.execute("SELECT message FROM logs").fetchall() == [("in time",)]
+
+
+def test_no_id_holds_a_secret_not_even_as_addresses_write_it() -> None:
+    secret = "a+secret/of=16 characters"
+    for sent in (secret.replace(" ", "-"), "x%2E", "plain"):
+        assert identity_of(sent, [secret]) == sent
+    for sent in (f"id-{quote(secret, safe='')}", quote(secret), quote(secret).replace("%2B", "%2b")):
+        assert identity_of(sent, [secret]) != sent

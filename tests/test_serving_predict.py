@@ -312,6 +312,16 @@ def test_odd_text_is_scored_or_refused_but_never_a_failure(service: Running) -> 
         assert service.post("/predict", [ROW], If_Match=b"\xff").status_code == 412
 
 
+def test_an_answer_is_json_whatever_the_labels_are(service: Running) -> None:
+    body = json.dumps({"columns": list(ROW), "index": [0, "\ud800"], "data": [list(ROW.values())] * 2})
+    answer = service.post("/predict", body.replace("[0, ", "[1e999, "))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads(answer.text, parse_constant=refuse)["index"] == [None, "\ud800"]
+
+
 def test_a_chunked_body_is_read(service: Running) -> None:
     host = service.url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=10)

@@ -200,7 +200,9 @@ def to_json(answer: Mapping[str, Any]) -> bytes:
     try:
         return msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=0)
     except UnicodeEncodeError:  # half a character, as the caller sent it
-        return json.dumps(answer, default=str).encode()
+        # null in place of what is no JSON, as above
+        plain = json.loads(json.dumps(answer, default=str), parse_constant=lambda _: None)
+        return json.dumps(plain).encode()
 
 
 def clipped(value: object, limit: int = 300) -> str:

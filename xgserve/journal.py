@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any, NamedTuple, TextIO
+from urllib.parse import unquote
 
 from db.connection import Connection, DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, trim_logs
@@ -37,7 +38,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 def identity_of(sent: str, secrets: Iterable[str]) -> str:
     """Return the id that a caller sent for its request, or a new one where that is none or holds a secret."""
-    if not re.fullmatch(r"[!-~]{1,128}", sent) or any(secret in sent for secret in secrets):
+    if not re.fullmatch(r"[!-~]{1,128}", sent) or any(s in text for s in secrets for text in (sent, unquote(sent))):
         return token_hex(8)
     return sent
 
