@@ -218,11 +218,11 @@ def _support_vectors(**attributes: Any) -> bytes:
     return dumped(fitted)
 
 
-def _centres() -> bytes:
-    """A stack on the clusters of the rows, whose centres have fewer columns than the rows."""
+def _centres(*shape: int) -> bytes:
+    """A stack on the clusters of the rows, with centres of this shape."""
     fitted = StackingClassifier([("a", LogisticRegression())], cv=2).fit(NUMBERS, GOALS)
     clusters = KMeans(2, n_init=1).fit(NUMBERS)
-    clusters.cluster_centers_ = np.zeros((2000, 1))
+    clusters.cluster_centers_ = np.zeros(shape)
     fitted.estimators_, fitted.stack_method_ = [clusters], ["predict"]
     fitted.final_estimator_ = LogisticRegression().fit(np.arange(60).reshape(-1, 1), GOALS)
     return dumped(fitted)
@@ -455,7 +455,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "neighbours of other columns": (lambda: _neighbours(_fit_X=np.zeros((60, 1))), "other columns than it is given"),
     "splines without coefficients": (_splines, "inconsistent"),
-    "centres of other columns": (_centres, "a centre has other columns"),
+    "centres of other columns": (lambda: _centres(2000, 1), "a centre has other columns"),
+    "no centres": (lambda: _centres(0, 2), "a centre has other columns"),
     "columns that are dropped before the trees": (
         lambda: _door(("drop", ["shot_type", "distance"]), ("passthrough", ["angle"])),
         "other columns than it is given",

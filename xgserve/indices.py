@@ -68,7 +68,7 @@ def check_indices(estimator: object) -> None:
                 fits = len(encodings) == len(categories) and part.target_type_ in ("binary", "continuous")
                 _require(fits, "an encoder has no numbers for a column")
             case _BaseKMeans(cluster_centers_=centers):
-                fits = centers.ndim == 2 and centers.shape[1] == part.n_features_in_
+                fits = centers.ndim == 2 and len(centers) > 0 and centers.shape[1] == part.n_features_in_
                 _require(fits, "a centre has other columns than it is given")
             case PolynomialFeatures(n_output_features_=_):
                 _check_polynomials(part)
