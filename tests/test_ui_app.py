@@ -146,8 +146,8 @@ def test_a_model_that_has_not_rated_the_game_is_told(open_page: OpenPage, feed: 
     ("state", "words"),
     [
         ("FUT", {"Not started", "18:00", "Sun 28 Nov 2021 · Regular season 2021-22"}),
-        ("PPD", {"Postponed", "Postponed: it is not played on that day."}),
-        ("CNCL", {"Cancelled", "Cancelled: it will not be played."}),
+        ("PPD", {"Postponed", "The league will name another day."}),
+        ("CNCL", {"Cancelled", "It will not be played."}),
     ],
 )
 def test_a_game_without_play_has_no_numbers_but_its_start_and_the_season(

@@ -129,9 +129,9 @@ def no_play_words(report: GameReport) -> str:
     here = local_time(report.start_time, "%Y-%m-%d")
     other_day = f"{date_words(here)} on your clock" if here != report.date else ""
     return {
-        GameState.NOT_STARTED: other_day if report.start_is_known else "The league has not told the time yet.",
-        GameState.POSTPONED: "Postponed: it is not played on that day.",
-        GameState.CANCELLED: "Cancelled: it will not be played.",
+        GameState.NOT_STARTED: other_day if report.start_is_known else "The league has not set the time yet.",
+        GameState.POSTPONED: "The league will name another day.",
+        GameState.CANCELLED: "It will not be played.",
     }.get(report.state, "")
 
 
