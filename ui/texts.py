@@ -40,8 +40,9 @@ COMPETITIONS: Final = {
     "other": "Other games",
 }
 POPULATIONS: Final = {"unblocked": "unblocked attempts", "on-goal": "shots on goal"}
-_TYPES: Final = {1: "Preseason", 2: "Regular season", 3: "Playoffs", 4: "All-Star", 9: "Olympics", 12: "All-Star"}
-_TYPES_OF_TOURNAMENTS: Final = {19: "4 Nations Face-Off", 20: "4 Nations Face-Off"}
+_TYPES: Final = {1: "Preseason", 2: "Regular season", 3: "Playoffs", 9: "Olympics"} | (
+    dict.fromkeys((4, 12), "All-Star") | dict.fromkeys((19, 20), "4 Nations Face-Off")
+)
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&])")
 _ADDRESS: Final = re.compile(r"(https?:/(?=/)|www(?=\.)|@)", re.IGNORECASE)
 _WORD_JOINER: Final = "\u2060"  # invisible
@@ -117,7 +118,7 @@ def date_words(date: str) -> str:
 def competition_words(report: GameReport) -> str:
     """What the game is part of: "Regular season 2021-22", "Playoffs 2022-23, round 2, game 6"."""
     kind = report.row["game_type"]
-    name = (_TYPES | _TYPES_OF_TOURNAMENTS).get(kind, "Other competition")
+    name = _TYPES.get(kind, "Other competition")
     words = f"{name} {season_name(report.row['season'])}"
     digits = f"{report.game_id % 10_000:04d}"  # of a playoff game: 0, round, series and game
     is_series = kind == PLAYOFFS and digits[0] == "0" and "0" not in digits[1:]
