@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -169,3 +170,15 @@ def _wait_until_serving(popen: "subprocess.Popen[str]", stderr: Path) -> str:
             break
         wake.wait(0.05)
     raise AssertionError(f"the service did not start: {stderr.read_text()}")
+
+
+def read_to_the_end(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Head and body of all that comes until the service closes the connection."""
+    answer = b""
+    try:
+        while part := connection.recv(65536):
+            answer += part
+    except ConnectionResetError:  # it was closed with bytes of ours on the way
+        pass
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body

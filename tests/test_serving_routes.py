@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.serving_helpers import Running, bundle, bundled_models, numeric_model, running
+from tests.serving_helpers import Running, bundle, bundled_models, numeric_model, read_to_the_end, running
 
 ROW = {"distance": 20.5, "angle": 12}
 FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
@@ -98,15 +98,9 @@ def test_what_is_no_sound_request_is_refused_and_the_connection_closed(service: 
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(head)
-        answer = b""
-        try:
-            while part := connection.recv(65536):
-                answer += part
-        except ConnectionResetError:  # closed while bytes of ours were still on the way
-            pass
-    headers, _, body = answer.partition(b"\r\n\r\n")
+        headers, body = read_to_the_end(connection)
     assert headers.split(b" ")[1] in (b"400", b"431", b"501")
-    assert answer.count(b"HTTP/1.") == 1
+    assert (headers + body).count(b"HTTP/1.") == 1
     assert {"code", "message", "request_id"} == json.loads(body)["error"].keys()
 
 

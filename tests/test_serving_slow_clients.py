@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from tests.serving_helpers import Running, bundle, bundled_models, numeric_model, process, running
+from tests.serving_helpers import Running, bundle, bundled_models, numeric_model, process, read_to_the_end, running
 from xgserve import memory, server
 
 ROW = {"distance": 20.5, "angle": 12}
@@ -33,17 +33,6 @@ def service(tmp_path: Path) -> Iterator[Running]:
 def connect(service: Running) -> socket.socket:
     host, port = service.url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=30)
-
-
-def read_to_the_end(connection: socket.socket) -> tuple[bytes, bytes]:
-    answer = b""
-    try:
-        while part := connection.recv(65536):
-            answer += part
-    except ConnectionResetError:  # it was closed with bytes of ours on the way
-        pass
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return head, body
 
 
 @pytest.mark.parametrize(
