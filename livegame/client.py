@@ -153,7 +153,7 @@ class GameClient:
     def take(self, game: Game) -> Ping:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
-            rows = self._believed([game_rows(game)])
+            rows = self._believed([game_rows(game)], self._history.game_rows([game.game_id]))
             questions = Questions(self._data_dir, game.game_id)
             return self._take(rows, questions)[0] if rows else self._older(game.game_id)
 
@@ -169,7 +169,7 @@ class GameClient:
             game_ids = sorted(rows.game.game_id for rows in games)
             for game_id in game_ids:
                 locks.enter_context(game_lock(self._data_dir, game_id, timeout_s))
-            found = {rows.game.game_id: rows for rows in self._believed(games)}
+            found = {rows.game.game_id: rows for rows in self._believed(games, self._history.game_rows(game_ids))}
             for game_id in game_ids:
                 questions = Questions(self._data_dir, game_id)
                 if game_id not in found:
@@ -221,13 +221,15 @@ class GameClient:
         return _report(self._history, game_id, model, count)
 
     def _ping(self, game_id: int, questions: Questions) -> Ping:
-        if self._is_fresh(game_id):
+        stored = self._history.game_rows([game_id])
+        if self._is_fresh(stored.get(game_id)):
             return Ping(game_id, (), (), 0, self._history)
         answer = self._feed.answer(game_id)
         stale_at = timestamp(datetime.now(UTC) + timedelta(seconds=answer.fresh_s)) if answer.fresh_s else None
 
         def rows() -> list[GameRows]:
-            return self._believed([game_rows(self._feed.read_game(game_id, answer), answer.digest, stale_at)])
+            read = self._feed.read_game(game_id, answer)
+            return self._believed([game_rows(read, answer.digest, stale_at)], stored)
 
         try:
             model = self._ask_model()
@@ -239,18 +241,16 @@ class GameClient:
         found = rows()
         return self._take(found, questions, model)[0] if found else self._older(game_id, stale_at)
 
-    def _is_fresh(self, game_id: int) -> bool:
+    def _is_fresh(self, row: Mapping[str, Any] | None) -> bool:
         """Whether all is stored of an answer that is still the newest by the feed's word, whoever had it."""
-        row = self._history.game_row(game_id)
         if row is None or row["fingerprint"] is None or row["stale_at"] is None:
             return False
         left = (datetime.fromisoformat(row["stale_at"]) - datetime.now(UTC)).total_seconds()
         # more than that is left only on a clock that was set back
         return 0 < left <= MAX_FRESH_S and row["model"] == self._ask_model().model_id
 
-    def _believed(self, games: Sequence[GameRows]) -> list[GameRows]:
+    def _believed(self, games: Sequence[GameRows], stored: Mapping[int, Mapping[str, Any]]) -> list[GameRows]:
         """What of these answers is to be recorded; those that are older than what is stored are left out."""
-        stored = self._history.game_rows(rows.game.game_id for rows in games)
         found = (believed(rows, stored.get(rows.game.game_id)) for rows in games)
         return [rows for rows in found if rows is not None]
 
