@@ -1,7 +1,7 @@
 """The legacy feed, statsapi.web.nhl.com/api/v1/game/<id>/feed/live, shut down in November 2023 and kept in archives."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -51,6 +51,7 @@ from livegame.shapes import (
     lost_goals,
     missing_inputs,
     moment,
+    overtime_by_clock,
     read_plays,
     season_of,
     season_start,
@@ -131,7 +132,7 @@ def parse_legacy(feed: Mapping[str, Any]) -> Game:
         problems,
     )
     read = _restarts_last(sorted(read, key=lambda entry: BY_CLOCK(entry[0])))
-    overtime = _overtime_length(raws)
+    overtime = overtime_by_clock(_overtime_clocks(raws))
     is_long = overtime_length(overtime, game_type) >= PERIOD_SECONDS
     codes = situations([fact for fact, _ in read], home_id=home_id, away_id=away_id, is_long_overtime=is_long)
     plays = tuple(play(situation=code) for (_, play), code in zip(read, codes, strict=True))
@@ -197,18 +198,11 @@ def _time_stamp(value: Any, field: str) -> str | None:
     raise Unreadable(field, value)  # whatever is greater than any date would make all later answers older
 
 
-def _overtime_length(raws: Sequence[Any]) -> int | None:
-    """Seconds of an overtime, by the clock of the first play in one that shows both what is played and what is left."""
+def _overtime_clocks(raws: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     for raw in raws:
         about = raw.get("about") if isinstance(raw, dict) else None
         if isinstance(about, dict) and about.get("periodType") == "OVERTIME":
-            try:
-                played, left = (clock_seconds(about.get(key), key) for key in ("periodTime", "periodTimeRemaining"))
-            except Unreadable:
-                continue  # what cannot be read of a play is noted where it is read
-            if 0 < played + left <= PERIOD_SECONDS:
-                return played + left
-    return None
+            yield about.get("periodTime"), about.get("periodTimeRemaining")
 
 
 class _Period(NamedTuple):

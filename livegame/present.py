@@ -56,6 +56,7 @@ from livegame.shapes import (
     lost_goals,
     missing_inputs,
     moment,
+    overtime_by_clock,
     read_plays,
     season_of,
     season_start,
@@ -170,7 +171,7 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
         problems,
     )
     game_type = problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES)
-    overtime = _overtime_length(feed["plays"])
+    overtime = overtime_by_clock(_overtime_clocks(feed["plays"]))
     plays = tuple(_before_the_shootout(sorted(read, key=BY_CLOCK), overtime_length(overtime, game_type)))
     before = len(problems)
     number, kind = _period(feed, plays, game_type, problems)
@@ -207,18 +208,11 @@ def parse_present(feed: Mapping[str, Any]) -> Game:
     )
 
 
-def _overtime_length(raws: Iterable[Any]) -> int | None:
-    """Seconds of an overtime, by the clock of the first play in one that shows both what is played and what is left."""
+def _overtime_clocks(raws: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     for raw in raws:
         period = raw.get("periodDescriptor") if isinstance(raw, dict) else None
         if isinstance(period, dict) and period.get("periodType") == "OT":
-            try:
-                played, left = (clock_seconds(raw.get(key), key) for key in ("timeInPeriod", "timeRemaining"))
-            except Unreadable:
-                continue  # what cannot be read of a play is noted where it is read
-            if 0 < played + left <= PERIOD_SECONDS:
-                return played + left
-    return None
+            yield raw.get("timeInPeriod"), raw.get("timeRemaining")
 
 
 def _player(raw: Any) -> tuple[int, Player]:

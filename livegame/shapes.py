@@ -6,8 +6,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from livegame.fields import Problems, Unreadable, cleaned, text, whole
-from livegame.plays import GameState, Play, Player, Shot, Team
+from livegame.fields import Problems, Unreadable, cleaned, clock_seconds, text, whole
+from livegame.plays import PERIOD_SECONDS, GameState, Play, Player, Shot, Team
 from livegame.rink import RINK_LENGTH, RINK_WIDTH
 
 T = TypeVar("T")
@@ -50,6 +50,21 @@ def read_plays(
 def translated(table: Mapping[str, T], value: Any) -> T | None:
     """Our word for one of a feed's; None for what is none."""
     return table.get(value, table.get(cleaned(value))) if isinstance(value, str) else None
+
+
+def overtime_by_clock(clocks: Iterable[tuple[Any, Any]]) -> int | None:
+    """Seconds of an overtime, by the first of its plays whose clock shows both what is played and what is left.
+
+    `clocks` are these two of each play in overtime, as the feed has them.
+    """
+    for clock in clocks:
+        try:
+            played, left = (clock_seconds(value, "clock") for value in clock)
+        except Unreadable:
+            continue  # what cannot be read of a play is noted where it is read
+        if 0 < played + left <= PERIOD_SECONDS:
+            return played + left
+    return None
 
 
 def season_of(game_id: int) -> int:
