@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from livegame.client import GameClient, Ping
+from livegame.client import NEVER_ANSWERED, GameClient, Ping
 from livegame.exceptions import FeedMalformed, GameBusy
 from livegame.plays import GameState
 from livegame.recordings import Recording, find_recordings, load_recording
 from livegame.rows import GameRows, game_rows
 from livegame.seasons import SEASON_FILES, season_recordings
 from livegame.workers import Workers
-from xgserve.client import ServiceUnavailable, ServingError
+from xgserve.client import ServingError
 
 BATCH: Final = 64  # games; some 5,600 shots to score at a time
 PATIENCE_S: Final = 20.0  # for a game that somebody else is at
@@ -84,7 +84,7 @@ class Backfill:
         """Take all games of `find_sources`; gives the progress after each batch. May be left at any of them.
 
         Raises:
-            ServiceUnavailable, LiveGameError: nothing more can be scored; the shots of the last batch wait.
+            ServingError, LiveGameError: nothing more can be scored; the shots of the last batch wait.
             DatabaseError: the history cannot be written.
         """
         progress = Progress(sum(path.stat().st_size for path in sources))
@@ -151,9 +151,9 @@ class Backfill:
             except GameBusy as error:
                 busy += [rows for rows in games if rows.game.game_id == error.game_id]
                 games = [rows for rows in games if rows.game.game_id != error.game_id]
-            except ServiceUnavailable:
-                raise
-            except ServingError:
+            except ServingError as error:
+                if error.code not in NEVER_ANSWERED:  # asked again together, it is the same request and scored once
+                    raise
                 for rows in games:  # one that the model cannot score must not hold up the others
                     self._take_patiently(rows, progress)
                 break
@@ -162,9 +162,9 @@ class Backfill:
     def _take_patiently(self, rows: GameRows, progress: Progress) -> None:
         try:
             self._count(self._client.take_all([rows], PATIENCE_S), progress)
-        except ServiceUnavailable:
-            raise
         except (GameBusy, ServingError) as error:
+            if isinstance(error, ServingError) and error.code not in NEVER_ANSWERED:
+                raise
             self._fail(progress, f"game {rows.game.game_id}: {error}")
 
     def _count(self, pings: Sequence[Ping], progress: Progress) -> None:

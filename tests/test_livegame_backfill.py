@@ -331,6 +331,40 @@ def test_what_was_answered_and_not_stored_is_not_asked_for_again(tmp_path: Path)
         assert len(stored) == service.rows_scored() == 3 * BATCH * SHOTS
 
 
+def test_a_busy_database_of_the_service_does_not_change_what_is_asked_for_together(
+    tmp_path: Path, workers: Workers
+) -> None:
+    """Each other composition of the rows would be another request, and would be scored again."""
+    refused: list[str] = []
+
+    def busy_once_more(app: Any) -> Any:
+        def answer(environ: dict[str, Any], start_response: Any) -> Any:
+            if environ["PATH_INFO"] == "/predict" and len(refused) in (1, 2):
+                refused.append("503")
+                environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+                start_response("503 Service Unavailable", [("Content-Type", "application/json"), ("Retry-After", "1")])
+                return [b'{"error": {"code": "database_unavailable", "message": "busy; nothing was scored"}}']
+            refused.extend(["answered"] * (environ["PATH_INFO"] == "/predict"))
+            return app(environ, start_response)
+
+        return answer
+
+    class Dying(ServingClient):
+        def predict_rows(self, *arguments: Any, **more: Any) -> Any:
+            super().predict_rows(*arguments, **more)
+            raise ServiceUnavailable("the answer is lost")
+
+    season = write_season(tmp_path / "2022-23.jsonl.xz", BATCH)
+    with running_service(tmp_path, busy_once_more) as service:
+        dying = GameClient(Feed("http://127.0.0.1:9"), Dying(service.url), History(tmp_path / "history.db"), tmp_path)
+        with pytest.raises(ServiceUnavailable, match="lost"):
+            run(dying, workers, season)
+        progress, said = run(make_client(tmp_path, service.url), workers, season)
+        assert (progress.taken, progress.scored, said) == (BATCH, BATCH * SHOTS, [])
+        assert service.rows_scored() == BATCH * SHOTS
+    assert refused == ["answered", "503", "503", "answered"]
+
+
 def test_a_game_that_is_never_complete_does_not_change_what_is_asked_for_together(tmp_path: Path) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", 8 * BATCH)
     with lzma.open(season, "rt") as file:

@@ -4,6 +4,7 @@ The only part of `xgserve` that others import; it knows the service by its HTTP 
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONNECT_TIMEOUT_S = 3.0
+BUSY_PAUSE_S = 1.0  # as the service asks for (Retry-After)
 LOG_COLUMNS = ("id", "at", "level", "logger", "message", "request_id", "exception")
 
 
@@ -137,7 +139,7 @@ class ServingClient:
             headers["If-Match"] = f'"{tag(if_match)}"'
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'
-        answer = self._call("POST", "/predict", data=_split_json(columns, rows), headers=headers)
+        answer = self._predict(_split_json(columns, rows), headers, is_repeatable=idempotency_key is not None)
         try:
             predictions, index = answer["predictions"], answer["index"]
             if index != list(range(len(rows))) or len(predictions) != len(rows):
@@ -145,6 +147,18 @@ class ServingClient:
             return [float(p) for p in predictions], ServedModel.from_json(answer["model"])
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange(f"the answer to /predict cannot be read ({error})") from error
+
+    def _predict(self, body: bytes, headers: Mapping[str, str], *, is_repeatable: bool) -> dict[str, Any]:
+        """Send a frame; a request with a key is repeated while the service's database is busy, which scores nothing."""
+        give_up = time.monotonic() + self.timeout
+        while True:
+            try:
+                return self._call("POST", "/predict", data=body, headers=headers)
+            except ServingError as error:
+                is_busy = is_repeatable and error.code == "database_unavailable"
+                if not is_busy or time.monotonic() + BUSY_PAUSE_S > give_up:
+                    raise
+                time.sleep(BUSY_PAUSE_S)
 
     def logs(self, **query: str | int) -> "pd.DataFrame":
         """Return log rows, newest first, one row each; `query` are the parameters of `GET /logs`.
