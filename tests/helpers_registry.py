@@ -5,12 +5,12 @@ from typing import Any
 
 from tests import hostile
 from tests.comet_standin import KEY, StandIn
-from xgserve.cache import ModelCache
 from xgserve.errors import RegistryError
 from xgserve.names import ModelName
-from xgserve.registry import Registry
+from xgserve.registry.cache import ModelCache
+from xgserve.registry.registry import Registry
+from xgserve.registry.trial import environment
 from xgserve.settings import Settings
-from xgserve.trial import environment
 
 
 def settings(data_dir: Path, standin: StandIn | None = None, **changes: Any) -> Settings:

@@ -25,8 +25,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from xgserve.app import Service, create_app
-from xgserve.server import make_server, serve
 from xgserve.settings import Settings
+from xgserve.web.server import make_server, serve
 
 ROOT = Path(__file__).parent.parent
 ROWS = 300
@@ -101,7 +101,7 @@ class Running:
 def bundled_models(folder: Path) -> Iterator[None]:
     """Take the bundled models from this folder, so that tests do not depend on the one that ships."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xgserve.bundle.FOLDER", folder)
+        patch.setattr("xgserve.registry.bundle.FOLDER", folder)
         yield
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests import comet_standin, hostile
 from tests.comet_standin import KEY, StandIn
 from tests.helpers_registry import bytes_below, refusal, settings
-from xgserve.registry import Registry
+from xgserve.registry.registry import Registry
 
 GOOD = hostile.zipped(hostile.good())
 CLIMBING = {

@@ -30,7 +30,7 @@ def copied(dockerfile: str, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("dockerfile", "modules"),
     [
-        ("Dockerfile.serving", "xgserve.__main__, xgserve.comet, xgserve.trial"),
+        ("Dockerfile.serving", "xgserve.__main__, xgserve.registry.comet, xgserve.registry.trial"),
         (
             "Dockerfile.streamlit",
             "scripts.ping_game, scripts.replay, scripts.dashboard, scripts.backup, livegame.report,"

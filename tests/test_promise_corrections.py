@@ -28,9 +28,9 @@ from livegame.report import TeamTotals
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
 from tests.promises import make_client
-from xgserve.bundle import FOLDER
-from xgserve.model import Model, load_model
+from xgserve.model.model import Model, load_model
 from xgserve.names import ModelName
+from xgserve.registry.bundle import FOLDER
 
 # XG_TEST_CORRECTIONS=2000 pytest tests/test_promise_corrections.py -s --timeout=3000
 SEQUENCES = int(os.environ.get("XG_TEST_CORRECTIONS", "20"))

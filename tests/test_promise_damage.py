@@ -68,7 +68,7 @@ def test_bytes_overwritten_anywhere_in_the_history(tmp_path: Path, service: Serv
 def test_a_service_whose_database_is_damaged_predicts_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("xgserve.journal.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
+    monkeypatch.setattr("xgserve.log.handler.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
     (tmp_path / "serving.db").write_bytes(b"no database " * 1000)
     with running(tmp_path) as service:
         row = service.get("/model").json()["golden_row"]["values"]

@@ -54,7 +54,7 @@ def test_a_history_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path, 
 def test_a_service_on_a_log_of_a_newer_version_predicts_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("xgserve.journal.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
+    monkeypatch.setattr("xgserve.log.handler.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
     path = tmp_path / "serving.db"
     open_writer(path, (*serving.MIGRATIONS, "CREATE TABLE of_the_future (n INTEGER) STRICT;")).close()
     content = path.read_bytes()

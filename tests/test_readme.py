@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import requests
 
-import xgserve
 from db.connection import open_reader, open_writer
 from db.history_schema import MIGRATIONS
 from tests.conftest import Service
@@ -61,9 +60,3 @@ def test_what_it_links_to_is_there() -> None:
     linked = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"`(scripts/\w+\.py|\w+\.sh)\b", README)
     assert "docs/page.png" in linked
     assert [name for name in linked if not (ROOT / name).exists()] == []
-
-
-def test_every_module_of_the_service_is_on_its_map() -> None:
-    modules = {path.stem for path in (ROOT / "xgserve").glob("*.py")} - {"__init__"}
-    rooms = re.findall(r"^- (.+?):", xgserve.__doc__ or "", re.MULTILINE)
-    assert sorted(", ".join(rooms).split(", ")) == sorted(modules)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests import hostile
-from xgserve.artifacts import MAX_FILES, find_artifact, unpack
 from xgserve.errors import RegistryError
+from xgserve.registry.archive import MAX_FILES, find_artifact, unpack
 
 
 def lay_out(folder: Path, files: dict[str, bytes]) -> Path:

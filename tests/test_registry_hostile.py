@@ -9,11 +9,11 @@ import pytest
 from tests import hostile
 from tests.comet_standin import StandIn
 from tests.helpers_registry import refusal, settings
-from xgserve import trial
 from xgserve.errors import ArtifactRefused, ModelError
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
-from xgserve.registry import Registry
+from xgserve.registry import trial
+from xgserve.registry.registry import Registry
 
 
 @pytest.fixture

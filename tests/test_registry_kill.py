@@ -17,9 +17,9 @@ from tests import comet_standin, hostile
 from tests.comet_standin import KEY, StandIn
 from tests.helpers_registry import put_in_cache, settings
 from tests.serving_helpers import Process, process
-from xgserve.artifacts import MODEL_SUFFIXES
 from xgserve.client import ServingClient, ServingError
-from xgserve.registry import Registry
+from xgserve.registry.archive import MODEL_SUFFIXES
+from xgserve.registry.registry import Registry
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> Non
     with process(tmp_path, access(comet)) as service:
         asking = ask_for(service, "1.0.0")
         wait_for(lambda: "download" in comet.asked)
-        (child,) = children(service, "xgserve.comet")
+        (child,) = children(service, "xgserve.registry.comet")
         assert KEY not in " ".join(child.cmdline())
         assert requests.get(f"{service.url}/ready", timeout=10).ok, "it serves while it downloads"
         kill(service)
@@ -90,7 +90,7 @@ def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> Non
     with process(tmp_path, access(comet) | {"XG_TRUST_PICKLE_WORKSPACES": "acme"}) as service:
         check_bundled(tmp_path, requests.get(f"{service.url}/model", timeout=10).json()["workspace"])
         asking = ask_for(service, "1.0.0")
-        wait_for(lambda: children(service, "xgserve.trial", megabytes=150))  # its imports are done
+        wait_for(lambda: children(service, "xgserve.registry.trial", megabytes=150))  # its imports are done
         kill(service)
         asking.join()
 

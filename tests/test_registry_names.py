@@ -13,7 +13,7 @@ from tests.conftest import running_service
 from tests.helpers_registry import refusal, settings
 from xgserve.client import ModelChanged
 from xgserve.names import folder_name, is_name, tag
-from xgserve.registry import Registry
+from xgserve.registry.registry import Registry
 
 NAMES = [
     "Shot Quality",

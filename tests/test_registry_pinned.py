@@ -12,12 +12,12 @@ from tests import hostile
 from tests.comet_standin import KEY, StandIn
 from tests.helpers_registry import settings
 from tests.serving_helpers import running
-from xgserve import pinned as pinned_module
-from xgserve.cache import ModelCache
 from xgserve.errors import ModelPinned
 from xgserve.names import ModelName
-from xgserve.pinned import open_registry
-from xgserve.registry import Registry
+from xgserve.registry import pinned as pinned_module
+from xgserve.registry.cache import ModelCache
+from xgserve.registry.pinned import open_registry
+from xgserve.registry.registry import Registry
 from xgserve.settings import Settings, SettingsError
 
 DISTANCE = ModelName("bundled", "xg-distance", "1.0.0")

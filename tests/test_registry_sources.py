@@ -11,7 +11,7 @@ from tests import hostile
 from tests.comet_standin import StandIn, slowly
 from tests.helpers_registry import put_in_cache, refusal, settings
 from tests.serving_helpers import bundle, bundled_models
-from xgserve.registry import Activation, Registry
+from xgserve.registry.registry import Activation, Registry
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.helpers_registry import put_in_cache, refusal, settings
 from tests.serving_helpers import process
 from xgserve.client import ServingClient
 from xgserve.errors import RegistryError
-from xgserve.registry import Registry
+from xgserve.registry.registry import Registry
 
 # A thousand take minutes: XG_TEST_SWAPS=1000 pytest tests/test_registry_swap.py -k production -s --timeout=1200
 SWAPS = int(os.environ.get("XG_TEST_SWAPS", "30"))

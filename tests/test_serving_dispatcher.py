@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from xgserve import dispatcher as dispatcher_module
-from xgserve.dispatcher import PATIENCE_S, Dispatcher, Lane
+from xgserve.web import threads as dispatcher_module
+from xgserve.web.threads import PATIENCE_S, Dispatcher, Lane
 
 GIVE_UP_S = 60  # long enough for a machine that is busy with something else
 

@@ -33,8 +33,8 @@ from sklearn.preprocessing import (
 )
 
 from tests.serving_helpers import bundle, goals, shots
-from xgserve import evaluators, trees
-from xgserve.model import Model, load_model
+from xgserve.compiler import fast_path, tree_ensemble
+from xgserve.model.model import Model, load_model
 from xgserve.names import ModelName
 
 NAME = ModelName("someone", "xg", "1.0.0")
@@ -195,14 +195,14 @@ def test_numbers_that_no_short_form_knows_go_through_scikit_learns_own_step(tmp_
 def test_a_short_way_that_differs_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: float
 ) -> None:
-    right = trees.sum_of_trees
+    right = tree_ensemble.sum_of_trees
 
     def slightly_wrong(*arguments: Any) -> Any:
         total = right(*arguments)
         # in one row of many, as a threshold that is not quite the same would be
         return lambda rows: total(rows) + np.where(rows[:, 0] > 90, wrong, 0.0)
 
-    monkeypatch.setattr(evaluators, "sum_of_trees", slightly_wrong)
+    monkeypatch.setattr(fast_path, "sum_of_trees", slightly_wrong)
     estimator = HistGradientBoostingClassifier(max_iter=9).fit(TRAINED[NUMBERS], GOALS)
     with caplog.at_level("INFO", "xgserve.model"):
         model = load(tmp_path, estimator)
@@ -227,9 +227,9 @@ def test_a_model_with_functions_of_its_own_is_given_frames(tmp_path: Path) -> No
 def test_bundled_models_are_short_and_need_no_pandas() -> None:
     code = """
 import sys
-from xgserve import imports
+from xgserve.compiler import before_sklearn
 from pathlib import Path
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
 for artifact in Path("xgserve/bundled").glob("*/*/model.skops"):
     model = load_model(artifact, ModelName("bundled", artifact.parents[1].name, artifact.parent.name))

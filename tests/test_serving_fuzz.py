@@ -32,7 +32,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.serving_helpers import process
-from xgserve.openapi import DOCUMENT
+from xgserve.web.contract import DOCUMENT
 
 REQUESTS = int(os.environ.get("XG_TEST_REQUESTS", "0"))
 DEFAULT_REQUESTS = 500

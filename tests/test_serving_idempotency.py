@@ -15,8 +15,8 @@ import requests
 from db.connection import transaction
 from db.serving import ROW_BYTES, open_serving
 from tests.serving_helpers import Running, bundle, bundled_models, numeric_model, running, shots
-from xgserve import idempotency
 from xgserve.client import ModelChanged, ServingClient
+from xgserve.web import idempotency
 
 ROWS: list[dict[Any, Any]] = shots(3)[["distance", "angle"]].to_dict("records")
 

@@ -26,7 +26,7 @@ from sklearn.tree._tree import Tree
 
 from tests.serving_helpers import bundle, goals, shots
 from xgserve.errors import ModelError
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 SHOTS = shots()

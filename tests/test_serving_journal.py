@@ -19,8 +19,8 @@ import pytest
 from db.connection import transaction
 from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs
 from db.times import timestamp
-from xgserve import journal as journal_module
-from xgserve.journal import Journal, identity_of, request_id
+from xgserve.log import handler as journal_module
+from xgserve.log.handler import Journal, identity_of, request_id
 from xgserve.settings import Settings
 
 ALL = LogQuery(limit=100_000)

@@ -32,7 +32,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tests.serving_helpers import bundle, goals, mixed_model, numeric_model, shots
 from xgserve.errors import InvalidFrame, ModelError
-from xgserve.model import Model, load_model
+from xgserve.model.model import Model, load_model
 from xgserve.names import ModelName
 
 NAME = ModelName("someone", "xg", "1.0.0")
@@ -102,7 +102,7 @@ def test_many_rows_are_scored_in_turns(tmp_path: Path, estimator: Any, monkeypat
     frame = shots(250, seed=3)[[feature.name for feature in model.features]]
     sent = columns_of(frame)
     whole = model.predict(sent, range(250))
-    monkeypatch.setattr("xgserve.model.ROWS_AT_ONCE", 100)
+    monkeypatch.setattr("xgserve.model.model.ROWS_AT_ONCE", 100)
     np.testing.assert_allclose(model.predict(sent, range(250)), whole, rtol=1e-12)
     sent["distance"][0] = sent["angle"][240] = "far"
     with pytest.raises(InvalidFrame) as error:

@@ -13,8 +13,8 @@ import schemathesis
 
 from tests.serving_helpers import Running, bundle, bundled_models, mixed_model, numeric_model, running
 from xgserve.errors import BY_CODE
-from xgserve.incoming import LOG_PARAMETERS
-from xgserve.openapi import DOCUMENT
+from xgserve.web.contract import DOCUMENT
+from xgserve.web.incoming import LOG_PARAMETERS
 
 ROW = {"distance": 20.5, "angle": 12}
 FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
@@ -67,7 +67,7 @@ def test_every_error_that_the_code_can_give_is_described() -> None:
     text = json.dumps(DOCUMENT)
     codes = {
         code
-        for path in (Path(__file__).parents[1] / "xgserve").glob("*.py")
+        for path in (Path(__file__).parents[1] / "xgserve").rglob("*.py")
         for code in re.findall(r'ApiError\(\s*\d{3},\s*"(\w+)"', path.read_text())
     }
     general = {"not_found", "method_not_allowed"}  # of no route in particular

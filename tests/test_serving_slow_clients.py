@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.serving_helpers import Running, bundle, bundled_models, numeric_model, process, read_to_the_end, running
-from xgserve import memory, server
+from xgserve.web import memory, server
 
 ROW = {"distance": 20.5, "angle": 12}
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -18,7 +18,7 @@ from scripts.train_model import BUNDLED
 from training.card import TRUSTED_TYPES, load
 from training.checks import mean_by_outcome, shift_clock
 from training.recipe import CLOCK, RECIPES, fit, of_population, predict
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 DEFAULT = BUNDLED / "xg-default" / "1.0.0"

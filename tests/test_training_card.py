@@ -13,7 +13,7 @@ from livegame.features import FEATURES
 from tests.training_frames import training_rows
 from training.card import ArtifactUnusable, load, make_card, save
 from training.recipe import RECIPES, fit, out_of_fold, predict
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 RECIPE = RECIPES["xg-distance-angle"]

@@ -69,7 +69,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from tests.serving_helpers import goals, shots
 from xgserve.errors import ModelError
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 SHOTS = shots(240)

@@ -17,10 +17,10 @@ from sklearn.utils import all_estimators
 from tests import hostile, hostile_skops
 from tests.comet_standin import KEY, StandIn
 from tests.conftest import running_service
-from xgserve import allowed
+from xgserve.compiler import allow_list
+from xgserve.compiler.integrity import parts_of
 from xgserve.errors import InvalidFrame, ModelError
-from xgserve.indices import parts_of
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 NAME = ModelName("acme", "shots", "1.0.0")
@@ -157,7 +157,7 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
 
 def test_only_named_types_of_those_that_skops_trusts() -> None:
     """What scikit-learn adds is refused until somebody has read what it does with rows."""
-    named = {name.rpartition(".")[2] for name in allowed.OBJECTS}
+    named = {name.rpartition(".")[2] for name in allow_list.OBJECTS}
     refused = {name for name, _ in all_estimators()} - named
     opens = {"CountVectorizer", "HashingVectorizer", "TfidfVectorizer"}
     loops = {"DictionaryLearning", "LatentDirichletAllocation", "MiniBatchNMF", "NMF", "SparseCoder"}
@@ -167,6 +167,6 @@ def test_only_named_types_of_those_that_skops_trusts() -> None:
 
 def test_every_named_type_exists() -> None:
     """A name that no library here has would never be looked at."""
-    for name in (*allowed.OBJECTS, allowed.TREE, *allowed.LOSSES):
+    for name in (*allow_list.OBJECTS, allow_list.TREE, *allow_list.LOSSES):
         module, _, of = name.rpartition(".")
         assert hasattr(sys.modules[module], of), name

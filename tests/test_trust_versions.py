@@ -20,7 +20,7 @@ from tests import hostile_skops
 from tests.hostile_skops import Node, nodes, plain
 from tests.serving_helpers import goals, shots
 from xgserve.errors import InvalidFrame, ModelError
-from xgserve.model import load_model
+from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 NAME = ModelName("someone", "xg", "1.0.0")

@@ -12,9 +12,9 @@ from tests.games import FeedServer, game, play
 from tests.serving_helpers import goals, numeric_model, shots
 from tests.ui_pages import OpenPage, get_model, pages, ping, said, totals, words
 from tests.ui_reports import SHOTS
-from xgserve.cache import ModelCache
 from xgserve.names import ModelName
-from xgserve.trial import environment
+from xgserve.registry.cache import ModelCache
+from xgserve.registry.trial import environment
 
 THEIRS = {"shot_distance": "distance", "shot_angle": "angle"}
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from xgserve.cache import ModelCache
 from xgserve.names import ModelName, version_order
+from xgserve.registry.cache import ModelCache
 
 LOCAL: Final = "local"  # the workspace of models that were trained here
 

@@ -8,10 +8,10 @@ from types import FrameType
 
 from waitress.server import BaseWSGIServer
 
-from xgserve import imports  # noqa: F401 - before the libraries
 from xgserve.app import create_app
-from xgserve.server import make_server, serve
+from xgserve.compiler import before_sklearn  # noqa: F401 - before the libraries
 from xgserve.settings import Settings, SettingsError
+from xgserve.web.server import make_server, serve
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ from bottle import request, response
 
 from db.connection import DatabaseError
 from db.serving import check
-from xgserve import incoming, metrics
 from xgserve.errors import (
     COMMON_HEADERS,
     RETRY_AFTER_S,
@@ -26,17 +25,19 @@ from xgserve.errors import (
     error_body,
     to_json,
 )
-from xgserve.frames import read_frame
-from xgserve.idempotency import Answers
-from xgserve.journal import Journal, identity_of, level_name, request_id
-from xgserve.json_text import parsed
-from xgserve.logpage import render
-from xgserve.model import Model
+from xgserve.log import metrics
+from xgserve.log.handler import Journal, identity_of, level_name, request_id
+from xgserve.log.page import render
+from xgserve.model.frames import read_frame
+from xgserve.model.model import Model
 from xgserve.names import tag
-from xgserve.openapi import DOCUMENT
-from xgserve.pinned import open_registry
-from xgserve.registry import Activation
+from xgserve.registry.pinned import open_registry
+from xgserve.registry.registry import Activation
 from xgserve.settings import Settings
+from xgserve.web import incoming
+from xgserve.web.contract import DOCUMENT
+from xgserve.web.idempotency import Answers
+from xgserve.web.json_text import parsed
 
 logger = logging.getLogger("xgserve.app")
 

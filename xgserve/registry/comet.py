@@ -2,7 +2,7 @@
 
 The SDK wraps exception hooks and loggers when imported, holds whole downloads in memory, retries for minutes and has
 no deadline for a download as a whole; so the service never imports it. Functions above the line run in the service,
-those below in the child (`python -m xgserve.comet`).
+those below in the child (`python -m xgserve.registry.comet`).
 """
 
 import errno
@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from xgserve.artifacts import unpack
-from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 from xgserve.errors import (
     DownloadFailed,
     DownloadTooSlow,
@@ -28,6 +26,8 @@ from xgserve.errors import (
     clipped,
 )
 from xgserve.names import SAFE_NAME, is_name, version_order
+from xgserve.registry.archive import unpack
+from xgserve.registry.sandbox import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 
 API_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10
@@ -106,7 +106,7 @@ class Comet:
         server = (urlsplit(self.url).hostname if self.url else None) or "comet.com"
         try:
             return run_child(
-                "xgserve.comet",
+                "xgserve.registry.comet",
                 {**request, "server": server},
                 scratch=scratch,
                 seconds=seconds,

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from xgserve.incoming import MAX_LIMIT, MAX_SEARCH
 from xgserve.names import NAME
 from xgserve.settings import LEVELS
+from xgserve.web.incoming import MAX_LIMIT, MAX_SEARCH
 
 Schema = dict[str, Any]
 

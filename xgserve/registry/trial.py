@@ -1,7 +1,7 @@
 """The first load of an artifact from outside, in a bounded child process.
 
 Loading can take all memory, crash the process or never end, whatever its types; here that costs a child and not the
-service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.trial`).
+service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.registry.trial`).
 """
 
 import platform
@@ -9,11 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from xgserve import imports  # noqa: F401 - before the libraries
-from xgserve.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.compiler import before_sklearn  # noqa: F401 - before the libraries
 from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
-from xgserve.model import ROWS_AT_ONCE, load_model
+from xgserve.model.model import ROWS_AT_ONCE, load_model
 from xgserve.names import ModelName
+from xgserve.registry.sandbox import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 
 # Forests unpack to several times their size on disk.
 MEMORY_PER_ARTIFACT_BYTE = 16
@@ -53,7 +53,7 @@ def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch
         "memory_bytes": memory,
     }
     try:
-        run_child("xgserve.trial", request, scratch=scratch, seconds=seconds, file_bytes=MAX_FILE_BYTES)
+        run_child("xgserve.registry.trial", request, scratch=scratch, seconds=seconds, file_bytes=MAX_FILE_BYTES)
     except ChildTimeout as error:
         raise ArtifactRefused(
             f"{artifact.name} did not load and score {ROWS_AT_ONCE:,} rows within {seconds:g} s (XG_TRIAL_TIMEOUT_S)"

@@ -4,10 +4,10 @@ import logging
 import threading
 import time
 
-from xgserve.bundle import BUNDLED
 from xgserve.errors import InvalidName, ModelPinned, RegistryError, WorkspaceNotAllowed
 from xgserve.names import ModelName
-from xgserve.registry import Activation, Registry, explained
+from xgserve.registry.bundle import BUNDLED
+from xgserve.registry.registry import Activation, Registry, explained
 from xgserve.settings import Settings
 
 logger = logging.getLogger("xgserve.registry")

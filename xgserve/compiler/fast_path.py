@@ -30,11 +30,11 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-from xgserve.columns import Matrix, Reader, Reading
+from xgserve.compiler.sklearn_path import Probabilities, Whole
+from xgserve.compiler.tree_ensemble import Tree, sum_of_trees
 from xgserve.errors import clipped
-from xgserve.signature import REFUSED, Feature, Scalar, is_null
-from xgserve.trees import Tree, sum_of_trees
-from xgserve.whole import Probabilities, Whole
+from xgserve.model.schema import REFUSED, Feature, Scalar, is_null
+from xgserve.model.validation import Matrix, Reader, Reading
 
 AGREEMENT = 1e-12
 TRIED_ROWS = 600

@@ -1,14 +1,14 @@
-"""The models that come with the product, in the folder `bundled` beside this file."""
+"""The models that come with the product, in the folder `xgserve/bundled`."""
 
 from pathlib import Path
 from typing import Final
 
 from xgserve.errors import UnknownModel
-from xgserve.model import Model, load_model
+from xgserve.model.model import Model, load_model
 from xgserve.names import ModelName, version_order
 
 BUNDLED: Final = "bundled"  # their workspace
-FOLDER = Path(__file__).parent / BUNDLED
+FOLDER = Path(__file__).parents[1] / BUNDLED
 
 
 def bundled_models(default: str) -> list[ModelName]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xgserve.errors import InvalidFrame, clipped
-from xgserve.signature import Feature, Scalar, is_null
+from xgserve.model.schema import Feature, Scalar, is_null
 
 MAX_PROBLEMS_LISTED = 10
 MAX_COLUMNS_LISTED = 50

@@ -2,8 +2,8 @@
 
 A .skops file is a zip file: `schema.json` is a tree of nodes that say how each object is built, and arrays lie beside
 it. skops builds whatever the tree says, of types that are trusted. Here each node is looked at before that: its type,
-where it stands, the names and values of its attributes (`allowed.py`). The copy holds only what was looked at: no keys
-that only some version of skops reads, no references from one node to another.
+where it stands, the names and values of its attributes (`allow_list.py`). The copy holds only what was looked at: no
+keys that only some version of skops reads, no references from one node to another.
 """
 
 import io
@@ -17,7 +17,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from xgserve import allowed
+from xgserve.compiler import allow_list
 from xgserve.errors import ModelError, clipped
 
 MAX_SCHEMA_BYTES = 64_000_000  # a forest of 500 trees has 8 MB
@@ -28,7 +28,7 @@ NUMPY_ARRAY = "numpy.ndarray"
 
 Node = dict[str, Any]
 
-OURS = allowed.OBJECTS | allowed.LOSSES | {allowed.TREE}
+OURS = allow_list.OBJECTS | allow_list.LOSSES | {allow_list.TREE}
 
 _NOTHING: Node = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
 _NOT_PLAIN = object()
@@ -127,7 +127,7 @@ class Copy:
         return self._made(node, loader, content=[self._node(item, place) for item in node["content"]])
 
     def _dictionary(self, node: Node, place: str) -> Node:
-        if _name(node) not in allowed.DICTIONARIES:
+        if _name(node) not in allow_list.DICTIONARIES:
             return self._refuse(_name(node))
         content = {key: self._node(value, place) for key, value in node["content"].items()}
         keys = [self._type(key, "") for key in node["key_types"]["content"]]
@@ -137,7 +137,7 @@ class Copy:
 
     def _type(self, node: Node, place: str) -> Node:  # noqa: ARG002
         name = _name(node)
-        if node["__loader__"] != "TypeNode" or name not in allowed.TYPES:
+        if node["__loader__"] != "TypeNode" or name not in allow_list.TYPES:
             return self._refuse(name)
         return self._made(node, "TypeNode")
 
@@ -150,7 +150,7 @@ class Copy:
 
     def _array(self, node: Node, place: str) -> Node:
         name = _name(node)
-        if node["__loader__"] != "NdArrayNode" or name not in allowed.ARRAYS:
+        if node["__loader__"] != "NdArrayNode" or name not in allow_list.ARRAYS:
             return self._refuse(name)
         if node["type"] == "numpy":
             _check_array(self._archive, node["file"])
@@ -164,12 +164,12 @@ class Copy:
 
     def _function(self, node: Node, place: str) -> Node:
         name = _name(node)
-        module = allowed.MODULES_OF_FUNCTIONS.get(node["__module__"], "")
+        module = allow_list.MODULES_OF_FUNCTIONS.get(node["__module__"], "")
         if self._protocol == 0:  # it is written otherwise
             return self._refuse(name)
-        if place in allowed.MAY_CALL and node["__class__"] in allowed.FUNCTIONS.get(module, ()):
+        if place in allow_list.MAY_CALL and node["__class__"] in allow_list.FUNCTIONS.get(module, ()):
             return self._made(node, "FunctionNode", f"{module}.{node['__class__']}")
-        if (place, name) in (("BSpline._asarray", allowed.AS_ARRAY), ("check", allowed.CHECK)):
+        if (place, name) in (("BSpline._asarray", allow_list.AS_ARRAY), ("check", allow_list.CHECK)):
             return self._made(node, "FunctionNode")
         return self._refuse(name)
 
@@ -179,7 +179,7 @@ class Copy:
         options = self._dictionary(content["kwds"], "")
         plain = not content["args"]["content"] and _plain(self._archive, content["namespace"]) is None
         plain = plain and self._is_of_numbers(content["kwds"]["content"].get("dtype"))
-        if place not in allowed.MAY_CALL or not plain or not options["content"].keys() <= allowed.CHECK_OPTIONS:
+        if place not in allow_list.MAY_CALL or not plain or not options["content"].keys() <= allow_list.CHECK_OPTIONS:
             return self._refuse(_name(node))
         return self._made(
             node,
@@ -199,18 +199,18 @@ class Copy:
             return node is None or _plain(self._archive, node) in (None, "numeric")
         if node["__loader__"] in ("ListNode", "TupleNode"):
             return all(map(self._is_of_numbers, node["content"]))
-        return node["__loader__"] == "TypeNode" and _name(node) in allowed.NUMBERS
+        return node["__loader__"] == "TypeNode" and _name(node) in allow_list.NUMBERS
 
     # -- objects ------------------------------------------------------------------------------------------------------
 
     def _object(self, node: Node, place: str) -> Node:
         name = _name(node)
-        if name in allowed.SEARCHES:
+        if name in allow_list.SEARCHES:
             found = _attributes(node)
             if not place and "best_estimator_" not in found:
                 raise NotAllowed("the search was not refitted: fit it with refit=True, or save the estimator itself")
             return self._node(found.get("best_estimator_", found["estimator"]), place)
-        if name not in allowed.OBJECTS:
+        if name not in allow_list.OBJECTS:
             return self._refuse(name)
         if node.get("content") is None or _plain(self._archive, node["content"]) is None:
             return self._made(node, "ObjectNode", content=dict(_NOTHING))
@@ -233,10 +233,10 @@ class Copy:
             raise NotAllowed(
                 f"it holds a {kind.__name__} with something else in place of its {clipped(name)}", unknown_here=True
             )
-        if name in allowed.DROPPED:
+        if name in allow_list.DROPPED:
             return dict(_NOTHING)
         place = f"{kind.__name__}.{name}"
-        rule = allowed.RULES.get(place) or allowed.RULES.get(name)
+        rule = allow_list.RULES.get(place) or allow_list.RULES.get(name)
         if rule is not None:
             value = _plain(self._archive, node)
             if value is _NOT_PLAIN or not rule.takes(value):
@@ -253,12 +253,12 @@ class Copy:
         same = _plain(self._archive, outputs) == 1 and _shape(self._archive, classes) == (1,)
         if not same or type(_plain(self._archive, columns)) is not int:
             raise NotAllowed("the model is damaged: a tree has other outputs than one")
-        return self._reduced(node, "TreeNode", {allowed.TREE}, place)
+        return self._reduced(node, "TreeNode", {allow_list.TREE}, place)
 
     def _loss(self, node: Node, place: str) -> Node:
         if node["__reduce__"]["args"]["content"] or node["content"]["content"]:
             return self._refuse(_name(node))
-        return self._reduced(node, "LossNode", allowed.LOSSES, place)
+        return self._reduced(node, "LossNode", allow_list.LOSSES, place)
 
     def _reduced(self, node: Node, loader: str, types: set[str] | frozenset[str], place: str) -> Node:
         if _name(node) not in types:
@@ -327,7 +327,7 @@ def _plain(archive: ZipFile, node: Node) -> Any:
             return [_plain(archive, item) for item in node["content"]]
         case "DictNode" if not node["content"]:
             return {}
-        case "NdArrayNode" if _name(node) in allowed.NUMBERS and node["type"] == "numpy":
+        case "NdArrayNode" if _name(node) in allow_list.NUMBERS and node["type"] == "numpy":
             return _number(archive, node["file"])
     return _NOT_PLAIN
 
@@ -398,5 +398,5 @@ def _not_on_the_list(refused: Mapping[str, bool]) -> NotAllowed:
 
 
 def _advice(name: str) -> str:
-    fitting = [start for start in allowed.ADVICE if name.startswith(start)]
-    return f" ({allowed.ADVICE[max(fitting, key=len)]})" if fitting else ""
+    fitting = [start for start in allow_list.ADVICE if name.startswith(start)]
+    return f" ({allow_list.ADVICE[max(fitting, key=len)]})" if fitting else ""

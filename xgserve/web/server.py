@@ -15,11 +15,11 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 from waitress.wasyncore import loop
 
-from xgserve.dispatcher import Dispatcher, Lane
 from xgserve.errors import COMMON_HEADERS, RETRY_AFTER_S, error_body, too_large
-from xgserve.journal import identity_of, request_id
-from xgserve.memory import give_back_memory
+from xgserve.log.handler import identity_of, request_id
 from xgserve.settings import Settings
+from xgserve.web.memory import give_back_memory
+from xgserve.web.threads import Dispatcher, Lane
 
 logger = logging.getLogger("xgserve.server")
 

@@ -20,11 +20,11 @@ from sklearn.exceptions import InconsistentVersionWarning
 from skops.io._audit import audit_tree, get_tree
 from skops.io._utils import LoadContext
 
-from xgserve.artifacts import PICKLE_SUFFIXES, SKOPS_SUFFIX
+from xgserve.compiler.integrity import parts_of
+from xgserve.compiler.rebuilt import rebuild
+from xgserve.compiler.skops_schema import Copy, NotAllowed, read_schema
 from xgserve.errors import ModelError, clipped
-from xgserve.indices import parts_of
-from xgserve.rebuilt import rebuild
-from xgserve.schema import Copy, NotAllowed, read_schema
+from xgserve.registry.archive import PICKLE_SUFFIXES, SKOPS_SUFFIX
 
 MAX_SEARCHED_BYTES = 50_000_000  # for the version of scikit-learn
 

@@ -21,7 +21,7 @@ from db.connection import DatabaseError
 from db.serving import DELETE_BATCH, READ_TIMEOUT_S, ROW_BYTES, StoredAnswers
 from db.times import timestamp
 from xgserve.errors import ApiError
-from xgserve.flights import Flights
+from xgserve.single_flight import Flights
 
 logger = logging.getLogger("xgserve.idempotency")
 

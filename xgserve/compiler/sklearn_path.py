@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 
+from xgserve.compiler.integrity import parts_of
 from xgserve.errors import ModelError
-from xgserve.indices import parts_of
 
 Probabilities = npt.NDArray[np.float64]
 

@@ -111,7 +111,7 @@ def _environment(home: Path) -> dict[str, str]:
     return inherited | {
         "HOME": str(home),
         "TMPDIR": str(home),
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
         "PYTHONSAFEPATH": "1",  # nothing is imported from the working folder
         "PYTHONDONTWRITEBYTECODE": "1",
         # one thread: less address space, and the processors stay with the predictions

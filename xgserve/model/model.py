@@ -23,15 +23,15 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 
-from xgserve.columns import Problems, Reader
+from xgserve.compiler.before_sklearn import without_pandas
+from xgserve.compiler.fast_path import NoShortWay, Short, shorten
+from xgserve.compiler.integrity import check_indices, parts_of
+from xgserve.compiler.loading import load_estimator, reason, version_skew
+from xgserve.compiler.sklearn_path import Probabilities, Whole
 from xgserve.errors import InvalidFrame, ModelError, ServiceError, clipped
-from xgserve.evaluators import NoShortWay, Short, shorten
-from xgserve.imports import without_pandas
-from xgserve.indices import check_indices, parts_of
+from xgserve.model.schema import UNKNOWN_CATEGORY, Feature, Scalar, features_of
+from xgserve.model.validation import Problems, Reader
 from xgserve.names import ModelName
-from xgserve.signature import UNKNOWN_CATEGORY, Feature, Scalar, features_of
-from xgserve.trust import load_estimator, reason, version_skew
-from xgserve.whole import Probabilities, Whole
 
 logger = logging.getLogger("xgserve.model")
 

@@ -16,10 +16,6 @@ from typing import Any, Literal
 
 from db.connection import DatabaseError
 from db.serving import READ_TIMEOUT_S, Activations, StoredActivation
-from xgserve.artifacts import PICKLE_SUFFIXES, find_artifact, keep_model
-from xgserve.bundle import BUNDLED, bundled_models, load_bundled, newest_bundled
-from xgserve.cache import CachedModel, ModelCache
-from xgserve.comet import Comet
 from xgserve.errors import (
     ArtifactRefused,
     Busy,
@@ -35,12 +31,16 @@ from xgserve.errors import (
     UnknownModel,
     WorkspaceNotAllowed,
 )
-from xgserve.flights import Flights
-from xgserve.journal import request_id
-from xgserve.model import Model, load_model
+from xgserve.log.handler import request_id
+from xgserve.model.model import Model, load_model
 from xgserve.names import NAME_IN_WORDS, SAFE_NAME, ModelName, is_name, version_order
+from xgserve.registry.archive import PICKLE_SUFFIXES, find_artifact, keep_model
+from xgserve.registry.bundle import BUNDLED, bundled_models, load_bundled, newest_bundled
+from xgserve.registry.cache import CachedModel, ModelCache
+from xgserve.registry.comet import Comet
+from xgserve.registry.trial import environment, try_artifact
 from xgserve.settings import Settings
-from xgserve.trial import environment, try_artifact
+from xgserve.single_flight import Flights
 
 logger = logging.getLogger("xgserve.registry")
 

@@ -15,7 +15,7 @@ from bottle import request
 from db.serving import LogQuery
 from db.times import timestamp
 from xgserve.errors import ApiError, too_large
-from xgserve.model import Model
+from xgserve.model.model import Model
 from xgserve.names import tag
 from xgserve.settings import LEVELS
 
