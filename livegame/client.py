@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 from db.connection import DatabaseError
 from db.history import Correction, GameUpdate, History, Prediction, Recorded, Scores
 from db.times import timestamp
-from livegame.counting import Count
-from livegame.definition import definition
-from livegame.exceptions import LiveGameError, UnexpectedError
+from livegame.errors import LiveGameError, UnexpectedError
+from livegame.features.fingerprint import code_fingerprint
+from livegame.features.rows import GameRows, game_rows
 from livegame.feed import MAX_FRESH_S, Feed, valid_game_id
-from livegame.lock import PingedMeanwhile, game_lock
-from livegame.model_inputs import ModelInputs, read_feature_map
 from livegame.pace import INCOMPLETE_DAYS, is_due
 from livegame.plays import Game, GameState
-from livegame.question import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
-from livegame.rows import GameRows, game_rows
+from livegame.reports.counting import Count
+from livegame.scoring.inputs import ModelInputs, read_feature_map
+from livegame.scoring.lock import PingedMeanwhile, game_lock
+from livegame.scoring.open_requests import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
 from livegame.settings import Settings
 from livegame.staleness import believed
 from xgserve.client import ModelChanged, ServingClient, ServingError
@@ -32,7 +32,7 @@ from xgserve.client import ModelChanged, ServingClient, ServingError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from livegame.report import GameReport
+    from livegame.reports.game import GameReport
 
 logger = logging.getLogger("livegame.client")
 
@@ -362,12 +362,14 @@ class GameClient:
 
     def _fingerprint(self, digest: str, model: ModelInputs) -> str:
         """Of everything that the stored rows and predictions of a game are made of."""
-        parts = (digest, definition(), model.model_id, sorted(self._feature_map.items()))
+        parts = (digest, code_fingerprint(), model.model_id, sorted(self._feature_map.items()))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @named()
 def _report(history: History, game_id: int, model: str | None = None, count: Count = Count.ALL) -> "GameReport | None":
-    from livegame.report import game_report  # brings pandas, half a second that a quiet ping from cron does not need
+    from livegame.reports.game import (
+        game_report,  # brings pandas, half a second that a quiet ping from cron does not need
+    )
 
     return game_report(history, game_id, model, count)

@@ -19,11 +19,11 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from livegame.dates import LEAGUE_ZONE
-from livegame.exceptions import FeedError, FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
-from livegame.json_bytes import read_json
-from livegame.parsing import parse_game
+from livegame.errors import FeedError, FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
+from livegame.parsing.gamecenter import parse_day
+from livegame.parsing.json_bytes import read_json
+from livegame.parsing.parse import parse_game
 from livegame.plays import Day, Game
-from livegame.present import parse_day
 from livegame.settings import USER_AGENT
 
 logger = logging.getLogger("livegame.feed")

@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from db.history import GameRow
+from livegame.features.rows import GameRows
 from livegame.plays import GameState
-from livegame.rows import GameRows
 
 MOST_TAKEN_BACK: Final = 10  # plays of any kind: of thousands of games fetched twice none lost more than two
 _STAGES: Final = {GameState.NOT_STARTED: 0, GameState.LIVE: 1, GameState.OVER: 2, GameState.FINAL: 3}

@@ -22,12 +22,12 @@ from types import FrameType
 from typing import Final
 
 from db.connection import DatabaseError
-from livegame.backfill import Backfill, Progress, find_sources
 from livegame.client import GameClient
-from livegame.exceptions import FeedError, LiveGameError, UnexpectedError
-from livegame.model_inputs import FeatureMapError
+from livegame.errors import FeedError, LiveGameError, UnexpectedError
+from livegame.recordings.backfill import Backfill, Progress, find_sources
+from livegame.recordings.workers import WorkersUnavailable, collect_rarely, open_workers
+from livegame.scoring.inputs import FeatureMapError
 from livegame.settings import Settings, SettingsError
-from livegame.workers import WorkersUnavailable, collect_rarely, open_workers
 from scripts.command import INTERRUPTED, run
 from xgserve.client import ServingError
 

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from livegame.exceptions import LiveGameError
-from livegame.frames import shot_features, training_frame
-from livegame.parsing import parse_game
+from livegame.errors import LiveGameError
+from livegame.features.frames import shot_features, training_frame
+from livegame.parsing.parse import parse_game
 from livegame.plays import Game
 from livegame.settings import Settings, SettingsError
 from scripts.command import complain, run

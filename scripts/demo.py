@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from db.connection import DatabaseError
-from livegame import demo
-from livegame.exceptions import LiveGameError
+from livegame.errors import LiveGameError
+from livegame.recordings import demo
 from livegame.settings import Settings, SettingsError
 from scripts.command import FILES, complain, run
 

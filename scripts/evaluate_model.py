@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from livegame.exceptions import LiveGameError
+from livegame.errors import LiveGameError
 from livegame.settings import Settings, SettingsError
 from scripts.command import complain, report, run
 from scripts.train_model import season

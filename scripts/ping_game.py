@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from db.connection import DatabaseError
 from livegame.client import GameClient, Ping
-from livegame.exceptions import FeedError, GameBusy, InvalidGameId, LiveGameError, UnexpectedError
+from livegame.errors import FeedError, GameBusy, InvalidGameId, LiveGameError, UnexpectedError
 from livegame.feed import Feed, valid_game_id
-from livegame.model_inputs import FeatureMapError
 from livegame.plays import GameState
+from livegame.scoring.inputs import FeatureMapError
 from livegame.settings import Settings, SettingsError
 from scripts.command import complain, report, run, say
 from xgserve.client import ServingError
 
 if TYPE_CHECKING:
-    from livegame.report import TeamTotals
+    from livegame.reports.game import TeamTotals
 
 TIMEOUT_S: Final = 55  # cron's shortest interval is a minute
 

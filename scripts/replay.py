@@ -5,8 +5,8 @@ import os
 
 from waitress.server import create_server
 
-from livegame.exceptions import LiveGameError
-from livegame.replay import create_app
+from livegame.errors import LiveGameError
+from livegame.recordings.replay import create_app
 from livegame.settings import Settings, SettingsError
 from scripts.command import FILES, complain, run
 

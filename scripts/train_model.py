@@ -28,7 +28,7 @@ import pandas as pd
 
 from db.connection import DatabaseError
 from db.history import History
-from livegame.exceptions import LiveGameError
+from livegame.errors import LiveGameError
 from livegame.settings import Settings, SettingsError
 from scripts.command import complain, report, run
 from training.card import ArtifactUnusable, load, make_card, save

@@ -4,15 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from livegame.features import FEATURES
+from livegame.features.features import FEATURES
 from scripts.command import run
 from training.recipe import CLOCK, RECIPES
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "features.md"
 _HEAD: Final = """# Features
 
-One row a shot, made by `livegame/features.py` for training, live pings and backfill alike. This page is written from
-there by `python -m scripts.write_feature_table`; a test keeps it in step.
+One row per shot, made by `livegame/features/features.py` for training, live pings and backfill alike.
+`python -m scripts.write_feature_table` writes this page from there; a test keeps it in step.
 
 A feature depends on the plays up to the shot, by the clock, and on nothing after it. Coordinates are turned so
 that the shooting team attacks the net at x = 89, y = 0. What the feed does not tell is null. The column *default* says

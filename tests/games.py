@@ -11,7 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, GameState, Play, Player, Shot, Team
-from livegame.replay import Moment, play_by_play
+from livegame.recordings.replay import Moment, play_by_play
 
 HOME, AWAY = 12, 15
 GAME_ID = 2021020329

@@ -21,8 +21,8 @@ from db.history import History
 from db.history_schema import MIGRATIONS
 from livegame.client import GameClient
 from livegame.feed import Feed
-from livegame.recordings import dump_compact, find_recordings, read_recording
-from livegame.replay import create_app
+from livegame.recordings.files import dump_compact, find_recordings, read_recording
+from livegame.recordings.replay import create_app
 from tests.games import GAME_ID, wsgi_server
 from xgserve.app import Service as App
 from xgserve.client import ServingClient

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from livegame.features import FEATURES
-from livegame.frames import shot_features
+from livegame.features.features import FEATURES
+from livegame.features.frames import shot_features
+from livegame.features.rink import angle_to_net, distance_to_net
 from livegame.plays import Game, Play
-from livegame.rink import angle_to_net, distance_to_net
 from tests.games import AWAY, HOME, game, play
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from livegame.frames import shot_features, training_frame
+from livegame.features.frames import shot_features, training_frame
 from livegame.plays import Play
 from tests.games import AWAY, HOME, game, play
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from livegame.frames import shot_features
-from livegame.parsing import parse_game
+from livegame.features.frames import shot_features
+from livegame.parsing.parse import parse_game
 from livegame.plays import Game, Play
 from tests.games import AWAY, HOME, as_feed, as_legacy_feed, game, play
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from livegame.frames import shot_features
-from livegame.parsing import parse_game
+from livegame.features.frames import shot_features
+from livegame.parsing.parse import parse_game
 from scripts.write_feature_table import PAGE, feature_page
 from training.checks import compare_live
 

@@ -33,7 +33,7 @@ def copied(dockerfile: str, folder: Path) -> None:
         ("Dockerfile.serving", "xgserve.__main__, xgserve.registry.comet, xgserve.registry.trial"),
         (
             "Dockerfile.streamlit",
-            "scripts.ping_game, scripts.replay, scripts.dashboard, scripts.backup, livegame.report,"
+            "scripts.ping_game, scripts.replay, scripts.dashboard, scripts.backup, livegame.reports.game,"
             " ui.game, ui.past, ui.behind",
         ),
     ],

@@ -19,14 +19,14 @@ import pytest
 
 from db.connection import DatabaseError
 from db.history import History
-from livegame.backfill import BATCH, Backfill, Progress, find_sources
 from livegame.client import GameClient
-from livegame.exceptions import FeedMalformed
+from livegame.errors import FeedMalformed
 from livegame.feed import Feed
-from livegame.lock import game_lock
 from livegame.plays import Game, GameState
-from livegame.recordings import SAMPLE_FOLDER, dump_compact, load_recording
-from livegame.workers import Workers
+from livegame.recordings.backfill import BATCH, Backfill, Progress, find_sources
+from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, load_recording
+from livegame.recordings.workers import Workers
+from livegame.scoring.lock import game_lock
 from scripts import backfill
 from tests import promises
 from tests.conftest import Service, running_service
@@ -211,7 +211,7 @@ def test_a_game_that_is_being_pinged_is_waited_for_and_then_named(
             rest = pinging.submit(list, steps)
         rest.result()
     assert (progress.taken, progress.failed, service.rows_scored()) == (BATCH + 5, 0, SHOTS * (BATCH + 5))
-    monkeypatch.setattr("livegame.backfill.PATIENCE_S", 0.2)
+    monkeypatch.setattr("livegame.recordings.backfill.PATIENCE_S", 0.2)
     service.client.download_registry_model("bundled", "xg-distance")
     with game_lock(tmp_path, 2022020002, 1):
         progress, said = run(client, workers, season)

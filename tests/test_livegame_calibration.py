@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from db.history import GameRow, History, Scores, ShotRow
-from livegame.calibration import calibration, wilson
+from livegame.reports.calibration import calibration, wilson
 from tests.conftest import Service
 from tests.ui_reports import SHOTS, report_of
 from ui.trust import diagram_words, notice, verdict

@@ -15,13 +15,13 @@ from sklearn.preprocessing import OneHotEncoder
 
 from db.history import History
 from livegame.client import GameClient, Ping
-from livegame.exceptions import FeedMalformed, GameBusy
+from livegame.errors import FeedMalformed, GameBusy
+from livegame.features.rows import game_rows
 from livegame.feed import Feed
-from livegame.lock import game_lock
-from livegame.model_inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
 from livegame.plays import GameState, Player, Team
-from livegame.report import GameReport
-from livegame.rows import game_rows
+from livegame.reports.game import GameReport
+from livegame.scoring.inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
+from livegame.scoring.lock import game_lock
 from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
 from tests.serving_helpers import bundle, bundled_models, goals, shots
@@ -107,7 +107,7 @@ def test_an_answer_that_was_taken_is_not_read_again_until_something_else_is_diff
     client.ping(GAME_ID)
     assert seconds() == 13
     with monkeypatch.context() as other_code:
-        other_code.setattr("livegame.client.definition", lambda: "other code")
+        other_code.setattr("livegame.client.code_fingerprint", lambda: "other code")
         client.ping(GAME_ID)
     assert seconds() == 12
     client.ping(GAME_ID)

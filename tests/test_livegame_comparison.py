@@ -6,8 +6,8 @@ import pytest
 
 from db.history import History
 from livegame.client import GameClient
-from livegame.comparison import compare
 from livegame.feed import Feed
+from livegame.reports.comparison import compare
 from tests.conftest import Service
 from tests.games import game
 from tests.ui_reports import SHOTS

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from livegame.dates import league_date
-from livegame.rows import game_rows
-from livegame.seasons import find_seasons, season_recordings
+from livegame.features.rows import game_rows
+from livegame.recordings.seasons import find_seasons, season_recordings
 from tests.games import game
 
 

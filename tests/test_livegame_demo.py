@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from db.history import History
-from livegame import demo
 from livegame.client import GameClient
-from livegame.demo import Demo
-from livegame.exceptions import FeedUnavailable, LiveGameError
+from livegame.errors import FeedUnavailable, LiveGameError
 from livegame.feed import Feed
 from livegame.plays import GameState
-from livegame.replay import create_app
+from livegame.recordings import demo
+from livegame.recordings.demo import Demo
+from livegame.recordings.replay import create_app
 from livegame.settings import Settings
 from tests.conftest import Service
 from tests.games import GAME_ID, game, play, wsgi_server

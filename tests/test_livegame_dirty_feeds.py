@@ -25,15 +25,15 @@ from hypothesis import strategies as st
 from db.history import History
 from livegame import feed as feed_module
 from livegame.client import GameClient, Ping
-from livegame.exceptions import FeedMalformed, FeedUnavailable, LiveGameError
+from livegame.errors import FeedMalformed, FeedUnavailable, LiveGameError
+from livegame.features.frames import shot_features
+from livegame.features.situations import power_plays
 from livegame.feed import RETRIES, Feed
-from livegame.fields import MAX_PROBLEM, MAX_PROBLEMS
-from livegame.frames import shot_features
-from livegame.legacy import apply_diff_patch
-from livegame.parsing import parse_game
+from livegame.parsing.gamecenter import parse_day
+from livegame.parsing.parse import parse_game
+from livegame.parsing.readers import MAX_PROBLEM, MAX_PROBLEMS
+from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import Game, GameState, Player, Team
-from livegame.present import parse_day
-from livegame.situations import power_plays
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, feed_server, game, play
 from tests.test_livegame_plays import legacy_feed

@@ -15,7 +15,7 @@ from db.connection import open_writer
 from db.history_schema import MIGRATIONS
 from livegame import __version__
 from livegame.dates import LEAGUE_ZONE
-from livegame.exceptions import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
+from livegame.errors import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.feed import MAX_FRESH_S, RETRIES, Feed, valid_game_id
 from livegame.settings import Settings, SettingsError
 from tests.conftest import Service

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from livegame.manpower import Fact, situations
-from livegame.parsing import parse_game
+from livegame.parsing.manpower import Fact, situations
+from livegame.parsing.parse import parse_game
 from livegame.plays import Game
-from livegame.recordings import read_recording
+from livegame.recordings.files import read_recording
 from tests.games import AWAY, HOME
 
 

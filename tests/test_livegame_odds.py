@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livegame.odds import goal_distribution, odds
+from livegame.reports.odds import goal_distribution, odds
 
 CHANCES = st.lists(st.floats(0, 1), max_size=5)
 

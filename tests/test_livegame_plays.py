@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from livegame.exceptions import FeedMalformed
-from livegame.legacy import apply_diff_patch
-from livegame.parsing import parse_game
+from livegame.errors import FeedMalformed
+from livegame.parsing.gamecenter import parse_day
+from livegame.parsing.parse import parse_game
+from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import GameState, Shot, Team, status_line
-from livegame.present import parse_day
 from tests.games import AWAY, HOME, as_feed, game, play
 
 

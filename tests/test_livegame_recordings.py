@@ -10,14 +10,14 @@ import pytest
 
 from db.history import History
 from livegame.client import GameClient, Ping
-from livegame.exceptions import FeedMalformed
-from livegame.features import FEATURE_NAMES
+from livegame.errors import FeedMalformed
+from livegame.features.features import FEATURE_NAMES
+from livegame.features.frames import shot_features
 from livegame.feed import Feed
-from livegame.frames import shot_features
-from livegame.legacy import apply_diff_patch
-from livegame.parsing import parse_game
+from livegame.parsing.parse import parse_game
+from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import Game, Team
-from livegame.recordings import find_recordings, read_recording
+from livegame.recordings.files import find_recordings, read_recording
 from tests.conftest import Service
 from tests.games import FeedServer
 from xgserve.client import ServingClient

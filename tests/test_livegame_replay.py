@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from livegame.feed import Feed
-from livegame.parsing import parse_game
+from livegame.parsing.parse import parse_game
 from livegame.plays import Game, GameState
-from livegame.recordings import SAMPLE_FOLDER, dump_compact, find_recordings, load_compact, read_recording
-from livegame.replay import INTERMISSION_S, create_app, moment, play_by_play
+from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, find_recordings, load_compact, read_recording
+from livegame.recordings.replay import INTERMISSION_S, create_app, moment, play_by_play
 from tests.games import GAME_ID, game, play, wsgi_server
 
 

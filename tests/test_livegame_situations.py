@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from livegame.features.situations import PowerPlay, power_plays
 from livegame.plays import Play
-from livegame.situations import PowerPlay, power_plays
 from tests.games import game, play
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from livegame.client import GameClient, Ping
-from livegame.parsing import parse_game
+from livegame.parsing.parse import parse_game
 from livegame.plays import Game, GameState, Play, Team
-from livegame.recordings import read_recording
+from livegame.recordings.files import read_recording
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
 from tests.promises import make_client

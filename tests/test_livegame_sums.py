@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from db.history import History
-from livegame.counting import Count
-from livegame.report import GameReport, game_report
+from livegame.reports.counting import Count
+from livegame.reports.game import GameReport, game_report
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, play
 from tests.ui_reports import SHOTS, report_of

@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from livegame.backfill import BATCH
-from livegame.frames import training_frame
-from livegame.seasons import find_seasons, read_season
+from livegame.features.frames import training_frame
+from livegame.recordings.backfill import BATCH
+from livegame.recordings.seasons import find_seasons, read_season
+from livegame.recordings.workers import WorkersUnavailable, open_workers
 from livegame.settings import Settings
-from livegame.workers import WorkersUnavailable, open_workers
 from tests.conftest import Service
 from tests.test_livegame_backfill import SHOTS, contents, make_client, run, write_season
 from training.frames import load_frame

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from livegame.client import Ping
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play
-from livegame.recordings import read_recording
-from livegame.report import TeamTotals
+from livegame.recordings.files import read_recording
+from livegame.reports.game import TeamTotals
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
 from tests.promises import make_client

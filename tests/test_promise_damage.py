@@ -12,7 +12,7 @@ from db.connection import DatabaseError, backup
 from db.history import History
 from livegame.client import GameClient
 from livegame.feed import Feed
-from livegame.recordings import find_recordings, read_recording
+from livegame.recordings.files import find_recordings, read_recording
 from tests.conftest import Service
 from tests.games import GAME_ID
 from tests.serving_helpers import running

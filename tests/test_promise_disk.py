@@ -109,7 +109,7 @@ import sys
 from pathlib import Path
 from db.connection import DatabaseError
 from db.history import History
-from livegame.report import game_report
+from livegame.reports.game import game_report
 try:
     print(game_report(History(Path(sys.argv[1])), int(sys.argv[2])).title)
 except DatabaseError as error:

@@ -16,9 +16,9 @@ import pytest
 from db.connection import DatabaseError, open_writer, transaction
 from db.history import History
 from livegame.client import GameClient
-from livegame.exceptions import FeedUnavailable, UnexpectedError
+from livegame.errors import FeedUnavailable, UnexpectedError
 from livegame.feed import Feed
-from livegame.lock import game_lock
+from livegame.scoring.lock import game_lock
 from scripts import ping_game
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play

@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from livegame.replay import create_app
-from livegame.seasons import find_seasons
+from livegame.recordings.replay import create_app
+from livegame.recordings.seasons import find_seasons
 from tests.conftest import Service
 from tests.games import wsgi_server
 from tests.promises import LENGTH_S, environment, is_sound, make_client, ping_for_ever, start_script, stored_predictions

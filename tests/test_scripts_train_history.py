@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from db.history import GameUpdate, History
-from livegame.frames import training_frame
+from livegame.features.frames import training_frame
+from livegame.features.rows import game_rows
 from livegame.plays import Game, GameState, Play
-from livegame.rows import game_rows
 from scripts import train_model
 from tests.conftest import running_service
 from tests.games import AWAY, HOME, game, play

@@ -32,7 +32,7 @@ def season_feed(feed: FeedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         feed.answer(f"/v1/schedule/{season // 10_000}-09-01", json.dumps(week).encode())
     monkeypatch.setenv("XG_FEED_URL", feed.url)
     monkeypatch.setenv("XG_RECORDINGS", str(tmp_path / "recordings"))
-    monkeypatch.setattr("livegame.seasons.PAUSE_S", 0)
+    monkeypatch.setattr("livegame.recordings.seasons.PAUSE_S", 0)
     monkeypatch.setattr("training.recipe.ITERATIONS", 10)
     return feed
 

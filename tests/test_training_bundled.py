@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import skops.io
 
-from livegame.frames import training_frame
-from livegame.parsing import parse_game
+from livegame.features.frames import training_frame
+from livegame.parsing.parse import parse_game
 from livegame.plays import Game
 from scripts.train_model import BUNDLED
 from training.card import TRUSTED_TYPES, load

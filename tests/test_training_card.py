@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from livegame.features import FEATURES
+from livegame.features.features import FEATURES
 from tests.training_frames import training_rows
 from training.card import ArtifactUnusable, load, make_card, save
 from training.recipe import RECIPES, fit, out_of_fold, predict

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from livegame.exceptions import FeedMalformed, FeedUnavailable
+from livegame.errors import FeedMalformed, FeedUnavailable
 from livegame.feed import Feed
 from livegame.plays import Game, GameState
-from livegame.seasons import download_season, find_seasons, read_season
+from livegame.recordings.seasons import download_season, find_seasons, read_season
 from tests.games import FeedServer, as_feed, game, play
 
 SEASON = 20182019
@@ -36,7 +36,7 @@ def week(*games: Game, next_start: str | None = None, state: str = "OFF") -> byt
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("livegame.seasons.PAUSE_S", 0)
+    monkeypatch.setattr("livegame.recordings.seasons.PAUSE_S", 0)
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from playwright.sync_api import TimeoutError as TooLate
 from db.history import History
 from livegame.client import GameClient
 from livegame.feed import Feed
-from livegame.recordings import read_recording
-from livegame.replay import create_app
+from livegame.recordings.files import read_recording
+from livegame.recordings.replay import create_app
 from tests.conftest import Service
 from tests.games import GAME_ID, hanging_server, wsgi_server
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from db.history import History
-from livegame.calibration import calibration
-from livegame.counting import Count
-from livegame.odds import odds
 from livegame.plays import GameState, Player
-from livegame.report import GameReport, game_report
+from livegame.reports.calibration import calibration
+from livegame.reports.counting import Count
+from livegame.reports.game import GameReport, game_report
+from livegame.reports.odds import odds
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, play
 from tests.ui_reports import GOAL, SHOTS, report_of

@@ -11,9 +11,9 @@ import pytest
 
 from db.history import History
 from livegame.client import Ping
-from livegame.counting import Count
-from livegame.report import game_report
-from livegame.sums import Sums
+from livegame.reports.counting import Count
+from livegame.reports.game import game_report
+from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import GAME_ID, play
 from tests.ui_reports import SHOTS, report_of

@@ -7,7 +7,7 @@ from db.history import History
 from livegame.client import GameClient
 from livegame.feed import Feed
 from livegame.plays import Play
-from livegame.report import GameReport
+from livegame.reports.game import GameReport
 from tests.games import AWAY, game, play
 from xgserve.client import ServingClient
 

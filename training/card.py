@@ -14,7 +14,7 @@ import sklearn
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from livegame.features import FEATURES
+from livegame.features.features import FEATURES
 from training.metrics import deciles, scores, scores_by, standard_groups
 from training.recipe import Probabilities, Recipe, predict
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from livegame.frames import shot_features
-from livegame.parsing import parse_game
+from livegame.features.frames import shot_features
+from livegame.parsing.parse import parse_game
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game
 
 

@@ -6,13 +6,13 @@ from typing import Final
 
 import pandas as pd
 
-from livegame.exceptions import FeedError
+from livegame.errors import FeedError
+from livegame.features.frames import training_frame
 from livegame.feed import Feed
-from livegame.frames import training_frame
-from livegame.recordings import Recording
-from livegame.seasons import download_season, find_seasons, is_counted, season_recordings
+from livegame.recordings.files import Recording
+from livegame.recordings.seasons import download_season, find_seasons, is_counted, season_recordings
+from livegame.recordings.workers import open_workers
 from livegame.settings import Settings
-from livegame.workers import open_workers
 
 BATCH: Final = 64  # games that a worker gets at a time
 
@@ -29,7 +29,7 @@ def recorded_seasons(settings: Settings) -> list[int]:
 def load_frame(
     settings: Settings, wanted: Collection[int], report: Callable[[str], None], cluster: str | None = None
 ) -> pd.DataFrame:
-    """`livegame.frames.training_frame` of the wanted seasons, or of all recorded ones if none is named.
+    """`livegame.features.frames.training_frame` of the wanted seasons, or of all recorded ones if none is named.
 
     It is made on all cores of this machine, or on those of the Dask cluster at the address `cluster`.
 

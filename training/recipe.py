@@ -17,7 +17,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from livegame.features import FEATURES
+from livegame.features.features import FEATURES
 
 POPULATIONS: Final = ("unblocked", "on-goal")
 

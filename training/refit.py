@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from db.history import History
-from livegame.exceptions import FeedError
-from livegame.features import FEATURES
+from livegame.errors import FeedError
+from livegame.features.features import FEATURES
 from training.metrics import FEWEST_GOALS, bootstrap_by_game, log_losses, scores
 from training.recipe import Probabilities
 
@@ -23,7 +23,7 @@ class TooLittle(FeedError):
 
 
 def stored_frame(history: History) -> pd.DataFrame:
-    """`livegame.frames.training_frame` of the finished games in the history, with the league's `game_date` of each.
+    """Return the training frame of the finished games in the history, with the league's `game_date` of each.
 
     Regular season and playoffs only. Features are as the last ping or backfill stored them.
 

@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 import altair as alt
 import pandas as pd
 
-from livegame.counting import EMPTY_NET
-from livegame.odds import Odds
+from livegame.features.rink import GOAL_LINE_X, RINK_WIDTH
 from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS
-from livegame.report import GameReport, TeamTotals
-from livegame.rink import GOAL_LINE_X, RINK_WIDTH
+from livegame.reports.counting import EMPTY_NET
+from livegame.reports.game import GameReport, TeamTotals
+from livegame.reports.odds import Odds
 from ui.colours import TeamColours
 from ui.rink_drawing import GREY, across, along, markings
 

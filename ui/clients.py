@@ -7,10 +7,10 @@ import streamlit as st
 
 from db.history import History
 from livegame.client import GameClient
-from livegame.demo import Demo
-from livegame.exceptions import LiveGameError
+from livegame.errors import LiveGameError
 from livegame.feed import Feed
-from livegame.model_inputs import read_feature_map
+from livegame.recordings.demo import Demo
+from livegame.scoring.inputs import read_feature_map
 from livegame.settings import Settings, SettingsError
 from ui.texts import plain
 from xgserve.client import ServingClient, ServingError

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from livegame.report import GameReport
+from livegame.reports.game import GameReport
 from ui.charts import OUTCOMES, period_name
 
 _NAMED: Final = {"shot_type": "type", "strength_state": "strength"}  # features that a reader knows by name

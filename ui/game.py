@@ -7,12 +7,12 @@ from typing import Any, Final
 import streamlit as st
 
 from db.connection import DatabaseError
-from livegame.counting import Count
-from livegame.exceptions import GameNotFound, InvalidGameId, LiveGameError
+from livegame.errors import GameNotFound, InvalidGameId, LiveGameError
 from livegame.feed import game_id_in, valid_game_id
-from livegame.model_inputs import UnknownFeatures
 from livegame.plays import GameState
-from livegame.report import GameReport, season_lines
+from livegame.reports.counting import Count
+from livegame.reports.game import GameReport, season_lines
+from livegame.scoring.inputs import UnknownFeatures
 from ui import pictures, tables, texts
 from ui.clients import Clients, active_model, clients
 from ui.colours import Theme, team_colours

@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from livegame.report import GameReport
+from livegame.reports.game import GameReport
 
 _STATE: Final = "kept_models"
 

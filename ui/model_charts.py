@@ -5,7 +5,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from livegame.calibration import Calibration
+from livegame.reports.calibration import Calibration
 from ui.charts import OUTCOMES, picture
 from ui.colours import TeamColours
 from ui.rink_drawing import GREY
@@ -54,7 +54,7 @@ def reliability(found: Calibration, colour: str) -> dict[str, Any]:
 
 
 def disagreement(shots: pd.DataFrame, teams: tuple[str, str], colours: TeamColours, names: list[str]) -> dict[str, Any]:
-    """Each shot of `livegame.comparison.compare` by the chance that either model gave it."""
+    """Each shot of `livegame.reports.comparison.compare` by the chance that either model gave it."""
     most = max(0.1, float(shots[["one", "other"]].max().max())) if len(shots) else 1.0
     scale = alt.Scale(domain=[0, most])
     in_colour = alt.Scale(domain=list(teams), range=[colours.away, colours.home])

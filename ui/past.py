@@ -9,8 +9,8 @@ import streamlit as st
 
 from db.connection import DatabaseError
 from db.history import SEASON, History
-from livegame.calibration import calibration
-from livegame.report import stored_status
+from livegame.reports.calibration import calibration
+from livegame.reports.game import stored_status
 from ui import texts, trust
 from ui.clients import clients, last_active_model
 from ui.texts import plain

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from livegame.counting import Count
-from livegame.odds import odds
-from livegame.report import GameReport, sums_of
+from livegame.reports.counting import Count
+from livegame.reports.game import GameReport, sums_of
+from livegame.reports.odds import odds
 from ui import charts, texts
 from ui.colours import TeamColours
 from ui.scoreline import odds_line

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from html import escape
 
-from livegame.odds import Odds
 from livegame.plays import GameState
-from livegame.report import GameReport, SeasonLine, TeamTotals
+from livegame.reports.game import GameReport, SeasonLine, TeamTotals
+from livegame.reports.odds import Odds
 from ui.colours import TeamColours
 from ui.texts import (
     ago,

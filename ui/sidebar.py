@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from livegame.features import FEATURES
-from livegame.model_inputs import ModelInputs, UnknownFeatures
+from livegame.features.features import FEATURES
+from livegame.scoring.inputs import ModelInputs, UnknownFeatures
 from ui.clients import active_model
 from ui.kept_model import follow
 from ui.notices import Notice, keep, show

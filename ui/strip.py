@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from livegame.exceptions import FeedError
+from livegame.errors import FeedError
 from livegame.feed import Feed
 from livegame.plays import Day, GameState, GameSummary
 from ui.texts import league_words, local_time, plain, sentence

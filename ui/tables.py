@@ -9,9 +9,9 @@ import streamlit as st
 
 from db.words import folded
 from livegame.client import GameClient
-from livegame.comparison import compare
-from livegame.features import FEATURES
-from livegame.report import GameReport, TeamTotals
+from livegame.features.features import FEATURES
+from livegame.reports.comparison import compare
+from livegame.reports.game import GameReport, TeamTotals
 from ui import texts
 from ui.charts import OUTCOMES, moments, period_name
 from ui.colours import TeamColours

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from livegame.client import Ping
-from livegame.counting import Count
-from livegame.odds import Odds
 from livegame.plays import PLAYOFFS, GameState
-from livegame.report import GameReport, SeasonLine, TeamTotals
+from livegame.reports.counting import Count
+from livegame.reports.game import GameReport, SeasonLine, TeamTotals
+from livegame.reports.odds import Odds
 
 STATUS_MARKS: Final = {"scored": "✓ rated", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
 COUNTS: Final = {Count.ALL: "All", Count.NO_EMPTY_NET: "No empty net", Count.FIVE_ON_FIVE: "5v5"}

@@ -5,7 +5,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from livegame.calibration import Calibration, SeasonLevel
+from livegame.reports.calibration import Calibration, SeasonLevel
 from ui.model_charts import reliability
 from ui.texts import count, plain, season_name
 

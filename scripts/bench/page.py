@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from db.bulk import copy_game
 from livegame.client import GameClient
-from livegame.recordings import SAMPLE_FOLDER, read_recording
-from livegame.replay import create_app
+from livegame.recordings.files import SAMPLE_FOLDER, read_recording
+from livegame.recordings.replay import create_app
 from livegame.settings import Settings
 from scripts.bench.servers import dashboard, served, service
 

@@ -14,11 +14,11 @@ import urllib3
 
 from db.history import History
 from livegame.client import GameClient
+from livegame.features.rows import game_rows
 from livegame.feed import Feed
-from livegame.parsing import parse_game
-from livegame.recordings import SAMPLE_FOLDER, read_recording
-from livegame.replay import moment, play_by_play
-from livegame.rows import game_rows
+from livegame.parsing.parse import parse_game
+from livegame.recordings.files import SAMPLE_FOLDER, read_recording
+from livegame.recordings.replay import moment, play_by_play
 from scripts.bench.costs import costs, table
 from scripts.bench.feed import CONDITIONAL, running_feed
 from scripts.bench.servers import service

@@ -23,8 +23,8 @@ import joblib
 import pandas as pd
 import skops.io
 
-from livegame.frames import shot_features
-from livegame.recordings import SAMPLE_FOLDER, read_recording
+from livegame.features.frames import shot_features
+from livegame.recordings.files import SAMPLE_FOLDER, read_recording
 from scripts.bench.environments import environment
 from scripts.bench.processes import Server, Started, post, running
 from scripts.bench.servers import free_port

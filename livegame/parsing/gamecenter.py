@@ -6,8 +6,34 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from livegame.exceptions import FeedMalformed
-from livegame.fields import (
+from livegame.errors import FeedMalformed
+from livegame.parsing.common import (
+    BY_CLOCK,
+    GAME_IDS,
+    MAX_LEFT_S,
+    MAX_PERIOD,
+    MAX_SCORE,
+    MAX_X,
+    MAX_Y,
+    SIDES,
+    begun_state,
+    full_name,
+    game_type_of,
+    goals_of,
+    guessed_state,
+    lost_goals,
+    missing_inputs,
+    moment,
+    overtime_by_clock,
+    read_plays,
+    season_of,
+    season_start,
+    team_ids,
+    team_of,
+    translated,
+    whole_place,
+)
+from livegame.parsing.readers import (
     Problems,
     Unreadable,
     clock_seconds,
@@ -38,32 +64,6 @@ from livegame.plays import (
     Team,
     overtime_length,
     status_line,
-)
-from livegame.shapes import (
-    BY_CLOCK,
-    GAME_IDS,
-    MAX_LEFT_S,
-    MAX_PERIOD,
-    MAX_SCORE,
-    MAX_X,
-    MAX_Y,
-    SIDES,
-    begun_state,
-    full_name,
-    game_type_of,
-    goals_of,
-    guessed_state,
-    lost_goals,
-    missing_inputs,
-    moment,
-    overtime_by_clock,
-    read_plays,
-    season_of,
-    season_start,
-    team_ids,
-    team_of,
-    translated,
-    whole_place,
 )
 
 

@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from livegame.features.rink import Directions, angle_to_net, distance_to_net, home_attacks_if, signed_angle_to_net
+from livegame.features.situations import PowerPlayClock, Situation, situation_of
 from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, Play, Shot
-from livegame.rink import Directions, angle_to_net, distance_to_net, home_attacks_if, signed_angle_to_net
-from livegame.situations import PowerPlayClock, Situation, situation_of
 
 REBOUND_SECONDS: Final = 3
 # What moves the puck. Penalties are left out: a delayed one is clocked at the goal that ended the delay, so it would

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from db.history import GameRow, PowerPlayRow, ShotRow
-from livegame.features import feature_rows, stored_features
+from livegame.features.features import feature_rows, stored_features
+from livegame.features.situations import power_plays
 from livegame.plays import Game
-from livegame.situations import power_plays
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,37 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
-from livegame.exceptions import FeedMalformed
-from livegame.fields import (
-    Problems,
-    Unreadable,
-    clock_seconds,
-    flag,
-    inner,
-    listing,
-    mapping,
-    one_of,
-    optional_number,
-    optional_text,
-    optional_whole,
-    text,
-    whole,
-    word,
-)
-from livegame.manpower import Fact, situations
-from livegame.plays import (
-    PERIOD_SECONDS,
-    REGULATION_PERIODS,
-    UNBLOCKED_ATTEMPTS,
-    Game,
-    GameState,
-    Play,
-    Player,
-    Shot,
-    Team,
-    overtime_length,
-)
-from livegame.shapes import (
+from livegame.errors import FeedMalformed
+from livegame.parsing.common import (
     BY_CLOCK,
     GAME_IDS,
     MAX_LEFT_S,
@@ -59,6 +30,35 @@ from livegame.shapes import (
     team_of,
     translated,
     whole_place,
+)
+from livegame.parsing.manpower import Fact, situations
+from livegame.parsing.readers import (
+    Problems,
+    Unreadable,
+    clock_seconds,
+    flag,
+    inner,
+    listing,
+    mapping,
+    one_of,
+    optional_number,
+    optional_text,
+    optional_whole,
+    text,
+    whole,
+    word,
+)
+from livegame.plays import (
+    PERIOD_SECONDS,
+    REGULATION_PERIODS,
+    UNBLOCKED_ATTEMPTS,
+    Game,
+    GameState,
+    Play,
+    Player,
+    Shot,
+    Team,
+    overtime_length,
 )
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from livegame.report import GameReport
+from livegame.reports.game import GameReport
 
 _SHARED = ("event_id", "period", "time", "team", "shooter", "outcome", "shot_type", "distance", "strength_state")
 

@@ -18,9 +18,9 @@ from typing import Any, Final
 import bottle
 
 from livegame.dates import league_date
-from livegame.exceptions import FeedMalformed, LiveGameError
+from livegame.errors import FeedMalformed, LiveGameError
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Play, Shot, Team, overtime_length
-from livegame.recordings import find_recordings, read_recording
+from livegame.recordings.files import find_recordings, read_recording
 
 INTERMISSION_S: Final = 180  # of game time; the league's last 18 minutes
 SHOOTOUT_ROUND_S: Final = 30

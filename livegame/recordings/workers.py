@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final, TypeVar
 
-from livegame.definition import definition
-from livegame.exceptions import LiveGameError
+from livegame.errors import LiveGameError
+from livegame.features.fingerprint import code_fingerprint
 
 CONNECT_TIMEOUT_S: Final = 10
 _AHEAD: Final = 2  # items a worker has in hand or waiting, so that none is idle while results are taken
@@ -116,7 +116,7 @@ def _dask(address: str) -> Iterator[Workers]:
     except (OSError, ValueError) as error:
         raise WorkersUnavailable(f"no Dask cluster at {address}: {error}") from error
     with client:
-        _check_code(client.run(definition, on_error="return"), address)
+        _check_code(client.run(code_fingerprint, on_error="return"), address)
         try:
             # not pure: to know a call again, Dask would hash every recording
             yield Workers(client.get_executor(pure=False), sum(client.nthreads().values()))
@@ -130,6 +130,6 @@ def _check_code(answers: dict[str, object], address: str) -> None:
             f"the Dask cluster at {address} has no workers; start some with: dask worker {address}"
         )
     for worker, answer in answers.items():
-        if answer != definition():
+        if answer != code_fingerprint():
             reason = answer if isinstance(answer, Exception) else "it is of another version"
             raise WorkersUnavailable(f"the worker {worker} cannot run this code ({reason}); install the same there")

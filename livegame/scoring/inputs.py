@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livegame.exceptions import LiveGameError
-from livegame.features import FEATURE_NAMES
-from livegame.rows import GameRows
+from livegame.errors import LiveGameError
+from livegame.features.features import FEATURE_NAMES
+from livegame.features.rows import GameRows
 from xgserve.client import ServiceUnavailable
 
 

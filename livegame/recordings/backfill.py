@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from livegame.client import NEVER_ANSWERED, GameClient, Ping
-from livegame.exceptions import FeedMalformed, GameBusy
+from livegame.errors import FeedMalformed, GameBusy
+from livegame.features.rows import GameRows, game_rows
 from livegame.plays import GameState
-from livegame.recordings import Recording, find_recordings, load_recording
-from livegame.rows import GameRows, game_rows
-from livegame.seasons import SEASON_FILES, season_recordings
-from livegame.workers import Workers
+from livegame.recordings.files import Recording, find_recordings, load_recording
+from livegame.recordings.seasons import SEASON_FILES, season_recordings
+from livegame.recordings.workers import Workers
 from xgserve.client import ServingError
 
 BATCH: Final = 64  # games; some 5,600 shots to score at a time

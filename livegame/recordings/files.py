@@ -10,12 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from livegame.exceptions import FeedMalformed
-from livegame.json_bytes import read_json
-from livegame.parsing import parse_game
+from livegame.errors import FeedMalformed
+from livegame.parsing.json_bytes import read_json
+from livegame.parsing.parse import parse_game
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play, Player, Shot, Team
 
-SAMPLE_FOLDER: Final = Path(__file__).parent / "sample"
+SAMPLE_FOLDER: Final = Path(__file__).parents[1] / "sample"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _COLUMNS: Final = tuple(field.name for field in fields(Shot))
 _PLAY_COLUMNS: Final = tuple(field.name for field in fields(Play))

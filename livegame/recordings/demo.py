@@ -16,10 +16,10 @@ import requests
 from db.connection import DatabaseError
 from db.files import why
 from db.history import History
-from livegame.exceptions import FeedUnavailable, LiveGameError
-from livegame.lock import game_lock
-from livegame.question import Questions
-from livegame.replay import RESTART_HEADER
+from livegame.errors import FeedUnavailable, LiveGameError
+from livegame.recordings.replay import RESTART_HEADER
+from livegame.scoring.lock import game_lock
+from livegame.scoring.open_requests import Questions
 from livegame.settings import Settings
 
 BEGIN_S: Final = 300  # of game time that are over when it is first asked for, so that there is something to see

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from db.connection import DatabaseError
 from db.files import open_no_link, why
-from livegame.exceptions import GameBusy
+from livegame.errors import GameBusy
 
 _POLL_S = 0.05
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from livegame.features import FEATURES, feature_rows
+from livegame.features.features import FEATURES, feature_rows
 from livegame.plays import Game
 
 _LABELS: Final = ("game_id", "season", "event_id", "kind", "is_goal")

@@ -14,11 +14,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from livegame.exceptions import FeedMalformed, GameNotFound
-from livegame.parsing import parse_game
+from livegame.errors import FeedMalformed, GameNotFound
+from livegame.parsing.gamecenter import game_state
+from livegame.parsing.parse import parse_game
 from livegame.plays import Game, GameState
-from livegame.present import game_state
-from livegame.recordings import Recording, load_recording
+from livegame.recordings.files import Recording, load_recording
 
 PAUSE_S = 0.5  # between two requests
 COUNTED_GAME_TYPES: Final = (2, 3)  # regular season and playoffs

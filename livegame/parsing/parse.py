@@ -6,11 +6,11 @@ and its teams, has the whole answer refused.
 
 from typing import Any
 
-from livegame.exceptions import FeedMalformed
-from livegame.fields import Unreadable
-from livegame.legacy import parse_legacy
+from livegame.errors import FeedMalformed
+from livegame.parsing.gamecenter import parse_present
+from livegame.parsing.readers import Unreadable
+from livegame.parsing.statsapi import parse_legacy
 from livegame.plays import Game
-from livegame.present import parse_present
 
 
 def parse_game(feed: Any) -> Game:

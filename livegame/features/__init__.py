@@ -1,0 +1,1 @@
+"""Plays to features: one definition for training, live pings and backfill."""

@@ -1,0 +1,1 @@
+"""The league's JSON to plays. JSON goes no further than this folder."""

@@ -1,0 +1,1 @@
+"""Recorded games: files, seasons, replay, backfill."""
