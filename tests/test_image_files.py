@@ -34,7 +34,7 @@ def copied(dockerfile: str, folder: Path) -> None:
         (
             "Dockerfile.streamlit",
             "scripts.ping_game, scripts.replay, scripts.dashboard, scripts.backup, livegame.reports.game,"
-            " ui.game, ui.past, ui.behind",
+            " ui.pages.game, ui.pages.history, ui.pages.service",
         ),
     ],
 )

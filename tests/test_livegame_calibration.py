@@ -10,7 +10,7 @@ from db.history import GameRow, History, Scores, ShotRow
 from livegame.reports.calibration import calibration, wilson
 from tests.conftest import Service
 from tests.ui_reports import SHOTS, report_of
-from ui.trust import diagram_words, notice, verdict
+from ui.parts.calibration import diagram_words, notice, verdict
 
 
 def test_it_sums_up_every_scored_shot(tmp_path: Path, service: Service) -> None:

@@ -31,7 +31,7 @@ from tests.ui_pages import (
     words,
 )
 from tests.ui_reports import SHOTS
-from ui.texts import COUNTS
+from ui.words import COUNTS
 
 DASH = "\N{EN DASH}"
 

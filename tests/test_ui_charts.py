@@ -15,11 +15,11 @@ from livegame.reports.odds import odds
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, play
 from tests.ui_reports import GOAL, SHOTS, report_of
-from ui.charts import goal_odds, rink_map, xg_race
+from ui.charts.game import goal_odds, rink_map, xg_race
+from ui.charts.model import reliability
+from ui.charts.rink import boards
 from ui.colours import TeamColours
-from ui.model_charts import reliability
-from ui.pictures import Filter, player_names
-from ui.rink_drawing import boards
+from ui.parts.game_charts import Filter, player_names
 
 COLOURS = TeamColours("#44618b", "#cc0000")
 

@@ -9,8 +9,8 @@ from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play
 from tests.ui_pages import OpenPage, click, get_model, pages, ping, said, totals, words
 from tests.ui_reports import SHOTS
-from ui import notices
 from ui.clients import active_model
+from ui.parts import notices
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.conftest import Service
 from tests.games import GAME_ID, HOME, FeedServer, game, play
 from tests.ui_pages import OpenPage, field, get_model, open_view, pages, ping, restart, words
 from tests.ui_reports import SHOTS
-from ui import texts
+from ui.words import model_name
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_history_starts_with_the_active_model_and_keeps_the_readers_choice(
     fresh = open_page()
     fresh.switch_page("past.py")
     fresh.run()
-    assert texts.model_name(box(fresh, "Model").value).startswith("bundled/xg-default")
+    assert model_name(box(fresh, "Model").value).startswith("bundled/xg-default")
     other = next(model for model in box(fresh, "Model").options if "xg-distance" in model)
     box(fresh, "Model").select(other)
     fresh.run()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import sidebar
 from ui.clients import active_model, clients
+from ui.parts import sidebar
 
 HERE = Path(__file__).parent
 
@@ -16,9 +16,9 @@ def main() -> None:
     st.html(HERE / "style.css")
     page = st.navigation(
         [
-            st.Page(HERE / "game.py", title="Game", icon=":material/sports_hockey:", default=True),
-            st.Page(HERE / "past.py", title="History", icon=":material/history:", url_path="history"),
-            st.Page(HERE / "behind.py", title="Service", icon=":material/dns:", url_path="service"),
+            st.Page(HERE / "pages" / "game.py", title="Game", icon=":material/sports_hockey:", default=True),
+            st.Page(HERE / "pages" / "history.py", title="History", icon=":material/history:", url_path="history"),
+            st.Page(HERE / "pages" / "service.py", title="Service", icon=":material/dns:", url_path="service"),
         ],
         position="top",
     )

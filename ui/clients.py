@@ -12,7 +12,7 @@ from livegame.feed import Feed
 from livegame.recordings.demo import Demo
 from livegame.scoring.inputs import read_feature_map
 from livegame.settings import Settings, SettingsError
-from ui.texts import plain
+from ui.words import plain
 from xgserve.client import ServingClient, ServingError
 
 MODEL_KEPT_S = 5

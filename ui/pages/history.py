@@ -11,9 +11,10 @@ from db.connection import DatabaseError
 from db.history import SEASON, History
 from livegame.reports.calibration import calibration
 from livegame.reports.game import stored_status
-from ui import texts, trust
+from ui import words
 from ui.clients import clients, last_active_model
-from ui.texts import plain
+from ui.parts.calibration import draw as draw_calibration
+from ui.words import plain
 
 PAGE_ROWS: Final = 25
 TEAMS_SHOWN: Final = 11
@@ -38,7 +39,7 @@ def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = str(_choose_model(list(models)))
         season = st.selectbox(
-            "Season", [None, *history.seasons()], format_func=texts.season_name, width=140, key="season"
+            "Season", [None, *history.seasons()], format_func=words.season_name, width=140, key="season"
         )
         competition = _choose_competition(history.competitions(chosen))
     trained_on = _trained_on(models[chosen])
@@ -50,7 +51,7 @@ def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
         if found is None:
             st.caption("This model has rated no shot of this season.")
         else:
-            trust.draw(found)
+            draw_calibration(found)
     with right:
         st.subheader("Teams", anchor=False)
         _teams(history.teams(chosen, season, competition))
@@ -68,7 +69,7 @@ def _choose_model(models: list[str]) -> str | None:
         "Model",
         models,
         index=models.index(start) if start in models else 0,
-        format_func=texts.model_name,
+        format_func=words.model_name,
         key=f"history_model_{start}",
         help="All models that have rated games here, the newest first. Sums never mix them.",
         width=340,
@@ -81,7 +82,7 @@ def _choose_competition(competitions: list[str]) -> str:
         return SEASON
     offered = [SEASON, *(name for name in competitions if name != SEASON)]
     return str(
-        st.selectbox("Competition", offered, format_func=texts.COMPETITIONS.__getitem__, width=240, key="competition")
+        st.selectbox("Competition", offered, format_func=words.COMPETITIONS.__getitem__, width=240, key="competition")
     )
 
 
@@ -157,7 +158,7 @@ def _game_table(rows: list[dict[str, Any]]) -> None:
         on_select="rerun",
         selection_mode="single-cell",
         key=f"game_table_{'_'.join(str(row['game_id']) for row in rows[:1])}_{len(rows)}",
-        alt=f"{texts.count(len(rows), 'game')} with scores and expected goals.",
+        alt=f"{words.count(len(rows), 'game')} with scores and expected goals.",
     )
     if picked := chosen["selection"]["cells"]:
         row, _ = picked[0]
@@ -167,8 +168,8 @@ def _game_table(rows: list[dict[str, Any]]) -> None:
 def _game_line(row: dict[str, Any]) -> dict[str, Any]:
     xg = {total["team"]: total["xg"] - total["xg_empty_net"] for total in row["totals"]}
     pending = sum(total["pending"] for total in row["totals"])
-    notes = [] if row["competition"] == SEASON else [texts.COMPETITIONS[row["competition"]]]
-    notes += [f"{texts.count(pending, 'attempt')} pending"] if pending else []
+    notes = [] if row["competition"] == SEASON else [words.COMPETITIONS[row["competition"]]]
+    notes += [f"{words.count(pending, 'attempt')} pending"] if pending else []
     return {
         "Date": row["game_date"],
         "Away": row["away_name"],
@@ -176,8 +177,8 @@ def _game_line(row: dict[str, Any]) -> dict[str, Any]:
         "Score": f"{row['away_score']}\u2013{row['home_score']}",
         "Away xG": xg.get(row["away_abbrev"]),
         "Home xG": xg.get(row["home_abbrev"]),
-        "State": stored_status(row) + "".join(f", {words}" for words in notes),
-        "Rated by": texts.model_name(row["model"]) if row["model"] else "not rated",
+        "State": stored_status(row) + "".join(f", {text}" for text in notes),
+        "Rated by": words.model_name(row["model"]) if row["model"] else "not rated",
         "ID": row["game_id"],
     }
 

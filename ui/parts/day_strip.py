@@ -9,7 +9,7 @@ import streamlit as st
 from livegame.errors import FeedError
 from livegame.feed import Feed
 from livegame.plays import Day, GameState, GameSummary
-from ui.texts import league_words, local_time, plain, sentence
+from ui.words import league_words, local_time, plain, sentence
 
 # After this time a new answer is fetched in the background, and after twice this time it is waited for. That leaves
 # enough for a feed that hangs to be given up, so that it holds up nobody who has the page open.
@@ -27,9 +27,9 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
         asked = st.session_state.get("day")
         day, problem = _games_of(feed, asked)
         if day is None:
-            words = "The league's site is not answering. The list comes back by itself."
+            text = "The league's site is not answering. The list comes back by itself."
             still = "A game can still be opened by its ID."
-            st.caption(f":material/cloud_off: {words} {still}", help=plain(sentence(str(problem))))
+            st.caption(f":material/cloud_off: {text} {still}", help=plain(sentence(str(problem))))
             return
         _turn(":material/chevron_left:", "The games of the day before", day.previous)
         with st.popover(f"{day.day:%a} {day.day.day} {day.day:%b}", help="Choose a day"):
@@ -51,8 +51,8 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
         st.caption(f":material/report: {plain(league_words('; '.join(day.problems)))}")
 
 
-def _turn(label: str, words: str, to: date | None) -> None:
-    st.button(label, help=words, disabled=to is None, on_click=_go, args=(to,), type="tertiary")
+def _turn(label: str, text: str, to: date | None) -> None:
+    st.button(label, help=text, disabled=to is None, on_click=_go, args=(to,), type="tertiary")
 
 
 def _pick(key: str) -> None:

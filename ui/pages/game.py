@@ -13,14 +13,15 @@ from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, season_lines
 from livegame.scoring.inputs import UnknownFeatures
-from ui import pictures, tables, texts
+from ui import words
 from ui.clients import Clients, active_model, clients
 from ui.colours import Theme, team_colours
 from ui.kept_model import keep_model, model_for, newer_model, switch_to
-from ui.notices import Line, Notice, keep, kept
-from ui.scoreline import score_line
-from ui.strip import day_strip, forget_days
-from ui.texts import plain
+from ui.parts import game_charts, game_tables
+from ui.parts.day_strip import day_strip, forget_days
+from ui.parts.notices import Line, Notice, keep, kept
+from ui.parts.score_line import score_line
+from ui.words import plain
 from xgserve.client import ServingError
 
 TICK_S: Final = 5  # how often the picture is compared with the history, which others write to as well
@@ -55,7 +56,7 @@ def _shown(everybody: Clients) -> str:
 def _count() -> Count:
     """What the address says is to be counted."""
     asked = st.query_params.get("count")
-    return next((count for count, words in texts.COUNTS.items() if words == asked), COUNT)
+    return next((count for count, words in words.COUNTS.items() if words == asked), COUNT)
 
 
 def _read(everybody: Clients, count: Count | None = None) -> Read:
@@ -109,7 +110,7 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
     read = first.pop() if first else _read(everybody)
     notices = [*filter(None, [kept(_PLACE, shown)])]
     if isinstance(read, Exception):
-        said.say([Notice("error", texts.sentence(str(read)))])
+        said.say([Notice("error", words.sentence(str(read)))])
         return
     if read is None:
         said.say(notices)
@@ -142,8 +143,8 @@ def _game(everybody: Clients, first: list[Read], waited: bool) -> None:
         elif read.shots.empty:
             st.info("No attempts yet. They appear here as the league reports them.")
         else:
-            pictures.draw(read, colours)
-            tables.draw(everybody.game, read, colours)
+            game_charts.draw(read, colours)
+            game_tables.draw(everybody.game, read, colours)
     model, _ = active_model(everybody.serving)  # last, since a service that hangs is waited for
     by = _which_model(read, model) if read.has_begun else []
     said.say([*notices, *_what_is_told(read), *by])
@@ -156,7 +157,7 @@ def _offer_newer(report: GameReport) -> None:
     """Offer the numbers of the model that somebody has loaded since the page opened the game."""
     newer = newer_model(report)
     if newer is not None and st.button(
-        f"Switch to {plain(texts.model_name(newer))}", key=f"newer_{report.game_id}_{newer}", type="tertiary"
+        f"Switch to {plain(words.model_name(newer))}", key=f"newer_{report.game_id}_{newer}", type="tertiary"
     ):
         switch_to(newer, report.game_id)
         st.rerun(scope="app")
@@ -165,10 +166,10 @@ def _offer_newer(report: GameReport) -> None:
 def _switch() -> Count:
     chosen = st.segmented_control(
         "What counts",
-        list(texts.COUNTS),
+        list(words.COUNTS),
         default=COUNT,
         required=True,
-        format_func=texts.COUNTS.__getitem__,
+        format_func=words.COUNTS.__getitem__,
         key="count",
         bind="query-params",
         label_visibility="collapsed",
@@ -227,7 +228,7 @@ def _choose_model(report: GameReport) -> None:
         "Numbers by",
         report.models,
         index=report.models.index(report.model) if report.model in report.models else 0,
-        format_func=texts.model_name,
+        format_func=words.model_name,
         key=f"numbers_by_{report.game_id}_{report.model}",
         help="All models that have rated this game. Sums never mix them.",
         width=280,
@@ -254,18 +255,18 @@ def _ping(everybody: Clients, text: str, said: Line | None = None) -> None:
     except (ServingError, UnknownFeatures) as error:
         # the shots are stored, so there is something to show
         _show(game_id)
-        notice = Notice("warning", f"New attempts are kept, not rated: {texts.sentence(str(error))}")
+        notice = Notice("warning", f"New attempts are kept, not rated: {words.sentence(str(error))}")
     except GameNotFound as error:
-        notice = Notice("error", texts.sentence(str(error)))
+        notice = Notice("error", words.sentence(str(error)))
         if everybody.history.state(game_id) is not None:
             notice = Notice("info", "The league's feed does not have this game any more; what is stored stays.")
             _show(game_id)
     except (LiveGameError, DatabaseError) as error:
         stays = f" Game {shown} stays." if isinstance(error, InvalidGameId) and shown else ""
-        notice = Notice("error", texts.sentence(str(error)) + stays)
+        notice = Notice("error", words.sentence(str(error)) + stays)
     else:
         _show(game_id)
-        notice = Notice("success" if ping.changed else "note", f"{texts.ping_words(ping)}.")
+        notice = Notice("success" if ping.changed else "note", f"{words.ping_words(ping)}.")
     finally:
         st.session_state.tried_at = time.monotonic()
     keep(_PLACE, notice, _shown(everybody))
@@ -294,16 +295,16 @@ def _what_is_told(report: GameReport) -> list[Notice]:
     asked = st.query_params.get("model")
     notices = []
     if asked and asked != report.model:
-        by = f"; the numbers are by {texts.model_name(report.model)}" if report.model else ""
+        by = f"; the numbers are by {words.model_name(report.model)}" if report.model else ""
         notices.append(Notice("warning", f"No model {asked!r} has rated this game{by}."))
     if newer := newer_model(report):
-        notices.append(Notice("info", f"A newer model has rated this game: {texts.model_name(newer)}."))
-    if words := texts.waiting_words(report):
-        notices.append(Notice("warning", words))
+        notices.append(Notice("info", f"A newer model has rated this game: {words.model_name(newer)}."))
+    if text := words.waiting_words(report):
+        notices.append(Notice("warning", text))
     if report.problems:
-        notices.append(Notice("warning", f"In the league's answer: {texts.league_words(report.problems)}."))
-    if words := texts.correction_words(report):
-        notices.append(Notice("note", words))
+        notices.append(Notice("warning", f"In the league's answer: {words.league_words(report.problems)}."))
+    if text := words.correction_words(report):
+        notices.append(Notice("note", text))
     return notices
 
 
@@ -311,13 +312,13 @@ def _which_model(report: GameReport, model: Mapping[str, Any] | None) -> list[No
     """Which model the numbers are from, and what to do if it is not `model`, which serves now."""
     active = "" if model is None else str(model["id"])
     if report.model is None:
-        serves = f"; {texts.model_name(active)} serves now: ping the game to have it rated" if active else ""
+        serves = f"; {words.model_name(active)} serves now: ping the game to have it rated" if active else ""
         return [Notice("info", f"Not rated yet{serves}.")]
-    rated = f"Rated by {texts.model_name(report.model)}."
+    rated = f"Rated by {words.model_name(report.model)}."
     if active in ("", *report.models):
         return [Notice("note", rated)]
-    words = f"{texts.model_name(active)} serves now; ping the game to have it rated by that one, too."
-    return [Notice("note", rated), Notice("info", words)]
+    text = f"{words.model_name(active)} serves now; ping the game to have it rated by that one, too."
+    return [Notice("note", rated), Notice("info", text)]
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ from livegame.client import GameClient
 from livegame.features.features import FEATURES
 from livegame.reports.comparison import compare
 from livegame.reports.game import GameReport, TeamTotals
-from ui import texts
-from ui.charts import OUTCOMES, moments, period_name
+from ui import words
+from ui.charts.game import OUTCOMES, moments, period_name
+from ui.charts.model import disagreement
 from ui.colours import TeamColours
-from ui.corrections import corrections_list
-from ui.model_charts import disagreement
-from ui.texts import plain
+from ui.parts.corrections import corrections_list
+from ui.words import plain
 
 FEW_ATTEMPTS: Final = 25
 DISAGREEMENTS: Final = 15
@@ -44,14 +44,14 @@ def draw(game: GameClient, report: GameReport, colours: TeamColours) -> None:
                 view()
 
 
-def _head(report: GameReport, words: str) -> None:
+def _head(report: GameReport, text: str) -> None:
     """Draw the line above a table, whose tool bar lies over the end of it."""
     with st.container(key=f"head_{report.game_id}"):
-        st.caption(plain(words))
+        st.caption(plain(text))
 
 
 def _what_counts(report: GameReport) -> None:
-    st.markdown(texts.what_counts(report))
+    st.markdown(words.what_counts(report))
 
 
 def _goals(report: GameReport) -> None:
@@ -68,7 +68,7 @@ def _goals(report: GameReport) -> None:
             "Team": goals["team"],
             "Scorer": goals["shooter"],
             "xG": goals["probability"].astype(float),
-            "Strength": goals["situation"].map(texts.SITUATIONS),
+            "Strength": goals["situation"].map(words.SITUATIONS),
             "Type": goals["shot_type"],
             "Feet": goals["distance"].astype(float),
             "Goalie": goals["goalie"],
@@ -81,7 +81,7 @@ def _sums(report: GameReport) -> None:
     if report.present.empty:
         _head(report, _NONE_LEFT)
         return
-    _head(report, f"{texts.COUNTED[report.count]}. In brackets: shots on goal; goals.")
+    _head(report, f"{words.COUNTED[report.count]}. In brackets: shots on goal; goals.")
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**By period**")
@@ -91,7 +91,7 @@ def _sums(report: GameReport) -> None:
         st.markdown("**By strength**")
         counts = dict(zip(report.by_situation["situation"], report.by_situation["counts"], strict=True))
         inside, beside = (
-            {k: v for k, v in texts.SITUATIONS.items() if counts.get(k) is is_in} for is_in in (True, False)
+            {k: v for k, v in words.SITUATIONS.items() if counts.get(k) is is_in} for is_in in (True, False)
         )
         _side_by_side(report, report.by_situation, "situation", inside, beside)
         st.caption("Empty-net and penalty shots are counted only in their own row.")
@@ -107,12 +107,12 @@ def _side_by_side(
         own = sums[sums["team"] == team.abbrev].set_index(column) if len(sums) else sums
         rows = {key: own.loc[key] for key in (*inside, *beside) if key in own.index}
         attempts = {key: f"{row['shots']} ({row['on_goal']})" for key, row in rows.items()}
-        goals = {key: texts.sums(row["xg"], row["goals"], row["pending"]) for key, row in rows.items()}
-        for title, words, total in (
+        goals = {key: words.sums(row["xg"], row["goals"], row["pending"]) for key, row in rows.items()}
+        for title, text, total in (
             ("attempts (on goal)", attempts, f"{team.shots} ({team.on_goal})"),
-            ("xG (goals)", goals, texts.sums(team.xg, team.goals, team.pending)),
+            ("xG (goals)", goals, words.sums(team.xg, team.goals, team.pending)),
         ):
-            above, below = ([words.get(key, "") for key in keys] for keys in (inside, beside))
+            above, below = ([text.get(key, "") for key in keys] for keys in (inside, beside))
             cells[f"{plain(team.abbrev)} {title}"] = [*above, f"**{total}**", *below]
     index = [*inside.values(), "**Total**", *(f":gray[Not counted: {name}]" for name in beside.values())]
     st.table(pd.DataFrame(cells, index=index), border="horizontal")
@@ -120,7 +120,7 @@ def _side_by_side(
 
 def _players(report: GameReport) -> None:
     players = report.by_shooter
-    _head(report, f"{texts.COUNTED[report.count]}." if len(players) else _NONE_LEFT)
+    _head(report, f"{words.COUNTED[report.count]}." if len(players) else _NONE_LEFT)
     if players.empty:
         return
     frame = pd.DataFrame(
@@ -175,10 +175,10 @@ def _goalies(report: GameReport) -> None:
     }
     _table(frame, config)
     few = goalies[goalies["shots"] < FEW_ATTEMPTS]["goalie"]
-    words = f"Small sample: {', '.join(few)} faced fewer than {FEW_ATTEMPTS} attempts. " if len(few) else ""
+    text = f"Small sample: {', '.join(few)} faced fewer than {FEW_ATTEMPTS} attempts. " if len(few) else ""
     st.warning(
         plain(
-            f"{words}One game says little about a goalie: compare what was saved with how much luck moves it, in the"
+            f"{text}One game says little about a goalie: compare what was saved with how much luck moves it, in the"
             " last column."
         ),
         icon=":material/casino:",
@@ -209,16 +209,16 @@ def _events(report: GameReport) -> None:
     newest_first = report.shots.iloc[::-1].drop(columns=list(_HIDDEN))
     found = newest_first[_matches(newest_first, search or "")]
     some = f"{len(found)} of " if len(found) < len(report.shots) else ""
-    _head(report, f"{some}{texts.count(len(report.shots), 'attempt')}, counted or not, the latest first.")
+    _head(report, f"{some}{words.count(len(report.shots), 'attempt')}, counted or not, the latest first.")
     st.dataframe(
-        found.assign(status=found["status"].map(texts.STATUS_MARKS)),
+        found.assign(status=found["status"].map(words.STATUS_MARKS)),
         column_config=_event_columns(),
         column_order=[*_FIRST, *(column for column in found.columns if column not in _FIRST)],
         hide_index=True,
         height=420,
         key=f"shots_{report.game_id}",
         placeholder="-",
-        alt=f"{texts.count(len(found), 'attempt')} with all features and probabilities; the CSV file has the same.",
+        alt=f"{words.count(len(found), 'attempt')} with all features and probabilities; the CSV file has the same.",
     )
     if not report.corrections.empty:
         st.markdown(f"**Corrections by the league ({len(report.corrections)})**")
@@ -227,11 +227,11 @@ def _events(report: GameReport) -> None:
 
 def _matches(events: pd.DataFrame, search: str) -> "pd.Series[bool]":
     """Which events hold every word of the search in one of their texts."""
-    words = folded(search).split()
+    wanted = folded(search).split()
     columns = ["team", "shooter", "goalie", "outcome", "status", "situation", "shot_type", "time", "strength_state"]
     text = events[columns].astype(object).fillna("").agg(" ".join, axis=1).map(folded)
     found = pd.Series(data=True, index=events.index, dtype=bool)
-    for word in words:
+    for word in wanted:
         found &= text.str.contains(word, regex=False)
     return found
 
@@ -248,13 +248,13 @@ def _event_columns() -> dict[str, Any]:
         ),
     }
     for feature in FEATURES:
-        words = f"{feature.formula} ({feature.unit})" if feature.unit else feature.formula
+        text = f"{feature.formula} ({feature.unit})" if feature.unit else feature.formula
         if feature.kind == "category":
-            columns[feature.name] = st.column_config.TextColumn(feature.name, help=plain(words))
+            columns[feature.name] = st.column_config.TextColumn(feature.name, help=plain(text))
         else:
             decimals = 1 if feature.unit in ("ft", "deg", "ft/s") else 0
             columns[feature.name] = st.column_config.NumberColumn(
-                feature.name, help=plain(words), format=f"%.{decimals}f"
+                feature.name, help=plain(text), format=f"%.{decimals}f"
             )
     return columns
 
@@ -265,9 +265,9 @@ def _two_models(game: GameClient, report: GameReport, colours: TeamColours) -> N
         st.info("One model has rated this game so far. Get another one in the sidebar, then ping the game again.")
         return
     chosen = st.selectbox(
-        f"Beside {texts.model_name(report.model)}",
+        f"Beside {words.model_name(report.model)}",
         others,
-        format_func=texts.model_name,
+        format_func=words.model_name,
         key=f"beside_{report.game_id}_{report.model}",
         width=340,
     )
@@ -275,18 +275,18 @@ def _two_models(game: GameClient, report: GameReport, colours: TeamColours) -> N
     if other is None:
         return
     shots = compare(report, other)
-    names = [texts.model_name(model) for model in (report.model, str(chosen))]
+    names = [words.model_name(model) for model in (report.model, str(chosen))]
     left, right = st.columns((2, 3), gap="large")
     with left:
         st.table(
             pd.DataFrame(
-                {plain(t.name): [texts.xg_and_goals(t), texts.xg_and_goals(o)] for t, o in _teams(report, other)}, names
+                {plain(t.name): [words.xg_and_goals(t), words.xg_and_goals(o)] for t, o in _teams(report, other)}, names
             ),
             border="horizontal",
         )
         spec = disagreement(shots, (report.away.abbrev, report.home.abbrev), colours, names)
-        words = f"Each attempt's xG by {names[0]} and by {names[1]}; the table lists the largest disagreements."
-        st.vega_lite_chart(spec=spec, height=330, alt=words)
+        text = f"Each attempt's xG by {names[0]} and by {names[1]}; the table lists the largest disagreements."
+        st.vega_lite_chart(spec=spec, height=330, alt=text)
     with right:
         st.markdown("**Largest disagreements**")
         top = shots.head(DISAGREEMENTS)
@@ -322,5 +322,5 @@ def _table(frame: pd.DataFrame, config: dict[str, Any], height: int | None = Non
         hide_index=True,
         height=height or "content",
         placeholder="-",
-        alt=f"Table of {texts.count(len(frame), 'row')}: {', '.join(map(str, frame.columns))}.",
+        alt=f"Table of {words.count(len(frame), 'row')}: {', '.join(map(str, frame.columns))}.",
     )

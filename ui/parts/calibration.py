@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from livegame.reports.calibration import Calibration, SeasonLevel
-from ui.model_charts import reliability
-from ui.texts import count, plain, season_name
+from ui.charts.model import reliability
+from ui.words import count, plain, season_name
 
 _COLOUR: Final = "#3b82c4"
 _LEARNED: Final = {True: "learned from", False: "never seen", None: "unknown"}
@@ -19,9 +19,9 @@ def draw(found: Calibration) -> None:
     if found.level.is_off:
         st.warning(plain(notice(found)), icon=":material/warning:")
     st.table(pd.DataFrame([_season_line(season) for season in found.seasons]), border="horizontal", hide_index=True)
-    words = diagram_words(found)
-    st.vega_lite_chart(spec=reliability(found, _COLOUR), height=300, alt=words)
-    st.caption(plain(words))
+    text = diagram_words(found)
+    st.vega_lite_chart(spec=reliability(found, _COLOUR), height=300, alt=text)
+    st.caption(plain(text))
 
 
 def verdict(found: Calibration) -> str:
@@ -35,9 +35,9 @@ def verdict(found: Calibration) -> str:
     if level.excess is None or level.excess_from is None or level.excess_to is None:
         return f"{which} it expected {level.xg:.1f} goals and there were {level.goals}: too few to judge it."
     amount = f"{abs(level.excess):.1%}".replace("%", " %")
-    words = "as many goals as there were" if amount == "0.0 %" else f"{amount} too {_side(level.excess)} goals"
+    text = "as many goals as there were" if amount == "0.0 %" else f"{amount} too {_side(level.excess)} goals"
     luck = ", which luck explains" if level.excess_from <= 0 <= level.excess_to else ""
-    return f"{which} it expected {words}{luck} (95 %: {_interval(level.excess_from, level.excess_to)})."
+    return f"{which} it expected {text}{luck} (95 %: {_interval(level.excess_from, level.excess_to)})."
 
 
 def notice(found: Calibration) -> str:

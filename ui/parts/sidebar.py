@@ -10,8 +10,8 @@ from livegame.features.features import FEATURES
 from livegame.scoring.inputs import ModelInputs, UnknownFeatures
 from ui.clients import active_model
 from ui.kept_model import follow
-from ui.notices import Notice, keep, show
-from ui.texts import POPULATIONS, count, model_name, number, offer_label, plain, season_name
+from ui.parts.notices import Notice, keep, show
+from ui.words import POPULATIONS, count, model_name, number, offer_label, plain, season_name
 from xgserve.client import ServingClient, ServingError
 
 LIST_KEPT_S = 60
@@ -193,8 +193,8 @@ def _quality(metrics: Mapping[str, Any]) -> None:
     }
     if numbers:
         st.table(pd.DataFrame({"": list(numbers.values())}, index=list(numbers)), border="horizontal", hide_header=True)
-    for words in (value for value in metrics.values() if isinstance(value, str)):
-        st.caption(plain(words))
+    for text in (value for value in metrics.values() if isinstance(value, str)):
+        st.caption(plain(text))
     if nested := {name: value for name, value in metrics.items() if isinstance(value, dict | list)}:
         with st.popover("All figures", width="stretch"):
             st.json(nested)

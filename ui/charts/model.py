@@ -6,9 +6,9 @@ import altair as alt
 import pandas as pd
 
 from livegame.reports.calibration import Calibration
-from ui.charts import OUTCOMES, picture
+from ui.charts.game import OUTCOMES, picture
+from ui.charts.rink import GREY
 from ui.colours import TeamColours
-from ui.rink_drawing import GREY
 
 RATIOS_SHOWN: Final = (0.4, 2.5)  # goals per expected goal; what lies outside stands at the edge
 

@@ -11,10 +11,11 @@ import streamlit as st
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, sums_of
 from livegame.reports.odds import odds
-from ui import charts, texts
+from ui import words
+from ui.charts import game as charts
 from ui.colours import TeamColours
-from ui.scoreline import odds_line
-from ui.texts import SITUATIONS, count, odds_words, plain
+from ui.parts.score_line import odds_line
+from ui.words import SITUATIONS, count, odds_words, plain
 
 KEPT: Final = 256
 _COLUMNS: Final = (11, 9)
@@ -36,8 +37,8 @@ def draw(report: GameReport, colours: TeamColours) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="race_title"):
             st.markdown(f"**Expected goals** :gray[· {_RACE_KEY[report.count]}]")
         with st.container(key="race"):
-            words = f"Expected goals: {report.away.name} {report.away.xg:.2f}, {report.home.name} {report.home.xg:.2f}."
-            st.vega_lite_chart(spec=_race_spec(report, content, colours), height="stretch", alt=words)
+            text = f"Expected goals: {report.away.name} {report.away.xg:.2f}, {report.home.name} {report.home.xg:.2f}."
+            st.vega_lite_chart(spec=_race_spec(report, content, colours), height="stretch", alt=text)
     _deserved(report, colours)
 
 
@@ -89,16 +90,16 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
         notes = []
         if len(shots) < len(shown):
             sums = sums_of(shots)
-            notes.append(f"{len(shots)} of {len(shown)}, xG {texts.sums(sums.xg, sums.goals, sums.pending)}")
+            notes.append(f"{len(shots)} of {len(shown)}, xG {words.sums(sums.xg, sums.goals, sums.pending)}")
         if missing := int(shots["x"].isna().sum()):
             notes.append(f"{missing} not on the map: no location from the league")
         st.markdown(f":gray[{plain('; '.join(notes))}]" if notes else "&nbsp;", width="content")
     with st.container(key="rink_map"):
-        words = (
+        text = (
             f"Map of {count(len(shots), 'unblocked attempt')} of {report.title}; the table of every attempt has them in"
             " numbers."
         )
-        st.vega_lite_chart(spec=_rink_spec(report, content, colours, chosen), height="stretch", alt=words)
+        st.vega_lite_chart(spec=_rink_spec(report, content, colours, chosen), height="stretch", alt=text)
 
 
 def _shown(report: GameReport) -> pd.DataFrame:
@@ -128,8 +129,8 @@ def _filter(report: GameReport, key: str) -> Filter:
     shots = report.present
     names = player_names(shots)
 
-    def pills(label: str, name: str, options: Sequence[Any], words: Callable[[Any], str] = str) -> tuple[Any, ...]:
-        chosen = st.pills(label, options, selection_mode="multi", format_func=words, key=f"{key}_{name}")
+    def pills(label: str, name: str, options: Sequence[Any], text: Callable[[Any], str] = str) -> tuple[Any, ...]:
+        chosen = st.pills(label, options, selection_mode="multi", format_func=text, key=f"{key}_{name}")
         return tuple(chosen)
 
     return Filter(
@@ -161,13 +162,13 @@ def _deserved(report: GameReport, colours: TeamColours) -> None:
         st.markdown("**Deserved to win** :gray[· if only chances counted, so far]")
         st.html(odds_line(report, result, colours))
         none = "No odds yet: no attempt that counts is rated." if rated.empty else "No odds until every goal is rated."
-        words = odds_words(report, result) if result else none
-        st.caption(plain(words))
+        text = odds_words(report, result) if result else none
+        st.caption(plain(text))
     with right:
         st.markdown("**Goals that these chances usually give** :gray[· ★ the real ones]")
         with st.container(key="odds"):
             spec = charts.goal_odds(report, result, colours) if result else charts.no_odds()
-            st.vega_lite_chart(spec=spec, height="stretch", alt=words)
+            st.vega_lite_chart(spec=spec, height="stretch", alt=text)
 
 
 # Drawn once for all readers, since it takes longer than all the rest of the page. `content` stands for the report,

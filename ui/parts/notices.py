@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 
 import streamlit as st
 
-from ui.texts import plain
+from ui.words import plain
 
 GOOD_NEWS_S: Final = 30  # what went well is no news for longer
 Kind = Literal["note", "success", "info", "warning", "error"]
@@ -62,5 +62,5 @@ class Line:
 
 def _line(notices: Sequence[Notice]) -> str:
     worst = max((_KINDS.index(notice.kind) for notice in notices), default=0)
-    words = "".join(f'<span class="xg-note xg-{notice.kind}">{escape(notice.text)}</span> ' for notice in notices)
-    return f'<div class="xg-said xg-{_KINDS[worst]}" role="status">{words or "&nbsp;"}</div>'
+    text = "".join(f'<span class="xg-note xg-{notice.kind}">{escape(notice.text)}</span> ' for notice in notices)
+    return f'<div class="xg-said xg-{_KINDS[worst]}" role="status">{text or "&nbsp;"}</div>'

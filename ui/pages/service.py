@@ -5,9 +5,10 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from ui import sidebar, texts
+from ui import words
 from ui.clients import active_model, clients
-from ui.texts import plain
+from ui.parts import sidebar
+from ui.words import plain
 from xgserve.client import ServingClient, ServingError
 
 LOG_ROWS: Final = 100
@@ -38,7 +39,7 @@ def main() -> None:
 def _say(error: ServingError) -> None:
     st.error(
         plain(
-            f"{texts.sentence(error.message)} Start it with make serve, or see docker-compose ps. Games and past"
+            f"{words.sentence(error.message)} Start it with make serve, or see docker-compose ps. Games and past"
             " predictions can still be seen; new attempts are kept and rated as soon as it answers."
         ),
         icon=":material/cloud_off:",
@@ -50,8 +51,8 @@ def _state(serving: ServingClient) -> None:
     with st.container(horizontal=True):
         st.badge("ready" if ready["ready"] else "not ready", color="green" if ready["ready"] else "red")
         for name, check in ready["checks"].items():
-            words = plain(name.replace("_", " "))
-            st.badge(words, icon=":material/check:" if check["ok"] else ":material/close:", color="gray")
+            text = plain(name.replace("_", " "))
+            st.badge(text, icon=":material/check:" if check["ok"] else ":material/close:", color="gray")
         st.caption(plain(serving.base_url))
     for check in ready["checks"].values():
         if not check["ok"]:
@@ -62,7 +63,7 @@ def _model(serving: ServingClient) -> dict[str, Any] | None:
     st.subheader("Active model", anchor=False)
     model, problem = active_model(serving)
     if model is None:
-        st.info(plain(f"{texts.sentence(str(problem))} Choose a model in the sidebar."))
+        st.info(plain(f"{words.sentence(str(problem))} Choose a model in the sidebar."))
         return None
     st.markdown(f"**{plain(model['id'])}**")
     sidebar.facts(model)
@@ -107,7 +108,7 @@ def _log(serving: ServingClient) -> None:
     else:
         _log_table(rows)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{texts.count(len(rows), 'row')}, the newest first. `GET /logs` has the same.")
+        st.caption(f"{words.count(len(rows), 'row')}, the newest first. `GET /logs` has the same.")
         if len(rows) == LOG_ROWS and st.button("Older rows"):
             st.session_state.log_before = (asked, int(rows["id"].iloc[-1]))
             st.rerun(scope="fragment")

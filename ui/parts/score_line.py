@@ -7,7 +7,7 @@ from livegame.plays import GameState
 from livegame.reports.game import GameReport, SeasonLine, TeamTotals
 from livegame.reports.odds import Odds
 from ui.colours import TeamColours
-from ui.texts import (
+from ui.words import (
     ago,
     beside_words,
     competition_words,
@@ -99,6 +99,6 @@ def _middle(report: GameReport, colours: TeamColours) -> str:
     return f'<div class="xg-middle">{"".join(lines)}</div>'
 
 
-def _line(name: str, words: str) -> str:
+def _line(name: str, text: str) -> str:
     """A line that is there with nothing to say as well: what comes later must not push down what stands below."""
-    return f'<div class="{name}">{escape(words) or "&nbsp;"}</div>'
+    return f'<div class="{name}">{escape(text) or "&nbsp;"}</div>'

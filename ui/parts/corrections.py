@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from livegame.reports.game import GameReport
-from ui.charts import OUTCOMES, period_name
+from ui.charts.game import OUTCOMES, period_name
 
 _NAMED: Final = {"shot_type": "type", "strength_state": "strength"}  # features that a reader knows by name
 
@@ -19,7 +19,7 @@ def corrections_list(report: GameReport) -> str:
     sentences = (
         correction_sentence(row, chances.get(row["event_id"])) for row in report.corrections.to_dict("records")
     )
-    return f"<ul class='xg-corrections'>{''.join(f'<li>{escape(words)}</li>' for words in sentences)}</ul>"
+    return f"<ul class='xg-corrections'>{''.join(f'<li>{escape(text)}</li>' for text in sentences)}</ul>"
 
 
 def correction_sentence(correction: Mapping[Any, Any], probability: float | None) -> str:
@@ -42,9 +42,9 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     parts = []
     if any(before.get(name) != after.get(name) for name in ("x", "y")):
         parts.append(f"moved, {_feet(before)} to {_feet(after)} from the net")
-    for name, words in _NAMED.items():
+    for name, text in _NAMED.items():
         if before.get(name) != after.get(name):
-            parts.append(f"{words} {before.get(name) or 'unknown'}, now {after.get(name) or 'unknown'}")
+            parts.append(f"{text} {before.get(name) or 'unknown'}, now {after.get(name) or 'unknown'}")
     return ", ".join(parts) or "what happened before it, or the score, was corrected"
 
 

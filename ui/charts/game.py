@@ -16,8 +16,8 @@ from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS
 from livegame.reports.counting import EMPTY_NET
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import Odds
+from ui.charts.rink import GREY, across, along, markings
 from ui.colours import TeamColours
-from ui.rink_drawing import GREY, across, along, markings
 
 STAR: Final = (
     "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"

@@ -1,0 +1,1 @@
+"""Vega-Lite pictures, without layout or words of a page."""
