@@ -24,7 +24,7 @@ from livegame.plays import Game
 from livegame.settings import Settings, SettingsError
 from scripts.command import complain, run
 from training.card import ArtifactUnusable, load
-from training.checks import compare_live, mean_by_outcome, shift_clock
+from training.leakage_checks import compare_live, mean_by_outcome, shift_clock
 from training.recipe import RECIPES, predict
 
 

@@ -30,9 +30,9 @@ from livegame.settings import Settings, SettingsError
 from scripts.command import complain, report, run
 from scripts.train_model import season
 from training.card import ArtifactUnusable, load
-from training.compare import TableUnusable, compare, join_published, read_published
 from training.frames import load_frame, recorded_seasons
 from training.metrics import bootstrap_by_game, deciles, log_losses, ratio_by_game, scores, scores_by, standard_groups
+from training.published_xg import TableUnusable, compare, join_published, read_published
 from training.recipe import (
     CLOCK,
     LOCATION,
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--population", choices=POPULATIONS, default="unblocked", help="default: unblocked")
     parser.add_argument("--ablation", action="store_true", help="what each group of features is worth to xg-default")
     parser.add_argument("--growing", action="store_true", help="what the season's first games are worth to its rest")
-    parser.add_argument("--against", type=Path, metavar="CSV", help="someone else's xG, see training/compare.py")
+    parser.add_argument("--against", type=Path, metavar="CSV", help="someone else's xG, see training/published_xg.py")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 

@@ -10,7 +10,7 @@ import pytest
 from livegame.features.frames import shot_features
 from livegame.parsing.parse import parse_game
 from scripts.write_feature_table import PAGE, feature_page
-from training.checks import compare_live
+from training.leakage_checks import compare_live
 
 
 def recorded(recordings: Path, name: str) -> Any:
@@ -32,7 +32,7 @@ def test_the_comparison_sees_a_feature_that_looks_ahead(monkeypatch: pytest.Monk
         frame = shot_features(game)
         return frame.assign(x=len(game.plays))
 
-    monkeypatch.setattr("training.checks.shot_features", looks_ahead)
+    monkeypatch.setattr("training.leakage_checks.shot_features", looks_ahead)
     play = {
         "eventId": 1,
         "typeDescKey": "shot-on-goal",

@@ -16,7 +16,7 @@ from livegame.parsing.parse import parse_game
 from livegame.plays import Game
 from scripts.train_model import BUNDLED
 from training.card import TRUSTED_TYPES, load
-from training.checks import mean_by_outcome, shift_clock
+from training.leakage_checks import mean_by_outcome, shift_clock
 from training.recipe import CLOCK, RECIPES, fit, of_population, predict
 from xgserve.model.model import load_model
 from xgserve.names import ModelName

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from tests.training_frames import training_rows
-from training.compare import TableUnusable, compare, join_published, read_published
 from training.metrics import bootstrap_by_game, deciles, log_losses, ratio_by_game, scores, scores_by, standard_groups
+from training.published_xg import TableUnusable, compare, join_published, read_published
 
 
 def test_scores_of_known_cases() -> None:
