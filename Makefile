@@ -31,7 +31,7 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/mypy .
 
 bench: $(VENV)/.installed-dev  ## speed of predictions and pings against what runs beside them
-	@$(BIN)/python -m scripts.bench
+	@$(BIN)/python -m bench
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.bench.servers import free_port
+from bench.servers import free_port
 from tests.promises import environment
 
 

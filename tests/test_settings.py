@@ -9,8 +9,8 @@ import pytest
 
 import livegame.settings
 import xgserve.settings
+from bench.servers import free_port
 from livegame.settings import Settings
-from scripts.bench.servers import free_port
 from tests.promises import environment
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from typing import Final
 
 import psutil
 
-from scripts.bench.servers import service
+from bench.servers import service
 
 ROUNDS: Final = 3
 SEASONS: Final = 16  # from 2010-11 on the league has plays with coordinates

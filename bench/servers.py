@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import waitress.server
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def free_port() -> int:

@@ -12,6 +12,9 @@ from typing import Final
 
 import urllib3
 
+from bench.costs import costs, table
+from bench.feed import CONDITIONAL, running_feed
+from bench.servers import service
 from db.history import History
 from livegame.client import GameClient
 from livegame.features.rows import game_rows
@@ -19,9 +22,6 @@ from livegame.feed import Feed
 from livegame.parsing.parse import parse_game
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
 from livegame.recordings.replay import moment, play_by_play
-from scripts.bench.costs import costs, table
-from scripts.bench.feed import CONDITIONAL, running_feed
-from scripts.bench.servers import service
 from xgserve.client import ServingClient
 
 ROUNDS: Final = 40

@@ -13,12 +13,12 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from db.bulk import copy_game
+from bench.bulk import copy_game
+from bench.servers import dashboard, served, service
 from livegame.client import GameClient
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
 from livegame.recordings.replay import create_app
 from livegame.settings import Settings
-from scripts.bench.servers import dashboard, served, service
 
 ROUNDS: Final = 7
 GAMES: Final = 1_500

@@ -1,14 +1,14 @@
 """Run the measurements and print medians of interleaved rounds. Trust the ratios: the times are this machine's, now.
 
-python -m scripts.bench
-python -m scripts.bench --only ping
+python -m bench
+python -m bench --only ping
 """
 
 import argparse
 import sys
 from typing import Final
 
-from scripts.bench import backfill, growth, page, ping, predict
+from bench import backfill, growth, page, ping, predict
 
 PARTS: Final = ("predict", "ping", "backfill", "growth", "page")
 

@@ -8,15 +8,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from db.bulk import add_logs, copy_game
+from bench.bulk import add_logs, copy_game
+from bench.costs import costs, ratio
+from bench.feed import running_feed
+from bench.ping import sample_answer
+from bench.servers import service
 from db.history import History
 from db.serving import FILE_NAME
 from livegame.client import GameClient
 from livegame.feed import Feed
-from scripts.bench.costs import costs, ratio
-from scripts.bench.feed import running_feed
-from scripts.bench.ping import sample_answer
-from scripts.bench.servers import service
 from xgserve.client import ServingClient
 
 ROUNDS: Final = 25

@@ -23,19 +23,19 @@ import joblib
 import pandas as pd
 import skops.io
 
+from bench.environments import environment
+from bench.processes import Server, Started, post, running
+from bench.servers import free_port
+from bench.wrk import load, require_wrk
 from livegame.features.frames import shot_features
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
-from scripts.bench.environments import environment
-from scripts.bench.processes import Server, Started, post, running
-from scripts.bench.servers import free_port
-from scripts.bench.wrk import load, require_wrk
 
 ROWS: Final = (1, 10, 100, 10_000)
 CLIENTS: Final = 8
 ROUNDS, QUICK_ROUNDS = 7, 2
 STARTS, QUICK_STARTS = 3, 1
 HERE: Final = Path(__file__).resolve().parent
-ROOT: Final = HERE.parents[1]
+ROOT: Final = HERE.parent
 BUNDLED: Final = ROOT / "xgserve" / "bundled" / "xg-default" / "1.0.0"
 OURS, ECHO, IN_PROCESS = "this service", "Bottle echo", "scikit-learn in process"
 

@@ -25,7 +25,7 @@ def as_game(answer: bytes, game_id: int) -> bytes:
 @contextmanager
 def running_feed(recording: Path) -> Iterator[str]:
     """Serve the answer that the file holds; gives the feed's address."""
-    process = subprocess.Popen([sys.executable, "-m", "scripts.bench.feed", str(recording)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "bench.feed", str(recording)], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None  # noqa: S101
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
