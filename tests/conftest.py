@@ -29,6 +29,9 @@ def recordings() -> Path:
     return folder
 
 
+ROOT = Path(__file__).parents[1]  # of the project
+
+
 @dataclass
 class Service:
     """A prediction service on loopback, with what a test wants to know of it."""

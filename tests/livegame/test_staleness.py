@@ -1,0 +1,257 @@
+"""Answers that are older than what is stored, or cut short, change nothing; real corrections work at once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livegame.client import GameClient, Ping
+from livegame.parsing.parse import parse_game
+from livegame.plays import Game, GameState, Play, Team
+from livegame.recordings.files import read_recording
+from tests.conftest import Service
+from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
+from tests.promises.helpers import make_client
+
+FEW = tuple(play(n, "shot-on-goal", 20 * n, x=60, y=n) for n in range(1, 6))
+MANY = tuple(play(n, "shot-on-goal", 20 * n, x=60, y=n) for n in range(1, 31))
+FINAL: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0}
+END = play(99, "game-end", 1200, period=3)
+Show = Callable[[Game | dict[str, Any]], Ping]
+
+
+@pytest.fixture
+def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
+    return make_client(tmp_path, feed.url, service.url)
+
+
+@pytest.fixture
+def show(client: GameClient, feed: FeedServer) -> Show:
+    def showing(shown: Game | dict[str, Any]) -> Ping:
+        feed.show(shown)
+        return client.ping(GAME_ID)
+
+    return showing
+
+
+def present(ping: Ping) -> list[int]:
+    return ping.report.present["event_id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("stored", "older"),
+    [
+        (game(*FEW, seconds_left=500), game(*FEW[:3], seconds_left=600)),
+        (game(*FEW, seconds_left=500), game(*FEW, seconds_left=501)),
+        (game(*FEW, period=2, seconds_left=1200), game(*FEW[:3], period=1, seconds_left=5)),
+        (game(*FEW, in_intermission=True, seconds_left=900), game(*FEW[:4], seconds_left=0)),
+        (game(*FEW, in_intermission=True, seconds_left=900), game(*FEW[:4], in_intermission=True, seconds_left=920)),
+        (game(*FEW, seconds_left=500), game(state=GameState.NOT_STARTED, period=1, seconds_left=1200)),
+        (game(*FEW, seconds_left=500), game(seconds_left=500)),  # nothing in it
+        (game(*FEW, seconds_left=500), game(seconds_left=400)),
+        (game(*MANY, seconds_left=500), game(*MANY[:15], seconds_left=400)),  # cut short
+        (game(*FEW, END, **FINAL), game(*FEW[:4], period=3, seconds_left=2)),
+        (game(*FEW, END, **FINAL), game(*FEW[:4], **FINAL | {"state": GameState.OVER})),
+        (game(*FEW, END, **FINAL), game(*FEW, END, period=3, seconds_left=0)),
+    ],
+)
+def test_an_older_answer_changes_nothing(show: Show, stored: Game, older: Game) -> None:
+    first = show(stored).report
+    ping = show(older)
+    assert (ping.is_older, ping.changed) == (True, False)
+    assert present(ping) == first.present["event_id"].tolist()
+    assert (ping.report.status, ping.report.away, ping.report.home) == (first.status, first.away, first.home)
+    assert ping.report.corrections.empty
+    again = show(stored)
+    assert (again.is_older, again.changed) == (False, False)
+    later = play(98, "shot-on-goal", 1000)
+    assert show(game(*stored.plays, later, **{**FINAL, "state": stored.state})).scored == 1
+
+
+def test_each_answer_counts_once_though_old_ones_come_in_between(show: Show, service: Service) -> None:
+    for number in (3, 1, 4, 2, 5, 0, 5):
+        show(game(*FEW[:number], seconds_left=1000 - 100 * number))
+    assert service.rows_scored() == 5
+
+
+@pytest.mark.parametrize("seconds_left", [500, 490])
+def test_a_real_correction_works_at_once(show: Show, seconds_left: int) -> None:
+    show(game(*FEW[:4], play(5, "goal", 100), seconds_left=500))
+    ping = show(game(*FEW[:3], play(5, "shot-on-goal", 100), seconds_left=seconds_left))
+    assert {(4, "retracted"), (5, "outcome")} <= {(c.event_id, c.what) for c in ping.corrections}
+    assert present(ping) == [1, 2, 3, 5]
+
+
+def test_a_clock_that_the_league_sets_back_is_believed_with_the_next_play(show: Show) -> None:
+    show(game(*FEW, seconds_left=500))
+    assert show(game(*FEW[:4], seconds_left=520)).is_older
+    ping = show(game(*FEW[:4], play(6, "stoppage", 101), seconds_left=520))
+    assert (ping.is_older, present(ping), ping.report.status) == (False, [1, 2, 3, 4], "Period 1 - 08:40 left")
+
+
+def test_a_clock_that_the_league_sets_back_is_believed_when_it_has_caught_up(show: Show) -> None:
+    show(game(*FEW, seconds_left=500))
+    assert show(game(*FEW, seconds_left=505)).is_older
+    assert show(game(*FEW, seconds_left=499)).report.status == "Period 1 - 08:19 left"
+
+
+def test_a_goal_that_is_awarded_late_takes_back_what_was_played_since(show: Show) -> None:
+    show(game(*MANY, seconds_left=500))
+    goal = play(90, "goal", 405)
+    ping = show(game(*MANY[:20], goal, seconds_left=795))
+    assert (ping.is_older, ping.new) == (False, (90,))
+    assert present(ping) == [*range(1, 21), 90]
+
+
+def test_a_final_that_was_none_gives_way_when_the_game_goes_on(show: Show) -> None:
+    show(game(*FEW, seconds_left=500))
+    show(game(*FEW, seconds_left=500, state=GameState.FINAL))
+    assert show(game(*FEW, seconds_left=520)).report.is_over
+    ping = show(game(*FEW, seconds_left=499))
+    assert (ping.is_older, ping.report.status) == (False, "Period 1 - 08:19 left")
+    show(game(*FEW, seconds_left=0, state=GameState.FINAL))
+    assert not show(game(*FEW, play(6, "faceoff", 700), seconds_left=480)).report.is_over
+
+
+@pytest.mark.parametrize("state", [GameState.FINAL, GameState.OVER])
+def test_an_end_in_an_intermission_that_was_none_gives_way_at_once(show: Show, state: GameState) -> None:
+    show(game(*FEW[:4], in_intermission=True, seconds_left=900))
+    show(game(*FEW, in_intermission=True, seconds_left=0, state=state))  # with a play that is new, too
+    assert show(game(*FEW[:4], in_intermission=True, seconds_left=890)).is_older
+    assert show(game(*FEW, in_intermission=True, seconds_left=905)).is_older
+    ping = show(game(*FEW, in_intermission=True, seconds_left=880))
+    assert (ping.is_older, ping.report.status) == (False, "Intermission after period 1 - 14:40 left")
+    show(game(*FEW, END, **FINAL | {"state": state}))
+    assert show(game(*FEW, END, period=3, seconds_left=2)).is_older  # that one was an end
+
+
+def test_what_a_final_answer_lacks_is_kept_and_said_until_it_is_whole(show: Show) -> None:
+    show(game(*MANY, seconds_left=500))
+    ping = show(game(*MANY[:10], **FINAL))
+    assert (ping.report.state, present(ping)) == (GameState.FINAL, [*range(1, 31)])
+    assert ping.problems == ("the plays are cut short: 20 that were there before are missing, and are kept",)
+    assert ping.report.problems == ping.problems[0]
+    assert present(show(game(*MANY[:10], **FINAL))) == [*range(1, 31)]
+    whole = show(game(*MANY, END, **FINAL))
+    assert (whole.report.problems, present(whole), whole.changed) == (None, [*range(1, 31)], False)
+
+
+def test_a_final_answer_that_is_whole_is_believed_however_different_it_is(show: Show) -> None:
+    show(game(*MANY, seconds_left=500))
+    ping = show(game(*MANY[:10], END, **FINAL))
+    assert (present(ping), len(ping.corrections), ping.report.problems) == ([*range(1, 11)], 20, None)
+
+
+def test_a_few_plays_less_in_a_final_answer_are_a_correction(show: Show) -> None:
+    show(game(*FEW, END, **FINAL))
+    assert [c.what for c in show(game(*FEW[:3], END, **FINAL)).corrections] == ["retracted", "retracted"]
+
+
+def test_plays_that_cannot_be_told_are_not_missed(show: Show) -> None:
+    show(game(*MANY, seconds_left=500))
+    feed = as_feed(game(*MANY, seconds_left=490))
+    for raw in feed["plays"][5:]:
+        raw["eventId"] = None
+    ping = show(feed)
+    assert (ping.is_older, present(ping)) == (False, [*range(1, 31)])
+    assert len(show(game(*MANY[:28], seconds_left=480)).corrections) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"clock": {}}, {"clock": {"secondsRemaining": "late"}}, {"periodDescriptor": 3}, {"gameState": "HALT"}]
+)
+def test_a_clock_that_cannot_be_read_makes_no_answer_older(show: Show, wrong: dict[str, Any]) -> None:
+    show(game(*FEW, seconds_left=500))
+    assert not show(as_feed(game(*FEW, seconds_left=490)) | wrong).is_older
+    ping = show(game(*FEW, seconds_left=480))
+    assert (ping.is_older, ping.report.status) == (False, "Period 1 - 08:00 left")
+    assert show(game(*FEW[:4], seconds_left=485)).is_older
+
+
+@pytest.mark.parametrize("wrong", [{"clock": {}}, {"gameState": "HALT"}])
+def test_after_a_clock_that_cannot_be_read_old_answers_are_known_as_before(show: Show, wrong: dict[str, Any]) -> None:
+    show(game(*MANY, seconds_left=500))
+    show(as_feed(game(*MANY, seconds_left=490)) | wrong)
+    for older in (
+        game(*MANY[:25], seconds_left=510),
+        game(seconds_left=1200, state=GameState.NOT_STARTED),
+        game(seconds_left=480),
+        as_feed(game(*MANY[:25], seconds_left=510)) | {"clock": {}},
+    ):
+        assert show(older).is_older
+    assert show(game(*MANY[:29], seconds_left=480)).corrections[0].what == "retracted"
+
+
+def test_corrections_are_believed_of_a_feed_that_tells_no_clock_at_all(show: Show) -> None:
+    for number in (4, 5, 3):
+        assert not show(as_feed(game(*FEW[:number])) | {"clock": {}}).is_older
+    show(game(*FEW[:3], seconds_left=700))
+    assert show(game(*FEW[:3], seconds_left=710)).is_older
+
+
+def legacy(plays: int, stamp: str) -> dict[str, Any]:
+    """The legacy feed's answer of that time, in the first period, with so many shots."""
+    raws = [
+        {
+            "result": {"eventTypeId": "SHOT", "secondaryType": "Wrist Shot"},
+            "about": {"eventId": n, "period": 1, "periodType": "REGULAR", "periodTime": f"00:{n:02d}"},
+            "coordinates": {"x": 60.0, "y": 1.0},
+            "team": {"id": HOME},
+        }
+        for n in range(1, plays + 1)
+    ]
+    teams = {"home": {"id": HOME, "triCode": "CAR", "name": "C"}, "away": {"id": AWAY, "triCode": "WSH", "name": "W"}}
+    return {
+        "gamePk": GAME_ID,
+        "metaData": {"timeStamp": stamp},
+        "gameData": {
+            "status": {"abstractGameState": "Live", "statusCode": "3"},
+            "teams": teams,
+            "datetime": {"dateTime": "2021-11-28T18:00:00Z"},
+        },
+        "liveData": {
+            "plays": {"allPlays": raws},
+            "linescore": {"currentPeriod": 1, "currentPeriodTimeRemaining": "10:00"},
+        },
+    }
+
+
+def test_the_legacy_feed_says_itself_which_answer_is_older(client: GameClient) -> None:
+    client.take(parse_game(legacy(5, "20211128_181000")))
+    assert client.take(parse_game(legacy(6, "20211128_180959"))).is_older
+    ping = client.take(parse_game(legacy(4, "20211128_181001")))
+    assert (ping.is_older, len(ping.corrections)) == (False, 1)
+
+
+@pytest.mark.parametrize("stamp", ["now", "99991231_235959", "20211328_181000"])
+def test_a_time_of_the_legacy_feed_that_is_none_makes_no_later_answer_older(client: GameClient, stamp: str) -> None:
+    client.take(parse_game(legacy(5, stamp)))
+    ping = client.take(parse_game(legacy(6, "20211128_181000")))
+    assert (ping.is_older, len(ping.new)) == (False, 1)
+
+
+@pytest.mark.recordings
+def test_a_recorded_game_that_is_shown_in_any_order_ends_as_it_ended(
+    recordings: Path, client: GameClient, feed: FeedServer
+) -> None:
+    final = read_recording(recordings / "games" / "new" / "2022020804.json.gz")
+
+    def until(seconds: int) -> Game:
+        period, played = seconds // 1200 + 1, seconds % 1200
+        plays: tuple[Play, ...] = tuple(p for p in final.plays if (p.period, p.seconds) <= (period, played))
+        stands: dict[str, Any] = {"state": GameState.LIVE, "period": period, "seconds_left": 1200 - played}
+        home, away = (Team(t.team_id, t.abbrev, t.name, 0) for t in (final.home, final.away))
+        return replace(final, plays=plays, home=home, away=away, period_type="REG", **stands)
+
+    for seconds in (600, 300, 1500, 0, 900, 3000, 1500, 3100, 2999):
+        feed.show(until(seconds))
+        client.ping(final.game_id)
+    report = client.report(final.game_id)
+    assert report is not None
+    assert (report.status, report.corrections.empty) == ("Period 3 - 08:20 left", True)
+    feed.show(final)
+    assert len(client.ping(final.game_id).report.present) == len(final.shots)
+    feed.show(until(3100))
+    assert client.ping(final.game_id).is_older

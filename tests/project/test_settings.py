@@ -1,0 +1,130 @@
+"""Every setting with a value that makes no sense, through every way in: words that name it, and never a traceback."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import livegame.settings
+import xgserve.settings
+from bench.servers import free_port
+from livegame.settings import Settings
+from tests.conftest import ROOT
+from tests.promises.helpers import environment
+
+NAMES = sorted(set(re.findall(r'"(XG_\w+|COMET_\w+)"', (ROOT / "livegame" / "settings.py").read_text())))
+SERVING_NAMES = sorted(set(re.findall(r'"(XG_\w+|COMET_\w+)"', (ROOT / "xgserve" / "settings.py").read_text())))
+ABSURD = {
+    "long": "a" * 70_000,
+    "long address": "http://" + "a" * 70_000,
+    "long part": "http://" + "a" * 64 + ".example",
+    "no host": "http://",
+    "no port": "http://a:b",
+    "port": "http://a:99999",
+    "bracket": "http://[",
+    "empty part": "http://a..b",
+    "spaces": "http://a b",
+    "question": "http://a/?b",
+    "no text": "\udcff\udc80",
+    "controls": "\x01\x1b[31m\n",
+    "minus": "-1",
+    "huge": "1e400",
+    "nan": "nan",
+    "fraction": "8000.5",
+    "folder": "/proc/none/../../dev/null/x",
+    "not ascii": "\u0661\u0662",
+}
+
+
+@pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_setting_is_taken_or_refused_by_name(name: str, value: str) -> None:
+    try:
+        Settings.from_env({name: value})
+    except livegame.settings.SettingsError as error:
+        assert name in str(error)
+        assert len(str(error)) < 600
+
+
+@pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
+@pytest.mark.parametrize("name", SERVING_NAMES)
+def test_a_setting_of_the_service_is_taken_or_refused_by_name(name: str, value: str) -> None:
+    try:
+        xgserve.settings.Settings.from_env({name: value})
+    except xgserve.settings.SettingsError as error:
+        assert name in str(error)
+
+
+@pytest.mark.parametrize(
+    "value", [value for how, value in ABSURD.items() if how not in ("minus", "huge", "nan", "fraction")]
+)
+@pytest.mark.parametrize("name", ["XG_FEED_URL", "XG_SERVING_URL"])
+def test_no_address_is_taken_that_is_none(name: str, value: str) -> None:
+    with pytest.raises(livegame.settings.SettingsError, match=name):
+        Settings.from_env({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XG_FEED_URL", "https://api-web.nhle.com"),
+        ("XG_FEED_URL", "http://b\u00fccher.example:8080/feed/"),
+        ("XG_FEED_URL", "http://[::1]:8891"),
+        ("XG_SERVING_URL", "http://serving:8890"),
+    ],
+)
+def test_an_address_that_is_one_is_taken(name: str, value: str) -> None:
+    settings = Settings.from_env({name: value})
+    assert value.rstrip("/") in (settings.feed_url, settings.serving_url)
+
+
+COMMANDS = {
+    "ping_game": ["2021020329"],
+    "backfill": ["nothing"],
+    "backup": ["copies"],
+    "replay": [],
+    "demo": [],
+    "dashboard": [],
+    "check_features": [],
+    "train_model": ["--season", "20212022"],
+    "evaluate_model": ["--test", "20212022", "--train", "20202021"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_in_words(tmp_path: Path, name: str) -> None:
+    for setting, how in (("XG_FEED_URL", "long address"), ("XG_DATA_DIR", "long")):
+        ran = start(tmp_path, [f"scripts.{name}", *COMMANDS[name]], {setting: ABSURD[how]})
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert setting in ran.stderr
+        assert "Traceback" not in ran.stderr
+        assert len(ran.stderr) < 2_000
+
+
+@pytest.mark.parametrize("name", ["ping_game", "backup", "demo"])
+def test_a_folder_that_cannot_be_one_is_named(tmp_path: Path, name: str) -> None:
+    ran = start(tmp_path, [f"scripts.{name}", *COMMANDS[name]], {"XG_DATA_DIR": "/dev/null/x"})
+    assert ran.returncode in (3, 5)
+    assert "/dev/null/x" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["XG_SERVING_PORT", "XG_MAX_BODY_MB", "XG_DATA_DIR", "XG_SERVING_HOST", "XG_MODEL"])
+def test_the_service_refuses_in_words(tmp_path: Path, name: str) -> None:
+    ran = start(tmp_path, ["xgserve"], {"XG_SERVING_PORT": str(free_port())} | {name: ABSURD["long"]})
+    assert ran.returncode in (1, 2)
+    assert "Traceback" not in ran.stderr
+    assert len(ran.stderr) > 10
+
+
+def start(tmp_path: Path, command: list[str], settings: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        env=environment(tmp_path, "http://127.0.0.1:9", "http://127.0.0.1:9") | settings,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )

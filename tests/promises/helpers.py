@@ -1,0 +1,218 @@
+"""What the tests of the promises share: a replayed night, real pings of it, and what must be in the history after."""
+
+import itertools
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from db.connection import DatabaseError, open_writer, transaction
+from db.history import History
+from db.history_schema import MIGRATIONS
+from livegame.client import GameClient
+from livegame.feed import Feed
+from livegame.recordings.files import dump_compact, find_recordings, read_recording
+from livegame.recordings.replay import create_app
+from tests.conftest import ROOT
+from tests.games import GAME_ID, wsgi_server
+from xgserve.app import Service as App
+from xgserve.client import ServingClient
+
+LENGTH_S = 4_200  # of the sample game, intermissions included
+TABLES = ("games", "models", "shots", "predictions", "power_plays", "game_models", "game_totals", "corrections")
+
+
+@dataclass
+class Clock:
+    """The replay's clock: each time that somebody reads it, `tick` seconds have passed."""
+
+    seconds: float = 0.0
+    tick: float = 0.0
+    readings: int = 0
+
+    def __call__(self) -> float:
+        self.readings += 1
+        self.seconds += self.tick
+        return self.seconds
+
+
+def copies_of_the_sample(folder: Path, number: int) -> list[int]:
+    """Write the sample game under other ids, and return these."""
+    sample = read_recording(find_recordings(folder)[GAME_ID])
+    game_ids = list(range(2021021001, 2021021001 + number))
+    folder.mkdir(exist_ok=True)
+    for game_id in game_ids:
+        (folder / f"{game_id}.json").write_text(dump_compact(replace(sample, game_id=game_id)))
+    return game_ids
+
+
+@contextmanager
+def replayed(folder: Path, clock: Clock) -> Iterator[str]:
+    """A replay of the folder's recordings, and of the sample, from their beginning on that clock; gives its address."""
+    with TemporaryDirectory() as state, wsgi_server(create_app(folder, Path(state) / "starts", 1.0, clock)) as url:
+        yield url
+
+
+def make_client(data_dir: Path, feed_url: str, serving_url: str) -> GameClient:
+    return GameClient(Feed(feed_url), ServingClient(serving_url), History(data_dir / "history.db"), data_dir)
+
+
+def environment(data_dir: Path, feed_url: str, serving_url: str) -> dict[str, str]:
+    """The environment of a command that works in `data_dir`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XG_", "COMET_"))}
+    settings = {"XG_DATA_DIR": str(data_dir), "XG_FEED_URL": feed_url, "XG_SERVING_URL": serving_url}
+    return inherited | settings | {"PYTHONPATH": str(ROOT)}
+
+
+def start_script(env: dict[str, str], *arguments: object) -> "subprocess.Popen[str]":
+    """`scripts/ping_game.py` as cron starts it."""
+    return subprocess.Popen(
+        [sys.executable, "scripts/ping_game.py", *map(str, arguments)],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def contents(database: Path, *but: str) -> dict[str, set[tuple[Any, ...]]]:
+    """All rows of the history by table, without the times at which they were written and the columns in `but`."""
+    found = {}
+    with closing(sqlite3.connect(database)) as connection:
+        for table in TABLES:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            left_out = ("correction_id", "model_id", *but)
+            wanted = ", ".join(c for c in columns if not c.endswith("_at") and c not in left_out)
+            found[table] = set(connection.execute(f"SELECT {wanted} FROM {table}"))
+    return found
+
+
+def is_sound(database: Path) -> bool:
+    """Whether SQLite finds nothing wrong with the file, every row has those that it refers to, and sums are true."""
+    with closing(sqlite3.connect(database)) as connection:
+        return (
+            connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            and connection.execute("PRAGMA foreign_key_check").fetchall() == []
+            and sums_are_true(connection)
+        )
+
+
+def sums_are_true(connection: sqlite3.Connection) -> bool:
+    """Whether the sums over all games are those of the games, which a file that is no history has none of."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'team_totals'").fetchall():
+        return True
+
+    def sums(select: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        return {row[:4]: row[4:] for row in connection.execute(select)}
+
+    by_step, by_team = "t.model, season, competition, step", "model, season, competition, team"
+    kept = sums(f"SELECT {by_step}, shots, goals, xg, log_loss, variance FROM step_totals t WHERE shots > 0")
+    kept |= sums(f"SELECT {by_team}, games, goals, xg, xg_against FROM team_totals WHERE games > 0")
+    true = sums(
+        f"SELECT {by_step}, sum(shots), sum(goals), sum(xg), sum(log_loss), sum(variance)"
+        " FROM game_totals t JOIN games USING (game_id) GROUP BY 1, 2, 3, 4"
+    )
+    true |= sums(
+        f"SELECT {by_team}, count(*), sum(goals), sum(xg), sum(xg_against) FROM team_games GROUP BY 1, 2, 3, 4"
+    )
+    return kept == {key: pytest.approx(values) for key, values in true.items()}
+
+
+def stored_predictions(database: Path) -> int:
+    with closing(sqlite3.connect(database)) as connection:
+        return int(connection.execute("SELECT count(*) FROM predictions").fetchone()[0])
+
+
+def undisturbed(folder: Path, data_dir: Path, game_ids: list[int], serving_url: str) -> dict[str, set[tuple[Any, ...]]]:
+    """What a single client stores that pings the folder's games from the start to the end, with nothing in its way."""
+    clock = Clock()
+    with replayed(folder, clock) as feed_url:
+        client = make_client(data_dir, feed_url, serving_url)
+        for clock.seconds in (0.0, LENGTH_S / 3, LENGTH_S / 2, 2.0 * LENGTH_S):
+            for game_id in game_ids:
+                client.ping(game_id)
+    return contents(data_dir / "history.db")
+
+
+# -- what other processes do; they would import a test's own file much longer than they live ---------------------------
+
+
+def ping_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games: list[int], seed: int) -> list[float]:
+    """Ping one game after the other; how long each ping took."""
+    client, chance = make_client(data_dir, feed_url, serving_url), random.Random(seed)
+    took: list[float] = []
+    end.with_name(f"ping-{seed}").touch()
+    while not end.exists() or not took:
+        started = time.monotonic()
+        client.ping(chance.choice(games))
+        took.append(time.monotonic() - started)
+    return took
+
+
+def read_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games: list[int], seed: int) -> int:
+    """Read what the page shows; how many sums were not those of the shots beside them."""
+    client, chance, torn = make_client(data_dir, feed_url, serving_url), random.Random(seed), 0
+    end.with_name(f"page-{seed}").touch()
+    while not end.exists():
+        report = client.report(chance.choice(games))
+        if report is not None:
+            sums = (report.away.shots + report.home.shots, round(report.away.xg + report.home.xg, 6))
+            torn += sums != (len(report.present), round(float(report.present["probability"].sum()), 6))
+    return torn
+
+
+def write_as_the_old_version(path: Path, started: Path) -> tuple[int, str]:
+    """Write until it is refused; how many rows were stored, and the refusal."""
+    written = 0
+    with closing(open_writer(path, MIGRATIONS[:1])) as connection:  # open all the time, as the service's log is
+        started.touch()
+        while True:
+            try:
+                with transaction(connection):
+                    name = f"{started.name}-{written}"
+                    connection.execute("INSERT INTO models VALUES (?, 'unblocked', '')", (name,))
+            except DatabaseError as error:
+                return written, str(error)
+            written += 1
+            time.sleep(0.002)
+
+
+def ping_for_ever(data_dir: Path, feed_url: str, serving_url: str, games: list[int], times: Path) -> None:
+    client = make_client(data_dir, feed_url, serving_url)
+    with times.open("a", buffering=1) as file:
+        for game_id in itertools.cycle(games):
+            started = time.monotonic()
+            client.ping(game_id)
+            file.write(f"{time.monotonic() - started:.4f}\n")
+            time.sleep(0.1)
+
+
+def kill(popen: "subprocess.Popen[str]") -> None:
+    popen.kill()
+    popen.communicate()
+
+
+def killer_of(victims: "list[subprocess.Popen[str]]") -> Callable[[App], Any]:
+    """The service, which kills a victim when it has an answer for it."""
+
+    def killer(app: App) -> Any:
+        def killing(environ: dict[str, object], start_response: object) -> object:
+            answer = app(environ, start_response)
+            if environ["PATH_INFO"] == "/predict" and victims:
+                kill(victims.pop())
+            return answer
+
+        return killing
+
+    return killer

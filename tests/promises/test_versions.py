@@ -1,0 +1,96 @@
+"""Two versions of this program on one database: the older one stops with a message, and nothing is lost."""
+
+import multiprocessing
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from db import serving
+from db.connection import DatabaseError, backup, open_reader, open_writer
+from db.history import History
+from db.history_schema import MIGRATIONS
+from tests.conftest import ROOT, Service
+from tests.promises.helpers import (
+    LENGTH_S,
+    Clock,
+    copies_of_the_sample,
+    environment,
+    is_sound,
+    make_client,
+    replayed,
+    write_as_the_old_version,
+)
+from tests.xgserve.helpers import running
+
+NEWER = (*MIGRATIONS, "CREATE TABLE of_the_future (n INTEGER PRIMARY KEY) STRICT;")
+
+
+def test_a_history_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path, service: Service) -> None:
+    (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
+    database = tmp_path / "data" / "history.db"
+    with replayed(tmp_path / "games", Clock(LENGTH_S / 2)) as feed_url:
+        client = make_client(tmp_path / "data", feed_url, service.url)
+        client.ping(game_id)
+        open_writer(database, NEWER).close()
+        content = database.read_bytes()
+        command = [sys.executable, "scripts/ping_game.py", str(game_id)]
+        env = environment(tmp_path / "data", feed_url, service.url)
+        ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    words = f"newer version of this program (schema {len(NEWER)}, this one knows {len(MIGRATIONS)}); update"
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (5, "", 1)
+    assert words in ran.stderr
+    with pytest.raises(DatabaseError, match="newer version"):
+        client.report(game_id)
+    assert database.read_bytes() == content
+    backup(database, tmp_path / "copy.db")  # a copy needs no knowledge of the tables
+
+
+def test_a_service_on_a_log_of_a_newer_version_predicts_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("xgserve.log.handler.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
+    path = tmp_path / "serving.db"
+    open_writer(path, (*serving.MIGRATIONS, "CREATE TABLE of_the_future (n INTEGER) STRICT;")).close()
+    content = path.read_bytes()
+    with running(tmp_path) as service:
+        ready = service.get("/ready")
+        assert ready.status_code == 503
+        assert "newer version" in ready.json()["checks"]["database"]["problem"]
+        row = service.get("/model").json()["golden_row"]["values"]
+        assert service.post("/predict", [row]).status_code == 200
+    assert path.read_bytes() == content
+    assert "newer version" in capfd.readouterr().err
+
+
+def test_a_reader_brings_an_older_history_up_to_date(tmp_path: Path) -> None:
+    """The page of a new version may be opened before the first ping of it."""
+    database = tmp_path / "history.db"
+    open_writer(database, MIGRATIONS[:1]).close()
+    assert History(database).games() == []
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+@pytest.mark.parametrize("journal", ["truncate", "wal"])
+def test_the_old_version_writes_while_the_new_one_migrates(tmp_path: Path, journal: str) -> None:
+    database = tmp_path / "history.db"
+    with closing(open_writer(database, MIGRATIONS[:1])) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+    flags = [tmp_path / f"writer{number}" for number in range(3)]
+    with multiprocessing.get_context("spawn").Pool(len(flags)) as pool:
+        writers = pool.starmap_async(write_as_the_old_version, [(database, flag) for flag in flags])
+        while not all(flag.exists() for flag in flags):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        open_writer(database, MIGRATIONS).close()
+        found = writers.get(60)
+    assert {said.partition(" was made by a ")[2][:13] for _, said in found} == {"newer version"}
+    with closing(open_reader(database, MIGRATIONS)) as connection:
+        stored = connection.execute("SELECT count(*) FROM models").fetchone()[0]
+    assert stored == sum(written for written, _ in found) > 0
+    assert is_sound(database)

@@ -1,0 +1,106 @@
+"""The page as a session without a browser, and what tests do with it."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
+
+from tests.conftest import ROOT
+from tests.games import GAME_ID
+
+PAGE = ROOT / "ui" / "app.py"
+OpenPage = Callable[..., AppTest]
+
+
+def pages(monkeypatch: pytest.MonkeyPatch, data_dir: Path, feed_url: str, service_url: str) -> OpenPage:
+    """What opens the page in a new session, perhaps through a link to a game, as the first one of a new server."""
+    monkeypatch.setenv("XG_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("XG_FEED_URL", feed_url)
+    monkeypatch.setenv("XG_SERVING_URL", service_url)
+    monkeypatch.delenv("XG_DEMO_GAME", raising=False)
+    restart()
+
+    def open_page(game_id: str | None = None) -> AppTest:
+        page = AppTest.from_file(str(PAGE), default_timeout=30)
+        if game_id is not None:
+            page.query_params["game"] = game_id
+        page.run()
+        assert not page.exception
+        return page
+
+    return open_page
+
+
+def restart() -> None:
+    """Forget what a server keeps for all its sessions."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+def field(page: AppTest, label: str) -> TextInput:
+    """The text field of this label."""
+    return next(field for field in page.text_input if field.label == label)
+
+
+def ping(page: AppTest, game_id: str = str(GAME_ID)) -> AppTest:
+    """Type an id and click "Ping game"."""
+    field(page, "Game ID").set_value(game_id)
+    return click(page, "Ping game")
+
+
+def click(page: AppTest, label: str) -> AppTest:
+    """Click the button of this label."""
+    next(button for button in page.button if button.label == label).click()
+    page.run()
+    assert not page.exception
+    return page
+
+
+def get_model(page: AppTest, workspace: str, model: str, version: str = "") -> AppTest:
+    """Fill in the sidebar's form and click "Get model"."""
+    for label, value in (("Workspace", workspace), ("Model", model), ("Version", version)):
+        field(page, label).set_value(value)
+    return click(page, "Get model")
+
+
+def open_view(page: AppTest, view: str) -> AppTest:
+    """Open one of the views below the pictures."""
+    page.query_params["view"] = view
+    page.run()
+    assert not page.exception
+    return page
+
+
+def score_line(page: AppTest) -> list[str]:
+    """The words of the score line, in their order; empty without a game."""
+    lines = [element.proto.body for element in page.get("html") if 'class="xg-score"' in element.proto.body]
+    assert len(lines) <= 1
+    return [text for text in re.split(r"<[^>]*>", lines[0]) if text] if lines else []
+
+
+def totals(page: AppTest) -> list[str]:
+    """What the score line says of xG and goals: two words a team, the away team first."""
+    return [text for text in score_line(page) if re.match(r"\d+\.\d\d \(\d+\)$|.* goals (than|as) expected", text)]
+
+
+def said(page: AppTest, *kinds: str) -> str:
+    """What the line below the score says: all of it, or only what is of these kinds."""
+    (line,) = (element.proto.body for element in page.get("html") if 'class="xg-said' in element.proto.body)
+    notes = re.findall(r'<span class="xg-note xg-(\w+)">([^<]*)</span>', line)
+    return "\n".join(unescape(text) for kind, text in notes if not kinds or kind in kinds)
+
+
+def notice(page: AppTest) -> str:
+    """What the page says of the last ping that went well."""
+    return said(page, "success", "note").split("\n")[0].rstrip(".")
+
+
+def words(elements: Any) -> str:
+    """What the elements say, as the reader sees it."""
+    return "\n".join(str(element.value).replace("\\", "") for element in elements)

@@ -1,0 +1,473 @@
+"""The page in a real browser, with the real service and the replayed sample game behind it."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
+
+from db.history import History
+from livegame.client import GameClient
+from livegame.feed import Feed
+from livegame.recordings.files import read_recording
+from livegame.recordings.replay import create_app
+from tests.conftest import ROOT, Service
+from tests.games import GAME_ID, hanging_server, wsgi_server
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install chromium to run these"),
+]
+START_TIMEOUT_S = 60
+WAIT_MS = 30_000
+IN_THE_SECOND = "Period 2 \N{EN DASH} 09:40 left"  # 2,000 s after the start, with the intermission
+# How far visible things moved without being asked to, as Chromium measures it: 1 is the whole window.
+WATCH_SHIFTS = """() => {
+    window.shifts = [];
+    new PerformanceObserver(list => {
+        for (const entry of list.getEntries())
+            window.shifts.push([entry.value, entry.sources.map(source => source.node?.className ?? "?").join("; ")]);
+    }).observe({type: "layout-shift"});
+}"""
+expect.set_options(timeout=WAIT_MS)
+
+
+@dataclass
+class Clock:
+    """The replay's clock, in seconds, which moves only when told to."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Dashboard:
+    """A Streamlit server that can be killed and started again."""
+
+    environment: dict[str, str]
+    log: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "ui/server.py", f"--server.port={self.port}"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < give_up, self.log.read_text()
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def dashboard(tmp_path: Path, clock: Clock, service: Service) -> Iterator[Dashboard]:
+    replay = create_app(tmp_path / "no-recordings", tmp_path / "replay.json", 1.0, clock)
+    with wsgi_server(replay) as feed_url:
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "XG_DATA_DIR": str(tmp_path),
+            "XG_FEED_URL": feed_url,
+            "XG_SERVING_URL": service.url,
+            "XG_DEMO_GAME": str(GAME_ID),
+        }
+        running = Dashboard(environment, tmp_path / "streamlit.log")
+        running.start()
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+def visit(browser: Browser, url: str, width: int = 1400, height: int = 1000, **options: Any) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": height}, **options)
+    page.set_default_timeout(WAIT_MS)
+    page.goto(url)
+    return page
+
+
+def ping(page: Page) -> None:
+    page.get_by_role("button", name="Ping game").click()
+
+
+def ping_twice(page: Page, clock: Clock, seconds: float, status: str) -> None:
+    """Ping the game as it begins, and at some second, when it stands so."""
+    ping(page)
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
+    clock.seconds = seconds
+    ping(page)
+    expect(page.locator(".xg-status")).to_have_text(status)
+
+
+def expect_id(page: Page, game_id: int) -> None:
+    field = page.get_by_label("Game ID")
+    expect(field).to_have_count(1)  # while the page is redrawn, the former field is there, too
+    expect(field).to_have_value(str(game_id))
+
+
+def open_sidebar(page: Page) -> None:
+    page.get_by_test_id("stExpandSidebarButton").click()
+
+
+def settle(page: Page) -> None:
+    """Wait for the end of a run of the script, which draws one thing after the other."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def totals(page: Page) -> list[str]:
+    """What the score line says: xG (goals) and the difference of the away team, then of the home team."""
+    shown = page.locator(".xg-xg, .xg-difference")
+    expect(shown).to_have_count(4)
+    return shown.all_inner_texts()
+
+
+def than_expected(difference: float) -> str:
+    return f"{abs(difference):.2f} {'fewer' if difference > 0 else 'more'} goals than expected"
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing is wider than the window, and the pictures have room."""
+    settle(page)
+    width = page.evaluate("window.innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for picture in page.get_by_test_id("stVegaLiteChart").all():
+        box = picture.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["width"] > 300
+        assert box["height"] > 90
+    for part in page.locator(".xg-score > *").all():
+        box = part.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+
+
+def complaints(page: Page) -> list[str]:
+    """What the page's console complains of from now on, but for Streamlit's own search for its server."""
+    found: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and "_stcore" not in str(message.location):
+            found.append(message.text)
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
+
+
+def test_a_game_from_the_first_ping_to_the_final(
+    browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
+) -> None:
+    page = visit(browser, dashboard.url)
+    strangers: list[str] = []
+    page.on("request", lambda request: strangers.append(request.url) if "127.0.0.1" not in request.url else None)
+    found = complaints(page)
+    expect(page.get_by_role("heading", name="Live expected goals")).to_be_visible()
+    expect(page.get_by_label("Game ID")).to_have_value(str(GAME_ID))
+
+    ping(page)  # starts the replay
+    expect(page.get_by_role("heading", name="Washington Capitals")).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
+    clock.seconds = 445
+    page.get_by_role("button", name="Ping game").dblclick()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 12:35 left")
+    expect(page.get_by_text(re.compile(r"^\d+ new attempts?\.$|^Nothing new\.$"))).to_be_visible()
+    first = service.rows_scored()
+    assert first > 0
+    ping(page)
+    expect(page.get_by_text("Nothing new.")).to_be_visible()
+    assert service.rows_scored() == first
+
+    clock.seconds = 20_000
+    ping(page)
+    expect(page.get_by_text(f"{89 - first} new attempts")).to_be_visible()
+    expect(page.locator(".xg-status")).to_have_text("Final")
+    shown = totals(page)
+    assert all(re.fullmatch(r"\d\.\d\d \([32]\)|\d\.\d\d (more|fewer) goals than expected", words) for words in shown)
+    expect(page.get_by_text(re.compile(r"^\+ 1\.\d\d \(1\) empty net$"))).to_be_visible()
+    page.get_by_role("tab", name="All events").click()
+    expect(page.get_by_text("Data used for predictions (and predictions)")).to_be_visible()
+    expect(page.get_by_text("89 attempts, counted or not, the latest first")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert len(lines) == 1 + 89
+    assert lines[0].endswith(",probability")
+
+    assert_fits(page)
+    page.reload()
+    assert totals(page) == shown
+    expect(
+        page.get_by_text("89 attempts, counted or not, the latest first")
+    ).to_be_visible()  # the address holds the view
+    assert strangers == []
+    assert found == []
+    dashboard.kill()
+    dashboard.start()
+    phone = visit(browser, f"{dashboard.url}/?game={GAME_ID}", 390, 844, color_scheme="dark")
+    assert totals(phone) == shown
+    expect(phone.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    assert_fits(phone)
+    assert service.rows_scored() == 89
+
+
+def test_a_game_is_chosen_from_the_strip_and_a_reader_follows(
+    browser: Browser, dashboard: Dashboard, clock: Clock
+) -> None:
+    page = visit(browser, f"{dashboard.url}/?game=2022030236")
+    expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
+    page.get_by_role("button", name="WSH at CAR").click()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
+    expect_id(page, GAME_ID)
+    expect(page).to_have_url(re.compile(f"game={GAME_ID}"))
+    page.go_back()
+    expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
+    expect_id(page, 2022030236)
+    page.go_forward()
+    expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
+    expect_id(page, GAME_ID)
+
+    other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    expect(other.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
+    clock.seconds = 445
+    ping(page)
+    expect(other.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 12:35 left")  # without a click
+
+
+def test_what_is_stored_is_shown_before_a_feed_and_a_service_that_hang_are_given_up(
+    browser: Browser, dashboard: Dashboard, clock: Clock
+) -> None:
+    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    ping_twice(page, clock, 445, "Period 1 \N{EN DASH} 12:35 left")
+    stored = totals(page)
+    dashboard.kill()
+    with hanging_server() as hanging:
+        dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
+        dashboard.start()
+        given_up = page.get_by_text(re.compile("No list of games|did not answer"))
+        page.goto(f"{dashboard.url}/?game={GAME_ID}&view=All+events")
+        assert totals(page) == stored
+        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+        expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+        assert given_up.count() == 0
+        page.goto(f"{dashboard.url}/history")
+        expect(page.get_by_text("1 game, the latest first.")).to_be_visible()
+        assert page.get_by_role("heading", name="Teams").count() == 1  # drawn before, from the history alone
+        dashboard.kill()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Open a list and take one of its options; a run of the script that ends at that moment closes the list again."""
+    wanted = page.get_by_role("option", name=option)
+    for _ in range(5):
+        page.get_by_role("combobox", name=label).click()
+        with suppress(TooLate):
+            wanted.click(timeout=3000)
+            return
+    raise AssertionError(f"{label!r} never offered {option!r}")
+
+
+def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
+    browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
+) -> None:
+    one = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    ping_twice(one, clock, 20_000, "Final")
+    before = totals(one)
+    other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    assert totals(other) == before
+    open_sidebar(one)
+    one.get_by_label("Workspace").fill("bundled")
+    one.get_by_label("Model", exact=True).fill("xg-distance")
+    one.get_by_role("button", name="Get model").click()
+    expect(one.get_by_text("bundled/xg-distance:1.0.0 is active, from bundled.")).to_be_visible()
+    sidebar = other.get_by_test_id("stSidebar")
+    expect(sidebar.locator("strong", has_text="bundled/xg-distance:1.0.0")).to_be_attached()  # by itself
+    other.reload()
+    expect(other.get_by_text(re.compile("bundled/xg-distance.* serves now; ping the game"))).to_be_visible()
+    for page in (one, other):  # the second one finds nothing to do
+        ping(page)
+        expect(page.get_by_text(re.compile(r"^(89 attempts rated|Nothing new)\.$"))).to_be_visible()
+        settle(page)
+    assert totals(one) != before  # its reader got the new model
+    assert totals(other) == before  # this one did not, and is told
+    expect(other.get_by_text("A newer model has rated this game: bundled/xg-distance:1.0.0.")).to_be_visible()
+    other.get_by_role("button", name="Switch to bundled/xg-distance:1.0.0").click()
+    expect(other.locator(".xg-xg").first).not_to_have_text(before[0])
+    settle(other)
+    assert totals(other) == totals(one)
+    assert service.rows_scored() == 2 * 89
+    one.get_by_role("tab", name="Two models").click()
+    expect(one.get_by_text("Largest disagreements")).to_be_visible()
+    expect(one.get_by_text(before[0])).to_be_visible()
+    choose(one, "Numbers by", "bundled/xg-default")
+    expect(one.locator(".xg-xg").first).to_have_text(before[0])
+    expect(one).to_have_url(re.compile("model=bundled"))
+    linked = visit(browser, one.url)
+    assert totals(linked) == before
+
+
+def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
+    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    found = complaints(page)
+    ping_twice(page, clock, 20_000, "Final")
+    for view, words in (
+        ("Periods and strength", "By strength"),
+        ("Players", None),
+        ("Goalies", "One game says little about a goalie"),
+        ("Two models", "One model has rated this game so far"),
+        ("What counts", "Shootout attempts never count"),
+        ("Goals", None),
+    ):
+        page.get_by_role("tab", name=view).click()
+        panel = page.get_by_role("tabpanel", name=view)
+        expect(panel.get_by_text(words) if words else panel.get_by_test_id("stDataFrame")).to_be_visible()
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_text("Goals only").click()
+    expect(page.get_by_text("6 of 89, xG")).to_be_visible()
+    page.keyboard.press("Escape")
+    for _ in range(2):
+        page.get_by_role("link", name="History").click()
+        expect(page.get_by_text("Can it be trusted?")).to_be_visible()
+        expect(page.get_by_text("1 game, the latest first")).to_be_visible()
+        page.get_by_role("link", name="Service").click()
+        expect(page.get_by_role("heading", name="Last swaps")).to_be_visible()
+        page.get_by_label("Contains").fill("rows by bundled")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(re.compile(r"^\d+ rows?, the newest first"))).to_be_visible()
+        page.go_back()
+        expect(page.get_by_text("Can it be trusted?")).to_be_visible()
+        page.go_forward()
+        expect(page.get_by_role("heading", name="Last swaps")).to_be_visible()
+    page.goto(f"{dashboard.url}/history?search=hurricanes")
+    expect(page.get_by_text("1 game, the latest first")).to_be_visible()
+    page.get_by_test_id("stMain").get_by_test_id("stDataFrame").last.click(
+        position={"x": 20, "y": 52}
+    )  # the first row's box
+    expect(page.locator(".xg-status")).to_have_text("Final")
+    expect(page).to_have_url(re.compile(f"game={GAME_ID}"))
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "light"), (720, "dark"), (820, "light"), (1024, "light"), (1440, "dark")]
+)
+def test_no_page_is_wider_than_its_window(
+    browser: Browser, dashboard: Dashboard, clock: Clock, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width, color_scheme=scheme)
+    ping_twice(page, clock, 2_000, IN_THE_SECOND)
+    page.reload()
+    expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    assert_fits(page)
+    for path, heading in (("history", "Games"), ("service", "Last swaps")):
+        page.goto(f"{dashboard.url}/{path}?game={GAME_ID}")
+        # by its role: a table may have a hidden column of the same name
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        assert_fits(page)
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_what_comes_and_goes_moves_nothing(browser: Browser, dashboard: Dashboard, clock: Clock, width: int) -> None:
+    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width)
+    ping_twice(page, clock, 2_000, IN_THE_SECOND)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    page.reload()
+    expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(page.get_by_text("Rated by bundled")).to_be_visible()
+    page.get_by_role("tab", name="Goals").wait_for()
+    settle(page)
+    page.wait_for_timeout(1_000)  # the pictures find their size
+    page.evaluate(WATCH_SHIFTS)
+    for seconds in (2_060, 2_060, 2_400):  # the first note of a ping, another in its place, and new attempts
+        clock.seconds = seconds
+        ping(page)
+        expect(page.get_by_text(re.compile(r"^(\d+ new attempts?|Nothing new)\.$"))).to_be_visible()
+        settle(page)
+    page.get_by_text("5v5", exact=True).first.click()
+    expect(page).to_have_url(re.compile("count=5v5"))
+    expect(page.get_by_text(re.compile("at 5v5; "))).to_be_visible()
+    settle(page)
+    shifts = page.evaluate("window.shifts")
+    assert sum(value for value, _ in shifts) < 0.05, shifts
+
+
+@pytest.mark.recordings
+def test_the_numbers_are_those_of_sums_over_the_stored_rows(
+    browser: Browser, dashboard: Dashboard, service: Service, recordings: Path, tmp_path: Path
+) -> None:
+    client = GameClient(Feed("http://127.0.0.1:9"), service.client, History(tmp_path / "history.db"), tmp_path)
+    games = (2022020007, 2022020052, 2022030311, 2018020001, 2024020001)
+    for game_id in games:
+        client.take(read_recording(recordings / "games" / "new" / f"{game_id}.json.gz"))
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        for game_id in games:
+            sums = connection.execute(
+                """
+                SELECT total(probability), sum(outcome = 'goal') FROM shots JOIN predictions USING (game_id, event_id)
+                WHERE game_id = ? AND retracted_at IS NULL GROUP BY is_home ORDER BY is_home
+                """,
+                (game_id,),
+            ).fetchall()
+            wanted = [words for xg, goals in sums for words in (f"{xg:.2f} ({goals})", than_expected(xg - goals))]
+            page = visit(browser, f"{dashboard.url}/?game={game_id}&count=All")
+            assert totals(page) == wanted
+            page.close()

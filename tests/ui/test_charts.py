@@ -1,0 +1,247 @@
+"""The pictures: which shots are where, what they are told apart by, where the lines end, a rink by the rule book."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.history import History
+from livegame.plays import GameState, Player
+from livegame.reports.calibration import calibration
+from livegame.reports.counting import Count
+from livegame.reports.game import GameReport, game_report
+from livegame.reports.odds import odds
+from tests.conftest import Service
+from tests.games import AWAY, GAME_ID, HOME, play
+from tests.ui.reports import GOAL, SHOTS, report_of
+from ui.charts.game import goal_odds, rink_map, xg_race
+from ui.charts.model import reliability
+from ui.charts.rink import boards
+from ui.colours import TeamColours
+from ui.parts.game_charts import Filter, player_names
+
+COLOURS = TeamColours("#44618b", "#cc0000")
+
+
+def rink(report: GameReport) -> dict[str, Any]:
+    return rink_map(report, report.present, COLOURS)
+
+
+def race(report: GameReport) -> dict[str, Any]:
+    return xg_race(report, COLOURS)
+
+
+def rows(chart: dict[str, Any], column: str) -> list[dict[str, Any]]:
+    """The data of the first layer that has the column."""
+    return next(rows for rows in (records(chart, layer) for layer in chart["layer"]) if rows and column in rows[0])
+
+
+def records(chart: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
+    name = (layer if "data" in layer else chart)["data"]["name"]
+    data: list[dict[str, Any]] = chart["datasets"][name]
+    return data
+
+
+def test_each_team_shoots_at_its_own_end_all_game(tmp_path: Path, service: Service) -> None:
+    second_period = [
+        play(500, "shot-on-goal", 10, x=-70, y=8, period=2, home_defends="right"),
+        play(501, "shot-on-goal", 20, team=AWAY, x=75, y=9, period=2, home_defends="right"),
+    ]
+    report = report_of(tmp_path, service.url, *SHOTS, *second_period, period=2)
+    points = {row["event_id"]: (row["x"], row["y"]) for row in rows(rink(report), "area")}
+    assert points == {
+        812: (60, -5),
+        300: (82, 3),
+        11: (-80, 12),
+        301: (-85, -2),
+        500: (70, -8),
+        501: (-75, -9),
+    }
+
+
+def test_a_retracted_shot_is_in_no_picture(tmp_path: Path, service: Service) -> None:
+    report_of(tmp_path, service.url, *SHOTS)
+    report = report_of(tmp_path, service.url, *(shot for shot in SHOTS if shot is not GOAL))
+    assert "retracted" in report.shots["status"].tolist()
+    assert 300 not in [row["event_id"] for row in rows(rink(report), "area")]
+    lines = [row for row in rows(race(report), "running_xg") if row["team"] == "CAR"]
+    assert [row["game_seconds"] for row in lines] == [0, 12, 445]
+    assert lines[-1]["running_xg"] == pytest.approx(report.home.xg)
+
+
+def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: Path, service: Service) -> None:
+    untyped = play(900, "shot-on-goal", 100, x=70, y=1, shot_type=None)
+    report = report_of(tmp_path, service.url, *SHOTS, untyped)
+    found = {row["event_id"]: row for row in rows(rink(report), "area")}
+    assert (found[900]["area"], found[900]["chance"], found[900]["status"]) == (0.0, "pending", "pending")
+    assert found[900]["shot_type"] == "unknown"
+    assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
+
+
+def test_what_the_feed_does_not_tell_is_said_in_words(tmp_path: Path, service: Service) -> None:
+    bare = play(1, "shot-on-goal", 5, shot_type=None, situation=None)
+    (point,) = rows(rink(report_of(tmp_path, service.url, bare)), "area")
+    assert {point[name] for name in ("shooter", "shot_type", "strength_state")} == {"unknown"}
+
+
+def test_ids_are_whole_numbers_where_some_are_missing(tmp_path: Path, service: Service) -> None:
+    shots = (play(1, "shot-on-goal", 5, goalie_id=8471214), play(2, "shot-on-goal", 9))
+    table = report_of(tmp_path, service.url, *shots).shots.to_csv(columns=["goalie_id"], index=False)
+    assert table.split("\n") == ["goalie_id", "8471214", '""', ""]
+
+
+def test_the_line_of_a_model_that_is_right_is_at_one_goal_per_expected_goal(tmp_path: Path, service: Service) -> None:
+    report_of(tmp_path, service.url, *SHOTS)
+    found = calibration(History(tmp_path / "history.db"), service.client.model()["id"])
+    assert found is not None
+    spec = reliability(found, "#000")
+    for axis in "xy":
+        scales = [layer["encoding"][axis]["scale"] for layer in spec["layer"]]
+        assert len(scales) == 3
+        assert all(scale == scales[0] for scale in scales)
+    line, _, points = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
+    assert [point["ratio"] for point in line] == [1, 1]
+    assert [point["ratio"] for point in points] == pytest.approx(found.steps["goals"] / found.steps["xg"])
+
+
+def test_shots_without_a_place_are_not_drawn(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS, play(900, "shot-on-goal", 100, x=None, y=None))
+    assert 900 in report.present["event_id"].tolist()
+    assert 900 not in [row["event_id"] for row in rows(rink(report), "area")]
+
+
+def test_the_race_ends_at_the_present_with_the_totals(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    lines = rows(race(report), "running_xg")
+    for team in (report.away, report.home):
+        line = [(row["game_seconds"], row["running_xg"]) for row in lines if row["team"] == team.abbrev]
+        assert line[0] == (0, 0.0)
+        assert line[-1] == (report.played_seconds, pytest.approx(team.xg)) == (445, pytest.approx(team.xg))
+        assert line == sorted(line)
+    goals = rows(race(report), "result")
+    assert [(row["event_id"], row["team"]) for row in goals] == [(300, "CAR")]
+
+
+def test_names_at_the_end_of_equal_lines_do_not_cover_each_other(tmp_path: Path, service: Service) -> None:
+    names = rows(race(report_of(tmp_path, service.url)), "name")  # the first layer with names: the periods
+    assert [row["name"] for row in names] == ["Period 1", "Period 2", "Period 3"]
+    chart = race(report_of(tmp_path, service.url))
+    ends = records(chart, chart["layer"][-1])
+    assert {row["name"] for row in ends} == {"CAR 0.00", "WSH 0.00"}
+    assert abs(ends[0]["running_xg"] - ends[1]["running_xg"]) == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize(
+    ("stands", "periods"),
+    [
+        ({"period": 4, "period_type": "OT", "seconds_left": 200}, [("OT", 3900)]),
+        ({"period": 4, "period_type": "OT", "seconds_left": 200, "game_type": 3}, [("OT", 4600)]),
+        ({"period": 5, "period_type": "OT", "seconds_left": 1100, "game_type": 3}, [("OT", 4800), ("OT2", 5100)]),
+        ({"period": 5, "period_type": "SO", "state": GameState.FINAL}, [("OT", 3900)]),
+    ],
+)
+def test_overtime_is_on_the_axis_once_it_has_begun(
+    tmp_path: Path, service: Service, stands: dict[str, Any], periods: list[tuple[str, int]]
+) -> None:
+    shown = rows(race(report_of(tmp_path, service.url, *SHOTS, **stands)), "middle")
+    assert [(row["name"], row["end"]) for row in shown[3:]] == periods
+
+
+def test_teams_and_outcomes_differ_by_more_than_colour(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    marks = rink(report)["layer"][-1]["encoding"]
+    assert len(set(marks["shape"]["scale"]["range"])) == 4
+    assert marks["stroke"]["scale"]["range"] == [COLOURS.away, COLOURS.home]
+    line = next(layer["encoding"] for layer in race(report)["layer"] if "strokeDash" in layer["encoding"])
+    dashes = line["strokeDash"]["scale"]["range"]
+    assert dashes[0] != dashes[1]
+
+
+def test_the_rink_has_the_rule_books_measures() -> None:
+    outline = boards()
+    assert outline[0] == outline[-1]
+    assert max(x for x, _ in outline) == pytest.approx(100)
+    assert max(y for _, y in outline) == pytest.approx(42.5)
+    # 45 degrees into a corner: 28 ft from its centre at (72, 14.5)
+    corner = (72 + 28 * math.sqrt(0.5), 14.5 + 28 * math.sqrt(0.5))
+    assert min(math.dist(corner, point) for point in outline) < 1.5
+    assert all(math.dist((72, 14.5), (x, y)) == pytest.approx(28) for x, y in outline if x > 72 and y > 14.5)
+
+
+def test_a_game_without_shots_has_pictures_all_the_same(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url)
+    assert rink(report)["layer"]
+    assert race(report)["layer"]
+
+
+def test_power_plays_are_shaded_in_the_colour_of_who_has_more_skaters(tmp_path: Path, service: Service) -> None:
+    short = [play(600, "faceoff", 100, situation="1451"), play(601, "faceoff", 160, situation="1551")]
+    report = report_of(tmp_path, service.url, *SHOTS, *short)
+    assert [(row["team"], row["start"], row["end"]) for row in rows(race(report), "words")] == [("CAR", 100, 160)]
+
+
+def test_the_odds_show_every_number_of_goals_and_the_real_one(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    scored = report.present
+    result = odds(*(scored.loc[scored["team"] == team, "probability"] for team in ("WSH", "CAR")))
+    shown = rows(goal_odds(report, result, COLOURS), "chance")
+    assert [(row["team"], row["goals"]) for row in shown if row["real"]] == [("WSH", 0), ("CAR", 1)]
+    assert sum(row["chance"] for row in shown if row["team"] == "CAR") == pytest.approx(1)
+
+
+def test_a_filter_leaves_what_was_asked_for(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+
+    def left(**wanted: Any) -> list[int]:
+        return list(Filter(**wanted).of(report.present)["event_id"])
+
+    assert left() == [812, 11, 300, 301]
+    assert left(teams=("CAR",)) == [812, 300]
+    assert left(goals_only=True) == [300]
+    assert left(teams=("WSH",), situations=("5v5",), periods=(1,)) == [11, 301]
+    assert left(periods=(2,)) == left(players=(1,)) == []
+
+
+def test_players_are_told_apart_by_more_than_their_names(tmp_path: Path, service: Service) -> None:
+    hurricane, islander, twin = 8478427, 8480222, 8480012
+    namesakes = {player: Player("Sebastian Aho", team) for player, team in ((hurricane, HOME), (islander, AWAY))}
+    shots = [
+        play(1, "shot-on-goal", 5, shooter_id=hurricane),
+        play(2, "shot-on-goal", 9, team=AWAY, x=-70, shooter_id=islander),
+    ]
+    report = report_of(tmp_path, service.url, *shots, players=namesakes)
+    assert player_names(report.present) == {hurricane: "Sebastian Aho (CAR)", islander: "Sebastian Aho (WSH)"}
+    assert list(Filter(players=(islander,)).of(report.present)["event_id"]) == [2]
+    shots.append(play(3, "shot-on-goal", 12, shooter_id=twin))
+    report = report_of(tmp_path, service.url, *shots, players=namesakes | {twin: Player("Sebastian Aho", HOME)})
+    assert len(set(player_names(report.present).values())) == 3
+
+
+def test_an_attempt_at_an_empty_net_has_its_own_mark_and_no_size(tmp_path: Path, service: Service) -> None:
+    far = play(600, "missed-shot", 100, x=-60, y=3, situation="0651")
+    near = play(601, "goal", 110, x=80, y=0, situation="0651")
+    points = {row["event_id"]: row for row in rows(rink(report_of(tmp_path, service.url, *SHOTS, far, near)), "area")}
+    assert [points[event]["mark"] for event in (300, 600, 601)] == ["Goal", "Empty net", "Empty net"]
+    assert points[600]["area"] == points[601]["area"] < points[300]["area"]
+    assert points[600]["chance"] != points[601]["chance"]
+
+
+@pytest.mark.parametrize("count", Count)
+def test_race_and_goals_go_by_what_counts(tmp_path: Path, service: Service, count: Count) -> None:
+    net = play(601, "goal", 110, x=80, y=0, situation="0651")
+    report_of(tmp_path, service.url, *SHOTS, net)
+    report = game_report(History(tmp_path / "history.db"), GAME_ID, count=count)
+    assert report is not None
+    line = [row["running_xg"] for row in rows(race(report), "running_xg") if row["team"] == "CAR"]
+    assert line[-1] == report.home.xg
+    assert {row["event_id"]: row["counts"] for row in rows(race(report), "result")} == {300: True, 601: count == "all"}
+
+
+def test_words_are_never_in_a_teams_colour(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    for spec in (rink_map(report, report.present, COLOURS), xg_race(report, COLOURS)):
+        words = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+        in_colour = [layer for layer in words if "color" in layer["encoding"]]
+        assert {layer["encoding"]["text"]["field"] for layer in in_colour} <= {"arrow"}  # a sign, no word
+        assert any(layer["mark"].get("color") == COLOURS.ink for layer in words)

@@ -1,0 +1,184 @@
+"""Small real models as files, and real services on free loopback ports."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import requests
+import skops.io
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from tests.conftest import ROOT
+from xgserve.app import Service, create_app
+from xgserve.settings import Settings
+from xgserve.web.server import make_server, serve
+
+ROWS = 300
+
+
+def shots(rows: int = ROWS, seed: int = 1) -> pd.DataFrame:
+    """Made-up shots: distance and angle in numbers, shot_type in text, rebound as true or false."""
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "distance": random.uniform(3, 90, rows),
+            "angle": random.uniform(0, 85, rows),
+            "shot_type": random.choice(["slap", "tip", "wrist"], rows),
+            "rebound": random.random(rows) < 0.2,
+        }
+    )
+
+
+def goals(frame: pd.DataFrame, seed: int = 2) -> npt.NDArray[np.int64]:
+    """Goals that get rarer with distance."""
+    chance = 1 / (1 + np.exp(frame["distance"] / 15 - 0.5))
+    return np.where(np.random.default_rng(seed).random(len(frame)) < chance, 1, 0)
+
+
+def numeric_model(columns: tuple[str, ...] = ("distance", "angle"), strength: float = 1.0) -> Pipeline:
+    """A logistic regression on numbers; another `strength` gives other probabilities."""
+    frame = shots()
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength)).fit(frame[list(columns)], goals(frame))
+
+
+def mixed_model() -> Pipeline:
+    """Numbers, a true/false column and one of categories, of which unknown ones pass."""
+    frame = shots()
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["shot_type"]), (StandardScaler(), ["distance", "angle", "rebound"])
+    )
+    return make_pipeline(encode, LogisticRegression()).fit(frame, goals(frame))
+
+
+def bundle(folder: Path, estimator: Any, name: str = "xg-default", version: str = "1.0.0", **card: Any) -> Path:
+    """Write an artifact, and its card if there is anything to put in, as the bundled models are laid out."""
+    place = folder / name / version
+    place.mkdir(parents=True)
+    skops.io.dump(estimator, place / "model.skops")
+    if card:
+        (place / "card.json").write_text(json.dumps(card))
+    return place / "model.skops"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that answers at `url`."""
+
+    url: str
+    app: Service
+
+    def post(self, path: str, body: Any, **headers: str | bytes) -> requests.Response:
+        data = body if isinstance(body, bytes | str) else json.dumps(body)
+        sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): v for name, v in headers.items()}
+        return requests.post(self.url + path, data=data, headers=sent, timeout=30)
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return requests.get(self.url + path, headers=headers, timeout=30)
+
+    def rows_scored(self) -> int:
+        """The service's own count."""
+        lines = self.get("/metrics").text.splitlines()
+        return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("xg_rows_scored_total")))
+
+
+@contextmanager
+def bundled_models(folder: Path) -> Iterator[None]:
+    """Take the bundled models from this folder, so that tests do not depend on the one that ships."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xgserve.registry.bundle.FOLDER", folder)
+        yield
+
+
+@contextmanager
+def running(data_dir: Path, **settings: Any) -> Iterator[Running]:
+    """Run the service in this process, on the server that production uses."""
+    app = create_app(Settings(data_dir=data_dir, port=0, **settings))
+    server = make_server(app, app.settings)
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(server, stop))
+    thread.start()
+    try:
+        yield Running(f"http://127.0.0.1:{server.effective_port}", app)  # type: ignore[attr-defined]
+    finally:
+        stop.set()
+        server.pull_trigger()
+        thread.join(20)
+        app.close()
+
+
+@dataclass
+class Process:
+    """`python -m xgserve` as operators start it."""
+
+    url: str
+    popen: "subprocess.Popen[str]"
+    stderr: Path
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.popen.send_signal(number)
+        return self.popen.wait(30)
+
+
+@contextmanager
+def process(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Process]:
+    """Start the service in a process of its own, with its data in `folder`."""
+    stderr = folder / "stderr.txt"
+    with stderr.open("w") as log:
+        popen = _start(folder, log, environment or {})
+    try:
+        yield Process(_wait_until_serving(popen, stderr), popen, stderr)
+    finally:
+        popen.kill()
+        popen.wait()
+
+
+def _start(folder: Path, log: IO[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XG_", "COMET_"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "xgserve"],
+        cwd=ROOT,
+        env={**inherited, "XG_DATA_DIR": str(folder / "data"), "XG_SERVING_PORT": "0", **environment},
+        stderr=log,
+        text=True,
+    )
+
+
+def _wait_until_serving(popen: "subprocess.Popen[str]", stderr: Path) -> str:
+    wake = threading.Event()
+    for _ in range(1200):
+        for line in stderr.read_text().splitlines():
+            if "serving on http" in line:
+                return line.rsplit(" ", 1)[1]
+        if popen.poll() is not None:
+            break
+        wake.wait(0.05)
+    raise AssertionError(f"the service did not start: {stderr.read_text()}")
+
+
+def read_to_the_end(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Head and body of all that comes until the service closes the connection."""
+    answer = b""
+    try:
+        while part := connection.recv(65536):
+            answer += part
+    except ConnectionResetError:  # it was closed with bytes of ours on the way
+        pass
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body

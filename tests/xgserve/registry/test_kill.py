@@ -1,0 +1,120 @@
+"""kill -9 of the real service at the worst moments, and what serves after the restart."""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from db.serving import Activations
+from tests.xgserve.helpers import Process, process
+from tests.xgserve.registry import comet_standin, hostile
+from tests.xgserve.registry.comet_standin import KEY, StandIn
+from tests.xgserve.registry.helpers import put_in_cache, settings
+from xgserve.client import ServingClient, ServingError
+from xgserve.registry.archive import MODEL_SUFFIXES
+from xgserve.registry.registry import Registry
+
+
+@pytest.fixture
+def comet() -> Iterator[StandIn]:
+    with StandIn().running() as standin:
+        yield standin
+
+
+def access(comet: StandIn) -> dict[str, str]:
+    return {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url}
+
+
+def ask_for(service: Process, version: str) -> threading.Thread:
+    def ask() -> None:
+        with suppress(ServingError):  # the service is killed before it answers
+            ServingClient(service.url).download_registry_model("acme", "shots", version)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def children(service: Process, module: str, megabytes: float = 0) -> list[psutil.Process]:
+    """Return the service's children that run the module and have grown to some size."""
+    found = []
+    for child in psutil.Process(service.popen.pid).children():
+        with suppress(psutil.Error):  # it ended meanwhile
+            if module in " ".join(child.cmdline()) and child.memory_info().rss > megabytes * 1e6:
+                found.append(child)
+    return found
+
+
+def kill(service: Process) -> None:
+    """Kill the service alone, and see that its children go with it."""
+    left = psutil.Process(service.popen.pid).children(recursive=True)
+    assert service.stop(signal.SIGKILL) == -signal.SIGKILL
+    wait_for(lambda: not [child for child in left if child.is_running() and child.status() != "zombie"])
+
+
+def check_bundled(tmp_path: Path, workspace: str | None) -> None:
+    """The bundled model serves, and the disk holds nothing of what was under way."""
+    assert workspace == "bundled"
+    assert not list((tmp_path / "data/models").glob(".temporary-*")), "what was left behind is swept"
+    assert not [path for path in (tmp_path / "data/models").rglob("*") if path.suffix in MODEL_SUFFIXES]
+
+
+def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> None:
+    comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.never_ends()))
+    comet.faults["download"] = comet_standin.hang(comet)
+    with process(tmp_path, access(comet)) as service:
+        asking = ask_for(service, "1.0.0")
+        wait_for(lambda: "download" in comet.asked)
+        (child,) = children(service, "xgserve.registry.comet")
+        assert KEY not in " ".join(child.cmdline())
+        assert requests.get(f"{service.url}/ready", timeout=10).ok, "it serves while it downloads"
+        kill(service)
+        asking.join()
+    assert list((tmp_path / "data/models").glob(".temporary-*"))
+
+    del comet.faults["download"]
+    with process(tmp_path, access(comet) | {"XG_TRUST_PICKLE_WORKSPACES": "acme"}) as service:
+        check_bundled(tmp_path, requests.get(f"{service.url}/model", timeout=10).json()["workspace"])
+        asking = ask_for(service, "1.0.0")
+        wait_for(lambda: children(service, "xgserve.registry.trial", megabytes=150))  # its imports are done
+        kill(service)
+        asking.join()
+
+    registry = Registry(settings(tmp_path / "data"))
+    check_bundled(tmp_path, registry.active.name.workspace if registry.active else None)
+
+
+def test_killed_while_activating(tmp_path: Path) -> None:
+    """Whatever the moment: the restart serves the model that was recorded last."""
+    for version in ("1.0.0", "2.0.0"):
+        put_in_cache(tmp_path / "data", version, 0.0)
+    chance = random.Random(4)
+    for _ in range(2):
+        with process(tmp_path) as service:
+            client = ServingClient(service.url)
+            for number in range(5):
+                client.download_registry_model("acme", "shots", f"{number % 2 + 1}.0.0")
+            asking = ask_for(service, "2.0.0")
+            time.sleep(chance.random() / 20)
+            kill(service)
+            asking.join()
+        recorded = Activations(tmp_path / "data" / "serving.db").latest()
+        assert recorded is not None
+        registry = Registry(settings(tmp_path / "data"))
+        assert registry.startup_problem is None
+        assert registry.active is not None
+        assert (registry.active.name.version, registry.active.digest) == (recorded.version, recorded.digest)

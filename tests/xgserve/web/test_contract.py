@@ -1,0 +1,184 @@
+"""The description of the service, held against the code and against what a running service answers."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+import schemathesis
+
+from tests.conftest import ROOT
+from tests.xgserve.helpers import Running, bundle, bundled_models, mixed_model, numeric_model, running
+from xgserve.errors import BY_CODE
+from xgserve.web.contract import DOCUMENT
+from xgserve.web.incoming import LOG_PARAMETERS
+
+ROW = {"distance": 20.5, "angle": 12}
+FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("models")
+    bundle(folder, numeric_model(), population="unblocked", metrics={"auc": 0.8})
+    bundle(folder, mixed_model(), name="mixed")
+    with bundled_models(folder), running(tmp_path_factory.mktemp("data"), max_body_bytes=10_000) as service:
+        yield service
+
+
+def operation(method: str, path: str) -> dict[str, Any]:
+    described: dict[str, Any] = DOCUMENT["paths"][path][method.lower()]
+    return described
+
+
+def check_answer(answer: requests.Response, path: str) -> None:
+    """Hold an answer against what the description says of it."""
+    responses = operation(str(answer.request.method), path)["responses"]
+    assert str(answer.status_code) in responses, f"{answer.status_code} is not described: {answer.text}"
+    content = responses[str(answer.status_code)]["content"]
+    media = answer.headers["Content-Type"].partition(";")[0]
+    assert media in content
+    assert answer.headers["X-Request-ID"]
+    body = answer.json() if media == "application/json" else answer.text
+    jsonschema.validate(body, {**content[media]["schema"], "components": DOCUMENT["components"]})
+
+
+def test_every_route_is_described_and_every_description_has_its_route(service: Running) -> None:
+    described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert described == {(route.method, route.rule) for route in service.app.routes}
+
+
+def test_the_description_is_served_and_is_openapi(service: Running) -> None:
+    served = service.get("/openapi.json").json()
+    assert served == json.loads(json.dumps(DOCUMENT))
+    schemathesis.openapi.from_dict(served).validate()
+
+
+def test_every_error_of_a_swap_is_described_by_its_code() -> None:
+    swaps = operation("POST", "/download_registry_model")["responses"] | operation("POST", "/rollback")["responses"]
+    for code, error in BY_CODE.items():
+        assert f"`{code}`" in swaps[str(error.status)]["description"]
+
+
+def test_every_error_that_the_code_can_give_is_described() -> None:
+    text = json.dumps(DOCUMENT)
+    codes = {
+        code
+        for path in (ROOT / "xgserve").rglob("*.py")
+        for code in re.findall(r'ApiError\(\s*\d{3},\s*"(\w+)"', path.read_text())
+    }
+    general = {"not_found", "method_not_allowed"}  # of no route in particular
+    assert len(codes) > 10
+    assert {code for code in codes - general if f"`{code}`" not in text} == set()
+
+
+def test_every_parameter_of_the_log_is_described() -> None:
+    assert {entry["name"] for entry in operation("GET", "/logs")["parameters"]} == {*LOG_PARAMETERS}
+
+
+def test_examples_are_valid() -> None:
+    for methods in DOCUMENT["paths"].values():
+        for described in methods.values():
+            content = described.get("requestBody", {}).get("content", {}).get("application/json")
+            if content:
+                jsonschema.validate(content["example"], {**content["schema"], "components": DOCUMENT["components"]})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/model",
+            "/models",
+            "/health",
+            "/ready",
+            "/metrics",
+            "/openapi.json",
+            "/activations",
+            "/activations?limit=1",
+        ),
+        *(
+            "/activations?limit=x",
+            "/activations?colour=red",
+            "/logs",
+            "/logs?limit=1&level=warning&q=a",
+            "/logs?limit=0",
+        ),
+        "/logs?since=2020-01-01&before=99999",
+    ],
+)
+def test_what_is_read_is_answered_as_described(service: Running, path: str) -> None:
+    check_answer(service.get(path), path.partition("?")[0])
+
+
+def test_the_log_as_a_page_is_described(service: Running) -> None:
+    check_answer(service.get("/logs", Accept="text/html"), "/logs")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (200, {"distance": {"7": 1.0}, "angle": {"7": 2}}, {}),
+        (200, [ROW, ROW], {}),
+        (200, {"columns": ["distance", "angle"], "index": ["a"], "data": [[1, 2]]}, {}),
+        (200, [], {}),
+        (400, b"{", {}),
+        (412, [ROW], {"If_Match": '"another"'}),
+        (413, b" " * 10_001, {}),
+        (415, [ROW], {"Content_Type": "text/plain"}),
+        (421, [ROW], {"Host": "rebound.example.org"}),
+        (422, [{"distance": None}], {}),
+        (422, {"distance": {"7": "far"}, "angle": {"7": 2}}, {}),
+        (422, 3, {}),
+    ],
+)
+def test_what_is_scored_or_refused_is_answered_as_described(
+    service: Running, status: int, body: Any, headers: dict[str, str]
+) -> None:
+    service.post("/download_registry_model", FIRST)
+    answer = service.post("/predict", body, **headers)
+    assert answer.status_code == status
+    check_answer(answer, "/predict")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (200, FIRST, {}),
+        (200, FIRST | {"model": "mixed", "version": None}, {}),
+        (400, b"{", {}),
+        (403, FIRST, {"Origin": "http://elsewhere.example.org"}),
+        (404, FIRST | {"version": "9"}, {}),
+        (413, b" " * 10_001, {}),
+        (415, FIRST, {"Content_Type": "text/plain"}),
+        (422, FIRST | {"model": "../x"}, {}),
+        (422, {}, {}),
+        (424, FIRST | {"workspace": "somebody"}, {}),
+    ],
+)
+def test_a_swap_is_answered_as_described(service: Running, status: int, body: Any, headers: dict[str, str]) -> None:
+    answer = service.post("/download_registry_model", body, **headers)
+    assert answer.status_code == status
+    check_answer(answer, "/download_registry_model")
+    for path in ("/model", "/models", "/activations"):
+        check_answer(service.get(path), path)
+
+
+def test_a_rollback_is_answered_as_described(service: Running) -> None:
+    service.post("/download_registry_model", FIRST | {"model": "mixed"})
+    check_answer(service.post("/rollback", b""), "/rollback")
+
+
+def test_a_service_that_cannot_work_answers_as_described(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with bundled_models(tmp_path / "none"), running(tmp_path / "data", admin_token="let-me-in") as service:
+        for path in ("/model", "/models", "/activations", "/logs", "/ready", "/health", "/metrics"):
+            check_answer(service.get(path), path)
+        assert service.get("/model").status_code == 503
+        for path, body in (("/predict", [ROW]), ("/rollback", {}), ("/download_registry_model", FIRST)):
+            check_answer(service.post(path, body), path)
+        check_answer(service.post("/rollback", {}, Authorization="Bearer let-me-in"), "/rollback")

@@ -1,0 +1,217 @@
+"""Clients that are slow, many or large, and a database that is locked: all others are answered meanwhile."""
+
+import json
+import selectors
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from tests.xgserve.helpers import Running, bundle, bundled_models, numeric_model, process, read_to_the_end, running
+from xgserve.web import memory, server
+
+ROW = {"distance": 20.5, "angle": 12}
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Running]:
+    bundle(tmp_path / "models", numeric_model())
+    bundle(tmp_path / "models", numeric_model(strength=0.01), "other")
+    with bundled_models(tmp_path / "models"), running(tmp_path / "data", max_body_bytes=4 << 20) as service:
+        yield service
+
+
+def connect(service: Running) -> socket.socket:
+    host, port = service.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"P", HEAD, HEAD + b"Content-Length: 100\r\n\r\n", HEAD + b"Content-Length: 100\r\n\r\n[", HEAD
+     + b"Transfer-Encoding: chunked\r\n\r\n5\r\n[1"],
+    ids=["first byte", "head", "no body", "body", "chunk"],
+)  # fmt: skip
+def test_a_request_that_does_not_arrive_in_time_is_refused(
+    service: Running, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    for name in ("HEAD_S", "BODY_S", "LOOK_EVERY_S"):
+        monkeypatch.setattr(server, name, 0.1)
+    with connect(service) as connection:
+        connection.sendall(sent)
+        head, body = read_to_the_end(connection)
+    assert head.startswith((b"HTTP/1.0 408 ", b"HTTP/1.1 408 "))
+    assert json.loads(body)["error"]["code"] == "request_timeout"
+    assert service.post("/predict", [ROW]).status_code == 200
+
+
+def test_a_body_that_comes_fast_enough_has_more_time(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_S", 0.1)
+    monkeypatch.setattr(server, "BODY_S", 0.0)
+    monkeypatch.setattr(server, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(server, "MIN_BYTES_PER_S", 1)  # each byte adds a second
+    body = json.dumps([ROW]).encode()
+    with connect(service) as connection:
+        connection.sendall(HEAD + f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:20])
+        threading.Event().wait(1)
+        connection.sendall(body[20:])
+        head, _ = read_to_the_end(connection)
+    assert head.startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_answer_that_its_client_does_not_take_is_not_kept(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "READ_S", 0.1)
+    monkeypatch.setattr(server, "LOOK_EVERY_S", 0.05)
+    body = json.dumps({"columns": list(ROW), "index": ["x" * 3_900_000], "data": [list(ROW.values())]}).encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        host, port = service.url.removeprefix("http://").split(":")
+        connection.settimeout(30)
+        connection.connect((host, int(port)))
+        connection.sendall(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        for _ in range(600):
+            if service.get("/logs?q=did+not+take+its+answer").json()["logs"]:
+                break
+            threading.Event().wait(0.05)
+        head, taken = read_to_the_end(connection)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert len(taken) < len(body)
+
+
+def test_connections_that_keep_the_service_waiting_make_room_for_others(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 20)
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        slow = [stack.enter_context(connect(service)) for _ in range(15)]
+        for connection in slow:
+            connection.sendall(b"P")
+        kept = stack.enter_context(requests.Session())
+        assert kept.get(f"{service.url}/health", timeout=30).status_code == 200  # and stays open, between requests
+        for _ in range(30):
+            slow.append(stack.enter_context(connect(service)))
+            slow[-1].sendall(b"P")
+            assert service.post("/predict", [ROW]).status_code == 200
+        for connection in slow:
+            selector.register(connection, selectors.EVENT_READ)
+        closed = {key.fileobj for key, _ in selector.select(5)}
+        assert len(slow) - len(closed) <= 20
+        assert closed >= set(slow[:15])  # the oldest first
+        assert kept.get(f"{service.url}/health", timeout=30).status_code == 200
+    told: list[int] = []
+    for _ in range(100):
+        rows = service.get("/logs?q=to make room").json()["logs"]
+        told = [int(row["message"].split()[1]) for row in rows]
+        if sum(told) >= len(closed):
+            break
+        threading.Event().wait(0.1)
+    assert sum(told) >= len(closed)
+
+
+LARGE = json.dumps([ROW]).encode() + b" " * (2 << 20)
+LARGE_HEAD = HEAD + f"Connection: close\r\nContent-Length: {len(LARGE)}\r\n\r\n".encode()
+
+
+def send_large(service: Running) -> tuple[int, dict[str, str], str]:
+    answer = service.post("/predict", LARGE)
+    return answer.status_code, dict(answer.headers), answer.text
+
+
+def test_more_large_bodies_than_there_is_room_for_are_told_to_come_back(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_LARGE", 2)
+    with ExitStack() as stack:
+        for _ in range(20):  # large only by their own word
+            stack.enter_context(connect(service)).sendall(LARGE_HEAD)
+        assert send_large(service)[0] == 200
+        for _ in range(2):
+            stack.enter_context(connect(service)).sendall(LARGE_HEAD + LARGE[:-1])
+        for _ in range(100):  # until the two have been read
+            status, headers, body = send_large(service)
+            if status != 200:
+                break
+        assert (status, headers["Retry-After"], json.loads(body)["error"]["code"]) == (503, "5", "busy")
+        assert service.post("/predict", [ROW]).status_code == 200
+    for _ in range(100):  # until it is seen that they are gone
+        status, *_ = send_large(service)
+        if status == 200:
+            break
+    assert status == 200
+
+
+def test_a_large_body_that_comes_slowly_makes_room_for_one_that_does_not(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_LARGE", 1)
+    monkeypatch.setattr(server, "FAST_LARGE_S", 0.0)
+    with connect(service) as slow:
+        slow.sendall(LARGE_HEAD + LARGE[:-1])
+        assert send_large(service)[0] == 200
+        assert read_to_the_end(slow)[0].startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.skipif(memory._TRIM is None, reason="only glibc can be told to give memory back")
+def test_what_large_bodies_took_is_given_back(tmp_path: Path) -> None:
+    with process(tmp_path) as running:
+        url = running.url
+        row = requests.get(f"{url}/model", timeout=30).json()["golden_row"]["values"]
+        body = json.dumps({name: dict.fromkeys(map(str, range(25_000)), value) for name, value in row.items()}).encode()
+        assert len(body) > 4_000_000
+        headers = {"Content-Type": "application/json"}
+
+        def send(_: int) -> int:
+            return requests.post(f"{url}/predict", data=body, headers=headers, timeout=120).status_code
+
+        def settled() -> int:
+            """The resident memory, once it has not shrunk for some looks of the server."""
+            found = [psutil.Process(running.popen.pid).memory_info().rss]
+            while len(found) < 4 or min(found[:-3]) > min(found[-3:]):
+                threading.Event().wait(server.LOOK_EVERY_S)
+                found.append(psutil.Process(running.popen.pid).memory_info().rss)
+            return min(found)
+
+        assert send(0) == 200
+        before = settled()
+        with ThreadPoolExecutor(6) as pool:
+            assert set(pool.map(send, range(6))) == {200}
+        after = settled()
+    sys.stdout.write(
+        f"\n{len(body) / 1e6:.0f} MB each: {before / 1e6:.0f} MB after one, {after / 1e6:.0f} MB after six more\n"
+    )
+    assert after < before + 60e6
+
+
+def test_while_somebody_holds_the_database_the_service_is_ready_to_say_so_and_to_predict(
+    service: Running, tmp_path: Path
+) -> None:
+    database = tmp_path / "data" / "serving.db"
+    with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as shell:
+        shell.execute("BEGIN EXCLUSIVE")
+        with ThreadPoolExecutor(12) as pool:
+            waiting = [pool.submit(service.get, "/logs") for _ in range(4)]
+            waiting += [pool.submit(service.get, "/activations") for _ in range(4)]
+            swaps = [{"workspace": "bundled", "model": name} for name in ("other", "xg-default")]
+            waiting += [pool.submit(service.post, "/download_registry_model", swap) for swap in swaps]
+            waiting.append(pool.submit(service.post, "/rollback", {}))
+            for number in range(5):
+                assert service.get("/health").status_code == 200
+                assert service.post("/predict", [ROW]).status_code == 200
+                assert service.post("/predict", [ROW], Idempotency_Key=f"a{number}").status_code == 200
+                ready = service.get("/ready")
+                assert (ready.status_code == 200) == ready.json()["checks"]["database"]["ok"]
+            assert not all(future.done() for future in waiting)  # some of them wait still
+            shell.execute("ROLLBACK")
+            answers = [future.result() for future in waiting]
+    assert {answer.status_code for answer in answers} <= {200, 404, 409, 503}
+    assert all(("Retry-After" in answer.headers) == (answer.status_code == 503) for answer in answers)
+    assert service.get("/ready").json()["checks"]["database"]["ok"] is True
