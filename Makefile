@@ -37,21 +37,20 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock:  ## pin the newest versions of everything in requirements/*.in (needs uv)
+lock:  ## pin the newest versions of everything in requirements/*.in but the two large extras (needs uv)
 	uv pip compile --universal --upgrade --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		requirements/*.in -o requirements.txt
+		$(patsubst %,requirements/%.in,base serving dashboard train dev) -o requirements.txt
 
 clean:  ## remove the virtual environment and the caches, not the data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-$(VENV)/.installed: requirements.txt requirements/serving.in requirements/dashboard.in pyproject.toml
+$(VENV)/.installed: requirements.txt $(wildcard requirements/*.in) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
 	@echo "installing into $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -c requirements.txt -r requirements/serving.in -r requirements/dashboard.in
-	@$(PIP) install --no-deps --editable .
+	@$(PIP) install -c requirements.txt --editable '.[serving,dashboard,train]'
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.in
+$(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) install -r requirements.txt
 	@touch $@

@@ -45,7 +45,8 @@ Measured = dict[str, dict[str, list[float]]]
 def run(*, quick: bool = False, docs: bool = False, folder: Path = ROOT / ".bench") -> None:
     """Measure, print a table, and write `predict.json` into the folder; with `docs`, the page and its plot as well."""
     require_wrk()
-    shipped = environment(folder / "service", ROOT / "requirements" / "serving.in", ROOT / "requirements.txt")
+    ours = (ROOT / "requirements" / name for name in ("base.in", "serving.in"))
+    shipped = environment(folder / "service", *ours, constraints=ROOT / "requirements.txt")
     classic = environment(folder / "classic", HERE / "requirements.txt")
     mlflow = environment(folder / "mlflow", HERE / "requirements-mlflow.txt")
     with tempfile.TemporaryDirectory() as name:

@@ -58,7 +58,7 @@ def register(target: str, folder: Path, environ: Mapping[str, str]) -> str:
     try:
         import comet_ml  # slow to import, and only needed here
     except ImportError as error:
-        raise PublishError("--register needs the package comet_ml (requirements/serving.in)") from error
+        raise PublishError("--register needs the package comet_ml (pip install -e '.[train]')") from error
     try:
         experiment: Any = comet_ml.Experiment(workspace=workspace, project_name=name)
         experiment.log_model(name, str(folder))
