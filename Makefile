@@ -25,9 +25,11 @@ replay: $(VENV)/.installed  ## the replay feed alone
 test: $(VENV)/.installed-dev  ## all tests
 	$(BIN)/python -m pytest --numprocesses=2
 
-lint: $(VENV)/.installed-dev  ## ruff and mypy
+lint: $(VENV)/.installed-dev  ## style, spelling, types, and which package imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/lint-imports
 	$(BIN)/mypy .
 
 bench: $(VENV)/.installed-dev  ## speed of predictions and pings against what runs beside them
@@ -42,7 +44,7 @@ lock:  ## pin the newest versions of everything in requirements/*.in but the two
 		$(patsubst %,requirements/%.in,base serving dashboard train dev) -o requirements.txt
 
 clean:  ## remove the virtual environment and the caches, not the data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
 $(VENV)/.installed: requirements.txt $(wildcard requirements/*.in) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'

@@ -236,7 +236,7 @@ class _Channel(HTTPChannel):
     def writable(self) -> bool:
         channel: Any = self  # the stubs lack what is used here
         # the thread that answers sends by itself; to the loop the socket would seem free again and again meanwhile,
-        # and Python's lock would go to and fro between the two
+        # and the two threads would fight over the GIL
         answers = channel.requests and channel.total_outbufs_len <= channel.adj.outbuf_high_watermark
         return bool(channel.will_close or (not answers and super().writable()))
 
