@@ -25,6 +25,7 @@ from xgserve.errors import (
     error_body,
     to_json,
 )
+from xgserve.json_text import parsed
 from xgserve.log import metrics
 from xgserve.log.handler import Journal, identity_of, level_name, request_id
 from xgserve.log.page import render
@@ -37,7 +38,6 @@ from xgserve.settings import Settings
 from xgserve.web import incoming
 from xgserve.web.contract import DOCUMENT
 from xgserve.web.idempotency import Answers
-from xgserve.web.json_text import parsed
 
 logger = logging.getLogger("xgserve.app")
 

@@ -8,26 +8,26 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Flights(Generic[Result]):
-    """Lets all who ask for the same thing share one answer. Nothing is remembered once it is given."""
+class SingleFlight(Generic[Result]):
+    """Lets all threads that ask for the same key share one result. Nothing is kept once it is returned."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, Future[Result]] = {}
+        self._running: dict[Hashable, Future[Result]] = {}
 
-    def share(self, asked: Hashable, answer: Callable[[], Result]) -> Result:
-        """Return what `answer` returns, or wait for another thread that is at it; both raise what it raises."""
+    def run(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """Return what `make` returns, or wait for the thread that is making it; all raise what it raises."""
         mine: Future[Result] = Future()
         with self._lock:
-            flight = self._under_way.setdefault(asked, mine)
-        if flight is not mine:
-            return flight.result()
+            running = self._running.setdefault(key, mine)
+        if running is not mine:
+            return running.result()
         try:
-            mine.set_result(answer())
+            mine.set_result(make())
         except BaseException as error:
             mine.set_exception(error)
             raise
         finally:
             with self._lock:
-                del self._under_way[asked]
+                del self._running[key]
         return mine.result()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from xgserve.errors import ApiError, InvalidFrame
-from xgserve.web.json_text import parsed
+from xgserve.json_text import parsed
 
 ACCEPTED: Final = (
     '{"column": {"0": value}} (df.to_json())',

@@ -40,7 +40,7 @@ from xgserve.registry.cache import CachedModel, ModelCache
 from xgserve.registry.comet import Comet
 from xgserve.registry.trial import environment, try_artifact
 from xgserve.settings import Settings
-from xgserve.single_flight import Flights
+from xgserve.single_flight import SingleFlight
 
 logger = logging.getLogger("xgserve.registry")
 
@@ -76,7 +76,7 @@ class Registry:
             else None
         )
         self._swap = threading.Lock()
-        self._flights = Flights[Activation]()
+        self._flights = SingleFlight[Activation]()
         # each holds a thread; two stay for predictions, of which one may list the registry's models for a moment
         self._places = threading.BoundedSemaphore(max(1, settings.threads - 2))
         self._rolling_back = threading.Lock()
@@ -106,7 +106,7 @@ class Registry:
         self._check(workspace, model, version)
         asked = (workspace, model, version)
         with self._place():
-            return self._flights.share(asked, lambda: self._logged(*asked))
+            return self._flights.run(asked, lambda: self._logged(*asked))
 
     def rollback(self) -> Activation:
         """Go back to the model that was active before this one; a second time returns to this one.

@@ -21,7 +21,7 @@ from db.connection import DatabaseError
 from db.serving import DELETE_BATCH, READ_TIMEOUT_S, ROW_BYTES, StoredAnswers
 from db.times import timestamp
 from xgserve.errors import ApiError
-from xgserve.single_flight import Flights
+from xgserve.single_flight import SingleFlight
 
 logger = logging.getLogger("xgserve.idempotency")
 
@@ -39,7 +39,7 @@ class Answers:
 
     def __init__(self, database: Path) -> None:
         self._store = StoredAnswers(database, LOCK_TIMEOUT_S)
-        self._flights = Flights[bytes]()
+        self._flights = SingleFlight[bytes]()
         self._writing = threading.Lock()
         self._unwritten: dict[bytes, bytes] = {}  # the oldest first
         self._written: set[bytes] = set()  # questions, to tell an old one from a new one while the file cannot be read
@@ -60,7 +60,7 @@ class Answers:
         if not key:
             return answer()
         question = hashlib.sha256(f"{key}\n{model_id}\n".encode() + body).digest()
-        return self._flights.share(question, lambda: self._find(question) or self._keep(question, answer()))
+        return self._flights.run(question, lambda: self._find(question) or self._keep(question, answer()))
 
     def close(self) -> None:
         """Try once more to write what could not be written."""
