@@ -32,4 +32,4 @@ class ClosedToFrames:
         await self._app(scope, receive, send_closed)
 
 
-app = st.App("app.py", middleware=[Middleware(ClosedToFrames)])
+app = st.App("pages/app.py", middleware=[Middleware(ClosedToFrames)])

@@ -14,7 +14,7 @@ from streamlit.testing.v1.element_tree import TextInput
 from tests.conftest import ROOT
 from tests.games import GAME_ID
 
-PAGE = ROOT / "ui" / "app.py"
+PAGE = ROOT / "ui" / "pages" / "app.py"
 OpenPage = Callable[..., AppTest]
 
 

@@ -336,7 +336,7 @@ def test_how_often_to_ping_is_kept_while_something_else_is_shown(
     page.query_params["game"] = str(GAME_ID)
     page.run()
     assert page.selectbox(key="every").value == 0
-    page.switch_page("past.py")
+    page.switch_page("history.py")
     page.run()
     assert page.title[0].value == "History"
     asked = games_asked_for(feed)
@@ -502,7 +502,7 @@ def test_the_service_page_claims_no_more_than_is_on_record(
     with running_service(tmp_path / "pinned", settings=pin) as pinned:
         monkeypatch.setenv("XG_SERVING_URL", pinned.url)
         page = open_page()
-        page.switch_page("behind.py")
+        page.switch_page("service.py")
         page.run()
     assert "bundled/xg-distance:1.0.0" in words(page.main.markdown)
     assert "No swap is on record." in words(page.main.caption)

@@ -45,7 +45,7 @@ def test_history_starts_with_the_active_model_and_keeps_the_readers_choice(
     get_model(page, "bundled", "xg-default")
     restart()  # as the first page of a new server, which has not asked the service yet
     fresh = open_page()
-    fresh.switch_page("past.py")
+    fresh.switch_page("history.py")
     fresh.run()
     assert model_name(box(fresh, "Model").value).startswith("bundled/xg-default")
     other = next(model for model in box(fresh, "Model").options if "xg-distance" in model)
@@ -59,7 +59,7 @@ def test_the_season_acts_on_both_halves_of_history(open_page: OpenPage, feed: Fe
     feed.show(game(*SHOTS))
     feed.show(game(*SHOTS[:2], game_id=2022020329, season=20222023))
     page = ping(ping(open_page()), "2022020329")
-    page.switch_page("past.py")
+    page.switch_page("history.py")
     page.run()
     by_season, teams = page.main.table[0].value, page.main.dataframe[0].value
     assert by_season[["Season", "Training"]].values.tolist() == [
@@ -78,7 +78,7 @@ def test_other_competitions_are_chosen_and_never_summed_with_the_season(open_pag
     feed.show(game(*SHOTS))
     feed.show(game(*SHOTS, game_id=2021010001, game_type=1))
     page = ping(ping(open_page()), "2021010001")
-    page.switch_page("past.py")
+    page.switch_page("history.py")
     page.run()
     assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
     states = page.main.dataframe[1].value.set_index("ID")["State"]
@@ -94,7 +94,7 @@ def test_the_list_of_games_leaves_out_the_empty_net_as_the_headline_does(
 ) -> None:
     feed.show(game(*SHOTS, play(400, "missed-shot", 1100, x=20, y=0, situation="0651")))
     page = ping(open_page())
-    page.switch_page("past.py")
+    page.switch_page("history.py")
     page.run()
     (stored,) = History(tmp_path / "history.db").games()
     (home,) = [total for total in stored["totals"] if total["is_home"]]
@@ -107,14 +107,14 @@ def test_the_service_page_says_what_is_wrong_in_whole_sentences(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer
 ) -> None:
     page = pages(monkeypatch, tmp_path, feed.url, "http://127.0.0.1:9")()
-    page.switch_page("behind.py")
+    page.switch_page("service.py")
     page.run()
     assert "is it running? Start it with make serve" in words(page.main.error).replace("\\", "")
 
 
 def test_the_service_page_tells_what_the_model_learned_from(open_page: OpenPage) -> None:
     page = open_page()
-    page.switch_page("behind.py")
+    page.switch_page("service.py")
     page.run()
     said = words(page.main.markdown)
     assert "Learned from: 2018-19, 2019-20, 2020-21, 2022-23" in said
@@ -125,7 +125,7 @@ def test_the_service_page_tells_what_the_model_learned_from(open_page: OpenPage)
 def test_a_game_that_was_opened_from_history_leaves_its_address(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
-    page.switch_page("past.py")
+    page.switch_page("history.py")
     page.query_params["game"] = str(GAME_ID)  # as the browser's way back leads to
     page.run()
     assert "game" not in page.query_params

@@ -60,8 +60,8 @@ def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
 def _choose_model(models: list[str]) -> str | None:
     """Let the reader choose a model: at first the active one, as far as the service has told which that is.
 
-    The page does not ask for it, since nothing here waits for the service. Where it was not known yet, `ui.app` draws
-    the page again once it is.
+    The page does not ask the service, so nothing here waits for it. Where the active model was not known yet,
+    `ui.pages.app` draws the page again once it is.
     """
     start = st.session_state.get("history_model_at_first") or last_active_model()["id"]
     st.session_state.history_model_at_first = start

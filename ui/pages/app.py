@@ -1,4 +1,8 @@
-"""The dashboard's pages, which `ui/server.py` serves: the frame of the three; all they show is read from elsewhere."""
+"""The script that `ui/server.py` serves: navigation and sidebar of the three pages.
+
+It stands beside the pages, not above them: Streamlit takes a folder `pages/` next to the script for pages of its own
+older kind, and would run one without this frame on the first visit of a new server.
+"""
 
 from pathlib import Path
 
@@ -13,12 +17,12 @@ HERE = Path(__file__).parent
 def main() -> None:
     """Draw the page that the address names; what needs the service's answer comes last: nothing waits for it."""
     st.set_page_config("Live xG", "🏒", layout="wide")
-    st.html(HERE / "style.css")
+    st.html(HERE.parent / "style.css")
     page = st.navigation(
         [
-            st.Page(HERE / "pages" / "game.py", title="Game", icon=":material/sports_hockey:", default=True),
-            st.Page(HERE / "pages" / "history.py", title="History", icon=":material/history:", url_path="history"),
-            st.Page(HERE / "pages" / "service.py", title="Service", icon=":material/dns:", url_path="service"),
+            st.Page(HERE / "game.py", title="Game", icon=":material/sports_hockey:", default=True),
+            st.Page(HERE / "history.py", title="History", icon=":material/history:", url_path="history"),
+            st.Page(HERE / "service.py", title="Service", icon=":material/dns:", url_path="service"),
         ],
         position="top",
     )
