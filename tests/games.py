@@ -4,11 +4,13 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
+
+from msgspec.structs import replace
 
 from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, GameState, Play, Player, Shot, Team
 from livegame.recordings.replay import Moment, play_by_play

@@ -1,10 +1,11 @@
 """Proofs on recorded games: features are the same live as after the game, and goals cannot be read off the clock."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from msgspec.structs import replace
 
 from livegame.features.frames import shot_features
 from livegame.parsing.parse import parse_game

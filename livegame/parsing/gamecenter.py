@@ -1,10 +1,11 @@
 """The present feed, api-web.nhle.com: /v1/gamecenter/<id>/play-by-play and the list of a day's games."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from livegame.errors import FeedMalformed
 from livegame.parsing.common import (
@@ -63,8 +64,8 @@ from livegame.plays import (
     Shot,
     Team,
     overtime_length,
-    status_line,
 )
+from livegame.status import status_line
 
 
 def parse_day(answer: Any) -> Day:

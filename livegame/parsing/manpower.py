@@ -5,8 +5,10 @@ played three against three (since 2015-16).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from livegame.plays import PERIOD_SECONDS, UNBLOCKED_ATTEMPTS
 
@@ -14,8 +16,7 @@ _MINOR, _MAJOR = 120, 300  # seconds
 _MOST_SHORT: Final = 2  # Rule 26: a further penalty waits until one of the two has ended
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """What one play of the legacy feed tells about manpower."""
 
     kind: str
@@ -35,8 +36,7 @@ class Fact:
         return (self.period - 1) * PERIOD_SECONDS + self.seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
+class _Term(Struct, frozen=True):
     """Time that a player serves while his team is short of him."""
 
     player_id: int | None

@@ -5,10 +5,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec.structs import asdict
 
 from livegame.errors import FeedMalformed
 from livegame.parsing.json_bytes import read_json
@@ -17,10 +19,10 @@ from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play, Player, Sh
 
 SAMPLE_FOLDER: Final = Path(__file__).parents[1] / "sample"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_COLUMNS: Final = tuple(field.name for field in fields(Shot))
-_PLAY_COLUMNS: Final = tuple(field.name for field in fields(Play))
+_COLUMNS: Final = Shot.__struct_fields__
+_PLAY_COLUMNS: Final = Play.__struct_fields__
 _NO_HEADER: Final = ("plays", "players", "problems", "unreadable")
-_HEADER: Final = tuple(field.name for field in fields(Game) if field.name not in _NO_HEADER)
+_HEADER: Final = tuple(name for name in Game.__struct_fields__ if name not in _NO_HEADER)
 
 
 def find_recordings(folder: Path) -> dict[int, Path]:

@@ -10,9 +10,10 @@ import pandas as pd
 from db.history import History, PowerPlayRow
 from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length, status_line
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length
 from livegame.reports.counting import EMPTY_NET, Count
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, by_team_and, sum_up
+from livegame.status import status_line
 
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (

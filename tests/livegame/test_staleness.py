@@ -1,11 +1,11 @@
 """Answers that are older than what is stored, or cut short, change nothing; real corrections work at once."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from livegame.client import GameClient, Ping
 from livegame.parsing.parse import parse_game

@@ -10,7 +10,6 @@ import sqlite3
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import cache
 from itertools import permutations
 from pathlib import Path
@@ -20,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from livegame.client import Ping
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play

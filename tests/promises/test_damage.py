@@ -3,10 +3,10 @@
 import os
 import random
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from db.connection import DatabaseError, backup
 from db.history import History

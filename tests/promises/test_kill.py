@@ -6,10 +6,10 @@ import signal
 import subprocess
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from db.connection import open_writer
 from db.history_schema import MIGRATIONS

@@ -1,11 +1,11 @@
 """The training command: from a feed to files that the service takes, and what it says when it cannot."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from livegame.plays import GameState, Play
 from scripts import evaluate_model, train_model

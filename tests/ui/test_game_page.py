@@ -2,12 +2,12 @@
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
 from db.connection import open_writer

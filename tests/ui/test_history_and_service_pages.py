@@ -1,10 +1,10 @@
 """The pages of past games and of the service, run without a browser."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
 from db.history import History

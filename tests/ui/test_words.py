@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from db.history import History
 from livegame.client import Ping
@@ -122,9 +123,9 @@ def test_corrections_are_counted_by_shot_until_they_are_undone(tmp_path: Path, s
     faceoff, shot, miss, goal, other = SHOTS
     report = report_of(tmp_path, service.url, *SHOTS)
     assert words.correction_words(report) == ""
-    report = report_of(tmp_path, service.url, *SHOTS[:4], replace(other, x=-30))
+    report = report_of(tmp_path, service.url, *SHOTS[:4], structs.replace(other, x=-30))
     assert words.correction_words(report) == "The league has corrected 1 shot."
-    report = report_of(tmp_path, service.url, faceoff, shot, miss, replace(goal, kind="shot-on-goal"))
+    report = report_of(tmp_path, service.url, faceoff, shot, miss, structs.replace(goal, kind="shot-on-goal"))
     assert words.correction_words(report) == "The league has corrected 2 shots."
     report = report_of(tmp_path, service.url, *SHOTS)
     assert {*report.corrections["what"]} == {"amended", "retracted", "restored", "outcome"}

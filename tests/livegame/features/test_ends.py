@@ -4,12 +4,12 @@ import gzip
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from livegame.features.frames import shot_features
 from livegame.parsing.parse import parse_game

@@ -1,10 +1,10 @@
 """Where a shot was taken from: distance, angle, and which way the teams attack, whatever the feed says of it."""
 
 import math
-from dataclasses import replace
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from livegame.features.features import FEATURES
 from livegame.features.frames import shot_features

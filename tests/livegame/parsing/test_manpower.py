@@ -3,10 +3,10 @@
 import json
 import lzma
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from livegame.parsing.manpower import Fact, situations
 from livegame.parsing.parse import parse_game

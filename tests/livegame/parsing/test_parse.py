@@ -10,7 +10,8 @@ from livegame.errors import FeedMalformed
 from livegame.parsing.gamecenter import parse_day
 from livegame.parsing.parse import parse_game
 from livegame.parsing.statsapi import apply_diff_patch
-from livegame.plays import GameState, Shot, Team, status_line
+from livegame.plays import GameState, Shot, Team
+from livegame.status import status_line
 from tests.games import AWAY, HOME, as_feed, game, play
 
 
@@ -170,27 +171,6 @@ def test_a_team_is_named_by_whichever_key_this_year_uses() -> None:
 )
 def test_states(state: str, schedule: str, expected: GameState) -> None:
     assert parse_game(as_feed(game()) | {"gameState": state, "gameScheduleState": schedule}).state is expected
-
-
-@pytest.mark.parametrize(
-    ("where", "expected"),
-    [
-        ((GameState.LIVE, 1, "REG", 755, False, 2), "Period 1 - 12:35 left"),
-        ((GameState.LIVE, 2, "REG", 600, True, 2), "Intermission after period 2 - 10:00 left"),
-        ((GameState.LIVE, 4, "OT", 259, False, 2), "Overtime - 04:19 left"),
-        ((GameState.LIVE, 6, "OT", 60, False, 3), "Overtime 3 - 01:00 left"),
-        ((GameState.LIVE, 5, "SO", 0, False, 2), "Shootout"),
-        ((GameState.LIVE, 0, "REG", 0, False, 2), "Not started"),
-        ((GameState.FINAL, 3, "REG", 0, False, 2), "Final"),
-        ((GameState.FINAL, 4, "OT", 259, False, 2), "Final (OT)"),
-        ((GameState.FINAL, 5, "SO", 0, False, 2), "Final (shootout)"),
-        ((GameState.NOT_STARTED, 0, "REG", 1200, False, 2), "Not started"),
-        ((GameState.POSTPONED, 0, "REG", 0, False, 2), "Postponed"),
-    ],
-)
-def test_status_line(where: tuple[GameState, int, str, int, bool, int], expected: str) -> None:
-    *point, resting, game_type = where
-    assert status_line(*point, in_intermission=resting, game_type=game_type) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

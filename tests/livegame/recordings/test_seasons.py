@@ -4,11 +4,11 @@ import gzip
 import json
 import lzma
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from livegame.errors import FeedMalformed, FeedUnavailable
 from livegame.feed import Feed
