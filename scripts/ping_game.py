@@ -120,7 +120,9 @@ def _warn(ping: Ping) -> None:
 
 def _as_line(ping: Ping) -> str:
     report = ping.report
-    teams = ", ".join(f"{team.abbrev} {team.xg:.2f} xG ({team.goals})" for team in (report.away, report.home))
+    teams = ", ".join(
+        f"{team.abbrev} {team.counted.xg:.2f} xG ({team.counted.goals})" for team in (report.away, report.home)
+    )
     notes = [f"{len(ping.new)} new shots", f"{ping.scored} rated"]
     notes += [f"{report.pending} pending"] if report.pending else []
     notes += [f"{len(ping.corrections)} corrections"] if ping.corrections else []
@@ -132,7 +134,8 @@ def _as_json(ping: Ping) -> str:
     report = ping.report
 
     def team(totals: "TeamTotals") -> dict[str, object]:
-        return {"team": totals.abbrev, "xg": totals.xg, "goals": totals.goals, "difference": totals.difference}
+        sums = totals.counted
+        return {"team": totals.abbrev, "xg": sums.xg, "goals": sums.goals, "difference": sums.difference}
 
     return json.dumps(
         {

@@ -11,8 +11,9 @@ import streamlit as st
 from livegame.client import Ping
 from livegame.plays import PLAYOFFS, GameState
 from livegame.reports.counting import Count
-from livegame.reports.game import GameReport, SeasonLine, TeamTotals
+from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import Odds
+from livegame.reports.teams import TeamLine
 
 STATUS_MARKS: Final = {"scored": "✓ rated", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
 COUNTS: Final = {Count.ALL: "All", Count.NO_EMPTY_NET: "No empty net", Count.FIVE_ON_FIVE: "5v5"}
@@ -136,7 +137,7 @@ def no_play_words(report: GameReport) -> str:
     }.get(report.state, "")
 
 
-def season_words(line: SeasonLine | None) -> str:
+def season_words(line: TeamLine | None) -> str:
     """What a team's games of the season were like: "2.91 xG for, 3.02 against a game (12 games on record)"."""
     if line is None:
         return ""
@@ -156,7 +157,7 @@ def ping_words(ping: Ping) -> str:
 
 def xg_and_goals(team: TeamTotals) -> str:
     """Expected goals with the real ones in brackets: "2.31 (2)"."""
-    return f"{team.xg:.2f} ({team.goals})"
+    return f"{team.counted.xg:.2f} ({team.counted.goals})"
 
 
 def sums(xg: float, goals: int, pending: int) -> str:
@@ -166,31 +167,30 @@ def sums(xg: float, goals: int, pending: int) -> str:
 
 def beside_words(team: TeamTotals, counted: Count) -> str:
     """What the team's number leaves out, or of what it holds is at an empty net: "+ 1.53 (2) empty net"."""
-    empty_net = f"{sums(team.empty_net.xg, team.empty_net.goals, team.empty_net.pending)}"
+    beside, others = team.empty_net, team.others
+    empty_net = sums(beside.xg, beside.goals, beside.pending)
     if counted is Count.ALL:
-        return f"{empty_net} of it at an empty net" if team.empty_net.shots else ""
-    others = f"+ {sums(team.others.xg, team.others.goals, team.others.pending)} at other strengths"
-    parts = [others] if team.others.shots else []
-    parts += [f"+ {empty_net} empty net"] if team.empty_net.shots else []
+        return f"{empty_net} of it at an empty net" if beside.shots else ""
+    parts = [f"+ {sums(others.xg, others.goals, others.pending)} at other strengths"] if others.shots else []
+    parts += [f"+ {empty_net} empty net"] if beside.shots else []
     return " ".join(parts)
 
 
 def difference_words(team: TeamTotals) -> str:
     """How its goals compare with what was expected: "0.73 more goals than expected"; nothing until all are rated."""
-    if team.pending_goals or team.pending == team.shots:
+    if team.counted.pending_goals or not team.counted.rated:
         return ""
-    apart = f"{abs(team.difference):.2f}"
+    apart = f"{abs(team.counted.difference):.2f}"
     if apart == "0.00":
         return "as many goals as expected"
-    return f"{apart} {'fewer' if team.difference > 0 else 'more'} goals than expected"
+    return f"{apart} {'fewer' if team.counted.difference > 0 else 'more'} goals than expected"
 
 
 def pending_words(team: TeamTotals) -> str:
     """What the team's number does not hold yet: "+ 11 not rated yet (2 goals among them)"."""
-    if not team.pending:
-        return ""
-    goals = f" ({count(team.pending_goals, 'goal')} among them)" if team.pending_goals else ""
-    return f"+ {team.pending} not rated yet{goals}"
+    pending, pending_goals = team.counted.pending, team.counted.pending_goals
+    goals = f" ({count(pending_goals, 'goal')} among them)" if pending_goals else ""
+    return f"+ {pending} not rated yet{goals}" if pending else ""
 
 
 def signed(value: float) -> str:
@@ -200,14 +200,7 @@ def signed(value: float) -> str:
 
 def correction_words(report: GameReport) -> str:
     """What the league changed after we had stored it, and still stands: "The league has corrected 8 shots."."""
-    shots, corrections = report.shots, report.corrections
-    corrected = set(shots.loc[shots["status"].isin(["retracted", "amended"]), "event_id"])
-    if len(corrections):
-        outcomes = corrections[corrections["what"] == "outcome"]
-        # newest first; what was changed back is as it was
-        ends = outcomes.groupby("event_id").agg(before=("before", "last"), after=("after", "first"))
-        corrected |= set(ends.index[ends["before"] != ends["after"]])
-    return f"The league has corrected {count(len(corrected), 'shot')}." if corrected else ""
+    return f"The league has corrected {count(report.corrected, 'shot')}." if report.corrected else ""
 
 
 def waiting_words(report: GameReport) -> str:

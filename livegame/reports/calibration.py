@@ -52,6 +52,11 @@ class Calibration:
     seasons: tuple[SeasonLevel, ...]  # the newest first; those that the model learned from as well
     steps: pd.DataFrame  # shots, goals, `predicted` and `observed` goal rate with its 95 % interval `low` to `high`
 
+    @property
+    def steps_explained(self) -> int:
+        """In how many of the steps luck explains that the two rates differ."""
+        return int(self.steps["predicted"].between(self.steps["low"], self.steps["high"]).sum())
+
 
 def calibration(
     history: History,

@@ -24,34 +24,18 @@ SHOT_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TeamTotals:
-    """One team's line: expected goals beside real ones, over the same shots.
+    """One team's sums: expected goals beside real ones, over the same unblocked attempts in regulation and overtime.
 
-    Goals and xG are those of unblocked attempts in regulation and overtime, as far as the report counts them. `score`
-    is the scoreboard's, which counts a shootout won as one goal more.
+    `score` is the scoreboard's, which counts a shootout won as one more goal.
     """
 
     name: str
     abbrev: str
     is_home: bool
     score: int
-    goals: int
-    xg: float
-    difference: float  # xG - goals, over the shots that have been rated
-    shots: int
-    on_goal: int
-    pending: int  # shots that the sums do not hold yet
-    pending_goals: int  # goals among them
+    counted: Sums  # the shots that count
     empty_net: Sums  # the shots at an empty net, whether they count or not
     others: Sums  # the remaining shots that do not count
-
-
-@dataclass(frozen=True, slots=True)
-class SeasonLine:
-    """What a team's games on record of one season were like, in xG a game."""
-
-    games: int
-    xg: float
-    xg_against: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +91,11 @@ class GameReport:
         return self.state in (GameState.LIVE, GameState.OVER, GameState.FINAL) or not self.shots.empty
 
     @property
-    def away_share(self) -> float:
-        """The away team's share of all expected goals, half before there are any."""
-        total = self.away.xg + self.home.xg
-        return self.away.xg / total if total else 0.5
+    def shares(self) -> tuple[float, float]:
+        """The away and the home team's share of all expected goals, each half before there are any."""
+        away, home = self.away.counted.xg, self.home.counted.xg
+        share = away / (away + home) if away + home else 0.5
+        return share, 1 - share
 
     @property
     def is_catching_up(self) -> bool:
@@ -127,7 +112,17 @@ class GameReport:
     @property
     def pending(self) -> int:
         """Shots known but not scored yet, of both teams."""
-        return self.away.pending + self.home.pending
+        return self.away.counted.pending + self.home.counted.pending
+
+    @property
+    def corrected(self) -> int:
+        """Shots that the league changed after they were stored, and that are not again as they were."""
+        event_ids = set(self.shots.loc[self.shots["status"].isin(["retracted", "amended"]), "event_id"])
+        if len(self.corrections):
+            outcomes = self.corrections[self.corrections["what"] == "outcome"]
+            ends = outcomes.groupby("event_id").agg(before=("before", "last"), after=("after", "first"))  # newest first
+            event_ids |= set(ends.index[ends["before"] != ends["after"]])
+        return len(event_ids)
 
 
 def game_report(
@@ -185,22 +180,6 @@ def game_report(
     )
 
 
-def season_lines(history: History, report: GameReport) -> dict[str, SeasonLine]:
-    """How the two teams' games of this season were, by abbreviation; only of a team that has games on record.
-
-    Raises:
-        DatabaseError: the history cannot be read.
-    """
-    if report.model is None:
-        return {}
-    teams = (report.away.abbrev, report.home.abbrev)
-    return {
-        row["team"]: SeasonLine(row["games"], row["xg"] / row["games"], row["xg_against"] / row["games"])
-        for row in history.teams(report.model, report.row["season"])
-        if row["team"] in teams
-    }
-
-
 def stored_status(game: Mapping[str, Any]) -> str:
     """Where a stored game stands, in one line; `game` is its row."""
     return status_line(
@@ -229,29 +208,16 @@ def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFra
 
 
 def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, count: Count) -> TeamTotals:
-    is_home = side == "home"
-    parts: dict[str, list[Mapping[str, Any]]] = {"counted": [], "empty net": [], "others": []}
-    for row in rows:
-        if bool(row["is_home"]) is is_home:
-            is_at_empty_net, counts = row["situation"] == EMPTY_NET, count.takes(row["situation"])
-            parts["counted"] += [row] if counts else []
-            parts["empty net"] += [row] if is_at_empty_net else []
-            parts["others"] += [row] if not (counts or is_at_empty_net) else []
-    sums, empty_net, others = (sum_up(part) for part in parts.values())
+    own = [row for row in rows if bool(row["is_home"]) is (side == "home")]
+    beside = [row for row in own if not count.takes(row["situation"])]
     return TeamTotals(
         name=game[f"{side}_name"],
         abbrev=game[f"{side}_abbrev"],
-        is_home=is_home,
+        is_home=side == "home",
         score=game[f"{side}_score"],
-        goals=sums.goals,
-        xg=sums.xg,
-        difference=sums.difference,
-        shots=sums.shots,
-        on_goal=sums.on_goal,
-        pending=sums.pending,
-        pending_goals=sums.pending_goals,
-        empty_net=empty_net,
-        others=others,
+        counted=sum_up(row for row in own if count.takes(row["situation"])),
+        empty_net=sum_up(row for row in own if row["situation"] == EMPTY_NET),
+        others=sum_up(row for row in beside if row["situation"] != EMPTY_NET),
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from livegame.reports.game import GameReport
+
 Distribution = npt.NDArray[np.float64]  # probability of 0, 1, 2 ... goals
 
 
@@ -46,3 +48,15 @@ def odds(away: Iterable[float], home: Iterable[float]) -> Odds:
         away_goals=away_goals,
         home_goals=home_goals,
     )
+
+
+def odds_of(report: GameReport) -> Odds | None:
+    """Return a game's odds by the shots that count; None while one of its goals, or every shot, is not rated.
+
+    A goal that is left out would count against its team.
+    """
+    teams = (report.away, report.home)
+    rated = report.counted.dropna(subset=["probability"])
+    if rated.empty or any(team.counted.pending_goals for team in teams):
+        return None
+    return odds(*(rated.loc[rated["team"] == team.abbrev, "probability"] for team in teams))

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, sqrt
 from typing import Any, Final
 
 Rows = Iterable[Mapping[str, Any]]  # shots, each a row of the history's `shot_probabilities`
@@ -24,6 +24,11 @@ class Sums:
     goals: int = 0
     difference: float = 0.0  # xG - goals, over the shots that have been rated
     variance: float = 0.0  # of the goals, were each shot a coin with its xG
+
+    @property
+    def rated(self) -> int:
+        """How many of the shots xG holds."""
+        return self.shots - self.pending
 
 
 def sum_up(shots: Rows) -> Sums:
@@ -83,7 +88,8 @@ def by_goalie(shots: Rows) -> list[dict[str, Any]]:
         sums = sum_up(rows)
         about = {"team": team, "is_home": not rows[0]["is_home"], "goalie_id": rows[-1]["goalie_id"]}
         name = {"goalie": rows[-1]["goalie"] or f"Player {rows[-1]['goalie_id']}"}
-        found.append(about | name | _columns(sums) | {"saved_above_expected": sums.difference})
+        luck = {"saved_above_expected": sums.difference, "deviation": sqrt(sums.variance)}  # one standard deviation
+        found.append(about | name | _columns(sums) | luck)
     return sorted(found, key=lambda row: (row["is_home"], -row["xg"]))
 
 

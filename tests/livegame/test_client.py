@@ -47,7 +47,7 @@ def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
 
 def xg(report: GameReport | None) -> float:
     assert report is not None
-    return report.home.xg + report.away.xg
+    return report.home.counted.xg + report.away.counted.xg
 
 
 def statuses(ping: Ping) -> dict[int, str]:
@@ -61,11 +61,12 @@ def test_a_ping_scores_every_shot_and_reports_it(client: GameClient, feed: FeedS
     assert ping.new_shots["event_id"].tolist() == [812, 11, 300]
     report = ping.report
     assert (report.title, report.status) == ("Washington Capitals at Carolina Hurricanes", "Period 1 - 12:35 left")
-    assert (report.home.shots, report.home.goals, report.away.shots, report.away.goals) == (2, 1, 1, 0)
+    home, away = report.home.counted, report.away.counted
+    assert (home.shots, home.goals, away.shots, away.goals) == (2, 1, 1, 0)
     assert report.shots.columns[-1] == "probability"
     assert report.shots["probability"].between(0, 1).all()
     assert xg(report) == pytest.approx(report.shots["probability"].sum())
-    assert report.home.difference == pytest.approx(report.home.xg - 1)
+    assert report.home.counted.difference == pytest.approx(report.home.counted.xg - 1)
     active = service.client.model()
     assert report.model == active["id"]
 
@@ -223,7 +224,7 @@ def test_a_goal_taken_back_and_a_shot_that_left_and_returned(
     feed.show(game(*SHOTS[:3], saved))
     ping = client.ping(GAME_ID)
     assert [(c.event_id, c.what) for c in ping.corrections] == [(300, "outcome")]
-    assert ping.report.home.goals == 0
+    assert ping.report.home.counted.goals == 0
     total = xg(ping.report)
     feed.show(game(*SHOTS[:3]))
     ping = client.ping(GAME_ID)
@@ -313,7 +314,7 @@ def test_shootout_attempts_never_count(client: GameClient, feed: FeedServer, ser
     shootout = play(900, "goal", 0, period=5, period_type="SO", situation="1010")
     feed.show(game(*SHOTS, shootout, home=Team(HOME, "CAR", "Carolina Hurricanes", 2)))
     report = client.ping(GAME_ID).report
-    assert (report.home.goals, report.home.score, service.rows_scored()) == (1, 2, 3)
+    assert (report.home.counted.goals, report.home.score, service.rows_scored()) == (1, 2, 3)
 
 
 def test_games_that_have_no_plays(client: GameClient, feed: FeedServer, service: Service) -> None:

@@ -168,7 +168,8 @@ def read_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games
     while not end.exists():
         report = client.report(chance.choice(games))
         if report is not None:
-            sums = (report.away.shots + report.home.shots, round(report.away.xg + report.home.xg, 6))
+            away, home = report.away.counted, report.home.counted
+            sums = (away.shots + home.shots, round(away.xg + home.xg, 6))
             torn += sums != (len(report.present), round(float(report.present["probability"].sum()), 6))
     return torn
 

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from livegame.client import Ping
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play
 from livegame.recordings.files import read_recording
-from livegame.reports.game import TeamTotals
+from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
 from tests.promises.helpers import make_client
@@ -79,7 +79,7 @@ class Rules:
                 assert row["status"] == ("scored" if agrees else "amended")
                 assert row["probability"] == probability[event_id]
         for side, team in ((report.home, shown.home), (report.away, shown.away)):
-            self._add_up(side, [shot for shot in shots.values() if shot.team_id == team.team_id], probability)
+            self._add_up(side.counted, [shot for shot in shots.values() if shot.team_id == team.team_id], probability)
 
     def _believe(self, shown: Game) -> bool:
         """Whether this state is to be stored: it is neither older than the last one, nor cut short while on."""
@@ -109,10 +109,10 @@ class Rules:
         return True
 
     @staticmethod
-    def _add_up(side: TeamTotals, shots: Sequence[Any], probability: dict[int, float]) -> None:
+    def _add_up(sums: Sums, shots: Sequence[Any], probability: dict[int, float]) -> None:
         scored = [shot for shot in shots if shot.event_id in probability]
-        assert side.xg == pytest.approx(sum(probability[shot.event_id] for shot in scored))
-        assert (side.goals, side.shots, side.pending) == (
+        assert sums.xg == pytest.approx(sum(probability[shot.event_id] for shot in scored))
+        assert (sums.goals, sums.shots, sums.pending) == (
             sum(shot.is_goal for shot in shots), len(shots), len(shots) - len(scored),
         )  # fmt: skip
 

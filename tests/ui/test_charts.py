@@ -67,7 +67,7 @@ def test_a_retracted_shot_is_in_no_picture(tmp_path: Path, service: Service) -> 
     assert 300 not in [row["event_id"] for row in rows(rink(report), "area")]
     lines = [row for row in rows(race(report), "running_xg") if row["team"] == "CAR"]
     assert [row["game_seconds"] for row in lines] == [0, 12, 445]
-    assert lines[-1]["running_xg"] == pytest.approx(report.home.xg)
+    assert lines[-1]["running_xg"] == pytest.approx(report.home.counted.xg)
 
 
 def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: Path, service: Service) -> None:
@@ -117,7 +117,9 @@ def test_the_race_ends_at_the_present_with_the_totals(tmp_path: Path, service: S
     for team in (report.away, report.home):
         line = [(row["game_seconds"], row["running_xg"]) for row in lines if row["team"] == team.abbrev]
         assert line[0] == (0, 0.0)
-        assert line[-1] == (report.played_seconds, pytest.approx(team.xg)) == (445, pytest.approx(team.xg))
+        assert (
+            line[-1] == (report.played_seconds, pytest.approx(team.counted.xg)) == (445, pytest.approx(team.counted.xg))
+        )
         assert line == sorted(line)
     goals = rows(race(report), "result")
     assert [(row["event_id"], row["team"]) for row in goals] == [(300, "CAR")]
@@ -234,7 +236,7 @@ def test_race_and_goals_go_by_what_counts(tmp_path: Path, service: Service, coun
     report = game_report(History(tmp_path / "history.db"), GAME_ID, count=count)
     assert report is not None
     line = [row["running_xg"] for row in rows(race(report), "running_xg") if row["team"] == "CAR"]
-    assert line[-1] == report.home.xg
+    assert line[-1] == report.home.counted.xg
     assert {row["event_id"]: row["counts"] for row in rows(race(report), "result")} == {300: True, 601: count == "all"}
 
 

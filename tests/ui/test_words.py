@@ -13,7 +13,7 @@ from msgspec import structs
 from db.history import History
 from livegame.client import Ping
 from livegame.reports.counting import Count
-from livegame.reports.game import game_report
+from livegame.reports.game import TeamTotals, game_report
 from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import GAME_ID, play
@@ -34,12 +34,18 @@ def test_a_ping_is_told_in_numbers(tmp_path: Path, service: Service) -> None:
 
 
 def test_the_score_line_holds_both_counts_and_their_difference_in_words(tmp_path: Path, service: Service) -> None:
-    team = replace(report_of(tmp_path, service.url, *SHOTS).home, xg=2.314, goals=2, difference=0.314)
-    assert (words.xg_and_goals(team), words.difference_words(team)) == ("2.31 (2)", "0.31 fewer goals than expected")
-    assert words.difference_words(replace(team, difference=-0.31)) == "0.31 more goals than expected"
-    assert words.difference_words(replace(team, difference=-0.001)) == "as many goals as expected"
-    assert words.difference_words(replace(team, pending=3, pending_goals=0)) == "0.31 fewer goals than expected"
-    assert words.difference_words(replace(team, pending=3, pending_goals=1)) == ""
+    home = report_of(tmp_path, service.url, *SHOTS).home
+
+    def team(**sums: float) -> TeamTotals:
+        expected: dict[str, Any] = {"xg": 2.314, "goals": 2, "difference": 0.314}
+        return replace(home, counted=replace(home.counted, **expected | sums))
+
+    assert words.xg_and_goals(team()) == "2.31 (2)"
+    assert words.difference_words(team()) == "0.31 fewer goals than expected"
+    assert words.difference_words(team(difference=-0.31)) == "0.31 more goals than expected"
+    assert words.difference_words(team(difference=-0.001)) == "as many goals as expected"
+    assert words.difference_words(team(pending=3, pending_goals=0)) == "0.31 fewer goals than expected"
+    assert words.difference_words(team(pending=3, pending_goals=1)) == ""
 
 
 def test_numbers_have_a_real_minus() -> None:

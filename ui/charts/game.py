@@ -74,7 +74,7 @@ def xg_race(report: GameReport, colours: TeamColours) -> dict[str, Any]:
     goals = _described(shots[shots["outcome"] == "goal"], report)
     lines = pd.concat([_steps(report, team) for team in (report.away, report.home)])
     periods = _periods(report.played_seconds)
-    end, top = int(periods["end"].max()), max(1.0, 1.1 * report.away.xg, 1.1 * report.home.xg)
+    end, top = int(periods["end"].max()), max(1.0, 1.1 * report.away.counted.xg, 1.1 * report.home.counted.xg)
     x = alt.X(
         "game_seconds:Q",
         title="minutes played",
@@ -116,11 +116,10 @@ def xg_race(report: GameReport, colours: TeamColours) -> dict[str, Any]:
 def goal_odds(report: GameReport, odds: Odds, colours: TeamColours) -> dict[str, Any]:
     """How likely each number of goals was for either team, with the number that it scored."""
     sides = ((report.away, odds.away_goals), (report.home, odds.home_goals))
-    shown = max(
-        [5, *(int((goals > LEAST_SHOWN).nonzero()[0].max()) for _, goals in sides), *(t.goals for t, _ in sides)]
-    )
+    likely = (int((goals > LEAST_SHOWN).nonzero()[0].max()) for _, goals in sides)
+    shown = max([5, *likely, *(team.counted.goals for team, _ in sides)])
     rows = [
-        (team.abbrev, number, float(goals[number]) if number < len(goals) else 0.0, number == team.goals)
+        (team.abbrev, number, float(goals[number]) if number < len(goals) else 0.0, number == team.counted.goals)
         for team, goals in sides
         for number in range(shown + 1)
     ]
@@ -214,7 +213,7 @@ def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
         {
             "team": team.abbrev,
             "game_seconds": [0, *shots["game_seconds"].astype(int), report.played_seconds],
-            "running_xg": [0.0, *shots["running_xg"].astype(float), team.xg],
+            "running_xg": [0.0, *shots["running_xg"].astype(float), team.counted.xg],
         }
     )
 
@@ -230,14 +229,14 @@ def _power_plays(report: GameReport) -> pd.DataFrame:
 
 def _line_names(report: GameReport, apart: float) -> pd.DataFrame:
     """Each team's name and xG at the end of its line, moved `apart` where they would cover each other."""
-    low, high = sorted((report.away, report.home), key=lambda team: team.xg)
-    push = max(0.0, apart - (high.xg - low.xg)) / 2
+    low, high = sorted((report.away, report.home), key=lambda team: team.counted.xg)
+    push = max(0.0, apart - (high.counted.xg - low.counted.xg)) / 2
     return pd.DataFrame(
         {
             "team": [low.abbrev, high.abbrev],
-            "name": [f"{team.abbrev} {team.xg:.2f}" for team in (low, high)],
+            "name": [f"{team.abbrev} {team.counted.xg:.2f}" for team in (low, high)],
             "game_seconds": report.played_seconds,
-            "running_xg": [low.xg - push, high.xg + push],
+            "running_xg": [low.counted.xg - push, high.counted.xg + push],
         }
     )
 

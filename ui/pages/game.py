@@ -11,7 +11,8 @@ from livegame.errors import GameNotFound, InvalidGameId, LiveGameError
 from livegame.feed import game_id_in, valid_game_id
 from livegame.plays import GameState
 from livegame.reports.counting import Count
-from livegame.reports.game import GameReport, season_lines
+from livegame.reports.game import GameReport
+from livegame.reports.teams import season_lines
 from livegame.scoring.inputs import UnknownFeatures
 from ui import words
 from ui.clients import Clients, active_model, clients

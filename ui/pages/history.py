@@ -1,6 +1,7 @@
 """The page of past games: find one, see teams over many games, and whether the model can be trusted."""
 
 import json
+from dataclasses import asdict
 from math import ceil
 from typing import Any, Final
 
@@ -10,7 +11,8 @@ import streamlit as st
 from db.connection import DatabaseError
 from db.history import SEASON, History
 from livegame.reports.calibration import calibration
-from livegame.reports.game import stored_status
+from livegame.reports.game_list import GameLine, game_lines
+from livegame.reports.teams import TeamLine, team_lines
 from ui import words
 from ui.clients import clients, last_active_model
 from ui.parts.calibration import draw as draw_calibration
@@ -18,6 +20,7 @@ from ui.words import plain
 
 PAGE_ROWS: Final = 25
 TEAMS_SHOWN: Final = 11
+_TEAM_COLUMNS: Final = ("Team", "Games", "xG", "Goals", "xG against", "Goals against", "xG share")  # of `TeamLine`
 
 
 def main() -> None:
@@ -54,7 +57,7 @@ def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
             draw_calibration(found)
     with right:
         st.subheader("Teams", anchor=False)
-        _teams(history.teams(chosen, season, competition))
+        _teams(team_lines(history, chosen, season, competition))
 
 
 def _choose_model(models: list[str]) -> str | None:
@@ -94,22 +97,11 @@ def _trained_on(model: dict[str, Any]) -> list[int] | None:
     return active["trained_on"] if active["id"] == model["model"] else None
 
 
-def _teams(rows: list[dict[str, Any]]) -> None:
-    if not rows:
+def _teams(lines: list[TeamLine]) -> None:
+    if not lines:
         st.caption("This model has rated no game of this season.")
         return
-    sums = pd.DataFrame(rows)
-    frame = pd.DataFrame(
-        {
-            "Team": sums["team"],
-            "Games": sums["games"],
-            "xG": sums["xg"] / sums["games"],
-            "Goals": sums["goals"] / sums["games"],
-            "xG against": sums["xg_against"] / sums["games"],
-            "Goals against": sums["goals_against"] / sums["games"],
-            "xG share": 100 * sums["xg"] / (sums["xg"] + sums["xg_against"]),
-        }
-    ).sort_values("xG share", ascending=False)
+    frame = pd.DataFrame(map(asdict, lines)).set_axis(list(_TEAM_COLUMNS), axis=1)
     decimals = {column: st.column_config.NumberColumn(format="%.2f") for column in frame.columns[2:6]}
     share = st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100)
     st.dataframe(
@@ -135,15 +127,15 @@ def _games(history: History) -> None:
     pages = ceil(found / PAGE_ROWS)
     top = st.container()
     page = st.pagination(pages, key=f"games_{search}") if pages > 1 else 1
-    rows = history.games(search or "", limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS)
+    lines = game_lines(history, search or "", limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS)
     with top:
-        _game_table(rows)
+        _game_table(lines)
         games = f"{found:,} {'game' if found == 1 else 'games'}"
         st.caption(f"{games}, the latest first. Click a game to open it.")
 
 
-def _game_table(rows: list[dict[str, Any]]) -> None:
-    frame = pd.DataFrame([_game_line(row) for row in rows])
+def _game_table(lines: list[GameLine]) -> None:
+    frame = pd.DataFrame([_game_line(line) for line in lines])
     numbers = {
         column: st.column_config.NumberColumn(
             format="%.2f", help="Without attempts at an empty net, as on the Game page."
@@ -157,27 +149,26 @@ def _game_table(rows: list[dict[str, Any]]) -> None:
         height="content",
         on_select="rerun",
         selection_mode="single-cell",
-        key=f"game_table_{'_'.join(str(row['game_id']) for row in rows[:1])}_{len(rows)}",
-        alt=f"{words.count(len(rows), 'game')} with scores and expected goals.",
+        key=f"game_table_{'_'.join(str(line.row['game_id']) for line in lines[:1])}_{len(lines)}",
+        alt=f"{words.count(len(lines), 'game')} with scores and expected goals.",
     )
     if picked := chosen["selection"]["cells"]:
         row, _ = picked[0]
-        st.switch_page("game.py", query_params={"game": str(rows[row]["game_id"])})
+        st.switch_page("game.py", query_params={"game": str(lines[row].row["game_id"])})
 
 
-def _game_line(row: dict[str, Any]) -> dict[str, Any]:
-    xg = {total["team"]: total["xg"] - total["xg_empty_net"] for total in row["totals"]}
-    pending = sum(total["pending"] for total in row["totals"])
+def _game_line(line: GameLine) -> dict[str, Any]:
+    row = line.row
     notes = [] if row["competition"] == SEASON else [words.COMPETITIONS[row["competition"]]]
-    notes += [f"{words.count(pending, 'attempt')} pending"] if pending else []
+    notes += [f"{words.count(line.pending, 'attempt')} pending"] if line.pending else []
     return {
         "Date": row["game_date"],
         "Away": row["away_name"],
         "Home": row["home_name"],
         "Score": f"{row['away_score']}\u2013{row['home_score']}",
-        "Away xG": xg.get(row["away_abbrev"]),
-        "Home xG": xg.get(row["home_abbrev"]),
-        "State": stored_status(row) + "".join(f", {text}" for text in notes),
+        "Away xG": line.away_xg,
+        "Home xG": line.home_xg,
+        "State": ", ".join([line.status, *notes]),
         "Rated by": words.model_name(row["model"]) if row["model"] else "not rated",
         "ID": row["game_id"],
     }

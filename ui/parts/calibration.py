@@ -53,8 +53,6 @@ def notice(found: Calibration) -> str:
 
 def diagram_words(found: Calibration) -> str:
     """What the diagram shows, on which shots, in a few sentences."""
-    steps = found.steps
-    inside = int(((steps["low"] <= steps["predicted"]) & (steps["predicted"] <= steps["high"])).sum())
     base, level = found.base_log_loss, found.level
     sense = "means it knows something" if level.log_loss < base else "would mean that it knows something"
     seen = {
@@ -63,9 +61,9 @@ def diagram_words(found: Calibration) -> str:
         None: "Its card does not say which seasons it learned from; on those it looks better than it is. ",
     }[found.is_learned]
     return (
-        f"{seen}Goals per expected goal, by xG; bars show 95 %. In {inside} of {count(len(steps), 'group')} luck"
-        f" explains the difference from 1. Log loss is {level.log_loss:.4f}; lower than {base:.4f} (always guessing the"
-        f" average) {sense}."
+        f"{seen}Goals per expected goal, by xG; bars show 95 %. In {found.steps_explained} of"
+        f" {count(len(found.steps), 'group')} luck explains the difference from 1. Log loss is {level.log_loss:.4f};"
+        f" lower than {base:.4f} (always guessing the average) {sense}."
     )
 
 

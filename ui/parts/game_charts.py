@@ -10,7 +10,7 @@ import streamlit as st
 
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, sums_of
-from livegame.reports.odds import odds
+from livegame.reports.odds import odds_of
 from ui import words
 from ui.charts import game as charts
 from ui.colours import TeamColours
@@ -37,7 +37,8 @@ def draw(report: GameReport, colours: TeamColours) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="race_title"):
             st.markdown(f"**Expected goals** :gray[· {_RACE_KEY[report.count]}]")
         with st.container(key="race"):
-            text = f"Expected goals: {report.away.name} {report.away.xg:.2f}, {report.home.name} {report.home.xg:.2f}."
+            teams = (f"{team.name} {team.counted.xg:.2f}" for team in (report.away, report.home))
+            text = f"Expected goals: {', '.join(teams)}."
             st.vega_lite_chart(spec=_race_spec(report, content, colours), height="stretch", alt=text)
     _deserved(report, colours)
 
@@ -152,16 +153,14 @@ def _filter(report: GameReport, key: str) -> Filter:
 
 
 def _deserved(report: GameReport, colours: TeamColours) -> None:
-    """Draw the odds; none until every goal is rated, since a goal that is left out would be held against its team."""
-    rated = report.counted.dropna(subset=["probability"])
-    chances = [rated.loc[rated["team"] == team.abbrev, "probability"] for team in (report.away, report.home)]
-    is_complete = not rated.empty and not report.away.pending_goals and not report.home.pending_goals
-    result = odds(*chances) if is_complete else None
+    """Draw the odds, or why there are none yet."""
+    result = odds_of(report)
+    is_rated = report.away.counted.rated or report.home.counted.rated
     left, right = st.columns(_COLUMNS, gap="large", vertical_alignment="center")
     with left:
         st.markdown("**Deserved to win** :gray[· if only chances counted, so far]")
         st.html(odds_line(report, result, colours))
-        none = "No odds yet: no attempt that counts is rated." if rated.empty else "No odds until every goal is rated."
+        none = "No odds until every goal is rated." if is_rated else "No odds yet: no attempt that counts is rated."
         text = odds_words(report, result) if result else none
         st.caption(plain(text))
     with right:

@@ -1,7 +1,6 @@
 """The tables below the pictures of a game, one view at a time; the address names the one that is open."""
 
 from collections.abc import Callable, Mapping
-from math import sqrt
 from typing import Any, Final
 
 import pandas as pd
@@ -109,8 +108,8 @@ def _side_by_side(
         attempts = {key: f"{row['shots']} ({row['on_goal']})" for key, row in rows.items()}
         goals = {key: words.sums(row["xg"], row["goals"], row["pending"]) for key, row in rows.items()}
         for title, text, total in (
-            ("attempts (on goal)", attempts, f"{team.shots} ({team.on_goal})"),
-            ("xG (goals)", goals, words.sums(team.xg, team.goals, team.pending)),
+            ("attempts (on goal)", attempts, f"{team.counted.shots} ({team.counted.on_goal})"),
+            ("xG (goals)", goals, words.sums(team.counted.xg, team.counted.goals, team.counted.pending)),
         ):
             above, below = ([text.get(key, "") for key in keys] for keys in (inside, beside))
             cells[f"{plain(team.abbrev)} {title}"] = [*above, f"**{total}**", *below]
@@ -159,7 +158,7 @@ def _goalies(report: GameReport) -> None:
             "xG faced": goalies["xg"],
             "Goals against": goalies["goals"],
             "Goals saved above expected": goalies["saved_above_expected"],
-            "luck (1 SD)": goalies["variance"].map(sqrt),
+            "luck (1 SD)": goalies["deviation"],
             **_pending(goalies),
         }
     )

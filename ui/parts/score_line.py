@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from html import escape
 
 from livegame.plays import GameState
-from livegame.reports.game import GameReport, SeasonLine, TeamTotals
+from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import Odds
+from livegame.reports.teams import TeamLine
 from ui.colours import TeamColours
 from ui.words import (
     ago,
@@ -28,7 +29,7 @@ _TIE = (
 )
 
 
-def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, SeasonLine] | None = None) -> str:
+def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, TeamLine] | None = None) -> str:
     """The score line as HTML; everything that comes from outside is escaped.
 
     A game without play has no numbers but its start and, where they are given, those of the teams' `season`.
@@ -86,10 +87,10 @@ def _middle(report: GameReport, colours: TeamColours) -> str:
         lines.append(f'<div class="xg-start">{local_time(report.start_time, "%H:%M") if known else "Time open"}</div>')
     lines.append(_line("xg-label", f"{date_words(report.date)} · {competition_words(report)}"))
     if report.has_begun:
-        share = report.away_share
-        parts = bar((share, colours[0]), (1 - share, colours[1]))
+        away, home = report.shares
+        parts = bar((away, colours[0]), (home, colours[1]))
         lines.append(
-            f'<div class="xg-share"><span>{share:.0%}</span>{parts}<span>{1 - share:.0%}</span></div>'
+            f'<div class="xg-share"><span>{away:.0%}</span>{parts}<span>{home:.0%}</span></div>'
             '<div class="xg-label">share of expected goals</div>'
         )
     else:

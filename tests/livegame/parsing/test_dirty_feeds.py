@@ -543,7 +543,7 @@ def test_a_scored_shot_that_cannot_be_read_this_time_stays_as_it_is(
     assert dirty.problems == ("event 13: details.xCoord is 'abc'",)
     assert dirty.report.problems == "event 13: details.xCoord is 'abc'"
     assert (dirty.has_new_problems, dirty.corrections, statuses(dirty)[13]) == (True, (), "scored")
-    assert dirty.report.home.goals == first.home.goals == 1
+    assert dirty.report.home.counted.goals == first.home.counted.goals == 1
     again = client.ping(GAME_ID)
     assert (again.has_new_problems, again.changed, again.report.problems) == (False, False, dirty.report.problems)
     feed.show(clean())

@@ -71,7 +71,7 @@ def test_every_recorded_game_goes_through_a_ping(
             assert ping.scored == len(game.shots) > 50, path.name
             assert ping.report.pending == 0, path.name
             counted, score = goals_and_score(game)
-            assert counted == score == [ping.report.away.goals, ping.report.home.goals], path.name
+            assert counted == score == [ping.report.away.counted.goals, ping.report.home.counted.goals], path.name
             shots += ping.scored
             assert not show_and_ping(client, feed, game_id, read(path)).changed, path.name
     assert service.rows_scored() == shots > 1500
@@ -118,13 +118,13 @@ def test_a_game_before_while_and_after_it_is_played(
 
     during = show_and_ping(client, feed, 2022020804, read(next(folder.glob("Live*"))))
     assert during.report.status == "Period 2 - 11:33 left"
-    assert (during.report.away.goals, during.report.home.goals) == (3, 1)
+    assert (during.report.away.counted.goals, during.report.home.counted.goals) == (3, 1)
     # one of the 40 shots is so fresh that the feed does not tell its type yet
     assert (during.scored, during.report.pending, statuses(during)[454]) == (39, 1, "pending")
 
     final = show_and_ping(client, feed, 2022020804, read(recordings / "games" / "new" / "2022020804.json.gz"))
     assert final.report.status == "Final (OT)"
-    assert (final.report.away.goals, final.report.home.goals) == (4, 3)
+    assert (final.report.away.counted.goals, final.report.home.counted.goals) == (4, 3)
     first = during.report.shots.set_index("event_id")["probability"].dropna()
     last = final.report.shots.set_index("event_id")["probability"]
     assert last[first.index].equals(first)  # whatever was corrected, the first prediction stands
@@ -142,10 +142,10 @@ def test_a_game_fetched_on_another_day_amends_and_scores_nothing_twice(
     client: GameClient, feed: FeedServer, service: Service, recordings: Path
 ) -> None:
     first = show_and_ping(client, feed, 2022030411, read(recordings / "games" / "new" / "2022030411.json.gz"))
-    total = first.report.home.xg + first.report.away.xg
+    total = first.report.home.counted.xg + first.report.away.counted.xg
     for path in sorted((recordings / "refetched" / "2022030411").iterdir()):
         ping = show_and_ping(client, feed, 2022030411, read(path))
-        assert ping.report.home.xg + ping.report.away.xg == pytest.approx(total, abs=1e-9)
+        assert ping.report.home.counted.xg + ping.report.away.counted.xg == pytest.approx(total, abs=1e-9)
     assert service.rows_scored() == len(first.report.shots)
 
 

@@ -2,13 +2,17 @@
 
 from itertools import product
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livegame.reports.odds import goal_distribution, odds
+from livegame.reports.odds import goal_distribution, odds, odds_of
+from tests.conftest import Service
+from tests.games import play
+from tests.ui.reports import SHOTS, report_of
 
 CHANCES = st.lists(st.floats(0, 1), max_size=5)
 
@@ -44,3 +48,12 @@ def test_a_whole_game_keeps_its_sum() -> None:
 
 def test_without_shots_it_is_level() -> None:
     assert odds([], []).tie == 1
+
+
+def test_game_odds_wait_for_the_rating_of_every_goal(tmp_path: Path, service: Service) -> None:
+    rated = odds_of(report_of(tmp_path / "rated", service.url, *SHOTS, play(503, "missed-shot", 600, x=None, y=None)))
+    assert rated is not None
+    assert rated.away_win + rated.tie + rated.home_win == pytest.approx(1)
+    assert (len(rated.away_goals), len(rated.home_goals)) == (3, 3)
+    assert odds_of(report_of(tmp_path / "goal", service.url, *SHOTS, play(503, "goal", 600, x=None, y=None))) is None
+    assert odds_of(report_of(tmp_path / "nothing", service.url, SHOTS[0])) is None
