@@ -6,8 +6,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from db.history_schema import SUM_UP_ALL_GAMES
-
 FIRST_COPY: Final = 1_900_000_001  # below any real game's id
 _GAMES_AT_A_TIME: Final = 1_000
 _LOGS_AT_A_TIME: Final = 100_000
@@ -34,6 +32,16 @@ _LOG: Final = """
         printf('%032x', n)
     FROM numbers
 """
+_SUM_UP_ALL_GAMES: Final = {
+    "step_totals": """
+        SELECT t.model, season, competition, step, sum(shots), sum(xg), sum(goals), sum(log_loss), sum(variance)
+        FROM game_totals t JOIN games USING (game_id) GROUP BY 1, 2, 3, 4
+    """,
+    "team_totals": """
+        SELECT model, season, competition, team, count(*), sum(xg), sum(goals), sum(xg_against), sum(goals_against)
+        FROM team_games GROUP BY 1, 2, 3, 4
+    """,
+}
 
 
 def copy_game(path: Path, game_id: int, copies: int) -> None:
@@ -45,9 +53,9 @@ def copy_game(path: Path, game_id: int, copies: int) -> None:
                 for table in _OF_A_GAME:
                     _copy_rows(connection, table, _ID, {**bounds, "game": game_id})
         with connection:
-            for table, statement in zip(("step_totals", "team_totals"), SUM_UP_ALL_GAMES, strict=True):
+            for table, sums in _SUM_UP_ALL_GAMES.items():
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
-                connection.execute(statement)
+                connection.execute(f"INSERT INTO {table} {sums}")
 
 
 def add_logs(path: Path, rows: int) -> None:

@@ -4,34 +4,34 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import Final, Literal
 from urllib.parse import quote
 
 import msgspec
 
 from db.files import may_be_written, why
-from db.words import folded
 
 BUSY_TIMEOUT_S: Final = 10.0
-ABANDONED_AFTER_S: Final = 86_400  # a copy that nobody has written to for so long
 _POLL_S: Final = 0.01
 
-_DAMAGED: Final = (
+DAMAGED: Final = (
     "the file is damaged, or not of this program: stop everything that uses it, move it and its -journal, -wal and -shm"
     " away, and put the last copy that scripts/backup.py made in its place"
 )
 _ADVICE: Final = {
     sqlite3.SQLITE_BUSY: "another process holds it; try again",
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_ERROR: _DAMAGED,  # our statements are right, so the tables or what is in them are not
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_ERROR: DAMAGED,  # our statements are right, so the tables or what is in them are not
     sqlite3.SQLITE_FULL: "this was not stored, what came before is; make room and try again",
     sqlite3.SQLITE_IOERR: "this was not stored, what came before is; check the disk and its room, and try again",
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
 }
+
+# SQL scripts by the version that they bring a file to (its `user_version`), ascending
+Migrations = Mapping[int, str]
 
 
 class DatabaseError(Exception):
@@ -39,40 +39,39 @@ class DatabaseError(Exception):
 
 
 class Connection(sqlite3.Connection):
-    """An open database that knows its file, and how many migrations its user knows (None: it does not care)."""
+    """An open database that knows its file, and the versions that its user can bring it to (None: any will do)."""
 
     path: Path
-    migrations: int | None
+    versions: Collection[int] | None
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
-    """Whether this SQLite has the fix of the WAL-reset bug (https://sqlite.org/wal.html#walresetbug)."""
+    """Return whether this SQLite has the fix of the WAL-reset bug (https://sqlite.org/wal.html#walresetbug)."""
     fixed_in_branch = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
     major_minor, patch = version[:2], version[2]
     return version >= (3, 52, 0) or patch >= fixed_in_branch.get(major_minor, 1_000)
 
 
-def open_writer(path: Path, migrations: Sequence[str], timeout_s: float = BUSY_TIMEOUT_S) -> Connection:
+def open_writer(path: Path, migrations: Migrations, timeout_s: float = BUSY_TIMEOUT_S) -> Connection:
     """Open (and create) a database for reading and writing, with `migrations` applied.
 
-    The connection is in autocommit mode: write inside `transaction`. Use one connection a thread. `timeout_s` is how
-    long another process's lock is waited for, here and later on.
+    The connection is in autocommit mode: write inside `transaction`. Use one connection per thread. `timeout_s` is how
+    long to wait for another process's lock, here and later on.
 
     Raises:
-        DatabaseError: the file or its folder cannot be written, is not a database, or was made by a newer version.
+        DatabaseError: the file or its folder cannot be written, is not a database, or has an unknown version.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists() or path.stat().st_size == 0
     except OSError as error:
         raise _cannot_open(path, error) from error
-    connection = _connect(path, "rwc", migrations, timeout_s)
+    connection = connect(path, "rwc", migrations, timeout_s)
     try:
-        with _explained(f"cannot use {path}", path):
+        with explained(f"cannot use {path}", path):
             _choose_journal(connection, is_new=is_new)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.create_function("ln", 1, math.log, deterministic=True)  # not every SQLite is built with it
-            connection.create_function("folded", 1, folded, deterministic=True)
             _migrate(connection, migrations)
     except DatabaseError:
         connection.close()
@@ -80,22 +79,22 @@ def open_writer(path: Path, migrations: Sequence[str], timeout_s: float = BUSY_T
     return connection
 
 
-def open_reader(path: Path, migrations: Sequence[str] | None = None, timeout_s: float = BUSY_TIMEOUT_S) -> Connection:
+def open_reader(path: Path, migrations: Migrations | None = None, timeout_s: float = BUSY_TIMEOUT_S) -> Connection:
     """Open an existing database for reading; a statement that writes fails.
 
-    With `migrations`, a database that has fewer of them is first brought up to date. The file itself is opened for
+    With `migrations`, a database of an older version is first brought up to date. The file itself is opened for
     writing where that is allowed, because whoever reads after a killed writer has to undo what the writer left half
     done.
 
     Raises:
-        DatabaseError: there is no such file, it cannot be read, or it was made by a newer version.
+        DatabaseError: there is no such file, it cannot be read, or it has an unknown version.
     """
-    connection = _connect(path, "rw", migrations, timeout_s)
+    connection = connect(path, "rw", migrations, timeout_s)
     try:
-        with _explained(f"cannot read {path}", path):
+        with explained(f"cannot read {path}", path):
             connection.execute("PRAGMA query_only = ON")
             version = _known_version(connection)
-        if migrations is not None and version < len(migrations):
+        if migrations is not None and version < max(migrations):
             open_writer(path, migrations, timeout_s).close()
     except DatabaseError:
         connection.close()
@@ -104,7 +103,7 @@ def open_reader(path: Path, migrations: Sequence[str] | None = None, timeout_s: 
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a database yet.
+    """Return whether there is such a database yet.
 
     Raises:
         DatabaseError: this user may not look into its folder.
@@ -117,55 +116,16 @@ def is_there(path: Path) -> bool:
 
 @contextmanager
 def reading(
-    path: Path, migrations: Sequence[str] | None = None, timeout_s: float = BUSY_TIMEOUT_S
+    path: Path, migrations: Migrations | None = None, timeout_s: float = BUSY_TIMEOUT_S
 ) -> Iterator[Connection]:
     """Open a database as `open_reader` does, show it as of one moment, and close it.
 
     Raises:
         DatabaseError: as `open_reader`, or what was asked for cannot be read.
     """
-    with closing(open_reader(path, migrations, timeout_s)) as connection, _explained(f"cannot read {path}", path):
+    with closing(open_reader(path, migrations, timeout_s)) as connection, explained(f"cannot read {path}", path):
         connection.execute("BEGIN")
         yield connection
-
-
-def backup(source: Path, target: Path) -> None:
-    """Copy a database that others may be using into a new file, as of one moment, and check the copy.
-
-    The copy is page for page the source, so that its check is the source's as well.
-
-    Raises:
-        DatabaseError: there is no such database, it is damaged, the target exists already, or it cannot be written.
-            No copy is left.
-    """
-    if target.exists():
-        raise DatabaseError(f"{target} exists already; name a new place for the copy")
-    part = target.with_name(f"{target.name}.{token_hex(4)}.part")  # somebody else may be copying to the same place
-    try:
-        for other in target.parent.glob(f"{target.name}.*.part"):
-            with suppress(FileNotFoundError):  # its writer has just finished
-                if time.time() - other.stat().st_mtime > ABANDONED_AFTER_S:
-                    other.unlink()  # of a copy that was killed
-        with closing(open_reader(source)) as connection, closing(_connect(part, "rwc", None)) as copy:
-            with _explained(f"cannot copy {source} to {target}", target):
-                connection.backup(copy)
-            _check(copy, source)
-        part.rename(target)
-    except OSError as error:
-        raise DatabaseError(f"cannot copy {source} to {target}: {why(target, error)}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _check(copy: Connection, source: Path) -> None:
-    with _explained(f"cannot check the copy of {source}", copy.path):
-        problems = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(3)")]
-        strangers = [
-            f"a row of {row[0]} without its row of {row[2]}" for row in copy.execute("PRAGMA foreign_key_check")
-        ]
-    if found := [problem for problem in problems if problem != "ok"] + strangers[:3]:
-        raise DatabaseError(f"{source} is not whole, so no copy of it was kept: {'; '.join(found)}; {_DAMAGED}")
 
 
 @contextmanager
@@ -178,7 +138,7 @@ def transaction(connection: Connection) -> Iterator[Connection]:
         DatabaseError: SQLite could not write (locked for too long, disk full, damaged file), or a newer version has
             migrated the database since it was opened.
     """
-    with _explained(f"cannot write {connection.path}", connection.path):
+    with explained(f"cannot write {connection.path}", connection.path):
         try:
             connection.execute("BEGIN IMMEDIATE")
             _known_version(connection)
@@ -190,10 +150,15 @@ def transaction(connection: Connection) -> Iterator[Connection]:
             raise
 
 
-def _connect(
-    path: Path, mode: Literal["rw", "rwc"], migrations: Sequence[str] | None, timeout_s: float = BUSY_TIMEOUT_S
+def connect(
+    path: Path, mode: Literal["rw", "rwc"], migrations: Migrations | None, timeout_s: float = BUSY_TIMEOUT_S
 ) -> Connection:
-    with _explained(f"cannot open {path}", path):
+    """Open the file itself, whatever its version is.
+
+    Raises:
+        DatabaseError: it cannot be opened.
+    """
+    with explained(f"cannot open {path}", path):
         connection = sqlite3.connect(
             f"file:{quote(bytes(path))}?mode={mode}",
             uri=True,
@@ -203,7 +168,7 @@ def _connect(
         )
     connection.row_factory = sqlite3.Row
     connection.path = path
-    connection.migrations = None if migrations is None else len(migrations)
+    connection.versions = None if migrations is None else migrations.keys()
     return connection
 
 
@@ -212,7 +177,8 @@ def _cannot_open(path: Path, error: OSError) -> DatabaseError:
 
 
 @contextmanager
-def _explained(what: str, path: Path) -> Iterator[None]:
+def explained(what: str, path: Path) -> Iterator[None]:
+    """Raise `DatabaseError`, with `what` failed and what to do about it, for an error of SQLite or damaged text."""
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError, msgspec.DecodeError) as error:  # damaged texts, in messages as well
@@ -261,32 +227,38 @@ def _begin_wal(connection: Connection) -> None:
             return
 
 
-def _migrate(connection: Connection, migrations: Sequence[str]) -> None:
-    if _known_version(connection) == len(migrations):
+def _migrate(connection: Connection, migrations: Migrations) -> None:
+    if _known_version(connection) == max(migrations):
         return
-    for number in range(1, len(migrations) + 1):
+    for version, script in migrations.items():
         with transaction(connection):
             # read again under the lock: several processes may start together
-            if _known_version(connection) >= number:
+            if _known_version(connection) >= version:
                 continue
-            for statement in _statements(migrations[number - 1]):
+            for statement in _statements(script):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute(f"PRAGMA user_version = {version}")
 
 
 def _known_version(connection: Connection) -> int:
-    """The number of migrations that the file has.
+    """Return the version that the file has, 0 for a new one.
 
     Raises:
-        DatabaseError: more than the connection's user knows.
+        DatabaseError: the connection's user does not know that version.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if connection.migrations is not None and version > connection.migrations:
+    if connection.versions is None or version in (0, *connection.versions):
+        return version
+    newest = max(connection.versions)
+    if version > newest:
         raise DatabaseError(
             f"{connection.path} was made by a newer version of this program (schema {version}, this one knows"
-            f" {connection.migrations}); update this one, or name another folder in XG_DATA_DIR"
+            f" {newest}); update this one, or name another folder in XG_DATA_DIR"
         )
-    return version
+    raise DatabaseError(
+        f"{connection.path} was made by a version of this program that was never released (schema {version}): move it"
+        " away; the next ping or backfill makes a new one"
+    )
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -7,7 +7,8 @@ copied. How to put a copy back is told in docs/promises.md.
 import argparse
 from pathlib import Path
 
-from db.connection import DatabaseError, backup
+from db.backup import backup
+from db.connection import DatabaseError
 from db.serving import FILE_NAME as SERVING_DB
 from livegame.settings import Settings, SettingsError
 from scripts.command import complain, run

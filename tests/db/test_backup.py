@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from db.connection import DatabaseError, backup, open_reader, open_writer, transaction
+from db.backup import backup
+from db.connection import DatabaseError, open_reader, open_writer, transaction
 from db.serving import open_serving
 from scripts import backup as command
 
-MIGRATIONS = ("CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);",)
+MIGRATIONS = {1: "CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);"}
 
 
 def test_a_copy_holds_what_was_committed_and_no_more(tmp_path: Path) -> None:

@@ -5,17 +5,18 @@ import os
 import signal
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from db.connection import DatabaseError, open_reader, open_writer, transaction, wal_is_safe
+from db.connection import Connection, DatabaseError, open_reader, open_writer, transaction, wal_is_safe
 
-MIGRATIONS = (
-    "CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);",
-    "INSERT INTO numbers SELECT max(n) + 1 FROM numbers;",
-)
+MIGRATIONS = {
+    1: "CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);",
+    2: "INSERT INTO numbers SELECT max(n) + 1 FROM numbers;",
+}
 
 
 def _open(path: Path) -> int:
@@ -41,10 +42,22 @@ def test_who_comes_while_another_process_sets_the_database_up_waits(
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    broken = (MIGRATIONS[0], "INSERT INTO numbers VALUES (7); INSERT INTO nowhere VALUES (1);")
+    broken = {1: MIGRATIONS[1], 2: "INSERT INTO numbers VALUES (7); INSERT INTO nowhere VALUES (1);"}
     with pytest.raises(DatabaseError, match="nowhere"):
         open_writer(tmp_path / "a.db", broken)
     assert _open(tmp_path / "a.db") == 2  # 1 and its successor, no 7
+
+
+@pytest.mark.parametrize("open_it", [open_writer, open_reader])
+def test_a_file_of_a_version_that_was_never_released_is_refused_and_left_alone(
+    tmp_path: Path, open_it: Callable[[Path, dict[int, str]], Connection]
+) -> None:
+    path = tmp_path / "a.db"
+    open_writer(path, MIGRATIONS).close()
+    content = path.read_bytes()
+    with pytest.raises(DatabaseError, match=r"a\.db .* never released \(schema 2\): move it away"):
+        open_it(path, {1: MIGRATIONS[1], 3: MIGRATIONS[2]})
+    assert path.read_bytes() == content
 
 
 def test_a_failed_transaction_is_rolled_back(tmp_path: Path) -> None:

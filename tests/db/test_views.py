@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db.history import GameRow, History, Scores, ShotRow
+from db.history import GameRow, GameUpdate, History, Scores, ShotRow
 
 MODEL = "bundled/a:1@sha256:000000000000"
 GAME = GameRow(
@@ -48,7 +48,7 @@ def views(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     scored: list[tuple[int, float, dict[str, Any]]] = [
         (s.event_id, 0.05 * (1 + s.event_id), {}) for s in SHOTS if s.event_id != 9
     ]
-    history.record(GAME, SHOTS, scores=Scores(MODEL, "unblocked", scored))
+    history.record_all([GameUpdate(GAME, SHOTS, scores=Scores(MODEL, "unblocked", scored))])
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         connection.row_factory = sqlite3.Row
         yield connection

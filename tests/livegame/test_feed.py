@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from db.connection import open_writer
-from db.history_schema import MIGRATIONS
+from db.history.schema import MIGRATIONS
 from livegame import __version__
 from livegame.dates import LEAGUE_ZONE
 from livegame.errors import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from db.connection import open_reader, open_writer
-from db.history_schema import MIGRATIONS
+from db.history.schema import MIGRATIONS
 from tests.conftest import ROOT, Service
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from db.connection import DatabaseError, open_writer, transaction
 from db.history import History
-from db.history_schema import MIGRATIONS
+from db.history.schema import MIGRATIONS
 from livegame.client import GameClient
 from livegame.feed import Feed
 from livegame.recordings.files import dump_compact, find_recordings, read_recording
@@ -177,7 +177,7 @@ def read_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games
 def write_as_the_old_version(path: Path, started: Path) -> tuple[int, str]:
     """Write until it is refused; how many rows were stored, and the refusal."""
     written = 0
-    with closing(open_writer(path, MIGRATIONS[:1])) as connection:  # open all the time, as the service's log is
+    with closing(open_writer(path, {1: MIGRATIONS[1]})) as connection:  # open all the time, as the service's log is
         started.touch()
         while True:
             try:

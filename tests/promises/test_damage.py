@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from db.connection import DatabaseError, backup
+from db.backup import backup
+from db.connection import DatabaseError
 from db.history import History
 from livegame.client import GameClient
 from livegame.feed import Feed

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from db.connection import open_writer
-from db.history_schema import MIGRATIONS
+from db.history.schema import MIGRATIONS
 from tests.conftest import ROOT, Service
 from tests.promises.helpers import (
     LENGTH_S,

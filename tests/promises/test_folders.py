@@ -98,7 +98,7 @@ def test_a_counter_that_is_a_link_is_not_written_to(tmp_path: Path) -> None:
 
 def test_a_moved_folder_is_called_moved(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with closing(open_writer(folder / "some.db", ["CREATE TABLE numbers (n);"])) as connection:
+    with closing(open_writer(folder / "some.db", {1: "CREATE TABLE numbers (n);"})) as connection:
         folder.rename(tmp_path / "moved")
         moved = pytest.raises(DatabaseError, match=r"some\.db: the file was moved or removed")
         with moved as raised, transaction(connection):

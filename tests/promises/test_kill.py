@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from db.connection import open_writer
-from db.history_schema import MIGRATIONS
+from db.history.schema import MIGRATIONS
 from tests.conftest import Service, running_service
 from tests.games import GAME_ID, feed_server, game, play
 from tests.promises.helpers import (

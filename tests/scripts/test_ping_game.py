@@ -15,7 +15,7 @@ import pytest
 
 from db.connection import open_writer
 from db.history import History
-from db.history_schema import MIGRATIONS
+from db.history.schema import MIGRATIONS
 from livegame.dates import LEAGUE_ZONE
 from livegame.plays import GameState, Team
 from livegame.scoring.lock import game_lock

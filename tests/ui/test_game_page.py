@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
 from db.connection import open_writer
-from db.history_schema import MIGRATIONS
+from db.history.schema import MIGRATIONS
 from livegame.plays import Game, GameState, Shot, Team
 from tests.conftest import Service, running_service
 from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, hanging_server, play

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from db.connection import DatabaseError
-from db.serving import DELETE_BATCH, READ_TIMEOUT_S, ROW_BYTES, StoredAnswers
+from db.serving import DELETE_BATCH, READ_TIMEOUT_S, ROW_BYTES, StoredAnswers, open_serving
 from db.times import timestamp
 from xgserve.errors import ApiError
 from xgserve.single_flight import SingleFlight
@@ -47,6 +47,7 @@ class Answers:
         self._problem: str | None = None
         self._retry_at = self._trim_at = 0.0
         with suppress(DatabaseError):  # the log says why; the first answer that can be written tries again
+            open_serving(database, READ_TIMEOUT_S).close()  # so that the file exists from the service's start
             self._written = StoredAnswers(database, READ_TIMEOUT_S).questions()
 
     def once(self, key: str, model_id: str, body: bytes, answer: Callable[[], bytes]) -> bytes:

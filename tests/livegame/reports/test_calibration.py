@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db.history import GameRow, History, Scores, ShotRow
+from db.history import GameRow, GameUpdate, History, Scores, ShotRow
 from livegame.reports.calibration import calibration, wilson
 from tests.conftest import Service
 from tests.ui.reports import SHOTS, report_of
@@ -44,7 +44,7 @@ def rated(path: Path, season: int, shots: int, goals: int, probability: float, g
     game = replace(first, game_id=season // 10_000 * 1_000_000 + game_type * 10_000 + 1, season=season)
     game = replace(game, game_type=game_type)
     scores = Scores(MODEL, "unblocked", [(shot.event_id, probability, {}) for shot in others])
-    history.record(game, others, scores=scores)
+    history.record_all([GameUpdate(game, others, scores=scores)])
     return history
 
 

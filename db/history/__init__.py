@@ -1,0 +1,29 @@
+"""history.db: games, their shots with features, each model's predictions, and the league's corrections."""
+
+from db.history.history import History
+from db.history.rows import (
+    SEASON,
+    Correction,
+    GameRow,
+    GameUpdate,
+    PowerPlayRow,
+    Prediction,
+    Recorded,
+    Scores,
+    ShotRow,
+    StoredGame,
+)
+
+__all__ = [
+    "SEASON",
+    "Correction",
+    "GameRow",
+    "GameUpdate",
+    "History",
+    "PowerPlayRow",
+    "Prediction",
+    "Recorded",
+    "Scores",
+    "ShotRow",
+    "StoredGame",
+]

@@ -1,0 +1,313 @@
+"""The history of games: what reads it, and what changes it."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from db import times
+from db.connection import is_there, open_writer, reading, transaction
+from db.history import recording
+from db.history.rows import SEASON, GameUpdate, PowerPlayRow, Recorded, StoredGame
+from db.history.schema import MIGRATIONS
+from db.words import folded
+
+_ID_DIGITS: Final = 10
+_OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
+_SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
+_TABLES_OF_GAMES: Final = """
+    SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'game_id'
+"""
+_FINISHED_SHOTS: Final = """
+    SELECT game_id, g.season, g.game_date, s.event_id, s.outcome, s.features FROM games g JOIN shots s USING (game_id)
+    WHERE g.state = 'final' AND g.competition = ? AND s.retracted_at IS NULL ORDER BY game_id, s.position
+"""
+_MODELS_OF_GAME: Final = """
+    SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
+        OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = g.game_id)
+    WHERE g.game_id = ? ORDER BY m.first_used_at
+"""
+_SHOTS_OF_GAME: Final = """
+    SELECT *, total(iif(status = 'retracted', 0, probability)) OVER (
+        PARTITION BY is_home ORDER BY period, seconds, position
+    ) AS running_xg
+    FROM shot_probabilities WHERE game_id = ? AND model IS ?
+    ORDER BY period, seconds, position
+"""
+
+
+class History:
+    """The history of games in one SQLite file, shared by any number of processes on one machine.
+
+    Each call opens the file, works in one transaction and closes it, so an instance may be used from any thread.
+    All methods raise `db.connection.DatabaseError` when the file cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def record_all(self, updates: Iterable[GameUpdate]) -> list[Recorded]:
+        """Compare whole answers of the feed with what is stored, and store what changed, in one transaction.
+
+        New shots are added wherever they stand. A shot that is missing from the feed is marked retracted, and restored
+        when it returns. A changed outcome is updated. Changed inputs mark a shot amended for the models that had scored
+        it. Unreadable events stay as stored. A shot that a model has already scored keeps its first prediction.
+        """
+        now = times.now()
+        with self._writing() as connection:
+            return [recording.record(connection, update, now) for update in updates]
+
+    def forget(self, game_id: int) -> None:
+        """Delete everything stored of a game, as if it had never been pinged."""
+        if not is_there(self._path):
+            return
+        with self._writing() as connection:
+            recording.subtract_game(connection, game_id)
+            connection.execute("PRAGMA defer_foreign_keys = ON")
+            for (table,) in connection.execute(_TABLES_OF_GAMES).fetchall():
+                connection.execute(f"DELETE FROM {table} WHERE game_id = ?", (game_id,))  # noqa: S608 - names are ours
+
+    def confirm(self, game_id: int, fingerprint: str, stale_at: str | None = None) -> bool:
+        """Note a ping that found the same answer as the last complete one, with the same code and model.
+
+        Return whether it was noted; False if the game's fingerprint is a different one.
+        """
+        if not is_there(self._path):
+            return False
+        with self._writing() as connection:
+            values = (times.now(), stale_at, game_id, fingerprint)
+            update = "UPDATE games SET pinged_at = ?, stale_at = ? WHERE game_id = ? AND fingerprint = ?"
+            return connection.execute(update, values).rowcount > 0
+
+    def note_ping(self, game_id: int, stale_at: str | None) -> None:
+        """Note a ping that found nothing to store."""
+        with self._writing() as connection:
+            values = (times.now(), stale_at, game_id)
+            connection.execute("UPDATE games SET pinged_at = ?, stale_at = ? WHERE game_id = ?", values)
+
+    def scored(self, game_ids: Iterable[int], model: str) -> dict[int, set[int]]:
+        """Return the event ids that a model has scored, by game."""
+        with self._reading() as connection:
+            return {
+                game_id: {row["event_id"] for row in connection.execute(_SCORED, (game_id, model))}
+                if connection
+                else set()
+                for game_id in game_ids
+            }
+
+    def fingerprints(self) -> dict[str, int]:
+        """Return the fingerprints of all games whose last ping was complete, each with the game's id."""
+        rows = self._read("SELECT fingerprint, game_id FROM games WHERE fingerprint IS NOT NULL")
+        return {row["fingerprint"]: row["game_id"] for row in rows}
+
+    def state(self, game_id: int) -> str | None:
+        """Return the state of a game; None if it was never pinged."""
+        row = self.game_row(game_id)
+        return row["state"] if row else None
+
+    def game_row(self, game_id: int) -> dict[str, Any] | None:
+        """Return the row of a game; None if it was never pinged."""
+        return self.game_rows([game_id]).get(game_id)
+
+    def game_rows(self, game_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return the rows of games by their ids; games that were never pinged are left out."""
+        with self._reading() as connection:
+            if connection is None:
+                return {}
+            query = "SELECT * FROM games WHERE game_id = ?"
+            rows = (connection.execute(query, (game_id,)).fetchone() for game_id in game_ids)
+            return {row["game_id"]: dict(row) for row in rows if row is not None}
+
+    def incomplete_games(self, since: str) -> list[dict[str, Any]]:
+        """Return the rows of games since a time that are over, but not official or without the end of their plays."""
+        return self._read(
+            "SELECT * FROM games WHERE start_time > ? AND (state = 'over' OR (state = 'final' AND NOT has_end))",
+            (since,),
+        )
+
+    def finished_shots(self) -> Iterator[tuple[int, int, str, int, str, str]]:
+        """Yield the shots of all official games of regular seasons and playoffs, by game in play order.
+
+        Each is game id, season, the league's date, event id, outcome, and the features as JSON. Retracted shots are
+        left out.
+        """
+        with self._reading() as connection:
+            if connection is not None:
+                yield from map(tuple, connection.execute(_FINISHED_SHOTS, (SEASON,)))
+
+    def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
+        """Return everything stored of a game under a model; None if the game was never pinged.
+
+        Without a model, or with one that has not scored the game, it is the model of the last complete ping.
+        """
+        with self._reading() as connection:
+            if connection is None:
+                return None
+
+            def rows(query: str, *values: object) -> list[dict[str, Any]]:
+                return [dict(row) for row in connection.execute(query, (game_id, *values))]
+
+            game = rows("SELECT * FROM games WHERE game_id = ?")
+            if not game:
+                return None
+            models = {row["model"]: row["population"] for row in rows(_MODELS_OF_GAME)}
+            chosen = model if model in models else game[0]["model"]
+            return StoredGame(
+                game=game[0],
+                model=chosen,
+                population=models.get(chosen),
+                models=tuple(models),
+                goals=rows(_OF_GAME.format("goal_log") + " ORDER BY period, seconds, position", chosen),
+                shots=rows(_SHOTS_OF_GAME, chosen),
+                corrections=rows("SELECT * FROM correction_log WHERE game_id = ? ORDER BY corrected_at DESC, event_id"),
+                power_plays=tuple(
+                    PowerPlayRow(row["start_s"], row["end_s"], bool(row["is_home"]))
+                    for row in rows("SELECT * FROM power_plays WHERE game_id = ? ORDER BY start_s")
+                ),
+            )
+
+    def games(self, search: str = "", *, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
+        """Return games, the latest first, each a row of `games` with its rows of `xg_by_team` as `totals`.
+
+        Each word of `search` must be part of a team's name or abbreviation (accents and case are ignored), or begin the
+        league's date or the game's id.
+        """
+        conditions, values = _search(search)
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            query = (
+                f"SELECT * FROM games {conditions} ORDER BY start_time DESC, game_id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - conditions are ours
+            )
+            found = connection.execute(query, {**values, "limit": limit, "offset": offset}).fetchall()
+            return [dict(game) | {"totals": _totals(connection, game)} for game in found]
+
+    def count_games(self, search: str = "") -> int:
+        """Return how many games `games` finds in all."""
+        conditions, values = _search(search)
+        found = self._read(f"SELECT count(*) AS found FROM games {conditions}", values)  # noqa: S608
+        return int(found[0]["found"]) if found else 0
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the models that have scored shots, newest first.
+
+        Each has `model`, `population`, `trained_on` (a JSON list of seasons; None if its card does not say), and the
+        number of `games` and `shots` of regular seasons and playoffs.
+        """
+        return self._read(
+            """
+            SELECT model, population, trained_on, games / 2 AS games, shots  -- each game is one of two teams
+            FROM (
+                SELECT model, coalesce(sum(games) FILTER (WHERE competition = 'season'), 0) AS games,
+                    sum(games) AS all_games
+                FROM team_totals GROUP BY model
+            ) JOIN (
+                SELECT model, coalesce(sum(shots) FILTER (WHERE competition = 'season'), 0) AS shots
+                FROM step_totals GROUP BY model
+            ) USING (model)
+            JOIN models USING (model)
+            WHERE all_games > 0 ORDER BY first_used_at DESC
+            """
+        )
+
+    def calibration(self, model: str, competition: str = SEASON) -> list[dict[str, Any]]:
+        """Return sums of a model's scored shots by `season` and `step` of probability, in one competition.
+
+        The sums are `shots`, `xg`, `goals`, `log_loss` and `variance` (of the goals, if each shot were a coin toss with
+        its xG).
+        """
+        return self._read(
+            """
+            SELECT season, step, shots, xg, goals, log_loss, variance FROM step_totals
+            WHERE model = ? AND competition = ? AND shots > 0 ORDER BY season, step
+            """,
+            (model, competition),
+        )
+
+    def teams(self, model: str, season: int | None = None, competition: str = SEASON) -> list[dict[str, Any]]:
+        """Return each team's sums under a model: `games`, `xg`, `goals`, `xg_against`, `goals_against`.
+
+        They cover one competition, by default regular seasons and playoffs, in one season or in all. A game counts for
+        both of its teams once the model has scored a shot of it.
+        """
+        return self._read(
+            """
+            SELECT team, sum(games) AS games, sum(xg) AS xg, sum(goals) AS goals,
+                sum(xg_against) AS xg_against, sum(goals_against) AS goals_against
+            FROM team_totals WHERE model = :model AND games > 0 AND competition = :competition
+                AND (:season IS NULL OR season = :season)
+            GROUP BY team ORDER BY team
+            """,
+            {"model": model, "season": season, "competition": competition},
+        )
+
+    def competitions(self, model: str) -> list[str]:
+        """Return the competitions in which a model has scored games: `season`, then others by name."""
+        rows = self._read(
+            """
+            SELECT competition FROM team_totals WHERE model = ? AND games > 0
+            GROUP BY competition ORDER BY competition <> 'season', competition
+            """,
+            (model,),
+        )
+        return [row["competition"] for row in rows]
+
+    def seasons(self) -> list[int]:
+        """Return the seasons of the stored games, the latest first."""
+        # steps from one season to the next, since DISTINCT would read every game
+        rows = self._read(
+            """
+            WITH RECURSIVE found (season) AS (
+                SELECT max(season) FROM games
+                UNION ALL
+                SELECT (SELECT max(season) FROM games WHERE season < found.season) FROM found WHERE season IS NOT NULL
+            )
+            SELECT season FROM found WHERE season IS NOT NULL
+            """
+        )
+        return [row["season"] for row in rows]
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Open the history for one transaction."""
+        with closing(open_writer(self._path, MIGRATIONS)) as connection, transaction(connection):
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """Open the history as of one moment; None while there is no history yet."""
+        if not is_there(self._path):
+            yield None
+            return
+        with reading(self._path, MIGRATIONS) as connection:
+            yield connection
+
+    def _read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query, parameters)] if connection else []
+
+
+def _totals(connection: sqlite3.Connection, game: sqlite3.Row) -> list[dict[str, Any]]:
+    rows = connection.execute(_OF_GAME.format("xg_by_team"), (game["game_id"], game["model"]))
+    return [dict(row) for row in rows]
+
+
+def _search(text: str) -> tuple[str, dict[str, str | int]]:
+    """Return a WHERE clause with its values for the search that `History.games` describes."""
+    conditions: list[str] = []
+    values: dict[str, str | int] = {}
+    for number, word in enumerate(folded(text).split()[:10]):
+        values[f"word{number}"] = word
+        if not word.strip("0123456789-"):  # a date or an id, which the indexes find
+            found = f"game_date BETWEEN :word{number} AND :word{number} || '~'"
+            if word.isdigit() and len(word) <= _ID_DIGITS:
+                found += f" OR game_id BETWEEN :low{number} AND :high{number}"
+                values |= {
+                    f"low{number}": int(word.ljust(_ID_DIGITS, "0")),
+                    f"high{number}": int(word.ljust(_ID_DIGITS, "9")),
+                }
+        else:
+            found = f"instr(search_names, :word{number}) > 0"
+        conditions.append(f"({found})")
+    return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values

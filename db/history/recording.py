@@ -1,0 +1,267 @@
+"""Compare an answer of the feed with what is stored of its game, and store the difference.
+
+All functions write inside the caller's transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from db.history.rows import Correction, GameRow, GameUpdate, PowerPlayRow, Recorded, Scores, ShotRow
+from db.words import folded
+
+_ENDS: Final = ("over", "final")
+_GAME_COLUMNS: Final = tuple(field.name for field in fields(GameRow))
+_SHOT_COLUMNS: Final = tuple(field.name for field in fields(ShotRow))
+_of_shot: Final = attrgetter(*_SHOT_COLUMNS)
+_FEATURES: Final = _SHOT_COLUMNS.index("features")
+_NEW_SHOT: Final = ("game_id", "first_seen_at", *_SHOT_COLUMNS)
+_INSERT_SHOT: Final = f"INSERT INTO shots ({', '.join(_NEW_SHOT)}) VALUES ({', '.join('?' * len(_NEW_SHOT))})"  # noqa: S608
+_SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that tell sums apart
+
+# `trained_on` is kept from the first time that the card says it
+_NOTE_MODEL: Final = """
+    INSERT INTO models (model, population, first_used_at, trained_on) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET trained_on = excluded.trained_on WHERE trained_on IS NULL
+"""
+_INSERT_PREDICTION: Final = """
+    INSERT INTO predictions (game_id, event_id, model, probability, inputs, predicted_at, amended_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+_INSERT_CORRECTION: Final = """
+    INSERT INTO corrections (game_id, event_id, what, before, after, corrected_at) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_PREDICTIONS_OF_SHOT: Final = "SELECT model, inputs, amended_at FROM predictions WHERE game_id = ? AND event_id = ?"
+_AMEND: Final = "UPDATE predictions SET amended_at = ? WHERE game_id = ? AND event_id = ? AND model = ?"
+# The edges of the steps are those of 6.sql. To change them takes a migration that fills the sums again.
+_SUM_UP_GAME: Final = """
+    INSERT INTO game_totals
+    SELECT game_id, model, is_home,
+        (probability >= 0.01) + (probability >= 0.02) + (probability >= 0.03) + (probability >= 0.04)
+            + (probability >= 0.06) + (probability >= 0.08) + (probability >= 0.1) + (probability >= 0.13)
+            + (probability >= 0.17) + (probability >= 0.22) + (probability >= 0.3) + (probability >= 0.5) AS step,
+        count(*), sum(probability), sum(is_goal),
+        -sum(ln(max(iif(is_goal, probability, 1 - probability), 1e-15))), sum(probability * (1 - probability))
+    FROM shot_probabilities WHERE probability IS NOT NULL AND status <> 'retracted' AND game_id = ?
+    GROUP BY game_id, model, is_home, step
+"""
+_ADD_TO_STEPS: Final = """
+    INSERT INTO step_totals
+    SELECT t.model, season, competition, step, :sign * sum(shots), :sign * sum(xg), :sign * sum(goals),
+        :sign * sum(log_loss), :sign * sum(variance)
+    FROM game_totals t JOIN games USING (game_id) WHERE game_id = :game_id GROUP BY 1, 2, 3, 4
+    ON CONFLICT DO UPDATE SET shots = shots + excluded.shots, xg = xg + excluded.xg, goals = goals + excluded.goals,
+        log_loss = log_loss + excluded.log_loss, variance = variance + excluded.variance
+"""
+_ADD_TO_TEAMS: Final = """
+    INSERT INTO team_totals
+    SELECT model, season, competition, team, :sign, :sign * xg, :sign * goals, :sign * xg_against, :sign * goals_against
+    FROM team_games WHERE game_id = :game_id
+    ON CONFLICT DO UPDATE SET games = games + excluded.games, xg = xg + excluded.xg, goals = goals + excluded.goals,
+        xg_against = xg_against + excluded.xg_against, goals_against = goals_against + excluded.goals_against
+"""
+
+
+class _Comparison(NamedTuple):
+    """What a new answer changes of a stored shot."""
+
+    event_id: int
+    changes: dict[str, Any]  # columns of `shots`
+    corrections: list[Correction]
+    amendments: list[tuple[str | None, str]]  # `amended_at` and model of predictions
+
+
+def record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Recorded:
+    """Store one answer of the feed, as `History.record_all` describes."""
+    game_id = update.game.game_id
+    game = connection.execute("SELECT * FROM games WHERE game_id = ?", (game_id,)).fetchone()
+    has_new_problems = update.game.problems not in (None, game and game["problems"])
+    is_summed_elsewhere = game is not None and any(game[c] != getattr(update.game, c) for c in _SUMMED_BY)
+    if is_summed_elsewhere:
+        subtract_game(connection, game_id)
+    _store_game(connection, game, update, now)
+    new, corrections, changed_sides = _store_shots(connection, update, now)
+    if update.power_plays is not None:
+        _store_power_plays(connection, game_id, update.power_plays)
+    scored = _store_predictions(connection, game_id, update.scores, update.shots, now) if update.scores else 0
+    if corrections or changed_sides or scored or is_summed_elsewhere:
+        subtract_game(connection, game_id)
+        connection.execute(_SUM_UP_GAME, (game_id,))
+        _add_to_sums(connection, game_id, 1)
+    return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
+
+
+def subtract_game(connection: sqlite3.Connection, game_id: int) -> None:
+    """Subtract a game from the sums over all games, and delete its own."""
+    _add_to_sums(connection, game_id, -1)
+    connection.execute("DELETE FROM game_totals WHERE game_id = ?", (game_id,))
+
+
+def _add_to_sums(connection: sqlite3.Connection, game_id: int, sign: int) -> None:
+    for statement in (_ADD_TO_STEPS, _ADD_TO_TEAMS):
+        connection.execute(statement, {"game_id": game_id, "sign": sign})
+
+
+def _store_game(connection: sqlite3.Connection, before: sqlite3.Row | None, update: GameUpdate, now: str) -> None:
+    game, scores = update.game, update.scores
+    values = {column: getattr(game, column) for column in _GAME_COLUMNS}
+    names = (game.home_name, game.home_abbrev, game.away_name, game.away_abbrev)
+    values |= {"search_names": folded(" ".join(names))}
+    values |= {"pinged_at": now, "stale_at": update.stale_at, "fingerprint": scores.fingerprint if scores else None}
+    if before is not None and before["state"] != game.state:
+        values["ended_at"] = now if game.state in _ENDS else None
+    if scores:
+        trained_on = None if scores.trained_on is None else _json(list(scores.trained_on))
+        connection.execute(_NOTE_MODEL, (scores.model, scores.population, now, trained_on))
+        values["model"] = scores.model
+    updates = ", ".join(f"{column} = excluded.{column}" for column in values if column != "game_id")
+    connection.execute(
+        f"INSERT INTO games ({', '.join(values)}) VALUES ({', '.join(f':{column}' for column in values)})"  # noqa: S608 - names are ours
+        f" ON CONFLICT (game_id) DO UPDATE SET {updates}",
+        values,
+    )
+
+
+def _store_shots(
+    connection: sqlite3.Connection, update: GameUpdate, now: str
+) -> tuple[Iterable[int], list[Correction], bool]:
+    """Store the shots; return the ids of new ones, the corrections, and whether a shot changed sides."""
+    game_id = update.game.game_id
+    rows = connection.execute("SELECT * FROM shots WHERE game_id = ?", (game_id,))
+    stored = {row["event_id"]: row for row in rows}
+    corrections: list[Correction] = []
+    changed_sides = False
+    for found in _comparisons(connection, update, stored, now):
+        _apply(connection, game_id, found)
+        corrections += found.corrections
+        changed_sides = changed_sides or "is_home" in found.changes
+    new = {shot.event_id: (game_id, now, *_shot_values(shot)) for shot in update.shots if shot.event_id not in stored}
+    connection.executemany(_INSERT_SHOT, new.values())
+    connection.executemany(
+        _INSERT_CORRECTION, [(game_id, c.event_id, c.what, c.before, c.after, now) for c in corrections]
+    )
+    return new.keys(), corrections, changed_sides
+
+
+def _comparisons(
+    connection: sqlite3.Connection, update: GameUpdate, stored: Mapping[int, sqlite3.Row], now: str
+) -> Iterator[_Comparison]:
+    """Yield what the answer changes of each stored shot, those that are missing from it last."""
+    for shot in update.shots:
+        if (before := stored.get(shot.event_id)) is not None:
+            after = dict(zip(_SHOT_COLUMNS, _shot_values(shot), strict=True))
+            yield _compare(before, after, _predictions_to_check(connection, before, after), now)
+    present = {shot.event_id for shot in update.shots}
+    present |= stored.keys() if update.unreadable is None else set(update.unreadable)
+    for event_id, row in stored.items():
+        if event_id not in present and row["retracted_at"] is None:
+            retracted = Correction(event_id, "retracted", row["outcome"], None)
+            yield _Comparison(event_id, {"retracted_at": now}, [retracted], [])
+
+
+def _predictions_to_check(
+    connection: sqlite3.Connection, before: sqlite3.Row, after: Mapping[str, Any]
+) -> list[sqlite3.Row]:
+    """Return the predictions that a change of the shot's features may concern."""
+    if before["features"] == after["features"]:
+        return []
+    return connection.execute(_PREDICTIONS_OF_SHOT, (before["game_id"], before["event_id"])).fetchall()
+
+
+def _compare(
+    before: sqlite3.Row, after: Mapping[str, Any], predictions: Sequence[sqlite3.Row], now: str
+) -> _Comparison:
+    """Return what changes of a stored shot; `after` has the columns of the new answer, features as JSON."""
+    event_id = before["event_id"]
+    changes = {column: after[column] for column in _SHOT_COLUMNS if before[column] != after[column]}
+    corrections = []
+    if before["retracted_at"] is not None:
+        changes["retracted_at"] = None
+        corrections.append(Correction(event_id, "restored", None, after["outcome"]))
+    if "outcome" in changes:
+        corrections.append(Correction(event_id, "outcome", before["outcome"], after["outcome"]))
+    is_amended, amendments = _compare_inputs(before["features"], after["features"], predictions, now)
+    if is_amended:
+        corrections.append(Correction(event_id, "amended", before["features"], after["features"]))
+    return _Comparison(event_id, changes, corrections, amendments)
+
+
+def _compare_inputs(
+    before: str, after: str, predictions: Sequence[sqlite3.Row], now: str
+) -> tuple[bool, list[tuple[str | None, str]]]:
+    """Return whether an input of a prediction changed, and the new `amended_at` with the model where that differs."""
+    if not predictions:
+        return False, []
+    before_features, after_features = msgspec.json.decode(before), msgspec.json.decode(after)
+    is_amended = False
+    amendments = []
+    for model, text, amended_at in predictions:
+        inputs = msgspec.json.decode(text)
+        is_amended = is_amended or any(before_features.get(name) != after_features.get(name) for name in inputs)
+        since = None if _agrees(inputs, after_features) else amended_at or now
+        if since != amended_at:
+            amendments.append((since, model))
+    return is_amended, amendments
+
+
+def _apply(connection: sqlite3.Connection, game_id: int, found: _Comparison) -> None:
+    if found.changes:
+        connection.execute(
+            f"UPDATE shots SET {', '.join(f'{column} = :{column}' for column in found.changes)}"  # noqa: S608 - names are ours
+            " WHERE game_id = :game_id AND event_id = :event_id",
+            {**found.changes, "game_id": game_id, "event_id": found.event_id},
+        )
+    for since, model in found.amendments:
+        connection.execute(_AMEND, (since, game_id, found.event_id, model))
+
+
+def _agrees(inputs: Mapping[str, Any], features: Mapping[str, Any]) -> bool:
+    # the first test nearly always holds, and takes a tenth of the time
+    return inputs.items() <= features.items() or all(features.get(name) == value for name, value in inputs.items())
+
+
+def _shot_values(shot: ShotRow) -> list[Any]:
+    values = list(_of_shot(shot))
+    values[_FEATURES] = _json(shot.features)
+    return values
+
+
+def _store_power_plays(connection: sqlite3.Connection, game_id: int, power_plays: Sequence[PowerPlayRow]) -> None:
+    rows = connection.execute("SELECT start_s, end_s, is_home FROM power_plays WHERE game_id = ?", (game_id,))
+    if {tuple(row) for row in rows} == {(p.start_s, p.end_s, p.is_home) for p in power_plays}:
+        return
+    connection.execute("DELETE FROM power_plays WHERE game_id = ?", (game_id,))
+    connection.executemany(
+        "INSERT INTO power_plays (game_id, start_s, end_s, is_home) VALUES (?, ?, ?, ?)",
+        [(game_id, p.start_s, p.end_s, p.is_home) for p in power_plays],
+    )
+
+
+def _store_predictions(
+    connection: sqlite3.Connection,
+    game_id: int,
+    scores: Scores,
+    shots: Sequence[ShotRow],
+    now: str,
+) -> int:
+    """Store the predictions that are not there yet; return how many."""
+    if not scores.predictions:
+        return 0
+    features = {shot.event_id: shot.features for shot in shots}
+    connection.execute("INSERT INTO game_models VALUES (?, ?) ON CONFLICT DO NOTHING", (game_id, scores.model))
+    return connection.executemany(
+        _INSERT_PREDICTION,
+        [
+            # the service repeats an answer although the league may have changed the shot meanwhile
+            (game_id, event, scores.model, p, _json(inputs), now, None if _agrees(inputs, features[event]) else now)
+            for event, p, inputs in scores.predictions
+        ],
+    ).rowcount
+
+
+def _json(value: Mapping[str, Any] | list[int]) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,124 @@
+"""The rows that go into the history, and what comes out of it for one game."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+SEASON: Final = "season"  # the competition of regular season and playoffs, which season sums cover
+Prediction = tuple[int, float, Mapping[str, Any]]  # event id, probability, inputs
+
+
+@dataclass(frozen=True, slots=True)
+class GameRow:
+    """A row of `games`, from one answer of the feed."""
+
+    game_id: int
+    season: int
+    game_type: int
+    start_time: str
+    home_id: int
+    home_abbrev: str
+    home_name: str
+    home_score: int
+    away_id: int
+    away_abbrev: str
+    away_name: str
+    away_score: int
+    state: str
+    period: int
+    period_type: str
+    seconds_left: int
+    in_intermission: bool
+    game_date: str  # the league's, ISO 8601
+    problems: str | None = None
+    start_is_known: bool = True
+    overtime_seconds: int | None = None
+    has_end: bool = True
+    time_stamp: str | None = None
+    events: str | None = None
+
+
+@dataclass(frozen=True)  # without slots it is pickled twice as fast
+class ShotRow:
+    """A row of `shots`, from one answer of the feed."""
+
+    event_id: int
+    position: int
+    period: int
+    seconds: int
+    is_home: bool
+    shooter: str | None
+    goalie: str | None
+    outcome: str
+    penalty_shot: bool
+    empty_net: bool
+    features: Mapping[str, Any]  # finite numbers, texts and None
+    missing: str | None
+    shooter_id: int | None = None
+    goalie_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPlayRow:
+    """A row of `power_plays`: from when to when, in seconds of the game, one team had more skaters."""
+
+    start_s: int
+    end_s: int
+    is_home: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one model answered for all shots of a game that it had not scored; possibly for none."""
+
+    model: str
+    population: str
+    predictions: Sequence[Prediction]
+    fingerprint: str | None = None  # of everything the game's rows were made from; see `History.confirm`
+    trained_on: Sequence[int] | None = None  # the seasons that the model learned from, if its card says
+
+
+@dataclass(frozen=True, slots=True)
+class GameUpdate:
+    """One answer of the feed as rows, with the scores of its new shots, if there are any yet."""
+
+    game: GameRow
+    shots: Sequence[ShotRow]
+    power_plays: Sequence[PowerPlayRow] | None = ()  # None: unchanged
+    unreadable: Collection[int] | None = ()  # ids of events that could not be read; None: any event may be one
+    scores: Scores | None = None
+    stale_at: str | None = None  # until when, by its own word, the feed has nothing newer
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One change that the league made to a stored shot."""
+
+    event_id: int
+    what: str  # retracted, restored, outcome or amended
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an update changed in the history."""
+
+    new: tuple[int, ...] = ()  # event ids not seen before, in the feed's order
+    corrections: tuple[Correction, ...] = ()
+    scored: int = 0  # new predictions
+    has_new_problems: bool = False  # whether the game has problems, and other ones than before
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGame:
+    """Everything stored of one game under one model, as of one moment; rows are those of the views."""
+
+    game: dict[str, Any]
+    model: str | None
+    population: str | None  # of the model
+    models: tuple[str, ...]  # that of the last complete ping, and all that scored the game; the first used here first
+    goals: list[dict[str, Any]]  # of `goal_log`, in play order
+    shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
+    corrections: list[dict[str, Any]]  # of `correction_log`, newest first
+    power_plays: tuple[PowerPlayRow, ...]

@@ -1,0 +1,116 @@
+"""The service's log."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from db.connection import Connection, reading, transaction
+from db.serving.schema import DELETE_BATCH, MIGRATIONS, READ_TIMEOUT_S
+
+
+class LogRow(NamedTuple):
+    """One row of the log; `at` is UTC as `timestamp` writes it, `level` a number of the logging module."""
+
+    at: str
+    level: int
+    logger: str
+    message: str
+    request_id: str | None
+    exception: str | None
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which rows of the log to return; None means no limit of that kind.
+
+    `since` and `before` are an id of a row or a `timestamp`. `since` is inclusive for times and exclusive for ids,
+    `before` is exclusive.
+    """
+
+    limit: int = 100
+    min_level: int = 0
+    since: int | str | None = None
+    before: int | str | None = None
+    request_id: str | None = None
+    text: str | None = None
+
+
+def insert_logs(connection: Connection, rows: Sequence[LogRow]) -> None:
+    """Append rows to the log, all or none.
+
+    Raises:
+        DatabaseError: SQLite could not write.
+    """
+    with transaction(connection):
+        connection.executemany(
+            "INSERT INTO logs (at, level, logger, message, request_id, exception) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+
+
+def trim_logs(connection: Connection, *, max_rows: int, oldest: str) -> int:
+    """Delete up to `DELETE_BATCH` of the oldest rows beyond `max_rows` or from before `oldest`; return how many.
+
+    Call it again for as long as it returns `DELETE_BATCH`.
+
+    Raises:
+        DatabaseError: SQLite could not write.
+    """
+    with transaction(connection):
+        return connection.execute(
+            """
+            DELETE FROM logs WHERE id IN (
+                SELECT id FROM (SELECT id, at FROM logs ORDER BY id LIMIT :batch)
+                WHERE at < :oldest OR id <= (SELECT max(id) FROM logs) - :max_rows)
+            """,
+            {"batch": DELETE_BATCH, "oldest": oldest, "max_rows": max_rows},
+        ).rowcount
+
+
+def read_logs(path: Path, query: LogQuery, timeout_s: float = READ_TIMEOUT_S) -> list[dict[str, Any]]:
+    """Return the rows that match, newest first, each a dict of the table's columns; wait `timeout_s` for a lock.
+
+    Raises:
+        DatabaseError: there is no such file, or it cannot be read.
+    """
+    conditions: list[str] = []
+    values: dict[str, Any] = {"limit": query.limit}
+
+    def only(condition: str, **value: int | str | None) -> None:
+        if None not in value.values():
+            conditions.append(condition)
+            values.update(value)
+
+    if query.min_level > 0:
+        only("level >= :level", level=query.min_level)
+    if query.min_level >= logging.WARNING:
+        only("level >= 30")  # as the index has it
+    # "+" keeps SQLite from sorting what the index on times gives: along the ids the page is full long before
+    only("id > :since" if isinstance(query.since, int) else "+at >= :since", since=query.since)
+    only("id < :before" if isinstance(query.before, int) else "+at < :before", before=query.before)
+    only("request_id = :request_id", request_id=query.request_id)
+    only("instr(lower(message || coalesce(exception, '')), lower(:text)) > 0", text=query.text)
+    # the conditions are the literals above; what callers send only ever goes into `values`
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    with reading(path, MIGRATIONS, timeout_s) as connection:
+        logs = "logs"
+        if isinstance(query.since, str) and _are_few(connection, query.since, query.limit):
+            # the page cannot be full, and only the index on times knows where to stop
+            logs, where = "logs INDEXED BY logs_by_time", where.replace("+at >= ", "at >= ")
+        found = connection.execute(f"SELECT * FROM {logs} {where} ORDER BY id DESC LIMIT :limit", values)  # noqa: S608
+        return [dict(row) for row in found]
+
+
+def _are_few(connection: Connection, since: str, limit: int) -> bool:
+    young = "SELECT count(*) FROM (SELECT 1 FROM logs WHERE at >= ? LIMIT ?)"
+    return int(connection.execute(young, (since, limit)).fetchone()[0]) < limit
+
+
+def check(path: Path, timeout_s: float) -> None:
+    """Check that the database answers within `timeout_s`.
+
+    Raises:
+        DatabaseError: there is no such file, or it cannot be read.
+    """
+    read_logs(path, LogQuery(limit=1), timeout_s)

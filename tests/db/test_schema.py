@@ -1,0 +1,55 @@
+"""The .sql files of both databases: what sqlite3 makes of them, and that what people have stays good."""
+
+import hashlib
+import re
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from db import history, serving
+from db.connection import DatabaseError, Migrations, open_writer
+from db.history import History
+from db.history.schema import MIGRATIONS
+
+
+def schema(path: Path) -> list[tuple[str, str, str]]:
+    """All tables, views, indexes and triggers of a file, without comments and spaces."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY 1, 2").fetchall()
+    return [(kind, name, re.sub(r"--.*|\s", "", sql)) for kind, name, sql in rows]
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs the command sqlite3")
+@pytest.mark.parametrize(
+    ("package", "migrations"), [(history, MIGRATIONS), (serving, serving.MIGRATIONS)], ids=["history", "serving"]
+)
+def test_the_files_of_a_folder_can_be_piped_into_sqlite3(
+    package: object, migrations: Migrations, tmp_path: Path
+) -> None:
+    files = sorted(Path(str(getattr(package, "__file__", ""))).parent.glob("*.sql"), key=lambda file: int(file.stem))
+    assert [int(file.stem) for file in files] == list(migrations)
+    script = "".join(file.read_text("utf-8") for file in files)
+    subprocess.run(["sqlite3", "-bail", tmp_path / "piped.db"], input=script, text=True, timeout=60, check=True)
+    open_writer(tmp_path / "opened.db", migrations).close()
+    assert schema(tmp_path / "piped.db") == schema(tmp_path / "opened.db")
+
+
+def test_version_6_of_the_history_is_that_of_the_files_that_people_have(tmp_path: Path) -> None:
+    """They were brought to it by five migrations; one does now, and nothing is done to such a file."""
+    open_writer(tmp_path / "history.db", MIGRATIONS).close()
+    digest = hashlib.sha256(repr(schema(tmp_path / "history.db")).encode()).hexdigest()
+    assert digest == "b8f98860026456592bb28a95fae77cad0473563903441278097cb588ff40367a"
+
+
+@pytest.mark.parametrize("version", [2, 3, 4, 5])
+def test_a_history_of_a_version_that_was_never_released_is_refused_with_advice(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    open_writer(path, MIGRATIONS).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(DatabaseError, match=rf"schema {version}\): move it away; the next ping"):
+        History(path).games()
