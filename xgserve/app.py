@@ -27,14 +27,16 @@ from xgserve.errors import (
 )
 from xgserve.json_text import parsed
 from xgserve.log import metrics
-from xgserve.log.handler import Journal, identity_of, level_name, request_id
+from xgserve.log.handler import Journal, level_name
 from xgserve.log.page import render
 from xgserve.model.frames import read_frame
 from xgserve.model.model import Model
 from xgserve.names import tag
 from xgserve.registry.pinned import open_registry
 from xgserve.registry.registry import Activation
+from xgserve.request_id import choose_id, request_id
 from xgserve.settings import Settings
+from xgserve.text import on_one_line
 from xgserve.web import incoming
 from xgserve.web.contract import DOCUMENT
 from xgserve.web.idempotency import Answers
@@ -103,7 +105,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         started = time.perf_counter()
-        identity = identity_of(environ.get("HTTP_X_REQUEST_ID", ""), self.settings.secrets)
+        identity = choose_id(environ.get("HTTP_X_REQUEST_ID", ""), self.settings.secrets)
         token = request_id.set(identity)
         status = 500
 
@@ -144,8 +146,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
             level = logging.DEBUG
         note = environ.get("xgserve.note", "")
         line = f"{method} {environ['PATH_INFO'][:200]} {status} in {seconds * 1000:.1f} ms{': ' if note else ''}{note}"
-        # what callers send must not look like further lines of the log
-        logger.log(level, "%s", line if line.isprintable() else repr(line)[1:-1])
+        logger.log(level, "%s", on_one_line(line))
 
 
 def create_app(settings: Settings, stream: TextIO | None = None) -> Service:

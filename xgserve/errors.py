@@ -203,12 +203,3 @@ def to_json(answer: Mapping[str, Any]) -> bytes:
         # null in place of what is no JSON, as above
         plain = json.loads(json.dumps(answer, default=str), parse_constant=lambda _: None)
         return json.dumps(plain).encode()
-
-
-def clipped(value: object, limit: int = 300) -> str:
-    """Return a value as text that fits into a message."""
-    try:
-        text = str(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, lists in lists in lists
-        text = f"a value of type {type(value).__name__} that is too large to show"
-    return text if len(text) <= limit else text[:limit] + "..."

@@ -32,9 +32,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 
 from xgserve.compiler.sklearn_path import Probabilities, Whole
 from xgserve.compiler.tree_ensemble import Tree, sum_of_trees
-from xgserve.errors import clipped
 from xgserve.model.schema import REFUSED, Feature, Scalar, is_null
 from xgserve.model.validation import Matrix, Reader, Reading
+from xgserve.text import clipped
 
 AGREEMENT = 1e-12
 TRIED_ROWS = 600

@@ -23,8 +23,9 @@ from skops.io._utils import LoadContext
 from xgserve.compiler.integrity import parts_of
 from xgserve.compiler.rebuilt import rebuild
 from xgserve.compiler.skops_schema import Copy, NotAllowed, read_schema
-from xgserve.errors import ModelError, clipped
+from xgserve.errors import ModelError
 from xgserve.registry.archive import PICKLE_SUFFIXES, SKOPS_SUFFIX
+from xgserve.text import clipped
 
 MAX_SEARCHED_BYTES = 50_000_000  # for the version of scikit-learn
 

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from xgserve.compiler import allow_list
-from xgserve.errors import ModelError, clipped
+from xgserve.errors import ModelError
+from xgserve.text import clipped
 
 MAX_SCHEMA_BYTES = 64_000_000  # a forest of 500 trees has 8 MB
 MAX_LISTED = 5

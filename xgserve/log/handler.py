@@ -11,15 +11,13 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from secrets import token_hex
 from typing import Any, NamedTuple, TextIO
-from urllib.parse import unquote
 
 from db.connection import Connection, DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, trim_logs
 from db.times import timestamp
+from xgserve.request_id import request_id
 from xgserve.settings import LEVELS, Settings
 
 QUEUE_ROWS = 10_000
@@ -32,15 +30,6 @@ MAX_TEXT = 20_000
 
 REDACTED = "[redacted]"
 CUT_LENGTH = 8  # so much of a secret is recognized, since texts are cut before they are logged
-
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-
-
-def identity_of(sent: str, secrets: Iterable[str]) -> str:
-    """Return the id that a caller sent for its request, or a new one where that is none or holds a secret."""
-    if not re.fullmatch(r"[!-~]{1,128}", sent) or any(s in text for s in secrets for text in (sent, unquote(sent))):
-        return token_hex(8)
-    return sent
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:

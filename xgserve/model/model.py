@@ -28,10 +28,11 @@ from xgserve.compiler.fast_path import NoShortWay, Short, shorten
 from xgserve.compiler.integrity import check_indices, parts_of
 from xgserve.compiler.loading import load_estimator, reason, version_skew
 from xgserve.compiler.sklearn_path import Probabilities, Whole
-from xgserve.errors import InvalidFrame, ModelError, ServiceError, clipped
+from xgserve.errors import InvalidFrame, ModelError, ServiceError
 from xgserve.model.schema import UNKNOWN_CATEGORY, Feature, Scalar, features_of
 from xgserve.model.validation import Problems, Reader
 from xgserve.names import ModelName
+from xgserve.text import clipped
 
 logger = logging.getLogger("xgserve.model")
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from xgserve.errors import ModelError, clipped
+from xgserve.errors import ModelError
+from xgserve.text import clipped
 
 UNKNOWN_CATEGORY = "a category that no model was trained on"
 

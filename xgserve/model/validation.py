@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xgserve.errors import InvalidFrame, clipped
+from xgserve.errors import InvalidFrame
 from xgserve.model.schema import Feature, Scalar, is_null
+from xgserve.text import clipped
 
 MAX_PROBLEMS_LISTED = 10
 MAX_COLUMNS_LISTED = 50

@@ -23,11 +23,11 @@ from xgserve.errors import (
     RegistryError,
     StorageFailed,
     UnknownModel,
-    clipped,
 )
 from xgserve.names import SAFE_NAME, is_name, version_order
 from xgserve.registry.archive import unpack
 from xgserve.registry.sandbox import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.text import clipped
 
 API_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10

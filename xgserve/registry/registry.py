@@ -31,7 +31,6 @@ from xgserve.errors import (
     UnknownModel,
     WorkspaceNotAllowed,
 )
-from xgserve.log.handler import request_id
 from xgserve.model.model import Model, load_model
 from xgserve.names import NAME_IN_WORDS, SAFE_NAME, ModelName, is_name, version_order
 from xgserve.registry.archive import PICKLE_SUFFIXES, find_artifact, keep_model
@@ -39,6 +38,7 @@ from xgserve.registry.bundle import BUNDLED, bundled_models, load_bundled, newes
 from xgserve.registry.cache import CachedModel, ModelCache
 from xgserve.registry.comet import Comet
 from xgserve.registry.trial import environment, try_artifact
+from xgserve.request_id import request_id
 from xgserve.settings import Settings
 from xgserve.single_flight import SingleFlight
 

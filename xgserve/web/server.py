@@ -16,7 +16,7 @@ from waitress.utilities import Error
 from waitress.wasyncore import loop
 
 from xgserve.errors import COMMON_HEADERS, RETRY_AFTER_S, error_body, too_large
-from xgserve.log.handler import identity_of, request_id
+from xgserve.request_id import choose_id, request_id
 from xgserve.settings import Settings
 from xgserve.web.memory import give_back_memory
 from xgserve.web.threads import Dispatcher, Lane
@@ -74,7 +74,7 @@ class _JsonErrorTask(ErrorTask):
         request: Any = self.request  # the stubs name the wrong type of request
         channel = cast("_Channel", self.channel)
         status = HTTPStatus(request.error.code)
-        identity = identity_of(request.headers.get("X_REQUEST_ID", ""), channel.secrets)
+        identity = choose_id(request.headers.get("X_REQUEST_ID", ""), channel.secrets)
         if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             refusal = too_large(max(request.content_length, request.body_bytes_received), channel.max_body_bytes)
             code, message = refusal.code, str(refusal)

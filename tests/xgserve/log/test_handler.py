@@ -20,7 +20,8 @@ from db.connection import transaction
 from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs
 from db.times import timestamp
 from xgserve.log import handler as journal_module
-from xgserve.log.handler import Journal, identity_of, request_id
+from xgserve.log.handler import Journal
+from xgserve.request_id import choose_id, request_id
 from xgserve.settings import Settings
 
 ALL = LogQuery(limit=100_000)
@@ -227,6 +228,6 @@ def test_logging_after_the_end_is_counted_and_harmless(tmp_path: Path) -> None:
 def test_no_id_holds_a_secret_not_even_as_addresses_write_it() -> None:
     secret = "a+secret/of=16 characters"
     for sent in (secret.replace(" ", "-"), "x%2E", "plain"):
-        assert identity_of(sent, [secret]) == sent
+        assert choose_id(sent, [secret]) == sent
     for sent in (f"id-{quote(secret, safe='')}", quote(secret), quote(secret).replace("%2B", "%2b")):
-        assert identity_of(sent, [secret]) != sent
+        assert choose_id(sent, [secret]) != sent

@@ -1,0 +1,15 @@
+"""Values of any kind as text that fits into a message or a line of the log."""
+
+
+def clipped(value: object, limit: int = 300) -> str:
+    """Return a value as text of at most `limit` characters, and "..." if some are cut off."""
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, lists in lists in lists
+        text = f"a value of type {type(value).__name__} that is too large to show"
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def on_one_line(text: str) -> str:
+    """Return a text with escapes in place of what is not printable, so that it never looks like several log lines."""
+    return text if text.isprintable() else repr(text)[1:-1]
