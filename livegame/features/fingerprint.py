@@ -7,7 +7,7 @@ from typing import Final
 
 _HERE: Final = Path(__file__).parents[1]
 # Whatever lies between an answer of the feed and a row of the history.
-_SOURCES: Final = ("dates.py", "plays.py", "parsing/*.py", "features/*.py")
+_SOURCES: Final = ("dates.py", "plays.py", "rink.py", "parsing/*.py", "features/*.py")
 
 
 @cache

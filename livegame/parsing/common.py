@@ -6,9 +6,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from livegame.features.rink import RINK_LENGTH, RINK_WIDTH
 from livegame.parsing.readers import Problems, Unreadable, cleaned, clock_seconds, text, whole
 from livegame.plays import PERIOD_SECONDS, GameState, Play, Player, Shot, Team
+from livegame.rink import RINK_LENGTH, RINK_WIDTH
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from livegame.features.features import FEATURES
-from livegame.features.rink import BLUE_LINE_X
+from livegame.rink import BLUE_LINE_X
 
 TYPES = ("wrist", "snap", "slap", "backhand")
 PLAYS = ("own faceoff", "opposing hit", "own shot-on-goal", "opposing giveaway")

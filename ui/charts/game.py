@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 import altair as alt
 import pandas as pd
 
-from livegame.features.rink import GOAL_LINE_X, RINK_WIDTH
 from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS
 from livegame.reports.counting import EMPTY_NET
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import Odds
+from livegame.rink import GOAL_LINE_X, RINK_WIDTH
 from ui.charts.rink import GREY, across, along, markings
 from ui.colours import TeamColours
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import altair as alt
 import pandas as pd
 
-from livegame.features.rink import BLUE_LINE_X, CORNER_RADIUS, GOAL_LINE_X, RINK_LENGTH, RINK_WIDTH
+from livegame.rink import BLUE_LINE_X, CORNER_RADIUS, GOAL_LINE_X, RINK_LENGTH, RINK_WIDTH
 
 RED: Final = "#c8102e"
 BLUE: Final = "#4a78c9"

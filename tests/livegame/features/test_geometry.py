@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from livegame.features.features import FEATURES
 from livegame.features.frames import shot_features
-from livegame.features.rink import angle_to_net, distance_to_net
 from livegame.plays import Game, Play
+from livegame.rink import angle_to_net, distance_to_net
 from tests.games import AWAY, HOME, game, play
 
 
