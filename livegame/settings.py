@@ -22,7 +22,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What can be set; the README's table tells the variables, their defaults and meaning."""
+    """What can be set; docs/settings.md explains each."""
 
     data_dir: Path
     serving_port: int

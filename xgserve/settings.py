@@ -22,7 +22,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator can set; the README's table explains each."""
+    """What an operator can set; docs/settings.md explains each."""
 
     data_dir: Path = Path("data")
     host: str = "127.0.0.1"

@@ -185,7 +185,7 @@ def test_the_league_is_told_who_asks_and_never_sent_a_query(feed: FeedServer) ->
     feed.show(game())
     Feed(settings.feed_url, settings.user_agent).game(GAME_ID)
     assert feed.agents == {f"live-xg/{__version__} (personal use)"}
-    assert settings.user_agent in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert settings.user_agent in (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     Feed(feed.url, Settings.from_env({"XG_USER_AGENT": "me/1 (me@example.org)"}).user_agent).game(GAME_ID)
     assert "me/1 (me@example.org)" in feed.agents
     assert not any("?" in path for path, _ in feed.requests)

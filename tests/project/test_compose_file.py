@@ -50,7 +50,7 @@ def test_the_dashboard_waits_for_nobody() -> None:
 def test_every_image_has_the_uid_that_the_documents_name() -> None:
     for path in DOCKERFILES:
         assert "useradd --uid 10001 " in path.read_text()
-    for name in ("README.md", "docs/security.md"):
+    for name in ("docs/docker.md", "docs/security.md"):
         assert "10001" in (ROOT / name).read_text(encoding="utf-8")
 
 
@@ -76,8 +76,8 @@ def test_no_secret_has_a_value_in_the_file() -> None:
 
 
 def test_every_setting_reaches_its_container() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    cells = [line.split("|")[1] for line in readme.splitlines() if line.startswith("| `")]
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     settings = {name for cell in cells for name in re.findall(r"(?:XG|COMET)_[A-Z_]+", cell)}
     inside = {"XG_DATA_DIR", "XG_SERVING_URL", "XG_SERVING_HOST", "XG_REPLAY_PORT"}  # what the containers agree on
     handed_over = set(re.findall(r"\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text()))

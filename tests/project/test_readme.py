@@ -1,7 +1,8 @@
-"""What the README promises: every setting is in its table, every query runs, every file that it names is there."""
+"""What README and docs promise: settings are in their table, queries and examples run, files and links are there."""
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,8 +13,17 @@ from db.connection import open_reader, open_writer
 from db.history.schema import MIGRATIONS
 from tests.conftest import ROOT, Service
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (*ROOT.glob("[CRS]*.md"), *(ROOT / "docs").glob("*.md"))
+    if path.name != "CHANGELOG.md"
+}
 SETTING = re.compile(r"\b(?:XG_[A-Z_]+|COMET_[A-Z_]+)\b")
+PACKAGES = "bench|db|livegame|scripts|training|ui|xgserve"
+PATH = re.compile(rf"(?<![\w./-])(?:{PACKAGES}|docs|requirements|tests|\.ci)/[\w./*-]*(?![\w<])")
+FILE = re.compile(r"`([\w-]+\.(?:py|sh|toml|in|css|tpl))`")
+MODULE = re.compile(rf"python -m ((?:{PACKAGES})[\w.]*)")
+QUERY = re.compile(r'^\$ sqlite3 .*?history\.db "(.+)"$', re.MULTILINE)
 
 
 def test_every_setting_is_in_the_table() -> None:
@@ -22,8 +32,15 @@ def test_every_setting_is_in_the_table() -> None:
         for file in ("xgserve/settings.py", "livegame/settings.py")
         for name in SETTING.findall((ROOT / file).read_text(encoding="utf-8"))
     }
-    table = {name for line in README.splitlines() if line.startswith("| `") for name in SETTING.findall(line)}
-    assert read == table
+    lines = PAGES["docs/settings.md"].splitlines()
+    assert read == {name for line in lines if line.startswith("| `") for name in SETTING.findall(line)}
+
+
+def test_settings_named_anywhere_in_the_docs_exist() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    known = {*SETTING.findall(PAGES["docs/settings.md"]), *SETTING.findall(compose)}
+    named = {name for text in PAGES.values() for name in SETTING.findall(text) if not name.startswith("XG_TEST_")}
+    assert named - known == set()
 
 
 def test_settings_are_read_nowhere_else() -> None:
@@ -33,18 +50,22 @@ def test_settings_are_read_nowhere_else() -> None:
     assert readers == []
 
 
-def test_every_query_runs(tmp_path: Path) -> None:
-    queries = re.findall(r'^\$ sqlite3 .*?history\.db "(.+)"$', README, re.MULTILINE)
-    assert len(queries) >= 5
+def test_every_query_runs_and_every_view_is_listed(tmp_path: Path) -> None:
+    assert len(QUERY.findall(PAGES["docs/queries.md"])) >= 5
+    queries = [query for text in PAGES.values() for query in QUERY.findall(text)]
     open_writer(tmp_path / "history.db", MIGRATIONS).close()
     with closing(open_reader(tmp_path / "history.db")) as connection:
         for query in queries:
             connection.execute(query)
+        views = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")}
+    cells = [line.split("|")[1] for line in PAGES["docs/queries.md"].splitlines() if line.startswith("| `")]
+    assert {name for cell in cells for name in re.findall(r"\w+", cell)} == views
 
 
-def test_the_examples_over_http_answer_what_it_says(service: Service) -> None:
-    asked = re.findall(r"localhost:8890/predict --json '(.+)'\n(.+)", README)
-    assert len(asked) == 2
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 1), ("docs/http.md", 2)])
+def test_the_examples_over_http_answer_what_the_page_says(service: Service, page: str, examples: int) -> None:
+    asked = re.findall(r"localhost:8890/predict --json '(.+)'\n(.+)", PAGES[page])
+    assert len(asked) == examples
     service.client.download_registry_model("bundled", "xg-distance")
     for body, printed in asked:
         answer = requests.post(f"{service.url}/predict", json=json.loads(body), timeout=10).json()
@@ -55,7 +76,54 @@ def test_the_examples_over_http_answer_what_it_says(service: Service) -> None:
             assert answer["model"]["id"] in printed
 
 
-def test_what_it_links_to_is_there() -> None:
-    linked = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"`(scripts/\w+\.py|\w+\.sh)\b", README)
-    assert "docs/page.png" in linked
-    assert [name for name in linked if not (ROOT / name).exists()] == []
+def test_the_example_in_python_returns_what_its_comment_says(service: Service) -> None:
+    (example,) = re.findall(r"^```python\n(.+?)^```", PAGES["README.md"], re.MULTILINE | re.DOTALL)
+    *statements, last = example.replace("http://127.0.0.1:8890", service.url).splitlines()
+    expression, _, printed = last.partition("  # ")
+    names: dict[str, object] = {}
+    exec("\n".join(statements), names)
+    returned = eval(expression, names)
+    assert ", ".join(f"{probability:.3f}" for probability in returned) == printed
+
+
+def test_every_link_leads_somewhere() -> None:
+    assert "docs/page.png" in PAGES["README.md"]
+    assert [f"{page}: {link}" for page, link in _links() if not _leads_somewhere(page, link)] == []
+
+
+def _links() -> Iterator[tuple[str, str]]:
+    for page, text in PAGES.items():
+        for link in re.findall(r"\]\(([^)]+)\)", text):
+            if not link.startswith("https://"):
+                yield page, link
+
+
+def _leads_somewhere(page: str, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = (ROOT / page).parent / name if name else ROOT / page
+    return target.exists() and (not anchor or anchor in _anchors(target))
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors that a forge gives to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_file_that_a_page_names_is_there() -> None:
+    files = {path.name for folder in (ROOT, *(ROOT / name for name in PACKAGES.split("|"))) for path in _files(folder)}
+    missing = []
+    for page, text in PAGES.items():
+        missing += [f"{page}: {path}" for path in PATH.findall(text) if not any(ROOT.glob(path.rstrip("./")))]
+        missing += [f"{page}: {name}" for name in FILE.findall(text) if name not in files]
+        modules = (module.rstrip(".").replace(".", "/") for module in MODULE.findall(text))
+        missing += [f"{page}: {module}" for module in modules if not _is_module(ROOT / module)]
+    assert missing == []
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return folder.glob("*") if folder == ROOT else folder.rglob("*")
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").exists() or (path / "__main__.py").exists()

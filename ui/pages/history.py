@@ -32,7 +32,7 @@ def main() -> None:
         if models := history.models():
             _model(history, {row["model"]: row for row in models})
         else:
-            st.info("Nothing has been rated yet. Ping a game on the first page, or import recorded games (see README).")
+            st.info("Nothing has been rated yet. Ping a game, or import recorded games (see docs/commands.md).")
         _games(history)
     except DatabaseError as error:
         st.error(plain(error))
