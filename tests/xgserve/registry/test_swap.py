@@ -149,7 +149,6 @@ def test_no_swap_that_cannot_be_recorded(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
     service = settings(tmp_path)
     registry = Registry(service)
-    service.database.unlink()
     service.database.mkdir()
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (503, "storage_failed")
