@@ -22,9 +22,9 @@ from urllib3.util import Retry
 
 from livegame.dates import LEAGUE_ZONE
 from livegame.errors import FeedError, FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
-from livegame.parsing.gamecenter import parse_day
 from livegame.parsing.json_bytes import read_json
 from livegame.parsing.parse import parse_game
+from livegame.parsing.schedule import parse_day
 from livegame.plays import Day, Game
 from livegame.settings import USER_AGENT
 

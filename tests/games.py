@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 
 from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, GameState, Play, Player, Shot, Team
 from livegame.recordings.replay import Moment, play_by_play
+from livegame.recordings.seasons import is_counted, season_recordings
 
 HOME, AWAY = 12, 15
 GAME_ID = 2021020329
@@ -143,6 +145,13 @@ def as_legacy_feed(shown: Game) -> dict[str, Any]:
             },
         },
     }
+
+
+def season_games(path: Path) -> Iterator[Game]:
+    """The finished games of a recorded season, regular season and playoffs."""
+    for recording in season_recordings(path):
+        if is_counted(shown := recording.game()):
+            yield shown
 
 
 @dataclass

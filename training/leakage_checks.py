@@ -1,4 +1,4 @@
-"""Proofs on recorded games: features are the same live as after the game, and goals cannot be read off the clock."""
+"""Checks on recorded games: features are the same live and after the game, and the clock does not leak goals."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ import pandas as pd
 from msgspec.structs import replace
 
 from livegame.features.frames import shot_features
-from livegame.parsing.parse import parse_game
+from livegame.parsing.parse import cut_after_each_play, parse_game
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game
 
 
 @dataclass(frozen=True, slots=True)
 class LiveCheck:
-    """What comparing a game cut after each of its plays with the finished game gave."""
+    """The result of comparing a game, cut after each of its plays, with the finished game."""
 
     cuts: int
-    shots: int  # rows compared, a shot once for each cut that holds it
+    shots: int  # rows compared: each shot once per cut that holds it
     differences: int  # of those rows
 
 
 def compare_live(feed: dict[str, Any]) -> LiveCheck:
-    """Cut a recorded answer of either feed after each play; compare all shots' features with the finished game's.
+    """Cut a recorded answer of either feed after each play, and compare all features with the finished game's.
 
     Raises:
         FeedMalformed: it is not a recorded game.
     """
     finished = shot_features(parse_game(feed))
     shots = differences = cuts = 0
-    for cut in _cuts(feed):
+    for cut in cut_after_each_play(feed):
         live = shot_features(parse_game(cut))
         expected = finished.loc[live.index]
         same = (live == expected) | (live.isna() & expected.isna())
@@ -37,23 +37,10 @@ def compare_live(feed: dict[str, Any]) -> LiveCheck:
     return LiveCheck(cuts, shots, differences)
 
 
-def _cuts(feed: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    # as it was played: the order of the feed's list is another one in 2018-19
-    if "plays" in feed:
-        plays = sorted(feed["plays"], key=lambda raw: (raw["periodDescriptor"]["number"], raw["timeInPeriod"]))
-        for end in range(1, len(plays) + 1):
-            yield feed | {"plays": plays[:end]}
-    else:
-        live = feed["liveData"]
-        plays = sorted(live["plays"]["allPlays"], key=lambda raw: (raw["about"]["period"], raw["about"]["periodTime"]))
-        for end in range(1, len(plays) + 1):
-            yield feed | {"liveData": live | {"plays": live["plays"] | {"allPlays": plays[:end]}}}
-
-
 def shift_clock(games: Iterable[Game], seconds: int, *, goals: bool) -> Iterator[Game]:
-    """The games with the times of all goals, or of all other attempts, moved by some seconds; their order stays.
+    """Yield the games with the times of all goals, or of all other attempts, moved by some seconds; the order stays.
 
-    A stoppage in the very second of such an attempt is its own, and moves with it.
+    A stoppage in the same second belongs to the attempt and moves with it.
     """
     kinds = {"goal"} if goals else (UNBLOCKED_ATTEMPTS | {"blocked-shot"}) - {"goal"}
     for game in games:
@@ -70,6 +57,6 @@ def shift_clock(games: Iterable[Game], seconds: int, *, goals: bool) -> Iterator
 
 
 def mean_by_outcome(frame: pd.DataFrame, xg: Iterable[float]) -> dict[str, float]:
-    """Mean xG of the goals and of the other attempts of a training frame."""
+    """Return the mean xG of the goals and of the other attempts in a training frame."""
     table = pd.Series(list(xg), index=frame.index)
     return {"goals": float(table[frame["is_goal"] == 1].mean()), "others": float(table[frame["is_goal"] == 0].mean())}

@@ -1,116 +1,28 @@
-"""The present feed, api-web.nhle.com: /v1/gamecenter/<id>/play-by-play and the list of a day's games."""
+"""The league's current feed, api-web.nhle.com: a game's play-by-play, /v1/gamecenter/<id>/play-by-play."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
 from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from livegame.errors import FeedMalformed
-from livegame.parsing.common import (
-    BY_CLOCK,
-    GAME_IDS,
-    MAX_LEFT_S,
-    MAX_PERIOD,
-    MAX_SCORE,
-    MAX_X,
-    MAX_Y,
-    SIDES,
-    begun_state,
-    full_name,
-    game_type_of,
-    goals_of,
-    guessed_state,
-    lost_goals,
-    missing_inputs,
-    moment,
-    overtime_by_clock,
-    read_plays,
-    season_of,
-    season_start,
-    team_ids,
-    team_of,
-    translated,
-    whole_place,
-)
-from livegame.parsing.readers import (
-    Problems,
-    Unreadable,
-    clock_seconds,
-    flag,
-    listing,
-    mapping,
-    one_of,
-    optional_number,
-    optional_text,
-    optional_whole,
-    text,
-    whole,
-    word,
-)
+from livegame.parsing import common
+from livegame.parsing import readers as read
+from livegame.parsing.readers import FeedProblems, Unreadable
 from livegame.plays import (
     PENALTY_SHOT_SITUATIONS,
     PERIOD_SECONDS,
     REGULAR_SEASON,
     REGULATION_PERIODS,
     UNBLOCKED_ATTEMPTS,
-    Day,
     Game,
     GameState,
-    GameSummary,
     Play,
     Player,
     Shot,
     Team,
     overtime_length,
 )
-from livegame.status import status_line
-
-
-def parse_day(answer: Any) -> Day:
-    """Read the feed's list of one day's games.
-
-    Raises:
-        FeedMalformed: it is not such a list.
-    """
-    problems = Problems()
-    try:
-        answer = mapping(answer, "it")
-        today = _date(answer.get("currentDate"), "currentDate")
-        games = listing(answer.get("games"), "games")
-    except Unreadable as problem:
-        raise FeedMalformed(f"the feed's answer is not a list of a day's games: {problem}") from problem
-    previous, following = (
-        problems.otherwise(None, _date, answer[key], key) if answer.get(key) else None
-        for key in ("prevDate", "nextDate")
-    )
-    summaries = tuple(problems.readable(games, "game", _summary))
-    return Day(today, summaries, previous, following, problems.texts)
-
-
-def _date(value: Any, field: str) -> date:
-    try:
-        return date.fromisoformat(text(value, field))
-    except ValueError:
-        raise Unreadable(field, value) from None
-
-
-def _summary(raw: Any) -> GameSummary:
-    game = mapping(raw, "it")
-    problems = Problems()  # of an entry in a list, only what is essential is worth a word
-    game_id = whole(game.get("id"), "id", *GAME_IDS)
-    home, away = (_team(game, side, 0, problems) for side in ("homeTeam", "awayTeam"))
-    start_is_known = _start_is_known(game)
-    if start_is_known or game.get("startTimeUTC"):
-        start_time = moment(game.get("startTimeUTC"), "startTimeUTC")
-    else:
-        start_time = season_start(game_id)
-    state = game_state(game) or GameState.LIVE  # so that somebody looks
-    (number, kind), (left, in_intermission) = _period(game, (), game_type_of(game_id), problems), _clock(game, problems)
-    status = status_line(state, number, kind, left, in_intermission=in_intermission)
-    return GameSummary(game_id, start_time, home, away, state, status, start_is_known)
-
 
 _STATES: Final = {
     "FUT": GameState.NOT_STARTED,
@@ -127,8 +39,6 @@ _SCHEDULE_STATES: Final = {  # by their letters alone
     **dict.fromkeys(("DONTPLAY", "DONOTPLAY", "NOTNEEDED"), GameState.CANCELLED),  # the series is decided without it
 }
 _TO_BE_DETERMINED: Final = "TBD"
-
-
 _KINDS: Final = UNBLOCKED_ATTEMPTS | {
     *("blocked-shot", "delayed-penalty", "faceoff", "failed-shot-attempt", "game-end", "giveaway", "hit", "penalty"),
     *("period-end", "period-start", "shootout-complete", "stoppage", "takeaway"),
@@ -140,73 +50,151 @@ _ZONES: Final = ("O", "N", "D")
 _SITUATIONS: Final = frozenset(f"{g}{a}{h}{k}" for g in "01" for a in "0123456" for h in "0123456" for k in "01")
 
 
-def game_state(feed: Mapping[str, Any]) -> GameState | None:
-    """The state of a game of the present feed, or of an entry in its list of a day's games; None for an unknown one."""
-    return translated(_SCHEDULE_STATES, _schedule_word(feed)) or translated(_STATES, feed.get("gameState"))
-
-
-def _schedule_word(feed: Mapping[str, Any]) -> str | None:
-    word = feed.get("gameScheduleState")
-    return "".join(filter(str.isalpha, word.upper())) if isinstance(word, str) else None
-
-
-def _start_is_known(feed: Mapping[str, Any]) -> bool:
-    return _schedule_word(feed) != _TO_BE_DETERMINED and feed.get("startTimeTBD") is not True
-
-
-def parse_present(feed: Mapping[str, Any]) -> Game:
+def parse_gamecenter(feed: Mapping[str, Any]) -> Game:
     """Read one play-by-play.
 
     Raises:
-        Unreadable: something that a game is nothing without.
+        Unreadable: something without which there is no game.
     """
-    problems = Problems()
-    game_id = whole(feed.get("id"), "id", *GAME_IDS)
-    teams = team_ids(home=mapping(feed["homeTeam"], "homeTeam"), away=mapping(feed.get("awayTeam"), "awayTeam"))
-    spots = problems.listing(feed.get("rosterSpots", []), "rosterSpots")
-    players = dict(problems.readable(spots, "roster spot", _player))
-    read, unreadable = read_plays(
-        _in_order(listing(feed["plays"], "plays")),
-        _event_id,
-        partial(_play, teams, players),
-        problems,
+    problems = FeedProblems()
+    game_id = read.integer(feed.get("id"), "id", *common.GAME_IDS)
+    home_id, away_id = team_ids = read.team_ids(
+        home=read.json_object(feed["homeTeam"], "homeTeam"), away=read.json_object(feed.get("awayTeam"), "awayTeam")
     )
-    game_type = problems.otherwise(game_type_of(game_id), whole, feed.get("gameType"), "gameType", *_GAME_TYPES)
-    overtime = overtime_by_clock(_overtime_clocks(feed["plays"]))
-    plays = tuple(_before_the_shootout(sorted(read, key=BY_CLOCK), overtime_length(overtime, game_type)))
-    before = len(problems)
-    number, kind = _period(feed, plays, game_type, problems)
-    left, in_intermission = _clock(feed, problems)
-    state = game_state(feed) or guessed_state(plays, "gameState", feed.get("gameState"), problems)
-    tells_clock = len(problems) == before and "secondsRemaining" in problems.inner(feed, "clock")
-    start_is_known = _start_is_known(feed)
-    start_time = season_start(game_id)
-    if start_is_known or feed.get("startTimeUTC"):
-        start_time = problems.otherwise(start_time, moment, feed.get("startTimeUTC"), "startTimeUTC")
-    home = _team(feed, "homeTeam", goals_of(plays, teams[0]), problems)
-    away = _team(feed, "awayTeam", goals_of(plays, teams[1]), problems)
-    state = begun_state(state, plays, problems)
-    lost_goals(plays, home=home, away=away, state=state, problems=problems)
-    return Game(
+    spots = problems.json_list(feed.get("rosterSpots", []), "rosterSpots")
+    players = dict(problems.readable_items(spots, "roster spot", _player))
+    raws = read.json_list(feed["plays"], "plays")
+    found, unreadable = problems.readable_plays(_in_order(raws), _event_id, partial(_play, team_ids, players))
+    game_type = problems.attempt(
+        read.integer, feed.get("gameType"), "gameType", *_GAME_TYPES, default=common.game_type_of(game_id)
+    )
+    overtime = read.overtime_seconds(_overtime_clocks(raws))
+    in_order = sorted(found, key=common.BY_CLOCK)
+    plays = tuple(_before_the_shootout(in_order, overtime_length(overtime, game_type)))
+    problems_before = len(problems)
+    period, period_type = read_period(feed, plays, game_type, problems)
+    seconds_left, in_intermission = read_clock(feed, problems)
+    state = game_state(feed) or common.guessed_state(plays, "gameState", feed.get("gameState"), problems)
+    tells_clock = len(problems) == problems_before and "secondsRemaining" in problems.object_at(feed, "clock")
+    start_time = common.season_start(game_id)
+    if start_is_known(feed) or feed.get("startTimeUTC"):
+        start_time = problems.attempt(read.utc_time, feed.get("startTimeUTC"), "startTimeUTC", default=start_time)
+    game = Game(
         game_id=game_id,
-        season=problems.otherwise(season_of(game_id), whole, feed.get("season"), "season", *_SEASONS),
+        season=problems.attempt(
+            read.integer, feed.get("season"), "season", *_SEASONS, default=common.season_of(game_id)
+        ),
         game_type=game_type,
         start_time=start_time,
-        home=home,
-        away=away,
+        home=read_team(feed, "homeTeam", common.goals_of(plays, home_id), problems),
+        away=read_team(feed, "awayTeam", common.goals_of(plays, away_id), problems),
         state=state,
-        period=number,
-        period_type=kind,
-        seconds_left=left,
+        period=period,
+        period_type=period_type,
+        seconds_left=seconds_left,
         in_intermission=in_intermission,
         plays=plays,
         players=players,
-        problems=problems.texts,
         unreadable=unreadable,
-        start_is_known=start_is_known,
+        start_is_known=start_is_known(feed),
         overtime_seconds=overtime,
         tells_clock=tells_clock,
     )
+    return common.checked(game, problems)
+
+
+# The next five read the header of a play-by-play, and an entry in the lists of schedule.py, which looks the same.
+
+
+def game_state(feed: Mapping[str, Any]) -> GameState | None:
+    """Return the state of a game; None if the feed has a new word for it."""
+    return read.translated(_SCHEDULE_STATES, _schedule_state(feed)) or read.translated(_STATES, feed.get("gameState"))
+
+
+def start_is_known(feed: Mapping[str, Any]) -> bool:
+    """Return whether the time of day of a game's start has been announced."""
+    return _schedule_state(feed) != _TO_BE_DETERMINED and feed.get("startTimeTBD") is not True
+
+
+def read_team(feed: Mapping[str, Any], side: str, goals: int, problems: FeedProblems) -> Team:
+    """Read "homeTeam" or "awayTeam"; `goals` stands for a missing score."""
+    team = read.json_object(feed.get(side), side)
+    abbrev = read.text(team.get("abbrev"), f"{side}.abbrev")
+    return Team(
+        read.integer(team.get("id"), f"{side}.id"),
+        abbrev,
+        problems.attempt(_full_name, team, side, default=abbrev) or abbrev,
+        problems.attempt(read.integer, team.get("score", goals), f"{side}.score", 0, common.MAX_SCORE, default=goals),
+    )
+
+
+def read_period(
+    feed: Mapping[str, Any], plays: Sequence[Play], game_type: int, problems: FeedProblems
+) -> tuple[int, str]:
+    """Read number and type of the period; what is missing or unreadable comes from the plays."""
+    period = problems.object_at(feed, "periodDescriptor")
+    latest = plays[-1].period if plays else 0
+    number = problems.attempt(
+        read.integer, period.get("number", latest), "periodDescriptor.number", 0, common.MAX_PERIOD, default=latest
+    )
+    usual = next((play.period_type for play in reversed(plays) if play.period == number), None)
+    usual = usual or _usual_period_type(number, game_type)
+    return number, problems.attempt(
+        read.one_of, period.get("periodType", usual), "periodDescriptor.periodType", _PERIOD_TYPES, default=usual
+    )
+
+
+def read_clock(feed: Mapping[str, Any], problems: FeedProblems) -> tuple[int, bool]:
+    """Read the seconds left, and whether they are those of an intermission."""
+    clock = problems.object_at(feed, "clock")
+    left = problems.attempt(
+        read.integer, clock.get("secondsRemaining", 0), "clock.secondsRemaining", 0, common.MAX_LEFT_S, default=0
+    )
+    return left, problems.attempt(
+        read.boolean, clock.get("inIntermission", False), "clock.inIntermission", default=False
+    )
+
+
+def _schedule_state(feed: Mapping[str, Any]) -> str | None:
+    state = feed.get("gameScheduleState")
+    return "".join(filter(str.isalpha, state.upper())) if isinstance(state, str) else None
+
+
+def _full_name(team: Mapping[str, Any], side: str) -> str:
+    """Read place and nickname, under whichever keys this year's feed uses."""
+    nickname = "name" if team.get("name") else "commonName"
+    place, name = (
+        read.optional_text(read.json_object(team.get(key), f"{side}.{key}").get("default"), f"{side}.{key}.default")
+        or ""
+        for key in ("placeName", nickname)
+    )
+    return common.full_name(place, name)
+
+
+def _usual_period_type(number: int, game_type: int) -> str:
+    """Return the type of a period by its number: only in the regular season is a fifth one sure to be a shootout."""
+    if number <= REGULATION_PERIODS:
+        return "REG"
+    return "SO" if number > REGULATION_PERIODS + 1 and game_type <= REGULAR_SEASON else "OT"
+
+
+def _player(raw: Any) -> tuple[int, Player]:
+    spot = read.json_object(raw, "it")
+    parts = [
+        read.optional_text(read.json_object(spot.get(part), part).get("default"), f"{part}.default")
+        for part in ("firstName", "lastName")
+    ]
+    name = read.text(" ".join(part for part in parts if part), "lastName.default")  # some have one name only
+    team_id = read.optional_integer(spot.get("teamId"), "teamId")
+    return read.integer(spot.get("playerId"), "playerId"), Player(name, team_id)
+
+
+def _in_order(raws: Sequence[Any]) -> Sequence[Any]:
+    """Return the plays by `sortOrder` if all have one: the list itself may be out of order."""
+    orders: list[Any] = [raw.get("sortOrder") if isinstance(raw, dict) else None for raw in raws]
+    if any(type(order) is not int for order in orders) or orders == sorted(orders):
+        return raws
+    return sorted(raws, key=lambda raw: int(raw["sortOrder"]))
 
 
 def _overtime_clocks(raws: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
@@ -216,80 +204,10 @@ def _overtime_clocks(raws: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
             yield raw.get("timeInPeriod"), raw.get("timeRemaining")
 
 
-def _player(raw: Any) -> tuple[int, Player]:
-    spot = mapping(raw, "it")
-    parts = [
-        optional_text(mapping(spot.get(part), part).get("default"), f"{part}.default")
-        for part in ("firstName", "lastName")
-    ]
-    name = text(" ".join(part for part in parts if part), "lastName.default")  # some have one name only
-    return whole(spot.get("playerId"), "playerId"), Player(name, optional_whole(spot.get("teamId"), "teamId"))
-
-
-def _team(feed: Mapping[str, Any], side: str, goals: int, problems: Problems) -> Team:
-    team = mapping(feed.get(side), side)
-    abbrev = text(team.get("abbrev"), f"{side}.abbrev")
-    return Team(
-        whole(team.get("id"), f"{side}.id"),
-        abbrev,
-        problems.otherwise(abbrev, _full_name, team, side) or abbrev,
-        problems.otherwise(goals, whole, team.get("score", goals), f"{side}.score", 0, MAX_SCORE),
-    )
-
-
-def _full_name(team: Mapping[str, Any], side: str) -> str:
-    """Place and nickname, by whichever keys this year's feed uses."""
-    nickname = "name" if team.get("name") else "commonName"
-    place, name = (
-        optional_text(mapping(team.get(key), f"{side}.{key}").get("default"), f"{side}.{key}.default") or ""
-        for key in ("placeName", nickname)
-    )
-    return full_name(place, name)
-
-
-def _period(feed: Mapping[str, Any], plays: Sequence[Play], game_type: int, problems: Problems) -> tuple[int, str]:
-    """Number and type of the period; the plays say what is not there or cannot be read."""
-    period = problems.inner(feed, "periodDescriptor")
-    latest = plays[-1].period if plays else 0
-    number = problems.otherwise(latest, whole, period.get("number", latest), "periodDescriptor.number", 0, MAX_PERIOD)
-    usual = next((play.period_type for play in reversed(plays) if play.period == number), None) or _usual_type(
-        number, game_type
-    )
-    return number, problems.otherwise(
-        usual, _period_type, period.get("periodType", usual), "periodDescriptor.periodType"
-    )
-
-
-def _usual_type(number: int, game_type: int) -> str:
-    """What a period of this number is, where nothing says so: only the regular season is sure of its shootout."""
-    if number <= REGULATION_PERIODS:
-        return "REG"
-    return "SO" if number > REGULATION_PERIODS + 1 and game_type <= REGULAR_SEASON else "OT"
-
-
-def _period_type(value: Any, field: str) -> str:
-    return one_of(value, field, _PERIOD_TYPES)
-
-
-def _clock(feed: Mapping[str, Any], problems: Problems) -> tuple[int, bool]:
-    """Seconds left, and whether those are of an intermission."""
-    clock = problems.inner(feed, "clock")
-    left = problems.otherwise(0, whole, clock.get("secondsRemaining", 0), "clock.secondsRemaining", 0, MAX_LEFT_S)
-    return left, problems.otherwise(False, flag, clock.get("inIntermission", False), "clock.inIntermission")
-
-
-def _in_order(raws: Sequence[Any]) -> Sequence[Any]:
-    """The plays by `sortOrder`, where all have one: a list in another order is out of order."""
-    orders: list[Any] = [raw.get("sortOrder") if isinstance(raw, dict) else None for raw in raws]
-    if any(type(order) is not int for order in orders) or orders == sorted(orders):
-        return raws
-    return sorted(raws, key=lambda raw: int(raw["sortOrder"]))
-
-
 def _before_the_shootout(plays: Iterable[Play], overtime_s: int) -> Iterator[Play]:
-    """The plays; an attempt as overtime ends is of the situation before it: the feed says the coming shootout's.
+    """Yield the plays; an attempt as overtime ends gets the situation before it: the feed gives the next shootout's.
 
-    None comes after an overtime that is as long as a period.
+    No shootout follows an overtime as long as a period.
     """
     situation = None
     for play in plays:
@@ -302,46 +220,43 @@ def _before_the_shootout(plays: Iterable[Play], overtime_s: int) -> Iterator[Pla
 
 
 def _event_id(raw: Any) -> int:
-    return whole(mapping(raw, "it").get("eventId"), "eventId")
+    return read.integer(read.json_object(raw, "it").get("eventId"), "eventId")
 
 
-def _play(teams: Sequence[int], players: Mapping[int, Player], event_id: int, raw: Mapping[str, Any]) -> Play:
-    details = mapping(raw.get("details"), "details")
-    period = mapping(raw.get("periodDescriptor"), "periodDescriptor")
-    kind = one_of(raw.get("typeDescKey"), "typeDescKey", _KINDS)
-    x, y = whole_place(
-        optional_number(details.get("xCoord"), "details.xCoord", MAX_X),
-        optional_number(details.get("yCoord"), "details.yCoord", MAX_Y),
-    )
-    team_id = optional_whole(details.get("eventOwnerTeamId"), "details.eventOwnerTeamId")
-    zone = word(details.get("zoneCode"), "details.zoneCode", _ZONES)
+def _play(team_ids: Sequence[int], players: Mapping[int, Player], event_id: int, raw: Mapping[str, Any]) -> Play:
+    details = read.json_object(raw.get("details"), "details")
+    period = read.json_object(raw.get("periodDescriptor"), "periodDescriptor")
+    kind = read.one_of(raw.get("typeDescKey"), "typeDescKey", _KINDS)
+    x, y = read.coordinates(details, "details", "xCoord", "yCoord")
+    team_id = read.optional_integer(details.get("eventOwnerTeamId"), "details.eventOwnerTeamId")
+    zone = read.one_of_or_none(details.get("zoneCode"), "details.zoneCode", _ZONES)
     if kind == "blocked-shot":
         # The owner was the blocker's team in older answers and is the shooter's in newer ones; the zone is always
         # the blocker's view.
-        shooter_id = optional_whole(details.get("shootingPlayerId"), "details.shootingPlayerId")
-        team_id, zone = team_of(players, shooter_id) or team_id, None
-    common = (
+        shooter_id = read.optional_integer(details.get("shootingPlayerId"), "details.shootingPlayerId")
+        team_id, zone = common.team_of(players, shooter_id) or team_id, None
+    fields = (
         event_id,
         kind,
-        whole(period.get("number"), "periodDescriptor.number", 1, MAX_PERIOD),
-        one_of(period.get("periodType"), "periodDescriptor.periodType", _PERIOD_TYPES),
-        clock_seconds(raw.get("timeInPeriod"), "timeInPeriod"),
+        read.integer(period.get("number"), "periodDescriptor.number", 1, common.MAX_PERIOD),
+        read.one_of(period.get("periodType"), "periodDescriptor.periodType", _PERIOD_TYPES),
+        read.clock_seconds(raw.get("timeInPeriod"), "timeInPeriod"),
         team_id,
         x,
         y,
         zone,
-        word(raw.get("situationCode"), "situationCode", _SITUATIONS),
-        word(raw.get("homeTeamDefendingSide"), "homeTeamDefendingSide", SIDES),
+        read.one_of_or_none(raw.get("situationCode"), "situationCode", _SITUATIONS),
+        read.one_of_or_none(raw.get("homeTeamDefendingSide"), "homeTeamDefendingSide", common.SIDES),
     )
     if kind not in UNBLOCKED_ATTEMPTS:
-        return Play(*common)
-    if team_id not in teams:
+        return Play(*fields)
+    if team_id not in team_ids:
         raise Unreadable("details.eventOwnerTeamId", team_id)
     shooter = "scoringPlayerId" if kind == "goal" else "shootingPlayerId"
     return Shot(
-        *common,
-        shot_type=optional_text(details.get("shotType"), "details.shotType"),
-        shooter_id=optional_whole(details.get(shooter), f"details.{shooter}"),
-        goalie_id=optional_whole(details.get("goalieInNetId"), "details.goalieInNetId"),
-        missing=missing_inputs(x, has_type="shotType" in details),  # there but null: the feed will not tell
+        *fields,
+        shot_type=read.optional_text(details.get("shotType"), "details.shotType"),
+        shooter_id=read.optional_integer(details.get(shooter), f"details.{shooter}"),
+        goalie_id=read.optional_integer(details.get("goalieInNetId"), "details.goalieInNetId"),
+        missing=common.missing_inputs(x, has_type="shotType" in details),  # present but null: the feed will never tell
     )

@@ -1,11 +1,17 @@
-"""Fields of the feeds' JSON, checked for type and range as they are read, and what could not be read, by name.
+"""Read fields of the feeds' JSON: values checked for type and range, and what could not be read, by name.
 
-`type(x) is int` and not `isinstance`, because `true` is no number. NaN passes no comparison, so it passes no range.
+Every reader takes a value and the field's name, and raises `Unreadable` for what it cannot use. They test
+`type(x) is int` and not `isinstance`, because `true` is not a number. NaN fails every comparison, so every range.
 """
 
+import math
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Final, TypeVar
+
+from livegame.plays import PERIOD_SECONDS
+from livegame.rink import RINK_LENGTH, RINK_WIDTH
 
 T = TypeVar("T")
 
@@ -13,8 +19,10 @@ MAX_ID: Final = 2**31 - 1
 MAX_TEXT: Final = 80
 MAX_PROBLEMS: Final = 20
 MAX_PROBLEM: Final = 200
+YEARS: Final = (1900, 2100)
 _SHOWN: Final = 40
-# all that a clock can show in a period, both ways of writing the minutes
+_MAX_X, _MAX_Y = math.ceil(RINK_LENGTH / 2), math.ceil(RINK_WIDTH / 2)
+# everything that a clock can show in a period, with both ways to write the minutes
 _CLOCK: Final = {
     f"{minutes:{width}d}:{seconds:02d}": 60 * minutes + seconds
     for width in ("02", "01")
@@ -24,28 +32,28 @@ _CLOCK: Final = {
 
 
 class Unreadable(Exception):
-    """A field that holds something we cannot use; the text names it: "details.xCoord is 'abc'"."""
+    """A field with an unusable value; the text names both: "details.xCoord is 'abc'"."""
 
     def __init__(self, field: str, value: object) -> None:
         super().__init__(f"{field} is {_shown(value)}")
 
 
-def whole(value: Any, field: str, low: int = 0, high: int = MAX_ID) -> int:
-    """A whole number from `low` to `high`. This and all other readers here raise `Unreadable`."""
+def integer(value: Any, field: str, low: int = 0, high: int = MAX_ID) -> int:
+    """Return a whole number from `low` to `high`."""
     if type(value) is int and low <= value <= high:
         return value
     raise Unreadable(field, value)
 
 
-def optional_whole(value: Any, field: str) -> int | None:
-    """A whole number from 0 to MAX_ID, or None."""
+def optional_integer(value: Any, field: str) -> int | None:
+    """Return a whole number from 0 to MAX_ID, or None."""
     if value is None or (type(value) is int and 0 <= value <= MAX_ID):
         return value
     raise Unreadable(field, value)
 
 
 def optional_number(value: Any, field: str, limit: int) -> float | None:
-    """A number from `-limit` to `limit`, or None."""
+    """Return a number from `-limit` to `limit`, or None."""
     if value is None:
         return None
     if (type(value) is int or type(value) is float) and -limit <= value <= limit:
@@ -53,22 +61,29 @@ def optional_number(value: Any, field: str, limit: int) -> float | None:
     raise Unreadable(field, value)
 
 
+def boolean(value: Any, field: str) -> bool:
+    """Return true or false; false if missing."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise Unreadable(field, value)
+
+
 def cleaned(value: str) -> str:
-    """The text as it is seen: any kind of space as a space, none around it, and nothing that is invisible."""
+    """Return the text as it appears: any kind of space as a space, none at the ends, invisible characters removed."""
     if not value.isprintable():
         value = "".join(" " if char.isspace() else char for char in value if unicodedata.category(char) != "Cf")
     return value.strip()
 
 
 def text(value: Any, field: str) -> str:
-    """A text of one line that says something, and that any database and terminal can take."""
+    """Return a single line of text, not empty, that any database and terminal can take."""
     if found := optional_text(value, field):
         return found
     raise Unreadable(field, value)
 
 
 def optional_text(value: Any, field: str) -> str | None:
-    """A `text`, an empty one, or None."""
+    """Return a `text`, an empty one, or None."""
     if value is None:
         return None
     if type(value) is str and len(value) <= MAX_TEXT and (seen := cleaned(value)).isprintable():
@@ -77,7 +92,7 @@ def optional_text(value: Any, field: str) -> str | None:
 
 
 def one_of(value: Any, field: str, known: Collection[str]) -> str:
-    """One of the known texts."""
+    """Return one of the known texts."""
     if type(value) is str:
         if value in known:
             return value
@@ -86,8 +101,8 @@ def one_of(value: Any, field: str, known: Collection[str]) -> str:
     raise Unreadable(field, value)
 
 
-def word(value: Any, field: str, known: Collection[str]) -> str | None:
-    """One of the known texts; None for any other, since words come and go, and where there is none."""
+def one_of_or_none(value: Any, field: str, known: Collection[str]) -> str | None:
+    """Return one of the known texts; None if missing or unknown, since the league adds terms."""
     if value is None:
         return None
     if type(value) is str:
@@ -95,15 +110,13 @@ def word(value: Any, field: str, known: Collection[str]) -> str | None:
     raise Unreadable(field, value)
 
 
-def flag(value: Any, field: str) -> bool:
-    """True or false; false where there is none."""
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise Unreadable(field, value)
+def translated(table: Mapping[str, T], value: Any) -> T | None:
+    """Return what `table` has for a feed's term; None if it is unknown or not even text."""
+    return table.get(value, table.get(cleaned(value))) if isinstance(value, str) else None
 
 
 def clock_seconds(value: Any, field: str) -> int:
-    """Seconds, from "MM:SS" within a period's 20 minutes."""
+    """Return seconds from "MM:SS", up to the 20 minutes of a period."""
     if type(value) is str:
         seconds = _CLOCK.get(value)
         if seconds is None:
@@ -113,8 +126,49 @@ def clock_seconds(value: Any, field: str) -> int:
     raise Unreadable(field, value)
 
 
-def mapping(value: Any, field: str) -> Mapping[str, Any]:
-    """A JSON object; an empty one where there is none."""
+def overtime_seconds(clocks: Iterable[tuple[Any, Any]]) -> int | None:
+    """Return the length of an overtime: of the first play in it whose clock shows time played and time left.
+
+    `clocks` are these two of each play in overtime, as the feed has them.
+    """
+    for clock in clocks:
+        try:
+            played, left = (clock_seconds(value, "clock") for value in clock)
+        except Unreadable:
+            continue  # noted where the play itself is read
+        if 0 < played + left <= PERIOD_SECONDS:
+            return played + left
+    return None
+
+
+def utc_time(value: Any, field: str) -> str:
+    """Return a time in UTC, ISO 8601, as both feeds write it."""
+    written = text(value, field)
+    try:
+        year = datetime.strptime(written, "%Y-%m-%dT%H:%M:%SZ").year
+    except ValueError:
+        raise Unreadable(field, value) from None
+    integer(year, field, *YEARS)
+    return written
+
+
+def iso_date(value: Any, field: str) -> date:
+    """Return a date."""
+    try:
+        return date.fromisoformat(text(value, field))
+    except ValueError:
+        raise Unreadable(field, value) from None
+
+
+def json_list(value: Any, field: str) -> Sequence[Any]:
+    """Return a JSON list."""
+    if isinstance(value, list):
+        return value
+    raise Unreadable(field, value)
+
+
+def json_object(value: Any, field: str) -> Mapping[str, Any]:
+    """Return a JSON object; an empty one if missing."""
     if value is None:
         return {}
     if isinstance(value, dict):
@@ -122,22 +176,30 @@ def mapping(value: Any, field: str) -> Mapping[str, Any]:
     raise Unreadable(field, value)
 
 
-def inner(value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    """The JSON object at the end of a path of keys; an empty one where there is none."""
+def object_at(value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return the JSON object at the end of a path of keys; an empty one if missing."""
     for depth, key in enumerate(path, start=1):
-        value = mapping(value.get(key), ".".join(path[:depth]))
+        value = json_object(value.get(key), ".".join(path[:depth]))
     return value
 
 
-def listing(value: Any, field: str) -> Sequence[Any]:
-    """A JSON list."""
-    if isinstance(value, list):
-        return value
-    raise Unreadable(field, value)
+def coordinates(value: Mapping[str, Any], field: str, x_key: str, y_key: str) -> tuple[float | None, float | None]:
+    """Return x and y in feet; two Nones if either is missing, since one alone places nothing."""
+    x = optional_number(value.get(x_key), f"{field}.{x_key}", _MAX_X)
+    y = optional_number(value.get(y_key), f"{field}.{y_key}", _MAX_Y)
+    return (None, None) if x is None or y is None else (x, y)
 
 
-class Problems:
-    """What of one answer could not be read: texts for people, bounded in number and length."""
+def team_ids(*, home: Mapping[str, Any], away: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the ids of the home and the away team, which differ."""
+    home_id, away_id = integer(home.get("id"), "the home team's id"), integer(away.get("id"), "the away team's id")
+    if home_id == away_id:
+        raise Unreadable("the away team's id, as the home team's,", away_id)
+    return home_id, away_id
+
+
+class FeedProblems:
+    """What could not be read of one answer: texts for people, bounded in number and length."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -146,43 +208,64 @@ class Problems:
     def __len__(self) -> int:
         return len(self._texts) + self._others
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The first MAX_PROBLEMS texts, and how many more there were."""
+        return (*self._texts, f"and {self._others} more") if self._others else tuple(self._texts)
+
     def note(self, problem: str) -> None:
-        """Add one."""
+        """Add a problem."""
         if len(self._texts) < MAX_PROBLEMS:
             self._texts.append(problem[:MAX_PROBLEM])
         else:
             self._others += 1
 
-    def otherwise(self, default: T, read: Callable[..., T], value: Any, field: str, *more: Any) -> T:
-        """What `read` makes of the value; where it cannot, `default`, and a note."""
+    def attempt(self, reader: Callable[..., T], value: Any, field: str, *limits: Any, default: T) -> T:
+        """Return what `reader` makes of the value; if it is unreadable, note that and return `default`."""
         try:
-            return read(value, field, *more)
+            return reader(value, field, *limits)
         except Unreadable as problem:
             self.note(str(problem))
             return default
 
-    def inner(self, value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-        """The JSON object at the end of a path of keys; an empty one, and a note, where it cannot be read."""
-        nothing: Mapping[str, Any] = {}
-        return self.otherwise(nothing, inner, value, *path)
+    def object_at(self, value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+        """Return the JSON object at the end of a path of keys; an empty one, noted, if unreadable."""
+        return self.attempt(object_at, value, *path, default={})
 
-    def listing(self, value: Any, field: str) -> Sequence[Any]:
-        """A JSON list; an empty one, and a note, where it cannot be read."""
-        nothing: Sequence[Any] = ()
-        return self.otherwise(nothing, listing, value, field)
+    def json_list(self, value: Any, field: str) -> Sequence[Any]:
+        """Return a JSON list; an empty one, noted, if unreadable."""
+        return self.attempt(json_list, value, field, default=())
 
-    def readable(self, raws: Iterable[Any], what: str, read: Callable[[Any], T]) -> Iterator[T]:
-        """What `read` makes of each, without those of which it makes nothing; a note on each of these."""
+    def readable_items(self, raws: Iterable[Any], what: str, reader: Callable[[Any], T]) -> Iterator[T]:
+        """Yield what `reader` makes of each item; skip and note unreadable ones."""
         for number, raw in enumerate(raws, start=1):
             try:
-                yield read(raw)
+                yield reader(raw)
             except Unreadable as problem:
                 self.note(f"{what} {number}: {problem}")
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """All of them; beyond MAX_PROBLEMS only how many."""
-        return (*self._texts, f"and {self._others} more") if self._others else tuple(self._texts)
+    def readable_plays(
+        self,
+        raws: Iterable[Any],
+        event_id_of: Callable[[Any], int],
+        reader: Callable[[int, Mapping[str, Any]], T],
+    ) -> tuple[tuple[T, ...], frozenset[int] | None]:
+        """Return what `reader` makes of each play, and `Game.unreadable`. Of two with the same id, the first counts."""
+        plays: dict[int, T] = {}
+        unread: set[int | None] = set()
+        for number, raw in enumerate(raws, start=1):
+            event_id = None
+            try:
+                event_id = event_id_of(raw)
+                if event_id in plays:
+                    self.note(f"event {event_id} is listed twice; the first counts")
+                else:
+                    plays[event_id] = reader(event_id, raw)
+            except Unreadable as problem:
+                unread.add(event_id)
+                self.note(f"{f'play {number}' if event_id is None else f'event {event_id}'}: {problem}")
+        known = frozenset(event_id for event_id in unread if event_id is not None)
+        return tuple(plays.values()), None if None in unread else known - plays.keys()
 
 
 def _shown(value: object) -> str:

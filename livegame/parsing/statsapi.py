@@ -1,4 +1,4 @@
-"""The legacy feed, statsapi.web.nhl.com/api/v1/game/<id>/feed/live, shut down in November 2023 and kept in archives."""
+"""The league's legacy feed, statsapi.web.nhl.com/api/v1/game/<id>/feed/live, shut down in November 2023."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,48 +6,10 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from livegame.errors import FeedMalformed
-from livegame.parsing.common import (
-    BY_CLOCK,
-    GAME_IDS,
-    MAX_LEFT_S,
-    MAX_PERIOD,
-    MAX_SCORE,
-    MAX_X,
-    MAX_Y,
-    SIDES,
-    begun_state,
-    game_type_of,
-    goals_of,
-    guessed_state,
-    lost_goals,
-    missing_inputs,
-    moment,
-    overtime_by_clock,
-    read_plays,
-    season_of,
-    season_start,
-    team_ids,
-    team_of,
-    translated,
-    whole_place,
-)
+from livegame.parsing import common
+from livegame.parsing import readers as read
 from livegame.parsing.manpower import Fact, situations
-from livegame.parsing.readers import (
-    Problems,
-    Unreadable,
-    clock_seconds,
-    flag,
-    inner,
-    listing,
-    mapping,
-    one_of,
-    optional_number,
-    optional_text,
-    optional_whole,
-    text,
-    whole,
-    word,
-)
+from livegame.parsing.readers import FeedProblems, Unreadable
 from livegame.plays import (
     PERIOD_SECONDS,
     REGULATION_PERIODS,
@@ -107,95 +69,92 @@ _MAX_PENALTY_MINUTES: Final = 60
 _TIME_STAMP: Final = re.compile(r"20\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])_[0-2]\d[0-5]\d[0-5]\d", re.ASCII)
 
 
-def parse_legacy(feed: Mapping[str, Any]) -> Game:
+def parse_statsapi(feed: Mapping[str, Any]) -> Game:
     """Read one answer.
 
     Raises:
-        Unreadable: something that a game is nothing without.
+        Unreadable: something without which there is no game.
     """
-    problems = Problems()
-    game_id = whole(feed.get("gamePk"), "gamePk", *GAME_IDS)
-    data, live = inner(feed, "gameData"), inner(feed, "liveData")
-    teams, line = inner(data, "teams"), problems.inner(live, "linescore")
-    home_id, away_id = both_ids = team_ids(home=inner(teams, "home"), away=inner(teams, "away"))
-    kind_of_game = translated(_GAME_TYPES, problems.inner(data, "game").get("type"))
-    game_type = kind_of_game or game_type_of(game_id)
-    raw_periods = problems.listing(line.get("periods", []), "linescore.periods")
-    periods = tuple(problems.readable(raw_periods, "period", _period))
-    players = _players(data, live, both_ids, problems)
+    problems = FeedProblems()
+    game_id = read.integer(feed.get("gamePk"), "gamePk", *common.GAME_IDS)
+    data, live = read.object_at(feed, "gameData"), read.object_at(feed, "liveData")
+    teams, line = read.object_at(data, "teams"), problems.object_at(live, "linescore")
+    home_id, away_id = team_ids = read.team_ids(home=read.object_at(teams, "home"), away=read.object_at(teams, "away"))
+    game_type = read.translated(_GAME_TYPES, problems.object_at(data, "game").get("type"))
+    game_type = game_type or common.game_type_of(game_id)
+    raw_periods = problems.json_list(line.get("periods", []), "linescore.periods")
+    periods = tuple(problems.readable_items(raw_periods, "period", _period))
+    players = _players(data, live, team_ids, problems)
     sides = {period.number: period.home_defends for period in periods}
-    raws = listing(inner(live, "plays").get("allPlays"), "allPlays")
-    read, unreadable = read_plays(
-        [raw for raw in raws if not _is_note(raw)],
-        _event_id,
-        partial(_play, both_ids, players, sides),
-        problems,
+    raws = read.json_list(read.object_at(live, "plays").get("allPlays"), "allPlays")
+    found, unreadable = problems.readable_plays(
+        [raw for raw in raws if not _is_note(raw)], _event_id, partial(_play, team_ids, players, sides)
     )
-    read = _restarts_last(sorted(read, key=lambda entry: BY_CLOCK(entry[0])))
-    overtime = overtime_by_clock(_overtime_clocks(raws))
+    in_order = _restarts_last(sorted(found, key=lambda entry: common.BY_CLOCK(entry[0])))
+    overtime = read.overtime_seconds(_overtime_clocks(raws))
     is_long = overtime_length(overtime, game_type) >= PERIOD_SECONDS
-    codes = situations([fact for fact, _ in read], home_id=home_id, away_id=away_id, is_long_overtime=is_long)
-    plays = tuple(play(situation=code) for (_, play), code in zip(read, codes, strict=True))
+    codes = situations([fact for fact, _ in in_order], home_id=home_id, away_id=away_id, is_long_overtime=is_long)
+    plays = tuple(play(situation=code) for (_, play), code in zip(in_order, codes, strict=True))
     latest = plays[-1].period if plays else 0
-    period = problems.otherwise(
-        latest, whole, line.get("currentPeriod", latest), "linescore.currentPeriod", 0, MAX_PERIOD
+    period = problems.attempt(
+        read.integer,
+        line.get("currentPeriod", latest),
+        "linescore.currentPeriod",
+        *(0, common.MAX_PERIOD),
+        default=latest,
     )
-    intermission = problems.inner(line, "intermissionInfo")
-    in_intermission = problems.otherwise(False, flag, intermission.get("inIntermission"), "inIntermission")
+    intermission = problems.object_at(line, "intermissionInfo")
+    in_intermission = problems.attempt(
+        read.boolean, intermission.get("inIntermission"), "inIntermission", default=False
+    )
     clock = intermission.get("intermissionTimeRemaining") if in_intermission else line.get("currentPeriodTimeRemaining")
-    home = _team(teams, line, "home", goals_of(plays, home_id), problems)
-    away = _team(teams, line, "away", goals_of(plays, away_id), problems)
-    status = problems.inner(data, "status")
+    status = problems.object_at(data, "status")
     is_official = any(_event_type(raw) == _OFFICIAL for raw in raws)
-    state = begun_state(_state(status, plays, problems, is_official=is_official), plays, problems)
-    lost_goals(plays, home=home, away=away, state=state, problems=problems)
-    return Game(
+    start = problems.object_at(data, "datetime").get("dateTime")
+    stamp = problems.object_at(feed, "metaData").get("timeStamp")
+    game = Game(
         game_id=game_id,
-        season=season_of(game_id),
+        season=common.season_of(game_id),
         game_type=game_type,
-        start_time=problems.otherwise(
-            season_start(game_id), moment, problems.inner(data, "datetime").get("dateTime"), "dateTime"
-        ),
-        home=home,
-        away=away,
-        state=state,
+        start_time=problems.attempt(read.utc_time, start, "dateTime", default=common.season_start(game_id)),
+        home=_team(teams, line, "home", common.goals_of(plays, home_id), problems),
+        away=_team(teams, line, "away", common.goals_of(plays, away_id), problems),
+        state=_state(status, plays, problems, is_official=is_official),
         period=period,
         period_type=_period_type(periods, plays, line, period),
-        seconds_left=problems.otherwise(0, _seconds_left, clock, "linescore's clock"),
+        seconds_left=problems.attempt(_seconds_left, clock, "linescore's clock", default=0),
         in_intermission=in_intermission,
         plays=plays,
         players=players,
-        problems=problems.texts,
         unreadable=unreadable,
         start_is_known=status.get("startTimeTBD") is not True and status.get("statusCode") != _TO_BE_DETERMINED,
         overtime_seconds=overtime,
-        time_stamp=problems.otherwise(
-            None, _time_stamp, problems.inner(feed, "metaData").get("timeStamp"), "metaData.timeStamp"
-        ),
+        time_stamp=problems.attempt(_time_stamp, stamp, "metaData.timeStamp", default=None),
     )
+    return common.checked(game, problems)
 
 
-def _restarts_last(read: Sequence[tuple[Fact, T]]) -> tuple[tuple[Fact, T], ...]:
-    """The plays by the clock, with each face-off after the stoppages of its second: this feed lists some before."""
+def _restarts_last(entries: Sequence[tuple[Fact, T]]) -> tuple[tuple[Fact, T], ...]:
+    """Return the plays by the clock, each face-off after the stoppages of its second: the feed lists some before."""
     ordered: list[tuple[Fact, T]] = []
-    for entry in read:
-        place = len(ordered)
+    for entry in entries:
+        index = len(ordered)
         if entry[0].kind == "stoppage":
-            while place and _is_faceoff_at(ordered[place - 1][0], entry[0]):
-                place -= 1
-        ordered.insert(place, entry)
+            while index and _is_faceoff_at(ordered[index - 1][0], entry[0]):
+                index -= 1
+        ordered.insert(index, entry)
     return tuple(ordered)
 
 
 def _is_faceoff_at(fact: Fact, other: Fact) -> bool:
-    return fact.kind == "faceoff" and BY_CLOCK(fact) == BY_CLOCK(other)
+    return fact.kind == "faceoff" and common.BY_CLOCK(fact) == common.BY_CLOCK(other)
 
 
 def _time_stamp(value: Any, field: str) -> str | None:
-    stamp = optional_text(value, field)
+    stamp = read.optional_text(value, field)
     if not stamp or _TIME_STAMP.fullmatch(stamp):
         return stamp
-    raise Unreadable(field, value)  # whatever is greater than any date would make all later answers older
+    raise Unreadable(field, value)  # text greater than any date would make all later answers look older
 
 
 def _overtime_clocks(raws: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
@@ -212,48 +171,49 @@ class _Period(NamedTuple):
 
 
 def _period(raw: Any) -> _Period:
-    period = mapping(raw, "it")
+    period = read.json_object(raw, "it")
     return _Period(
-        whole(period.get("num"), "num", 1, MAX_PERIOD),
-        _PERIOD_TYPES[one_of(period.get("periodType"), "periodType", _PERIOD_TYPES)],
-        word(inner(period, "home").get("rinkSide"), "home.rinkSide", SIDES),
+        read.integer(period.get("num"), "num", 1, common.MAX_PERIOD),
+        _PERIOD_TYPES[read.one_of(period.get("periodType"), "periodType", _PERIOD_TYPES)],
+        read.one_of_or_none(read.object_at(period, "home").get("rinkSide"), "home.rinkSide", common.SIDES),
     )
 
 
 def _players(
-    data: Mapping[str, Any], live: Mapping[str, Any], teams: Sequence[int], problems: Problems
+    data: Mapping[str, Any], live: Mapping[str, Any], team_ids: Sequence[int], problems: FeedProblems
 ) -> dict[int, Player]:
     teams_by_key = {
         key: team_id
-        for side, team_id in zip(("home", "away"), teams, strict=True)
-        for key in problems.inner(live, "boxscore", "teams", side, "players")
+        for side, team_id in zip(("home", "away"), team_ids, strict=True)
+        for key in problems.object_at(live, "boxscore", "teams", side, "players")
     }
 
     def player(entry: tuple[str, Any]) -> tuple[int, Player]:
         key, raw = entry
-        values = mapping(raw, "it")
-        return whole(values.get("id"), "id"), Player(text(values.get("fullName"), "fullName"), teams_by_key.get(key))
+        values = read.json_object(raw, "it")
+        name = read.text(values.get("fullName"), "fullName")
+        return read.integer(values.get("id"), "id"), Player(name, teams_by_key.get(key))
 
-    return dict(problems.readable(problems.inner(data, "players").items(), "player", player))
+    return dict(problems.readable_items(problems.object_at(data, "players").items(), "player", player))
 
 
-def _team(teams: Mapping[str, Any], line: Mapping[str, Any], side: str, goals: int, problems: Problems) -> Team:
-    team = inner(teams, side)
-    score = problems.inner(line, "teams", side).get("goals", goals)
-    abbrev = text(team.get("triCode") or team.get("abbreviation"), f"{side}.triCode")
+def _team(teams: Mapping[str, Any], line: Mapping[str, Any], side: str, goals: int, problems: FeedProblems) -> Team:
+    team = read.object_at(teams, side)
+    score = problems.object_at(line, "teams", side).get("goals", goals)
+    abbrev = read.text(team.get("triCode") or team.get("abbreviation"), f"{side}.triCode")
     return Team(
-        whole(team.get("id"), f"{side}.id"),
+        read.integer(team.get("id"), f"{side}.id"),
         abbrev,
-        problems.otherwise(abbrev, text, team.get("name"), f"{side}.name"),
-        problems.otherwise(goals, whole, score, f"{side}.goals", 0, MAX_SCORE),
+        problems.attempt(read.text, team.get("name"), f"{side}.name", default=abbrev),
+        problems.attempt(read.integer, score, f"{side}.goals", 0, common.MAX_SCORE, default=goals),
     )
 
 
-def _state(status: Mapping[str, Any], plays: Sequence[Play], problems: Problems, *, is_official: bool) -> GameState:
+def _state(status: Mapping[str, Any], plays: Sequence[Play], problems: FeedProblems, *, is_official: bool) -> GameState:
     code, word = status.get("statusCode"), status.get("abstractGameState")
     if code == _POSTPONED:
         return GameState.POSTPONED
-    state = translated(_STATES, word) or guessed_state(plays, "abstractGameState", word, problems)
+    state = read.translated(_STATES, word) or common.guessed_state(plays, "abstractGameState", word, problems)
     return GameState.OVER if state is GameState.FINAL and code in _OVER and not is_official else state
 
 
@@ -268,9 +228,9 @@ def _period_type(periods: Sequence[_Period], plays: Sequence[Play], line: Mappin
 
 def _seconds_left(clock: Any, field: str) -> int:
     if type(clock) is int:  # in an intermission
-        return whole(clock, field, 0, MAX_LEFT_S)
-    left = optional_text(clock, field) or ""  # "12:35", "END" or "Final"
-    return clock_seconds(left, field) if ":" in left else 0
+        return read.integer(clock, field, 0, common.MAX_LEFT_S)
+    left = read.optional_text(clock, field) or ""  # "12:35", "END" or "Final"
+    return read.clock_seconds(left, field) if ":" in left else 0
 
 
 def _is_note(raw: Any) -> bool:
@@ -284,94 +244,92 @@ def _event_type(raw: Any) -> Any:
 
 
 def _event_id(raw: Any) -> int:
-    return whole(mapping(mapping(raw, "it").get("about"), "about").get("eventId"), "about.eventId")
+    about = read.json_object(read.json_object(raw, "it").get("about"), "about")
+    return read.integer(about.get("eventId"), "about.eventId")
 
 
 def _play(
-    teams: Sequence[int],
+    team_ids: Sequence[int],
     players: Mapping[int, Player],
     sides: Mapping[int, str | None],
     event_id: int,
     raw: Mapping[str, Any],
 ) -> tuple[Fact, Callable[..., Play]]:
-    """What the play tells about manpower, and the play, still without the situation that follows from all plays."""
-    about, result = mapping(raw.get("about"), "about"), mapping(raw.get("result"), "result")
-    coordinates = mapping(raw.get("coordinates"), "coordinates")
-    kind = _KINDS[one_of(result.get("eventTypeId"), "result.eventTypeId", _KINDS)]
-    number = whole(about.get("period"), "about.period", 1, MAX_PERIOD)
-    period_type = _PERIOD_TYPES[one_of(about.get("periodType"), "about.periodType", _PERIOD_TYPES)]
-    seconds = clock_seconds(about.get("periodTime"), "about.periodTime")
-    team_id = optional_whole(mapping(raw.get("team"), "team").get("id"), "team.id")
-    people = dict(map(_person, listing(raw.get("players", []), "players")))
+    """Return what the play says about manpower, and the play without its situation, which follows from all plays."""
+    about, result = read.json_object(raw.get("about"), "about"), read.json_object(raw.get("result"), "result")
+    location = read.json_object(raw.get("coordinates"), "coordinates")
+    kind = _KINDS[read.one_of(result.get("eventTypeId"), "result.eventTypeId", _KINDS)]
+    period = read.integer(about.get("period"), "about.period", 1, common.MAX_PERIOD)
+    period_type = _PERIOD_TYPES[read.one_of(about.get("periodType"), "about.periodType", _PERIOD_TYPES)]
+    seconds = read.clock_seconds(about.get("periodTime"), "about.periodTime")
+    team_id = read.optional_integer(read.json_object(raw.get("team"), "team").get("id"), "team.id")
+    people = dict(map(_person, read.json_list(raw.get("players", []), "players")))
+    minutes = read.integer(result.get("penaltyMinutes", 0), "result.penaltyMinutes", 0, _MAX_PENALTY_MINUTES)
     fact = Fact(
         kind=kind,
-        period=number,
+        period=period,
         period_type=period_type,
         seconds=seconds,
         team_id=team_id,
         player_id=people.get("PenaltyOn"),
-        penalty_minutes=whole(result.get("penaltyMinutes", 0), "result.penaltyMinutes", 0, _MAX_PENALTY_MINUTES),
-        severity=optional_text(result.get("penaltySeverity"), "result.penaltySeverity") or "",
-        at_empty_net=flag(result.get("emptyNet"), "result.emptyNet"),
+        penalty_minutes=minutes,
+        severity=read.optional_text(result.get("penaltySeverity"), "result.penaltySeverity") or "",
+        at_empty_net=read.boolean(result.get("emptyNet"), "result.emptyNet"),
         names_goalie="Goalie" in people or "Unknown" in people,  # a miss has the goalie as "Unknown"
     )
     if kind == "blocked-shot":
-        team_id = team_of(players, people.get("Shooter")) or team_id
-    x, y = whole_place(
-        optional_number(coordinates.get("x"), "coordinates.x", MAX_X),
-        optional_number(coordinates.get("y"), "coordinates.y", MAX_Y),
-    )
+        team_id = common.team_of(players, people.get("Shooter")) or team_id
+    x, y = read.coordinates(location, "coordinates", "x", "y")
     play: Callable[..., Play] = partial(
         Play if kind not in UNBLOCKED_ATTEMPTS else Shot,
         event_id=event_id,
         kind=kind,
-        period=number,
+        period=period,
         period_type=period_type,
         seconds=seconds,
         team_id=team_id,
         x=x,
         y=y,
-        home_defends=sides.get(number),
+        home_defends=sides.get(period),
     )
     if kind not in UNBLOCKED_ATTEMPTS:
         return fact, play
-    if team_id not in teams:
+    if team_id not in team_ids:
         raise Unreadable("team.id", team_id)
-    shot_type = translated(_SHOT_TYPES, result.get("secondaryType"))
+    shot_type = read.translated(_SHOT_TYPES, result.get("secondaryType"))
     return fact, partial(
         play,
         shot_type=shot_type,
         shooter_id=people.get("Scorer") or people.get("Shooter"),
         goalie_id=people.get("Goalie") or people.get("Unknown"),
-        # the legacy feed never gives the type of a missed shot: waiting for it would be waiting for ever
-        missing=missing_inputs(x, has_type=shot_type is not None or kind == "missed-shot"),
+        # this feed never gives the type of a missed shot, so a game need not wait for it
+        missing=common.missing_inputs(x, has_type=shot_type is not None or kind == "missed-shot"),
     )
 
 
 def _person(raw: Any) -> tuple[str, int]:
-    person = mapping(raw, "players")
+    person = read.json_object(raw, "players")
     return (
-        text(person.get("playerType"), "players.playerType"),
-        whole(mapping(person.get("player"), "players.player").get("id"), "players.player.id"),
+        read.text(person.get("playerType"), "players.playerType"),
+        read.integer(read.json_object(person.get("player"), "players.player").get("id"), "players.player.id"),
     )
 
 
-# What we read of a legacy feed. Patches of anything else (box scores, the current play) are not ours to follow.
+# The parts of the feed that are read here; patches of anything else (box scores, the current play) are skipped.
 _PATHS: Final = ("/gameData/status", "/liveData/plays/allPlays", "/liveData/linescore", "/metaData")
 
 
 def apply_diff_patch(feed: Mapping[str, Any], answer: Any) -> dict[str, Any]:
-    """The legacy feed after one answer of its `diffPatch` route; `feed` itself is left as it was.
+    """Return the legacy feed after one answer of its `diffPatch` route; `feed` itself stays unchanged.
 
-    The old API answered either a whole feed (when the asked time lay too far back), or the steps since the asked
-    time: a list of `{"diff": [...]}`, each a JSON Patch (RFC 6902) that also sets the feed's new time stamp. Answers
-    overlap when they were asked for with an older time, so steps that the feed has seen are passed over. An empty
-    list means that nothing changed.
+    The API answered with a whole feed if the requested time was too long ago, else with the steps since then: a list
+    of `{"diff": [...]}`, each a JSON Patch (RFC 6902) that also sets the feed's new time stamp. An empty list means
+    that nothing has changed. Answers to an older time overlap, so steps that the feed already holds are skipped.
 
     Raises:
-        FeedMalformed: the answer is neither, or does not fit this feed; read the whole feed again.
+        FeedMalformed: the answer is neither, or does not fit this feed; fetch the whole feed again.
     """
-    import jsonpatch  # not above: no answer of today's feed needs it
+    import jsonpatch  # not above: no answer of the gamecenter feed needs it
     import jsonpointer
 
     if isinstance(answer, Mapping) and "liveData" in answer:
@@ -392,5 +350,5 @@ def apply_diff_patch(feed: Mapping[str, Any], answer: Any) -> dict[str, Any]:
         TypeError,
         AttributeError,
     ) as error:
-        raise FeedMalformed(f"the patch does not fit the feed it is applied to: {error}") from error
+        raise FeedMalformed(f"the patch does not fit its feed: {error}") from error
     return patched

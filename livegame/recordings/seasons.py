@@ -1,7 +1,7 @@
-"""Whole recorded seasons on disk, and the download of those that are not there yet.
+"""Whole recorded seasons on disk, and the download of missing ones.
 
-A season is `<first year>-<yy>.jsonl.xz`, one game a line, or a folder `<season>` of `<game id>.json.gz` files; both
-hold the present feed's answers as they came.
+A season is `<first year>-<yy>.jsonl.xz`, one game per line, or a folder `<season>` of `<game id>.json.gz` files; both
+hold the gamecenter feed's answers unchanged.
 """
 
 import gzip
@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from livegame.errors import FeedMalformed, GameNotFound
-from livegame.parsing.gamecenter import game_state
 from livegame.parsing.parse import parse_game
-from livegame.plays import Game, GameState
+from livegame.parsing.schedule import parse_week
+from livegame.plays import PLAYOFFS, REGULAR_SEASON, Game, GameState
 from livegame.recordings.files import Recording, load_recording
 
 PAUSE_S = 0.5  # between two requests
-COUNTED_GAME_TYPES: Final = (2, 3)  # regular season and playoffs
-_COMPLETE: Final = "complete"  # empty file in a downloaded season's folder, put there last
+COUNTED_GAME_TYPES: Final = (REGULAR_SEASON, PLAYOFFS)
+_COMPLETE: Final = "complete"  # empty file, written last into a downloaded season's folder
 _SEASON_FILE: Final = re.compile(r"(\d{4})-(\d\d)\.jsonl\.xz")
 _SEASON_FOLDER: Final = re.compile(r"\d{8}")
 
 SEASON_FILES: Final = "*.jsonl.xz"
 
-Fetch = Callable[[str, str], Any]  # path, what it is in words -> the feed's JSON answer
+Fetch = Callable[[str, str], Any]  # path, its content in words -> the feed's JSON answer
 
 
 def find_seasons(folder: Path) -> dict[int, Path]:
-    """The complete seasons below `folder`, by season (20222023), in their order."""
+    """Return the complete seasons below `folder`, by season (20222023), oldest first."""
     found: dict[int, Path] = {}
     for path in sorted(folder.rglob("*")):
         if match := _SEASON_FILE.fullmatch(path.name):
@@ -43,20 +43,8 @@ def find_seasons(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def read_season(path: Path) -> Iterator[Game]:
-    """The finished games of a season that `find_seasons` found, regular season and playoffs.
-
-    Raises:
-        FeedMalformed: a file does not hold a recorded game; the message names it.
-    """
-    for recording in season_recordings(path):
-        game = recording.game()
-        if is_counted(game):
-            yield game
-
-
 def season_recordings(path: Path) -> Iterator[Recording]:
-    """All recorded games of a season that `find_seasons` found, unread.
+    """Yield all recorded games of a season that `find_seasons` found, unparsed.
 
     Raises:
         FeedMalformed: a file cannot be read; the message names it.
@@ -75,21 +63,21 @@ def season_recordings(path: Path) -> Iterator[Recording]:
 
 
 def is_counted(game: Game) -> bool:
-    """Whether it is a finished game of the regular season or the playoffs: the rest of a season is not used."""
+    """Return whether the game is finished and of the regular season or the playoffs; others are not used."""
     return game.state is GameState.FINAL and game.game_type in COUNTED_GAME_TYPES
 
 
 def download_season(season: int, folder: Path, fetch: Fetch, *, report: Callable[[str], None] = print) -> Path:
     """Fetch the finished games of a season into `folder/<season>`, one request at a time.
 
-    An interrupted download goes on where it stopped: a game's file appears whole or not at all. A season that is
-    still being played can be downloaded as far as it got; only one that is over is found by `find_seasons`.
+    An interrupted download resumes where it stopped: a game's file appears whole or not at all. A season in progress
+    can be downloaded too, but `find_seasons` finds it only after it is over.
 
     Returns:
-        The season's folder, for `read_season`.
+        The season's folder, for `season_recordings`.
 
     Raises:
-        FeedError: the feed did not answer, or not with games; what was fetched is kept.
+        FeedError: the feed did not answer, or not with games; games already fetched are kept.
     """
     target = folder / str(season)
     target.mkdir(parents=True, exist_ok=True)
@@ -100,9 +88,9 @@ def download_season(season: int, folder: Path, fetch: Fetch, *, report: Callable
         try:
             answer = fetch(f"/v1/gamecenter/{game_id}/play-by-play", f"game {game_id}")
         except GameNotFound:
-            report(f"game {game_id} is on the schedule but has no play-by-play; left out")
+            report(f"game {game_id} is on the schedule but has no play-by-play; skipped")
             continue
-        parse_game(answer)  # nothing is kept that cannot be read again
+        parse_game(answer)  # only a readable answer is kept
         part = target / f"{game_id}.part"
         part.write_bytes(gzip.compress(json.dumps(answer, separators=(",", ":")).encode(), mtime=0))
         part.replace(_file(target, game_id))
@@ -119,31 +107,23 @@ def _file(folder: Path, game_id: int) -> Path:
 
 
 def _finished_games(season: int, fetch: Fetch) -> tuple[list[int], bool]:
-    """Ids of the season's finished games, and whether no more will come."""
+    """Return the ids of the season's finished games, and whether no more will follow."""
     finished: set[int] = set()
     unfinished = 0
-    monday: str | None = f"{season // 10_000}-09-01"  # before any season's first game
-    last_day = f"{season % 10_000}-11-01"  # after any season's last one, those of 2020 included
+    monday: date | None = date(season // 10_000, 9, 1)  # before any season's first game
+    last_day = date(season % 10_000, 11, 1)  # after any season's last one, 2020's late one included
     while monday is not None and monday <= last_day:
-        week = fetch(f"/v1/schedule/{monday}", f"the week of {monday}")
-        try:
-            games = [
-                game
-                for day in week["gameWeek"]
-                for game in day["games"]
-                if game["season"] == season and game["gameType"] in COUNTED_GAME_TYPES
-            ]
-            states = {game["id"]: game_state(game) for game in games}
-            following: str | None = week.get("nextStartDate")
-        except (KeyError, TypeError) as error:
-            raise FeedMalformed(f"the feed's week of {monday} is not a schedule: no {error}") from error
-        if following is not None and following <= monday:
-            raise FeedMalformed(f"the feed's schedule does not go on after the week of {monday}")
-        monday = following
-        finished |= {game_id for game_id, state in states.items() if state is GameState.FINAL}
-        unfinished += sum(
-            state in (GameState.NOT_STARTED, GameState.LIVE, GameState.OVER, None) for state in states.values()
-        )
+        week = parse_week(fetch(f"/v1/schedule/{monday}", f"the week of {monday}"), monday)
+        for game in week.games:
+            if game.season != season or game.game_type not in COUNTED_GAME_TYPES:
+                continue
+            if game.state is GameState.FINAL:
+                finished.add(game.game_id)
+            elif game.state not in (GameState.POSTPONED, GameState.CANCELLED):
+                unfinished += 1
+        if week.next_start is not None and week.next_start <= monday:
+            raise FeedMalformed(f"the feed's schedule does not advance after the week of {monday}")
+        monday = week.next_start
         time.sleep(PAUSE_S)
-    is_over = bool(finished) and not unfinished and f"{date.today()}" > f"{season % 10_000}-07-15"
+    is_over = bool(finished) and not unfinished and date.today() > date(season % 10_000, 7, 15)
     return sorted(finished), is_over

@@ -190,12 +190,12 @@ def test_a_sentence_ends_once(text: str, said: str) -> None:
     ("note", "text"),
     [
         ("game 3: startTimeUTC is missing", "game 3: the start time is missing"),
-        ("gameState is 'HALT'; taken as live", "the game state is 'HALT'; taken as live"),
+        ("gameState is 'HALT'; treated as live", "the game state is 'HALT'; treated as live"),
         ("event 13: details.xCoord is 'abc'", "event 13: the place is 'abc'"),
         ("homeTeam.name.default is 5", "the home team's name is 5"),
         ("awayTeam is a list", "the away team is a list"),
         ("play 1: about.eventId is -13", "play 1: the number is -13"),
-        ("event 11 is there twice; the first counts", "event 11 is there twice; the first counts"),
+        ("event 11 is listed twice; the first counts", "event 11 is listed twice; the first counts"),
         ("someNewField is missing", "the some new field is missing"),
     ],
 )

@@ -29,9 +29,9 @@ from livegame.errors import FeedMalformed, FeedUnavailable, LiveGameError
 from livegame.features.frames import shot_features
 from livegame.features.situations import power_plays
 from livegame.feed import RETRIES, Feed
-from livegame.parsing.gamecenter import parse_day
 from livegame.parsing.parse import parse_game
 from livegame.parsing.readers import MAX_PROBLEM, MAX_PROBLEMS
+from livegame.parsing.schedule import parse_day
 from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import Game, GameState, Player, Team
 from tests.conftest import Service
@@ -176,8 +176,8 @@ def test_a_word_that_nobody_knows_is_as_good_as_none(path: str, value: str) -> N
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("/gameState", "HALT", "gameState is 'HALT'; taken as live"),
-        ("/gameState", ["LIVE"], "gameState is a list; taken as live"),
+        ("/gameState", "HALT", "gameState is 'HALT'; treated as live"),
+        ("/gameState", ["LIVE"], "gameState is a list; treated as live"),
         ("/season", "2021", "season is '2021'"),
         ("/gameType", None, "gameType is missing"),
         ("/startTimeUTC", 5, "startTimeUTC is 5"),
@@ -248,7 +248,7 @@ def test_of_two_plays_with_one_id_the_first_counts() -> None:
     feed["plays"].append(copy.deepcopy(feed["plays"][1]) | {"typeDescKey": "goal", "sortOrder": 99})
     read = parse_game(feed)
     assert read.plays == parse_game(clean()).plays
-    assert read.problems == ("event 11 is there twice; the first counts",)
+    assert read.problems == ("event 11 is listed twice; the first counts",)
 
 
 def test_an_event_that_can_be_read_once_of_twice_is_read() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from livegame.errors import FeedMalformed
-from livegame.parsing.gamecenter import parse_day
 from livegame.parsing.parse import parse_game
+from livegame.parsing.schedule import parse_day
 from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import GameState, Shot, Team
 from livegame.status import status_line
@@ -364,7 +364,7 @@ def test_a_start_that_is_to_be_announced_is_no_start(start: str | None) -> None:
 def test_a_game_that_has_shots_has_begun() -> None:
     found = parse_game(as_feed(game(play(11, "goal", 5))) | {"gameState": "PRE"})
     assert found.state is GameState.LIVE
-    assert found.problems == ("the game is said not to have begun, but has shots; taken as live",)
+    assert found.problems == ("the feed says that the game has not begun, but it has shots; treated as live",)
 
 
 @pytest.mark.parametrize(
