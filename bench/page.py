@@ -19,7 +19,7 @@ from bench.servers import dashboard, served, service
 from livegame.client import GameClient
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
 from livegame.recordings.replay import create_app
-from livegame.settings import Settings
+from livegame.settings import ClientSettings
 
 ROUNDS: Final = 7
 GAMES: Final = 1_500
@@ -114,7 +114,7 @@ def _page(browser: Browser, folder: Path, clock: _Clock, games: int) -> Iterator
         }
         if games:
             sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
-            GameClient.from_settings(Settings.from_env(environment)).take(replace(sample, game_id=_GAME + 1))
+            GameClient.from_settings(ClientSettings.from_env(environment)).take(replace(sample, game_id=_GAME + 1))
             copy_game(folder / "history.db", _GAME + 1, games - 1)
         address = stack.enter_context(dashboard(environment))
         page = stack.enter_context(closing(browser.new_page(viewport={"width": 1440, "height": 1000})))

@@ -25,7 +25,7 @@ from livegame.reports.counting import Count
 from livegame.scoring.inputs import ModelInputs, read_feature_map
 from livegame.scoring.lock import PingedMeanwhile, game_lock
 from livegame.scoring.open_requests import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
-from livegame.settings import Settings
+from livegame.settings import ClientSettings
 from livegame.staleness import believed
 from xgserve.client import ModelChanged, ServingClient, ServingError
 
@@ -118,7 +118,7 @@ class GameClient:
         self._feature_map = feature_map or {}
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "GameClient":
+    def from_settings(cls, settings: ClientSettings) -> "GameClient":
         """A client of the feed and the service that the settings name."""
         return cls(
             Feed(settings.feed_url, settings.user_agent),

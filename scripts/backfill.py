@@ -22,12 +22,13 @@ from types import FrameType
 from typing import Final
 
 from db.connection import DatabaseError
+from db.environment import SettingsError
 from livegame.client import GameClient
 from livegame.errors import FeedError, LiveGameError, UnexpectedError
 from livegame.recordings.backfill import Backfill, Progress, find_sources
 from livegame.recordings.workers import WorkersUnavailable, collect_rarely, open_workers
 from livegame.scoring.inputs import FeatureMapError
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import INTERRUPTED, run
 from xgserve.client import ServingError
 
@@ -117,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     collect_rarely()
     logging.getLogger("livegame").addHandler(ProblemsOnLines(line))
     try:
-        settings = Settings.from_env()
+        settings = ClientSettings.from_env()
         sources = find_sources(options.path or [settings.recordings])
         client = GameClient.from_settings(settings)
         return _run(client, sources, options.cluster, line)

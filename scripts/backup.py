@@ -9,8 +9,9 @@ from pathlib import Path
 
 from db.backup import backup
 from db.connection import DatabaseError
+from db.environment import SettingsError
 from db.serving import FILE_NAME as SERVING_DB
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import complain, run
 
 
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where the copies go; made if need be, nothing in it is overwritten")
     options = parser.parse_args(arguments)
     try:
-        settings = Settings.from_env()
+        settings = ClientSettings.from_env()
         options.folder.mkdir(parents=True, exist_ok=True)
         sources = [settings.history_db, settings.data_dir / SERVING_DB]
         for source in sources:

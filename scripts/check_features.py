@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from db.environment import SettingsError
 from livegame.errors import LiveGameError
 from livegame.features.frames import shot_features, training_frame
 from livegame.parsing.parse import parse_game
 from livegame.plays import Game
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import complain, run
 from training.card import ArtifactUnusable, load
 from training.leakage_checks import compare_live, mean_by_outcome, shift_clock
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clock", type=Path, metavar="FOLDER", help="check this model against the goal clock instead")
     options = parser.parse_args(arguments)
     try:
-        feeds = _feeds(Settings.from_env().recordings)
+        feeds = _feeds(ClientSettings.from_env().recordings)
         return _check_clock(feeds, options.clock) if options.clock else _check_live(feeds)
     except SettingsError as error:
         return complain(error, 2)

@@ -6,7 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from livegame.settings import Settings, SettingsError
+from db.environment import SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import complain, run
 
 UI: Final = Path(__file__).resolve().parents[1] / "ui"
@@ -15,7 +16,7 @@ UI: Final = Path(__file__).resolve().parents[1] / "ui"
 def main() -> int:
     """Become the Streamlit server."""
     try:
-        settings = Settings.from_env()
+        settings = ClientSettings.from_env()
     except SettingsError as error:
         return complain(error, 2)
     command = [sys.executable, "-m", "streamlit", "run", str(UI / "server.py"), f"--server.port={settings.ui_port}"]

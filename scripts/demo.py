@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Final
 
 from db.connection import DatabaseError
+from db.environment import SettingsError
 from livegame.errors import LiveGameError
 from livegame.recordings import demo
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import FILES, complain, run
 
 GAME: Final = 2021020329
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--continue", dest="goes_on", action="store_true", help="go on with the game of the last time")
     options = parser.parse_args(arguments)
     try:
-        settings = Settings.from_env()
+        settings = ClientSettings.from_env()
     except SettingsError as error:
         return complain(error, 2)
     # a replayed game does not belong among the real ones
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _watch(
     processes: dict[str, subprocess.Popen[bytes]],
     pages: dict[str, str],
-    settings: Settings,
+    settings: ClientSettings,
     stop: threading.Event,
     *,
     goes_on: bool,
@@ -124,7 +125,7 @@ def _watch(
     return 0
 
 
-def _what_is_played(settings: Settings, *, goes_on: bool) -> str:
+def _what_is_played(settings: ClientSettings, *, goes_on: bool) -> str:
     speed = f"at {settings.replay_speed:g} times its speed"
     if goes_on and (settings.data_dir / "replay.json").exists():
         return f"Game {GAME} goes on where it would be by now, {speed}, since it was first pinged."

@@ -25,8 +25,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from db.environment import SettingsError
 from livegame.errors import LiveGameError
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import complain, report, run
 from scripts.train_model import season
 from training.card import ArtifactUnusable, load
@@ -66,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.test in options.train:
         parser.error("the --test season must not be among those to fit on")
     try:
-        _evaluate(options, Settings.from_env())
+        _evaluate(options, ClientSettings.from_env())
     except SettingsError as error:
         return complain(error, 2)
     except (LiveGameError, TableUnusable, ArtifactUnusable) as error:
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
+def _evaluate(options: argparse.Namespace, settings: ClientSettings) -> None:
     published = read_published(options.against) if options.against else None
     names = options.model or list(RECIPES)
     if options.artifact:

@@ -14,12 +14,13 @@ import signal
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from db.connection import DatabaseError
+from db.environment import SettingsError
 from livegame.client import GameClient, Ping
 from livegame.errors import FeedError, GameBusy, InvalidGameId, LiveGameError, UnexpectedError
 from livegame.feed import Feed, valid_game_id
 from livegame.plays import GameState
 from livegame.scoring.inputs import FeatureMapError
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import complain, report, run, say
 from xgserve.client import ServingError
 
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("livegame").addHandler(logging.NullHandler())  # what it warns of is said here, in short
     worst = 0
     try:
-        settings = Settings.from_env()
+        settings = ClientSettings.from_env()
         client = GameClient.from_settings(settings)
         for game_id in _games(client, settings, options):
             try:
@@ -98,7 +99,7 @@ def _out_of_time(_signal: int, _frame: object) -> NoReturn:
     raise OutOfTime("ran out of time; what was stored stays, the next ping completes it")
 
 
-def _games(client: GameClient, settings: Settings, options: argparse.Namespace) -> list[int]:
+def _games(client: GameClient, settings: ClientSettings, options: argparse.Namespace) -> list[int]:
     """The games to ask for: what is worth it of those that were named, or of today's and of what is incomplete."""
     if not options.today:
         return [game_id for game_id in map(valid_game_id, options.game_id) if not client.is_far(game_id)]

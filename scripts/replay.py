@@ -5,9 +5,10 @@ import os
 
 from waitress.server import create_server
 
+from db.environment import SettingsError
 from livegame.errors import LiveGameError
 from livegame.recordings.replay import create_app
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import FILES, complain, run
 
 
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--restart", action="store_true", help="begin every game anew")
     options = parser.parse_args(arguments)
     try:
-        settings = Settings.from_env(os.environ | ({"XG_REPLAY_SPEED": options.speed} if options.speed else {}))
+        settings = ClientSettings.from_env(os.environ | ({"XG_REPLAY_SPEED": options.speed} if options.speed else {}))
         state = settings.data_dir / "replay.json"
         if options.restart:
             state.unlink(missing_ok=True)

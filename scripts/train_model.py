@@ -27,9 +27,10 @@ from typing import Final
 import pandas as pd
 
 from db.connection import DatabaseError
+from db.environment import SettingsError
 from db.history import History
 from livegame.errors import LiveGameError
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from scripts.command import complain, report, run
 from training.card import ArtifactUnusable, load, make_card, save
 from training.frames import load_frame, recorded_seasons
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.history and (options.alone or options.old):
         parser.error("--alone and --old go with --history")
     try:
-        settings = Settings.from_env()
+        settings = ClientSettings.from_env()
         if options.history:
             _refit(names, options, settings)
             return 0
@@ -145,7 +146,7 @@ def _train(
     )
 
 
-def _refit(names: Sequence[str], options: argparse.Namespace, settings: Settings) -> None:
+def _refit(names: Sequence[str], options: argparse.Namespace, settings: ClientSettings) -> None:
     report(f"reading {options.history}")
     frame = stored_frame(History(options.history))
     report(f"{frame['game_id'].nunique():,} finished games, the newest of {max(frame['game_date'])}")

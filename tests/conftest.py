@@ -17,7 +17,7 @@ from tests.games import FeedServer, feed_server, wsgi_server
 from xgserve.app import Service as App
 from xgserve.app import create_app
 from xgserve.client import ServingClient
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,7 @@ def running_service(
     data_dir: Path, wrapped: Callable[[App], Any] = lambda app: app, settings: Mapping[str, str] | None = None
 ) -> Iterator[Service]:
     """The real service, in this process, with its models and log in `data_dir`."""
-    app = create_app(Settings.from_env({"XG_DATA_DIR": str(data_dir)} | dict(settings or {})))
+    app = create_app(ServiceSettings.from_env({"XG_DATA_DIR": str(data_dir)} | dict(settings or {})))
     try:
         with wsgi_server(wrapped(app)) as url:
             yield Service(url, ServingClient(url))

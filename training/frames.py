@@ -12,7 +12,7 @@ from livegame.feed import Feed
 from livegame.recordings.files import Recording
 from livegame.recordings.seasons import download_season, find_seasons, is_counted, season_recordings
 from livegame.recordings.workers import open_workers
-from livegame.settings import Settings
+from livegame.settings import ClientSettings
 
 BATCH: Final = 64  # games that a worker gets at a time
 
@@ -21,13 +21,13 @@ class NoRecordings(FeedError):
     """There is nothing to train on."""
 
 
-def recorded_seasons(settings: Settings) -> list[int]:
+def recorded_seasons(settings: ClientSettings) -> list[int]:
     """The complete seasons below the folder of recordings, oldest first."""
     return list(find_seasons(settings.recordings))
 
 
 def load_frame(
-    settings: Settings, wanted: Collection[int], report: Callable[[str], None], cluster: str | None = None
+    settings: ClientSettings, wanted: Collection[int], report: Callable[[str], None], cluster: str | None = None
 ) -> pd.DataFrame:
     """`livegame.features.frames.training_frame` of the wanted seasons, or of all recorded ones if none is named.
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import streamlit as st
 
+from db.environment import SettingsError
 from db.history import History
 from livegame.client import GameClient
 from livegame.errors import LiveGameError
 from livegame.feed import Feed
 from livegame.recordings.demo import Demo
 from livegame.scoring.inputs import read_feature_map
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from ui.words import plain
 from xgserve.client import ServingClient, ServingError
 
@@ -42,10 +43,10 @@ def clients() -> Clients:
 
 @st.cache_resource(show_spinner=False)
 def _connect() -> Clients:
-    settings = Settings.from_env()
+    settings = ClientSettings.from_env()
     return Clients(
         GameClient.from_settings(settings),
-        ServingClient(settings.serving_url, token=settings.serving_token),
+        ServingClient(settings.serving_url, token=settings.admin_token),
         History(settings.history_db),
         Feed(settings.feed_url, settings.user_agent),
         read_feature_map(settings.feature_map),

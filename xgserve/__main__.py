@@ -8,16 +8,17 @@ from types import FrameType
 
 from waitress.server import BaseWSGIServer
 
+from db.environment import SettingsError
 from xgserve.app import create_app
 from xgserve.compiler import before_sklearn  # noqa: F401 - before the libraries
-from xgserve.settings import Settings, SettingsError
+from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
 
 
 def main() -> int:
     """Serve until told to stop; return the exit code (0 stopped, 1 cannot listen, 2 bad settings)."""
     try:
-        settings = Settings.from_env()
+        settings = ServiceSettings.from_env()
     except SettingsError as error:
         sys.stderr.write(f"xgserve: {error}\n")
         return 2

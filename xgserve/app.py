@@ -35,7 +35,7 @@ from xgserve.names import tag
 from xgserve.registry.pinned import open_registry
 from xgserve.registry.registry import Activation
 from xgserve.request_id import choose_id, request_id
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 from xgserve.text import on_one_line
 from xgserve.web import incoming
 from xgserve.web.contract import DOCUMENT
@@ -81,7 +81,7 @@ class DatabaseCheck:
 class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
     """The Bottle app with the parts that its routes use, and what is common to all requests: id, log row, metrics."""
 
-    def __init__(self, settings: Settings, stream: TextIO | None) -> None:
+    def __init__(self, settings: ServiceSettings, stream: TextIO | None) -> None:
         super().__init__()
         self.config["catchall"] = False  # `wsgi` below answers exceptions, in JSON
         self.settings = settings
@@ -149,7 +149,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logger.log(level, "%s", on_one_line(line))
 
 
-def create_app(settings: Settings, stream: TextIO | None = None) -> Service:
+def create_app(settings: ServiceSettings, stream: TextIO | None = None) -> Service:
     """Return the service as a WSGI app, with its log open (to `stream` as well) and a model loaded where one can be.
 
     Call its `close` at the end, so that the log is complete.
@@ -159,7 +159,7 @@ def create_app(settings: Settings, stream: TextIO | None = None) -> Service:
 
 @cache
 def _from_environment() -> Service:
-    return create_app(Settings.from_env())
+    return create_app(ServiceSettings.from_env())
 
 
 def __getattr__(name: str) -> Service:

@@ -20,7 +20,7 @@ from livegame.errors import FeedUnavailable, LiveGameError
 from livegame.recordings.replay import RESTART_HEADER
 from livegame.scoring.lock import game_lock
 from livegame.scoring.open_requests import Questions
-from livegame.settings import Settings
+from livegame.settings import ClientSettings
 
 BEGIN_S: Final = 300  # of game time that are over when it is first asked for, so that there is something to see
 _MARK: Final = "demo.json"
@@ -36,7 +36,7 @@ class Demo:
     feed_url: str
 
     @classmethod
-    def of(cls, settings: Settings) -> "Demo | None":
+    def of(cls, settings: ClientSettings) -> "Demo | None":
         """The demonstration that these settings are for: a marked folder, and a replay on this machine; else None."""
         try:
             marked = json.loads((settings.data_dir / _MARK).read_bytes())["game"]

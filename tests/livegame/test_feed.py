@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from db.connection import open_writer
+from db.environment import SettingsError
 from db.history.schema import MIGRATIONS
 from livegame import __version__
 from livegame.dates import LEAGUE_ZONE
 from livegame.errors import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.feed import MAX_FRESH_S, RETRIES, Feed, valid_game_id
-from livegame.settings import Settings, SettingsError
+from livegame.settings import ClientSettings
 from tests.conftest import ROOT, Service
 from tests.games import GAME_ID, FeedServer, as_feed, game, play
 from tests.promises.helpers import make_client
@@ -181,12 +182,12 @@ def test_no_server_can_stop_a_game_for_long(feed: FeedServer) -> None:
 def test_the_league_is_told_who_asks_and_never_sent_a_query(feed: FeedServer) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == __version__
-    settings = Settings.from_env({"XG_FEED_URL": feed.url})
+    settings = ClientSettings.from_env({"XG_FEED_URL": feed.url})
     feed.show(game())
     Feed(settings.feed_url, settings.user_agent).game(GAME_ID)
     assert feed.agents == {f"live-xg/{__version__} (personal use)"}
     assert settings.user_agent in (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    Feed(feed.url, Settings.from_env({"XG_USER_AGENT": "me/1 (me@example.org)"}).user_agent).game(GAME_ID)
+    Feed(feed.url, ClientSettings.from_env({"XG_USER_AGENT": "me/1 (me@example.org)"}).user_agent).game(GAME_ID)
     assert "me/1 (me@example.org)" in feed.agents
     assert not any("?" in path for path, _ in feed.requests)
 
@@ -194,7 +195,7 @@ def test_the_league_is_told_who_asks_and_never_sent_a_query(feed: FeedServer) ->
 @pytest.mark.parametrize("value", ["a\nb: c", "Müller", "x" * 300])
 def test_a_user_agent_that_is_no_header_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="XG_USER_AGENT"):
-        Settings.from_env({"XG_USER_AGENT": value})
+        ClientSettings.from_env({"XG_USER_AGENT": value})
 
 
 def test_one_process_has_an_answer_and_no_other_asks_while_it_is_fresh(

@@ -26,7 +26,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from tests.conftest import ROOT
 from xgserve.app import Service, create_app
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
 
 ROWS = 300
@@ -108,7 +108,7 @@ def bundled_models(folder: Path) -> Iterator[None]:
 @contextmanager
 def running(data_dir: Path, **settings: Any) -> Iterator[Running]:
     """Run the service in this process, on the server that production uses."""
-    app = create_app(Settings(data_dir=data_dir, port=0, **settings))
+    app = create_app(ServiceSettings(data_dir=data_dir, port=0, **settings))
     server = make_server(app, app.settings)
     stop = threading.Event()
     thread = threading.Thread(target=serve, args=(server, stop))

@@ -15,10 +15,11 @@ from typing import Any, cast
 import pytest
 import requests
 
+from db.environment import SettingsError
 from db.serving import LogQuery, read_logs
 from tests.conftest import ROOT
 from tests.xgserve.helpers import process
-from xgserve.settings import Settings, SettingsError
+from xgserve.settings import ServiceSettings
 
 
 def golden_row(url: str) -> dict[str, Any]:
@@ -138,15 +139,19 @@ def test_a_host_that_is_none_of_ours_ends_with_a_message_and_exit_code_1(tmp_pat
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        Settings.from_env({name: value})
+        ServiceSettings.from_env({name: value})
 
 
 def test_unset_and_empty_settings_keep_their_defaults() -> None:
-    assert Settings.from_env({}) == Settings.from_env({"XG_SERVING_PORT": "", "COMET_API_KEY": " "}) == Settings()
+    assert (
+        ServiceSettings.from_env({})
+        == ServiceSettings.from_env({"XG_SERVING_PORT": "", "COMET_API_KEY": " "})
+        == ServiceSettings()
+    )
 
 
 def test_settings_are_read() -> None:
-    settings = Settings.from_env(
+    settings = ServiceSettings.from_env(
         {"XG_DATA_DIR": "/x", "XG_MAX_BODY_MB": "0.5", "XG_WORKSPACES": "a, b,", "XG_LOG_LEVEL": "warning"}
     )
     assert settings.database == Path("/x/serving.db")

@@ -18,7 +18,7 @@ from db.connection import Connection, DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, trim_logs
 from db.times import timestamp
 from xgserve.request_id import request_id
-from xgserve.settings import LEVELS, Settings
+from xgserve.settings import LEVELS, ServiceSettings
 
 QUEUE_ROWS = 10_000
 BATCH_WAIT_S = 0.2
@@ -54,7 +54,7 @@ class Journal(logging.Handler):
     given up, and says in `problem` why rows cannot be written right now.
     """
 
-    def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
+    def __init__(self, settings: ServiceSettings, stream: TextIO | None = None) -> None:
         super().__init__()
         self._settings = settings
         self._stream = stream

@@ -8,14 +8,14 @@ from xgserve.errors import InvalidName, ModelPinned, RegistryError, WorkspaceNot
 from xgserve.names import ModelName
 from xgserve.registry.bundle import BUNDLED
 from xgserve.registry.registry import Activation, Registry, explained
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 
 logger = logging.getLogger("xgserve.registry")
 
 RETRY_S = 30.0
 
 
-def open_registry(settings: Settings) -> Registry:
+def open_registry(settings: ServiceSettings) -> Registry:
     """Return the registry that the settings ask for: of one model, or of whichever is activated."""
     return PinnedRegistry(settings, settings.pinned_model) if settings.pinned_model else Registry(settings)
 
@@ -23,7 +23,7 @@ def open_registry(settings: Settings) -> Registry:
 class PinnedRegistry(Registry):
     """Holds one model, which may come from Comet after the start, and takes no other."""
 
-    def __init__(self, settings: Settings, name: ModelName) -> None:
+    def __init__(self, settings: ServiceSettings, name: ModelName) -> None:
         self._name = name
         super().__init__(settings)
 

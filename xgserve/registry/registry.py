@@ -39,7 +39,7 @@ from xgserve.registry.cache import CachedModel, ModelCache
 from xgserve.registry.comet import Comet
 from xgserve.registry.trial import environment, try_artifact
 from xgserve.request_id import request_id
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 from xgserve.single_flight import SingleFlight
 
 logger = logging.getLogger("xgserve.registry")
@@ -66,7 +66,7 @@ class Registry:
     finishes last is active.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._default_model = settings.default_model.removeprefix(f"{BUNDLED}/")
         self._cache = ModelCache(settings.data_dir / "models")

@@ -17,7 +17,7 @@ from waitress.wasyncore import loop
 
 from xgserve.errors import COMMON_HEADERS, RETRY_AFTER_S, error_body, too_large
 from xgserve.request_id import choose_id, request_id
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 from xgserve.web.memory import give_back_memory
 from xgserve.web.threads import Dispatcher, Lane
 
@@ -267,7 +267,7 @@ def _is_large(request: Any) -> bool:
     return bool(request.body_bytes_received > LARGE_BYTES)
 
 
-def make_server(app: Any, settings: Settings) -> BaseWSGIServer:
+def make_server(app: Any, settings: ServiceSettings) -> BaseWSGIServer:
     """Return a server that listens already; port 0 takes a free one.
 
     Raises:

@@ -16,7 +16,7 @@ from livegame.plays import GameState
 from livegame.recordings import demo
 from livegame.recordings.demo import Demo
 from livegame.recordings.replay import create_app
-from livegame.settings import Settings
+from livegame.settings import ClientSettings
 from tests.conftest import Service
 from tests.games import GAME_ID, game, play, wsgi_server
 from tests.promises.helpers import is_sound, make_client
@@ -47,8 +47,8 @@ def replay(tmp_path: Path, clock: Clock) -> Iterator[str]:
         yield url
 
 
-def settings(tmp_path: Path, feed_url: str, demo_game: str = str(GAME_ID)) -> Settings:
-    return Settings.from_env(
+def settings(tmp_path: Path, feed_url: str, demo_game: str = str(GAME_ID)) -> ClientSettings:
+    return ClientSettings.from_env(
         {"XG_DATA_DIR": str(tmp_path / "demo"), "XG_FEED_URL": feed_url, "XG_DEMO_GAME": demo_game}
     )
 

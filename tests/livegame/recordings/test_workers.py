@@ -16,7 +16,7 @@ from livegame.features.frames import training_frame
 from livegame.recordings.backfill import BATCH
 from livegame.recordings.seasons import find_seasons
 from livegame.recordings.workers import WorkersUnavailable, open_workers
-from livegame.settings import Settings
+from livegame.settings import ClientSettings
 from tests.conftest import ROOT, Service
 from tests.games import season_games
 from tests.livegame.recordings.test_backfill import SHOTS, contents, make_client, run, write_season
@@ -75,7 +75,7 @@ def test_a_cluster_backfills_what_this_machine_does(tmp_path: Path, service: Ser
 
 def test_a_cluster_makes_the_training_frame_that_one_process_makes(tmp_path: Path, cluster: str) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", 3 * BATCH)
-    settings = Settings.from_env({"XG_RECORDINGS": str(tmp_path)})
+    settings = ClientSettings.from_env({"XG_RECORDINGS": str(tmp_path)})
     alone = training_frame(season_games(find_seasons(tmp_path)[20222023]))
     assert len(alone) == 3 * BATCH * SHOTS
     for address in (None, cluster):

@@ -22,13 +22,13 @@ from db.times import timestamp
 from xgserve.log import handler as journal_module
 from xgserve.log.handler import Journal
 from xgserve.request_id import choose_id, request_id
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 
 ALL = LogQuery(limit=100_000)
 
 
 @contextmanager
-def logging_to(settings: Settings, stream: TextIO | None = None) -> Iterator[tuple[logging.Logger, Journal]]:
+def logging_to(settings: ServiceSettings, stream: TextIO | None = None) -> Iterator[tuple[logging.Logger, Journal]]:
     journal = Journal(settings, stream)
     logger = logging.Logger("test")  # on its own, so that tests do not share handlers
     logger.addHandler(journal)
@@ -48,7 +48,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -> None:
-    with logging_to(Settings(data_dir=tmp_path)) as (logger, _):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, _):
 
         def work(number: int) -> None:
             request_id.set(f"request-{number}")
@@ -68,14 +68,14 @@ def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -
 
 
 def test_a_row_is_readable_as_soon_as_it_was_logged(tmp_path: Path) -> None:
-    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
         for i in range(20):
             logger.warning("row %d", i)
             assert journal.read(LogQuery(limit=1))[0]["message"] == f"row {i}"
 
 
 def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path: Path) -> None:
-    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
         try:
             raise ValueError("why")
         except ValueError:
@@ -87,7 +87,7 @@ def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path:
 
 
 def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = Settings(data_dir=tmp_path, comet_api_key="k3y-0f-comet", admin_token="t0ken")
+    settings = ServiceSettings(data_dir=tmp_path, comet_api_key="k3y-0f-comet", admin_token="t0ken")
     with logging_to(settings, sys.stderr) as (logger, journal):
         try:
             raise ValueError("https://example.org/?apiKey=k3y-0f-comet")
@@ -103,7 +103,10 @@ def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("cut", [8, 11, 23])
 def test_a_secret_that_was_cut_short_does_not_reach_the_log_either(tmp_path: Path, cut: int) -> None:
     key = "k3y-0f-comet-and-nobody-else"
-    with logging_to(Settings(data_dir=tmp_path, comet_api_key=key, admin_token="k3y-0f-x"), None) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path, comet_api_key=key, admin_token="k3y-0f-x"), None) as (
+        logger,
+        journal,
+    ):
         logger.info("GET /%s 404 in 1 ms", ("x" * 100 + key)[: 100 + cut])
         (row,) = journal.read(ALL)
     assert row["message"] == f"GET /{'x' * 100}[redacted] 404 in 1 ms"
@@ -112,7 +115,7 @@ def test_a_secret_that_was_cut_short_does_not_reach_the_log_either(tmp_path: Pat
 def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -> None:
     blocked, stream = tmp_path / "file", io.StringIO()
     blocked.write_text("no folder")
-    with logging_to(Settings(data_dir=blocked), stream) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=blocked), stream) as (logger, journal):
         logger.info("first")
         until(lambda: journal.problem is not None)
         logger.warning("second")
@@ -124,7 +127,7 @@ def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -
 
 @pytest.mark.parametrize("text", ["\ud800", "nul \x00 in it", "x" * 1_000_000, "", "line\nline"])
 def test_any_text_can_be_logged(tmp_path: Path, text: str) -> None:
-    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
         logger.info("%s", text)
         logger.info("after it")
         rows = journal.read(ALL)
@@ -133,20 +136,20 @@ def test_any_text_can_be_logged(tmp_path: Path, text: str) -> None:
 
 
 def test_a_message_that_does_not_go_with_its_arguments_is_logged_all_the_same(tmp_path: Path) -> None:
-    with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
         logger.info("%d rows", "many")
         (row,) = journal.read(ALL)
     assert row["message"] == "'%d rows' does not go with ('many',)"
 
 
 def test_the_oldest_rows_beyond_the_cap_are_deleted(tmp_path: Path) -> None:
-    with logging_to(Settings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
         for i in range(5000):
             logger.info("%d", i)
         journal.flush()
         until(lambda: len(journal.read(ALL)) < 100 + 2 * journal_module.TRIM_EVERY_ROWS)
         newest = journal.read(LogQuery(limit=1))[0]["message"]
-    with logging_to(Settings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
         logger.info("a start trims too")
         until(lambda: len(journal.read(ALL)) == 100)
         last = journal.read(ALL)[0]["message"]
@@ -158,7 +161,7 @@ def test_rows_beyond_the_age_are_deleted(tmp_path: Path) -> None:
     with closing(open_serving(tmp_path / "serving.db")) as connection:
         rows = [LogRow(timestamp(at), 20, "test", "row", None, None) for at in [old] * 2500 + [new] * 3]
         insert_logs(connection, rows)
-    with logging_to(Settings(data_dir=tmp_path, log_max_days=30)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_days=30)) as (logger, journal):
         logger.info("now")
         until(lambda: len(journal.read(ALL)) == 4)
 
@@ -169,7 +172,7 @@ def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
     monkeypatch.setattr("db.connection.BUSY_TIMEOUT_S", 0.1)
     monkeypatch.setattr(journal_module, "RETRY_S", 0.05)
     with closing(open_serving(tmp_path / "serving.db")) as other:
-        with logging_to(Settings(data_dir=tmp_path)) as (logger, journal):
+        with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
             with transaction(other):
                 started = time.perf_counter()
                 for i in range(1000):
@@ -190,7 +193,7 @@ def test_a_disk_that_never_recovers_costs_rows_that_are_counted(
     monkeypatch.setattr(journal_module, "QUEUE_ROWS", 50)
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    with logging_to(Settings(data_dir=blocked)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=blocked)) as (logger, journal):
         for _ in range(10_000):
             logger.info("row")
         assert journal.dropped > 0
@@ -206,7 +209,7 @@ def test_stderr_that_fails_does_not_stop_the_writer(tmp_path: Path, monkeypatch:
     full = io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", full)
-        with logging_to(Settings(data_dir=folder)) as (logger, journal):
+        with logging_to(ServiceSettings(data_dir=folder)) as (logger, journal):
             logger.info("kept")
             until(lambda: journal.problem is not None)
             folder.unlink()
@@ -216,7 +219,7 @@ def test_stderr_that_fails_does_not_stop_the_writer(tmp_path: Path, monkeypatch:
 
 
 def test_logging_after_the_end_is_counted_and_harmless(tmp_path: Path) -> None:
-    with logging_to(replace(Settings(), data_dir=tmp_path)) as (logger, journal):
+    with logging_to(replace(ServiceSettings(), data_dir=tmp_path)) as (logger, journal):
         logger.info("in time")
     logger.info("too late")
     journal.close()

@@ -10,13 +10,13 @@ from xgserve.names import ModelName
 from xgserve.registry.cache import ModelCache
 from xgserve.registry.registry import Registry
 from xgserve.registry.trial import environment
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 
 
-def settings(data_dir: Path, standin: StandIn | None = None, **changes: Any) -> Settings:
+def settings(data_dir: Path, standin: StandIn | None = None, **changes: Any) -> ServiceSettings:
     """Return the settings of a service with the stand-in as its Comet, and with a default that loads quickly."""
     access = {"comet_api_key": KEY, "comet_url": standin.url} if standin else {}
-    return Settings(data_dir=data_dir, **({"default_model": "bundled/xg-distance"} | access | changes))
+    return ServiceSettings(data_dir=data_dir, **({"default_model": "bundled/xg-distance"} | access | changes))
 
 
 def put_in_cache(data_dir: Path, version: str, intercept: float, *, workspace: str = "acme") -> ModelName:

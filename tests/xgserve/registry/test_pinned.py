@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from db.environment import SettingsError
 from tests.xgserve.helpers import running
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
@@ -18,7 +19,7 @@ from xgserve.registry import pinned as pinned_module
 from xgserve.registry.cache import ModelCache
 from xgserve.registry.pinned import open_registry
 from xgserve.registry.registry import Registry
-from xgserve.settings import Settings, SettingsError
+from xgserve.settings import ServiceSettings
 
 DISTANCE = ModelName("bundled", "xg-distance", "1.0.0")
 SHOTS = ModelName("acme", "shots", "1.0.0")
@@ -165,11 +166,11 @@ def test_processes_that_publish_the_same_model_disturb_no_one_who_reads_it(tmp_p
 )
 def test_a_pin_that_names_no_version_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(SettingsError, match=r"XG_MODEL.*workspace/model:version"):
-        Settings.from_env({"XG_MODEL": text})
+        ServiceSettings.from_env({"XG_MODEL": text})
 
 
 def test_a_pinned_service_refuses_as_what_it_is() -> None:
     assert (ModelPinned.status, ModelPinned.code) == (409, "model_pinned")
-    assert Settings.from_env({"XG_MODEL": " bundled/xg-default:1.0.0 "}).pinned_model == ModelName(
+    assert ServiceSettings.from_env({"XG_MODEL": " bundled/xg-default:1.0.0 "}).pinned_model == ModelName(
         "bundled", "xg-default", "1.0.0"
     )

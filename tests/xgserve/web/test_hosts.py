@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.xgserve.helpers import Running, bundle, bundled_models, numeric_model, running
-from xgserve.settings import Settings
+from xgserve.settings import ServiceSettings
 
 FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
 
@@ -74,7 +74,7 @@ def test_other_sites_pages_get_no_leave_to_read_or_to_send_json(service: Running
 
 
 def test_names_are_read_from_the_settings() -> None:
-    assert Settings.from_env({"XG_ALLOWED_HOSTS": "XG.example.org, b.example.org"}).allowed_hosts == {
+    assert ServiceSettings.from_env({"XG_ALLOWED_HOSTS": "XG.example.org, b.example.org"}).allowed_hosts == {
         "xg.example.org",
         "b.example.org",
     }
