@@ -8,9 +8,9 @@ from types import FrameType
 
 from waitress.server import BaseWSGIServer
 
+import xgserve.compiler  # noqa: F401 - sets up the libraries before anything imports NumPy
 from db.environment import SettingsError
 from xgserve.app import create_app
-from xgserve.compiler import before_sklearn  # noqa: F401 - before the libraries
 from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
 

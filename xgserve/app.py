@@ -267,10 +267,10 @@ def _add_routes(app: Service) -> None:
 
 
 def _score(app: Service, model: Model, body: bytes) -> bytes:
-    frame = read_frame(body, model.columns)
+    frame = read_frame(body, model.column_names)
     columns = frame.columns
     if columns is None:
-        columns = {feature.name: [] for feature in model.features}
+        columns = {column.name: [] for column in model.columns}
     probabilities = model.predict(columns, frame.index)
     app.metrics.rows_scored(model, len(probabilities))
     request.environ["xgserve.note"] = f"{len(probabilities)} rows by {model.id}"

@@ -14,6 +14,11 @@ NAME = re.compile(r"[^\s./\\:@\x00-\x1f\x7f](?:[^/\\:@\x00-\x1f\x7f]{0,98}[^\s/\
 NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\ : @, not with a dot first"
 MAX_FOLDER_BYTES = 240  # the least that file systems take is 255
 
+# The files that models come in. Pickles can run any code when loaded.
+SKOPS_SUFFIX: Final = ".skops"
+PICKLE_SUFFIXES: Final = (".joblib", ".pkl", ".pickle", ".cpkl")
+MODEL_SUFFIXES: Final = (SKOPS_SUFFIX, *PICKLE_SUFFIXES)
+
 
 def is_name(text: str) -> bool:
     """Return whether a workspace or a model may be called so here."""

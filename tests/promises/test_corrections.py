@@ -28,7 +28,8 @@ from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
 from tests.promises.helpers import make_client
-from xgserve.model.model import Model, load_model
+from xgserve.compiler.build import load_model
+from xgserve.model.model import Model
 from xgserve.names import ModelName
 from xgserve.registry.bundle import FOLDER
 
@@ -142,7 +143,7 @@ def take_all(service: Service, states: Sequence[tuple[Game, str | None]], feed: 
         assert not again.changed
         for told in (loaded(name) for name in MODELS):
             first = rules.first.get(told.id, {})
-            columns = {f.name: [shot[f.name] for shot in first.values()] for f in told.features}
+            columns = {f.name: [shot[f.name] for shot in first.values()] for f in told.columns}
             expected = told.predict(columns, list(first)).tolist()
             assert list(rules.probability.get(told.id, {}).values()) == pytest.approx(expected)
 
@@ -155,7 +156,7 @@ def loaded(name: str) -> Model:
 
 def input_names(model_id: str) -> list[str]:
     """What a bundled model's columns are called."""
-    return [feature.name for feature in loaded(model_id.split("/")[1].split(":")[0]).features]
+    return [column.name for column in loaded(model_id.split("/")[1].split(":")[0]).columns]
 
 
 def sums_of_games(database: Path) -> set[tuple[Any, ...]]:

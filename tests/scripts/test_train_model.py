@@ -11,7 +11,7 @@ from livegame.plays import GameState, Play
 from scripts import evaluate_model, train_model
 from tests.games import AWAY, HOME, FeedServer, game, play
 from training.publish import PublishError, register
-from xgserve.model.model import load_model
+from xgserve.compiler.build import load_model
 from xgserve.names import ModelName
 
 SEASONS = (20182019, 20192020)

@@ -18,7 +18,7 @@ from scripts.train_model import BUNDLED
 from training.card import TRUSTED_TYPES, load
 from training.leakage_checks import mean_by_outcome, shift_clock
 from training.recipe import CLOCK, RECIPES, fit, of_population, predict
-from xgserve.model.model import load_model
+from xgserve.compiler.build import load_model
 from xgserve.names import ModelName
 
 DEFAULT = BUNDLED / "xg-default" / "1.0.0"
@@ -42,17 +42,17 @@ def test_a_bundled_model_is_small_and_of_allowed_types(name: str) -> None:
     assert artifact.stat().st_size < 1_000_000
     assert set(skops.io.get_untrusted_types(file=artifact)) <= set(TRUSTED_TYPES)
     model = load_model(artifact, ModelName("bundled", name, "1.0.0"))
-    assert [feature.name for feature in model.features] == list(RECIPES[name].features)
+    assert [feature.name for feature in model.columns] == list(RECIPES[name].features)
     assert model.card["golden_probability"] == pytest.approx(model.check(), abs=1e-9)
 
 
 def test_the_default_model_scores_shots_of_which_little_is_known() -> None:
     model = load_model(DEFAULT / "model.skops", ModelName("bundled", "xg-default", "1.0.0"))
-    nothing = {feature.name: [None] for feature in model.features}
+    nothing = {feature.name: [None] for feature in model.columns}
     [xg] = model.predict(nothing, [0])
     assert 0.02 < xg < 0.25
-    assert all(feature.nullable for feature in model.features)
-    assert all(feature.takes_unknown for feature in model.features if feature.kind == "category")
+    assert all(feature.nullable for feature in model.columns)
+    assert all(feature.takes_unknown for feature in model.columns if feature.kind == "category")
 
 
 def test_xg_falls_with_distance_and_rises_at_an_empty_net() -> None:

@@ -13,7 +13,7 @@ from livegame.features.features import FEATURES
 from tests.training.frames import training_rows
 from training.card import ArtifactUnusable, load, make_card, save
 from training.recipe import RECIPES, fit, out_of_fold, predict
-from xgserve.model.model import load_model
+from xgserve.compiler.build import load_model
 from xgserve.names import ModelName
 
 RECIPE = RECIPES["xg-distance-angle"]
@@ -35,8 +35,8 @@ def test_the_service_loads_the_files_and_finds_what_the_card_promises(
 ) -> None:
     save(tmp_path, *trained)
     model = load_model(tmp_path / "model.skops", ModelName("mine", "xg-distance-angle", "1.0.0"))
-    assert [feature.name for feature in model.features] == list(RECIPE.features)
-    assert all(feature.nullable for feature in model.features)
+    assert [feature.name for feature in model.columns] == list(RECIPE.features)
+    assert all(feature.nullable for feature in model.columns)
     assert model.golden_probability == pytest.approx(trained[1]["golden_probability"], abs=1e-12)
     assert model.card["population"] == "unblocked"
     assert model.card["seasons"] == [20182019, 20192020]

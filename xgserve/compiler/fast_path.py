@@ -1,9 +1,8 @@
-"""Short ways to a probability: what scikit-learn computes, without what it checks and builds anew on every call.
+"""Fast prediction paths: scikit-learn's arithmetic without its per-call validation.
 
-`shorten` takes a fitted classifier apart. What its encoders make of a category becomes a table that the reader looks up
-(`columns.py`), trees become one operator of ONNX (`trees.py`), and what has no shorter form stays scikit-learn's own.
-Whether that gives the same is not taken on trust: both ways score made-up rows, and if they differ, scikit-learn serves
-as a whole.
+`build_fast_path` takes a fitted classifier apart. What its encoders make of a category becomes a table that the frame
+reader looks up, trees become one operator of ONNX, and what has no shorter form stays scikit-learn's own. Whether that
+gives the same is not taken on trust: both paths score made-up rows, and if they differ, scikit-learn serves.
 """
 
 import copy
@@ -30,10 +29,11 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-from xgserve.compiler.sklearn_path import Probabilities, Whole
+from xgserve.compiler.sklearn_path import SklearnPath
 from xgserve.compiler.tree_ensemble import Tree, sum_of_trees
-from xgserve.model.schema import REFUSED, Feature, Scalar, is_null
-from xgserve.model.validation import Matrix, Reader, Reading
+from xgserve.model.model import Probabilities, Values
+from xgserve.model.schema import REFUSED, Column, Scalar, is_null
+from xgserve.model.validation import ColumnCodec, FrameReader, Matrix
 from xgserve.text import clipped
 
 AGREEMENT = 1e-12
@@ -49,101 +49,115 @@ _PROCESSORS = joblib.cpu_count()
 _helpers = ThreadPoolExecutor(_PROCESSORS, thread_name_prefix="evaluator")
 
 
-class NoShortWay(Exception):
+class NoFastPath(Exception):
     """Only scikit-learn can evaluate this classifier; the message says why."""
 
 
-@dataclass(frozen=True)
-class Short:
-    """How to read a classifier's columns, and how to get from them to P(class 1) of each row."""
+@dataclass(frozen=True, eq=False)
+class FastPath:
+    """Scores a matrix of encoded columns with a function that was taken out of a classifier."""
 
-    readings: Sequence[Reading]
+    reader: FrameReader
     evaluate: Evaluator
 
+    def read(self, values: Values, index: Sequence[Any]) -> Matrix:
+        """Return the encoded columns, shape (rows, codecs); see `Scorer`."""
+        return self.reader.matrix(values, index)
 
-def shorten(whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]) -> Short:
-    """Return a faster way to what `whole` gives.
+    def score(self, rows: Matrix) -> Probabilities:
+        """Return P(class 1) of each row; see `Scorer`."""
+        return self.evaluate(rows)
 
-    `row` is one that the classifier scores; the rows that both ways are tried on lie around it.
+
+def build_fast_path(path: SklearnPath, row: Mapping[str, Scalar]) -> FastPath:
+    """Return a faster path to what `path` gives.
+
+    `row` is one that the classifier scores; the rows that both paths are tried on lie around it.
 
     Raises:
-        NoShortWay: there is none, or it does not give the same within `AGREEMENT`.
+        NoFastPath: there is none, or it does not give the same within `AGREEMENT`.
     """
-    if not whole.takes_arrays:
-        raise NoShortWay("it may want a DataFrame")
+    if not path.takes_arrays:
+        raise NoFastPath("it may want a DataFrame")
+    columns = path.reader.columns
     try:
-        short_way = _short(whole.estimator, features)
-        difference = _difference(short_way, whole, features, row)
-    except NoShortWay:
+        codecs, evaluate = _taken_apart(path.estimator, columns)
+        fast_path = FastPath(FrameReader(columns, codecs), evaluate)
+        difference = _difference(fast_path, path, row)
+    except NoFastPath:
         raise
-    except Exception as error:  # other people's models may raise anything on rows and paths that they do not know
-        raise NoShortWay(f"{type(error).__name__}: {clipped(error)}") from error
+    except Exception as error:  # other people's models may raise anything on unusual rows
+        raise NoFastPath(f"{type(error).__name__}: {clipped(error)}") from error
     if not difference <= AGREEMENT:
-        raise NoShortWay(f"the short way differs from scikit-learn by {difference:.1e}")
-    return short_way
+        raise NoFastPath(f"the fast path differs from scikit-learn by {difference:.1e}")
+    return fast_path
 
 
 # -- what is given the caller's columns -------------------------------------------------------------------------------
 
 
+TakenApart = tuple[list[ColumnCodec], Evaluator]
+
+
 @singledispatch
-def _short(classifier: Any, features: Sequence[Feature]) -> Short:
-    return Short(_as_numbers(features), _evaluator(classifier))
+def _taken_apart(classifier: Any, columns: Sequence[Column]) -> TakenApart:
+    """Return how to encode the columns that a classifier is given, and what it does with the matrix of them."""
+    return _as_numbers(columns), _evaluator(classifier)
 
 
-@_short.register(GridSearchCV)
-@_short.register(RandomizedSearchCV)
-def _(search: Any, features: Sequence[Feature]) -> Short:
-    return _short(search.best_estimator_, features)
+@_taken_apart.register(GridSearchCV)
+@_taken_apart.register(RandomizedSearchCV)
+def _(search: Any, columns: Sequence[Column]) -> TakenApart:
+    return _taken_apart(search.best_estimator_, columns)
 
 
-@_short.register
-def _(pipeline: Pipeline, features: Sequence[Feature]) -> Short:
-    return _short_after(pipeline[:-1], pipeline[-1], features)
+@_taken_apart.register
+def _(pipeline: Pipeline, columns: Sequence[Column]) -> TakenApart:
+    return _after(pipeline[:-1], pipeline[-1], columns)
 
 
-@_short.register
-def _(boosting: HistGradientBoostingClassifier, features: Sequence[Feature]) -> Short:
+@_taken_apart.register
+def _(boosting: HistGradientBoostingClassifier, columns: Sequence[Column]) -> TakenApart:
     if boosting._preprocessor is None:
-        return Short(_as_numbers(features), _evaluator(boosting))
+        return _as_numbers(columns), _evaluator(boosting)
     on_numbers = copy.copy(boosting)
     on_numbers._preprocessor = None
-    return _short_after(boosting._preprocessor, on_numbers, features)
+    return _after(boosting._preprocessor, on_numbers, columns)
 
 
-def _short_after(transformer: Any, classifier: Any, features: Sequence[Feature]) -> Short:
-    readings, step = _read(transformer, features)
+def _after(transformer: Any, classifier: Any, columns: Sequence[Column]) -> TakenApart:
+    codecs, step = _read(transformer, columns)
     evaluate = _evaluator(classifier)
-    return Short(readings, evaluate if step is None else lambda matrix: evaluate(step(matrix)))
+    return codecs, evaluate if step is None else lambda matrix: evaluate(step(matrix))
 
 
 @singledispatch
-def _read(transformer: Any, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
+def _read(transformer: Any, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
     """Return how to read the columns that a transformer is given, and what is left to do with the matrix of them."""
-    return _as_numbers(features), _step(transformer)
+    return _as_numbers(columns), _step(transformer)
 
 
 @_read.register
-def _(pipeline: Pipeline, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
+def _(pipeline: Pipeline, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
     first, *others = [part for _, part in pipeline.steps]
-    readings, step = _read(first, features)
-    return readings, _chain([step, *map(_step, others)])
+    codecs, step = _read(first, columns)
+    return codecs, _chain([step, *map(_step, others)])
 
 
 @_read.register
-def _(columns: ColumnTransformer, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
-    if columns.transformer_weights:
-        raise NoShortWay("its columns are weighted")
-    readings: list[Reading] = []
+def _(by_column: ColumnTransformer, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
+    if by_column.transformer_weights:
+        raise NoFastPath("its columns are weighted")
+    codecs: list[ColumnCodec] = []
     blocks: list[tuple[slice, Step | None]] = []
-    for name, part, _ in columns.transformers_:
+    for name, part, _ in by_column.transformers_:
         if part != "drop":
-            read, step = _read(part, [features[place] for place in columns._transformer_to_input_indices[name]])
-            blocks.append((slice(len(readings), len(readings) + len(read)), step))
-            readings += read
+            read, step = _read(part, [columns[position] for position in by_column._transformer_to_input_indices[name]])
+            blocks.append((slice(len(codecs), len(codecs) + len(read)), step))
+            codecs += read
     if all(step is None for _, step in blocks):
-        return readings, None
-    return readings, lambda matrix: np.concatenate(
+        return codecs, None
+    return codecs, lambda matrix: np.concatenate(
         [matrix[:, block] if step is None else step(matrix[:, block]) for block, step in blocks], axis=1
     )
 
@@ -151,28 +165,28 @@ def _(columns: ColumnTransformer, features: Sequence[Feature]) -> tuple[list[Rea
 @_read.register(OneHotEncoder)
 @_read.register(OrdinalEncoder)
 @_read.register(TargetEncoder)
-def _(encoder: Any, features: Sequence[Feature]) -> tuple[list[Reading], Step | None]:
+def _(encoder: Any, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
     """Ask the encoder what it makes of each category; to these encoders all unknown ones are the same."""
-    if not all(feature.categories for feature in features):
-        raise NoShortWay("an encoder is given something else than categories")
-    usual = [feature.categories[0] for feature in features if feature.categories]
-    made_of: dict[int, Reading] = {}
-    for place, feature in enumerate(features):
-        rows = np.empty((len(feature.levels), len(features)), dtype=object)
+    if not all(column.categories for column in columns):
+        raise NoFastPath("an encoder is given something else than categories")
+    usual = [column.categories[0] for column in columns if column.categories]
+    by_output: dict[int, ColumnCodec] = {}
+    for position, column in enumerate(columns):
+        rows = np.empty((len(column.levels), len(columns)), dtype=object)
         rows[:] = usual
         # what the model refuses is never looked up
-        rows[:, place] = [usual[place] if level is REFUSED else level for level in feature.levels]
+        rows[:, position] = [usual[position] if level is REFUSED else level for level in column.levels]
         table = encoder.transform(rows)
-        for column, numbers in enumerate((table.toarray() if issparse(table) else table).T.tolist()):
-            if column not in made_of or len(set(numbers)) > 1:
-                made_of[column] = Reading(feature, tuple(numbers))
-    return [made_of[column] for column in sorted(made_of)], None
+        for output, numbers in enumerate((table.toarray() if issparse(table) else table).T.tolist()):
+            if output not in by_output or len(set(numbers)) > 1:
+                by_output[output] = ColumnCodec(column, tuple(numbers))
+    return [by_output[output] for output in sorted(by_output)], None
 
 
-def _as_numbers(features: Sequence[Feature]) -> list[Reading]:
-    if any(feature.kind == "category" for feature in features):
-        raise NoShortWay("a part other than an encoder is given categories")
-    return [Reading(feature) for feature in features]
+def _as_numbers(columns: Sequence[Column]) -> list[ColumnCodec]:
+    if any(column.kind == "category" for column in columns):
+        raise NoFastPath("a part other than an encoder is given categories")
+    return [ColumnCodec(column) for column in columns]
 
 
 # -- what is given numbers --------------------------------------------------------------------------------------------
@@ -237,7 +251,7 @@ def _(logistic: LogisticRegression) -> Evaluator:
 def _(boosting: HistGradientBoostingClassifier) -> Evaluator:
     predictors = [predictor for (predictor,) in boosting._predictors]
     if any(predictor.nodes["is_categorical"].any() for predictor in predictors):
-        raise NoShortWay("its trees split by sets of categories")
+        raise NoFastPath("its trees split by sets of categories")
     start = boosting._baseline_prediction.item()
     total = sum_of_trees(map(Tree.of_histogram, predictors), boosting.n_features_in_, start)
     return _shared(lambda matrix: np.asarray(expit(total(matrix))))
@@ -287,29 +301,28 @@ def _shared(evaluate: Evaluator) -> Evaluator:
 # -- the trial --------------------------------------------------------------------------------------------------------
 
 
-def _difference(short_way: Short, whole: Whole, features: Sequence[Feature], row: Mapping[str, Scalar]) -> float:
-    """Return the largest difference between the two ways on made-up rows, scored at once and few at a time."""
-    columns = _made_up(features, row)
-    reader, index = Reader(features, short_way.readings), range(TRIED_ROWS)
-    expected = whole(reader.arrays(columns, index))
-    matrix = reader.matrix(columns, index)
-    few = np.concatenate([short_way.evaluate(rows) for rows in np.array_split(matrix, TRIED_ROWS // 20)])
-    return float(max(abs(short_way.evaluate(matrix) - expected).max(), abs(few - expected).max()))
+def _difference(fast_path: FastPath, path: SklearnPath, row: Mapping[str, Scalar]) -> float:
+    """Return the largest difference between the two paths on made-up rows, scored at once and a few at a time."""
+    values, index = _made_up(path.reader.columns, row), range(TRIED_ROWS)
+    expected = path.score(path.read(values, index))
+    matrix = fast_path.read(values, index)
+    few = np.concatenate([fast_path.score(rows) for rows in np.array_split(matrix, TRIED_ROWS // 20)])
+    return float(max(abs(fast_path.score(matrix) - expected).max(), abs(few - expected).max()))
 
 
-def _made_up(features: Sequence[Feature], row: Mapping[str, Scalar]) -> dict[str, list[Any]]:
+def _made_up(columns: Sequence[Column], row: Mapping[str, Scalar]) -> dict[str, list[Any]]:
     """Return rows near and far from the one given, with nulls and unknown categories where the model takes them."""
     random = np.random.default_rng(0)
-    columns = {}
-    for feature in features:
-        if feature.kind == "category":
-            levels = [None if is_null(level) else level for level in feature.levels if level is not REFUSED]
-            columns[feature.name] = [levels[place] for place in random.integers(len(levels), size=TRIED_ROWS)]
+    values = {}
+    for column in columns:
+        if column.kind == "category":
+            levels = [None if is_null(level) else level for level in column.levels if level is not REFUSED]
+            values[column.name] = [levels[choice] for choice in random.integers(len(levels), size=TRIED_ROWS)]
             continue
-        usual = row[feature.name]
+        usual = row[column.name]
         numbers = random.normal(float(usual or 0), 10.0 ** random.integers(-1, 3, TRIED_ROWS))
         # halves and whole numbers, since that is where thresholds are
         numbers = np.where(random.random(TRIED_ROWS) < 0.5, numbers, np.round(numbers * 2) / 2)
-        null = random.random(TRIED_ROWS) < (0.1 if feature.nullable else 0)
-        columns[feature.name] = [None if n else number for number, n in zip(numbers.tolist(), null, strict=True)]
-    return columns
+        null = random.random(TRIED_ROWS) < (0.1 if column.nullable else 0)
+        values[column.name] = [None if n else number for number, n in zip(numbers.tolist(), null, strict=True)]
+    return values

@@ -24,23 +24,35 @@ from xgserve.compiler.integrity import parts_of
 from xgserve.compiler.rebuilt import rebuild
 from xgserve.compiler.skops_schema import Copy, NotAllowed, read_schema
 from xgserve.errors import ModelError
-from xgserve.registry.archive import PICKLE_SUFFIXES, SKOPS_SUFFIX
+from xgserve.model.versions import EXTRAS, SklearnVersions, needs
+from xgserve.names import PICKLE_SUFFIXES, SKOPS_SUFFIX
 from xgserve.text import clipped
 
 MAX_SEARCHED_BYTES = 50_000_000  # for the version of scikit-learn
 
-# What people call the packages of these modules.
-PACKAGES = {"imblearn": "imbalanced-learn", "sklearn": "scikit-learn"}
-EXTRAS = {"lightgbm": "boosters", "xgboost": "boosters"}
+
+def pickle_refusal(what: str, workspace: str) -> str:
+    """Return why a pickle is not loaded, and what to do."""
+    return (
+        f"{what} is a pickle, which can run any code when loaded. Save the model with skops.io.dump, or, "
+        f"{_trust_advice(workspace)}"
+    )
+
+
+def _trust_advice(workspace: str) -> str:
+    return (
+        f"if you trust everyone who can write to its workspace, set XG_TRUST_PICKLE_WORKSPACES={workspace} and restart "
+        "the service"
+    )
 
 
 def load_estimator(
-    file_name: str, content: bytes, *, allow_pickle: bool, card_version: str | None = None
-) -> tuple[Any, str | None]:
-    """Return what the artifact holds, and the scikit-learn version it was made with, where that can be seen.
+    file_name: str, content: bytes, *, workspace: str, allow_pickle: bool, card_version: str | None
+) -> tuple[Any, SklearnVersions]:
+    """Return what the artifact holds, and the versions of scikit-learn that made it and that loaded it.
 
-    `card_version` is what its card says of that, for artifacts that do not say it themselves.
-    With `allow_pickle` its makers may run code here, so what they save with skops is taken as it is, too.
+    `card_version` is the first of these as its card has it, for artifacts that do not record it themselves.
+    With `allow_pickle` its authors may run code here, so what they save with skops is taken as it is, too.
     Not for two threads at a time: it listens to warnings, which are the whole process's.
 
     Raises:
@@ -48,14 +60,14 @@ def load_estimator(
     """
     suffix = Path(file_name).suffix.lower()
     if suffix in PICKLE_SUFFIXES and not allow_pickle:
-        raise ModelError(
-            f"{file_name} is a pickle, which can run any code when loaded. Save the model with skops "
-            "(skops.io.dump), or, if you trust everybody who can write to its workspace, name the workspace in "
-            "XG_TRUST_PICKLE_WORKSPACES and restart the service"
-        )
+        raise ModelError(pickle_refusal(file_name, workspace))
     if suffix not in (SKOPS_SUFFIX, *PICKLE_SUFFIXES):
         raise ModelError(f"{file_name} is not a model file: expected {SKOPS_SUFFIX}")
     with warnings.catch_warnings(record=True) as caught:
+
+        def versions() -> SklearnVersions:
+            return SklearnVersions(_made_with(caught, content) or card_version, sklearn.__version__)
+
         warnings.simplefilter("always")
         try:
             if suffix in PICKLE_SUFFIXES:
@@ -65,51 +77,13 @@ def load_estimator(
             else:
                 estimator = _built(content)
         except NotAllowed as error:
-            raise ModelError(_refusal(file_name, error, _made_with(caught, content) or card_version)) from error
+            raise ModelError(_refusal(file_name, error, versions(), workspace)) from error
         except zipfile.BadZipFile as error:
             raise ModelError(f"{file_name} is damaged or not a skops file: {clipped(error)}") from error
         except Exception as error:  # version skew and hostile files raise nearly anything
             why = f"{file_name} cannot be loaded: {type(error).__name__}: {clipped(error)}"
-            raise ModelError(f"{why}{reason(error, _made_with(caught, content) or card_version)}") from error
-    return estimator, _made_with(caught, content) or card_version
-
-
-def version_skew(made_with: str) -> str:
-    """Return what to tell people about an artifact of another scikit-learn."""
-    return f"made with scikit-learn {made_with}, loaded with {sklearn.__version__}"
-
-
-def reason(error: BaseException | None, made_with: str | None) -> str:
-    """Return what to add to the words about an error that a model raised: why it probably did, and what to do."""
-    module = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
-    package = module.partition(".")[0]
-    if package and package not in ("sklearn", "_loss"):  # where scikit-learn's own parts were once
-        return f". {needs(package)}"
-    if isinstance(error, AttributeError) and "__main__" in str(error):
-        return f". {needs('__main__')}"
-    if made_with == sklearn.__version__:
-        return ""
-    if made_with is not None:
-        return (
-            f". It was {version_skew(made_with)}, which is the likely reason: fit and save it again with scikit-learn "
-            f"{sklearn.__version__}"
-        )
-    if isinstance(error, AttributeError | ImportError):
-        return (
-            ". It was probably made with another version of scikit-learn, which it does not name: fit and save it "
-            f"again with {sklearn.__version__}"
-        )
-    return ""
-
-
-def needs(package: str) -> str:
-    """Return what to do about a library that is not installed."""
-    if package == "__main__":
-        return "It holds code of its maker's own, which is not here: save a pipeline of library estimators"
-    name = PACKAGES.get(package, package)
-    extra = EXTRAS.get(package)
-    how = f"pip install '.[{extra}]' in the project's folder" if extra else f"pip install {name}"
-    return f"It needs {name}, which is not installed here: {how}, and restart the service"
+            raise ModelError(f"{why}{versions().reason(error)}") from error
+    return estimator, versions()
 
 
 def _built(content: bytes) -> Any:
@@ -123,17 +97,14 @@ def _built(content: bytes) -> Any:
     return estimator
 
 
-def _refusal(file_name: str, error: NotAllowed, made_with: str | None) -> str:
-    """Return why a file is not loaded, and what to do: save it again or anew, or trust its workspace."""
+def _refusal(file_name: str, error: NotAllowed, versions: SklearnVersions, workspace: str) -> str:
+    """Return why a file is not loaded, and what to do: save it again, or another one, or trust its workspace."""
     words = f"{file_name} is refused: {clipped(error, 1000)}"
-    if error.unknown_here and made_with != sklearn.__version__ and made_with is not None:
-        return f"{words}{reason(error, made_with)}"
+    if error.unknown_here and versions.artifact not in (None, versions.service):
+        return f"{words}{versions.reason(error)}"
     missing = [package for package in EXTRAS if f"{package}." in str(error) and find_spec(package) is None]
-    return (
-        f"{words}. docs/security.md has the list. Save one of its estimators, or, if you trust everybody who can write "
-        "to its workspace, name the workspace in XG_TRUST_PICKLE_WORKSPACES and restart the service"
-        + "".join(f". {needs(package)}" for package in missing)
-    )
+    what_to_do = f"docs/security.md has the list. Save one of its estimators, or, {_trust_advice(workspace)}"
+    return ". ".join([words, what_to_do, *map(needs, missing)])
 
 
 def _made_with(caught: list[warnings.WarningMessage], content: bytes) -> str | None:

@@ -1,6 +1,7 @@
-"""A fitted classifier as scikit-learn itself evaluates it, on plain arrays where that is the same as on a DataFrame."""
+"""A fitted classifier evaluated by scikit-learn itself, on plain arrays where they give the same as a DataFrame."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,37 +14,35 @@ from sklearn.preprocessing import FunctionTransformer
 
 from xgserve.compiler.integrity import parts_of
 from xgserve.errors import ModelError
-
-Probabilities = npt.NDArray[np.float64]
+from xgserve.model.model import Probabilities, Values
+from xgserve.model.validation import FrameReader
 
 WORKING_MEMORY_MB = 64  # for the distances to all neighbours; scikit-learn's own is a gigabyte
 
 
-class Whole:
-    """The estimator's `predict_proba`, reduced to the column of class 1."""
+@dataclass(frozen=True, eq=False)
+class SklearnPath:
+    """Scores with the estimator's own `predict_proba`, of which it takes the column of class 1, at `positive`.
 
-    def __init__(self, estimator: Any, positive: int, names: Sequence[str]) -> None:
-        """Take over a fitted estimator with its class 1 at the place `positive`, for columns of these names.
+    `takes_arrays` says whether the estimator is given plain arrays (see `forget_names`) or a DataFrame.
+    """
 
-        The estimator is changed: where it can do without the names of its columns, it forgets them.
-        """
-        self.estimator = estimator
-        self.positive = positive
-        self._names = list(names)
-        self.takes_arrays = _forget_names(estimator) if hasattr(estimator, "feature_names_in_") else True
+    estimator: Any
+    positive: int
+    takes_arrays: bool
+    reader: FrameReader
 
-    def __call__(self, arrays: Sequence[npt.NDArray[Any]]) -> Probabilities:
-        """Return P(class 1) of each row of the columns, shape (rows,).
+    def read(self, values: Values, index: Sequence[Any]) -> list[npt.NDArray[Any]]:
+        """Return the columns as arrays; see `Scorer`."""
+        return self.reader.arrays(values, index)
 
-        Raises:
-            ModelError: `predict_proba` answers in another shape.
-            Exception: whatever the estimator raises on rows that it refuses.
-        """
-        rows = len(arrays[0])
+    def score(self, rows: Sequence[npt.NDArray[Any]]) -> Probabilities:
+        """Return P(class 1) of each row of the columns; see `Scorer`."""
+        count = len(rows[0])
         with sklearn.config_context(working_memory=WORKING_MEMORY_MB):
-            answer = np.asarray(self.estimator.predict_proba(self._table(arrays)))
-        if answer.shape != (rows, 2):
-            raise ModelError(f"predict_proba answers shape {answer.shape} instead of ({rows}, 2) for {rows} rows")
+            answer = np.asarray(self.estimator.predict_proba(self._table(rows)))
+        if answer.shape != (count, 2):
+            raise ModelError(f"predict_proba answers shape {answer.shape} instead of ({count}, 2) for {count} rows")
         return answer[:, self.positive].astype(np.float64, copy=False)
 
     def _table(self, arrays: Sequence[npt.NDArray[Any]]) -> Any:
@@ -53,18 +52,20 @@ class Whole:
         import pandas as pd  # a fifth of the start and of the memory, which most models do without
 
         # an explicit dtype: pandas makes text columns of its own kind, slow on odd texts, in which None turns into NaN
-        columns = {
-            name: pd.Series(array, dtype=array.dtype, copy=False)
-            for name, array in zip(self._names, arrays, strict=True)
+        names = [column.name for column in self.reader.columns]
+        series = {
+            name: pd.Series(array, dtype=array.dtype, copy=False) for name, array in zip(names, arrays, strict=True)
         }
-        return pd.DataFrame(columns, columns=pd.Index(self._names, dtype=object), copy=False)
+        return pd.DataFrame(series, columns=pd.Index(names, dtype=object), copy=False)
 
 
-def _forget_names(estimator: Any) -> bool:
+def forget_names(estimator: Any) -> bool:
     """Make the estimator take arrays and return True; leave it as it is if it may do something else with a DataFrame.
 
-    scikit-learn's own estimators hold names against those of the fit and look columns up by them, no more.
+    scikit-learn's own estimators compare the names with those of the fit and look columns up by them, no more.
     """
+    if not hasattr(estimator, "feature_names_in_"):
+        return True
     parts = list(parts_of(estimator))
     if any(_may_want_frames(part) for part in parts):
         return False

@@ -12,24 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from xgserve.errors import InvalidFrame
-from xgserve.model.schema import Feature, Scalar, is_null
+from xgserve.model.schema import Column, Scalar, is_null
 from xgserve.text import clipped
 
-MAX_PROBLEMS_LISTED = 10
+MAX_ERRORS_LISTED = 10
 MAX_COLUMNS_LISTED = 50
 
 Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A column of the matrix: a feature of numbers as it is, or the number that stands for each of its `levels`."""
+class ColumnCodec:
+    """A column of the matrix: a column of numbers as it is, or the number for each of a column's `levels`."""
 
-    feature: Feature
+    column: Column
     numbers: tuple[float, ...] = ()
 
-    def of(self, values: Sequence[Any]) -> Sequence[float | None]:
-        """Return the column for a feature's values."""
+    def encode(self, values: Sequence[Any]) -> Sequence[float | None]:
+        """Return the matrix's column for the values."""
         if not self.numbers:
             return values
         unknown = self.numbers[-2]
@@ -37,68 +37,68 @@ class Reading:
 
     @cached_property
     def _table(self) -> dict[Scalar, float]:
-        known = self.feature.categories or ()
+        known = self.column.categories or ()
         return {**dict(zip(known, self.numbers[: len(known)], strict=True)), None: self.numbers[-1]}
 
 
-class Reader:
-    """Reads the columns that a model wants, checked and cast."""
+class FrameReader:
+    """Checks and casts the values of the columns that a model takes."""
 
-    def __init__(self, features: Sequence[Feature], readings: Sequence[Reading] = ()) -> None:
-        self._features = features
-        self._readings = readings
-        self._names = frozenset(feature.name for feature in features)
+    def __init__(self, columns: Sequence[Column], codecs: Sequence[ColumnCodec] = ()) -> None:
+        self.columns = columns
+        self._codecs = codecs
+        self._names = frozenset(column.name for column in columns)
         self._not_null = [
-            place
-            for place, reading in enumerate(readings)
-            if reading.feature.kind == "number" and not reading.feature.nullable
+            position
+            for position, codec in enumerate(codecs)
+            if codec.column.kind == "number" and not codec.column.nullable
         ]
 
-    def matrix(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> Matrix:
-        """Return the readings, shape (rows, readings), null numbers as NaN.
+    def matrix(self, values: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> Matrix:
+        """Return the encoded columns, shape (rows, codecs), null numbers as NaN.
 
         `index` labels the rows, one label for each value of every column.
 
         Raises:
             InvalidFrame: missing or unknown columns, or values that the model cannot take.
         """
-        self._check_names(columns)
-        if all(feature.takes_plainly(columns[feature.name]) for feature in self._features):
+        self._check_names(values)
+        if all(column.takes_plainly(values[column.name]) for column in self.columns):
             with suppress(OverflowError):  # an integer beyond the range of floats
-                matrix = self._matrix(columns)
+                matrix = self._matrix(values)
                 if np.isfinite(matrix).all():
                     return matrix
                 if not np.isinf(matrix).any() and not np.isnan(matrix[:, self._not_null]).any():
                     return matrix
-        # look at each value, and say what is wrong
-        arrays = self.arrays(columns, index)
+        # look at each value, and report what is wrong
+        arrays = self.arrays(values, index)
         return self._matrix(
             {
-                feature.name: [None if is_null(value) else value for value in array.tolist()]
-                for feature, array in zip(self._features, arrays, strict=True)
+                column.name: [None if is_null(value) else value for value in array.tolist()]
+                for column, array in zip(self.columns, arrays, strict=True)
             }
         )
 
-    def _matrix(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
-        return np.array([reading.of(columns[reading.feature.name]) for reading in self._readings], dtype=np.float64).T
+    def _matrix(self, values: Mapping[str, Sequence[Any]]) -> Matrix:
+        return np.array([codec.encode(values[codec.column.name]) for codec in self._codecs], dtype=np.float64).T
 
-    def arrays(self, columns: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> list[npt.NDArray[Any]]:
-        """Return the columns as scikit-learn wants them: float64, or objects for categories that are no numbers.
+    def arrays(self, values: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> list[npt.NDArray[Any]]:
+        """Return the columns as scikit-learn takes them: float64, or objects for categories that are not numbers.
 
         Raises:
             InvalidFrame: as for `matrix`.
         """
-        self._check_names(columns)
-        problems = Problems(index)
-        arrays = [_cast(feature, columns[feature.name], problems) for feature in self._features]
-        problems.raise_if_any()
+        self._check_names(values)
+        errors = FrameErrors(index)
+        arrays = [_cast(column, values[column.name], errors) for column in self.columns]
+        errors.raise_if_any()
         return arrays
 
-    def _check_names(self, columns: Mapping[str, Any]) -> None:
-        if columns.keys() == self._names:
+    def _check_names(self, values: Mapping[str, Any]) -> None:
+        if values.keys() == self._names:
             return
-        missing = [feature.name for feature in self._features if feature.name not in columns]
-        unknown = [str(column) for column in columns if column not in self._names]
+        missing = [column.name for column in self.columns if column.name not in values]
+        unknown = [str(name) for name in values if name not in self._names]
         parts = [
             f"{len(names)} {word} column{'s' if len(names) > 1 else ''} ({clipped(', '.join(names))})"
             for names, word in ((missing, "missing"), (unknown, "unknown"))
@@ -113,7 +113,7 @@ class Reader:
         )
 
 
-class Problems:
+class FrameErrors:
     """Collects the offending values of a frame; counts all, lists the first few."""
 
     def __init__(self, index: Sequence[Any]) -> None:
@@ -133,7 +133,7 @@ class Problems:
         positions = np.flatnonzero(mask)
         self._count += len(positions)
         self._rows.update(positions.tolist())
-        for position in positions[: MAX_PROBLEMS_LISTED - len(self._listed)]:
+        for position in positions[: MAX_ERRORS_LISTED - len(self._listed)]:
             self._listed.append(
                 {
                     "row": _showable(self._index[position]),
@@ -161,28 +161,28 @@ class Problems:
         )
 
 
-def _cast(feature: Feature, values: Sequence[Any], problems: Problems) -> npt.NDArray[Any]:
+def _cast(column: Column, values: Sequence[Any], errors: FrameErrors) -> npt.NDArray[Any]:
     array: npt.NDArray[Any]
-    if feature.kind == "number" or feature.holds(int, float):
-        array = _cast_numbers(feature.name, values, problems)
-        if not feature.nullable:
-            problems.add_where(np.isnan(array), feature.name, values, "must not be null")
+    if column.kind == "number" or column.holds(int, float):
+        array = _cast_numbers(column.name, values, errors)
+        if not column.nullable:
+            errors.add_where(np.isnan(array), column.name, values, "must not be null")
     else:
-        array = _cast_categories(feature, values, problems)
-    if feature.categories is not None and not feature.takes_unknown:
-        known = {*feature.categories, None}
+        array = _cast_categories(column, values, errors)
+    if column.categories is not None and not column.takes_unknown:
+        known = {*column.categories, None}
         strange = [
             isinstance(value, Hashable) and not is_null(value) and value not in known  # the others are named already
             for value in values
         ]
-        problems.add_where(strange, feature.name, values, "is not a category that the model knows")
+        errors.add_where(strange, column.name, values, "is not a category that the model knows")
     return array
 
 
-def _cast_numbers(name: str, values: Sequence[Any], problems: Problems) -> npt.NDArray[np.float64]:
+def _cast_numbers(name: str, values: Sequence[Any], errors: FrameErrors) -> npt.NDArray[np.float64]:
     if not set(map(type, values)) <= {int, float, bool, NoneType}:
         odd = [not isinstance(value, int | float | None) for value in values]
-        problems.add_where(odd, name, values, "must be a number")
+        errors.add_where(odd, name, values, "must be a number")
         values = [1.0 if is_odd else value for value, is_odd in zip(values, odd, strict=True)]
     try:
         array = np.array(values, dtype=np.float64)
@@ -190,7 +190,7 @@ def _cast_numbers(name: str, values: Sequence[Any], problems: Problems) -> npt.N
         array = np.array([_float(value) for value in values])
     infinite = np.isinf(array)
     if infinite.any():
-        problems.add_where(infinite, name, values, "must be a finite number")
+        errors.add_where(infinite, name, values, "must be a finite number")
     return array
 
 
@@ -201,24 +201,24 @@ def _float(value: float | None) -> float:
         return math.inf
 
 
-def _cast_categories(feature: Feature, values: Sequence[Any], problems: Problems) -> npt.NDArray[np.object_]:
+def _cast_categories(column: Column, values: Sequence[Any], errors: FrameErrors) -> npt.NDArray[np.object_]:
     allowed: tuple[type, ...] = (str, int, float, bool)
     why = "must be text, a number or true/false"
-    if feature.holds(str):
+    if column.holds(str):
         allowed, why = (str,), "must be text"
-    elif feature.holds(bool):
+    elif column.holds(bool):
         allowed, why = (bool,), "must be true or false"
     null = [is_null(value) for value in values]
     odd = [not missing and not isinstance(value, allowed) for value, missing in zip(values, null, strict=True)]
-    problems.add_where(odd, feature.name, values, why)
-    if not feature.nullable:
-        problems.add_where(null, feature.name, values, "must not be null")
+    errors.add_where(odd, column.name, values, why)
+    if not column.nullable:
+        errors.add_where(null, column.name, values, "must not be null")
     # whole numbers of Python grow without end when a model squares them; they are the same category as floats
     values = [_float(value) if type(value) is int else value for value in values]
     endless = [isinstance(value, float) and math.isinf(value) for value in values]
-    problems.add_where(endless, feature.name, values, "must be a finite number")
+    errors.add_where(endless, column.name, values, "must be a finite number")
     array = np.empty(len(values), dtype=object)
-    array[:] = [feature.null if missing else value for value, missing in zip(values, null, strict=True)]
+    array[:] = [column.null if missing else value for value, missing in zip(values, null, strict=True)]
     return array
 
 

@@ -7,10 +7,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from xgserve.errors import ArtifactRefused, DownloadFailed, ModelTooLarge, NoCandidate, SeveralCandidates
+from xgserve.names import MODEL_SUFFIXES
 
-SKOPS_SUFFIX = ".skops"
-PICKLE_SUFFIXES = (".joblib", ".pkl", ".pickle", ".cpkl")
-MODEL_SUFFIXES = (SKOPS_SUFFIX, *PICKLE_SUFFIXES)
 MAX_FILES = 1000
 MAX_DEPTH = 20
 MAX_DESCRIPTION_BYTES = 100_000

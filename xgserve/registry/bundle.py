@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Final
 
+from xgserve.compiler.build import load_model
 from xgserve.errors import UnknownModel
-from xgserve.model.model import Model, load_model
+from xgserve.model.model import Model
 from xgserve.names import ModelName, version_order
 
 BUNDLED: Final = "bundled"  # their workspace

@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from db.connection import DatabaseError
 from db.serving import READ_TIMEOUT_S, Activations, StoredActivation
+from xgserve.compiler.build import load_model
+from xgserve.compiler.loading import pickle_refusal
 from xgserve.errors import (
     ArtifactRefused,
     Busy,
@@ -31,9 +33,9 @@ from xgserve.errors import (
     UnknownModel,
     WorkspaceNotAllowed,
 )
-from xgserve.model.model import Model, load_model
-from xgserve.names import NAME_IN_WORDS, SAFE_NAME, ModelName, is_name, version_order
-from xgserve.registry.archive import PICKLE_SUFFIXES, find_artifact, keep_model
+from xgserve.model.model import Model
+from xgserve.names import NAME_IN_WORDS, PICKLE_SUFFIXES, SAFE_NAME, ModelName, is_name, version_order
+from xgserve.registry.archive import find_artifact, keep_model
 from xgserve.registry.bundle import BUNDLED, bundled_models, load_bundled, newest_bundled
 from xgserve.registry.cache import CachedModel, ModelCache
 from xgserve.registry.comet import Comet
@@ -277,11 +279,7 @@ class Registry:
         """
         trusted = name.workspace in self._settings.trust_pickle_workspaces
         if not trusted and artifact.suffix.lower() in PICKLE_SUFFIXES:
-            raise PickleNotAllowed(
-                f"{artifact.name} of {name} is a pickle, which can run any code when loaded. Save the model with "
-                "skops.io.dump, or, if you trust everybody who can write to that workspace, set "
-                f"XG_TRUST_PICKLE_WORKSPACES={name.workspace} and restart the service"
-            )
+            raise PickleNotAllowed(pickle_refusal(f"{artifact.name} of {name}", name.workspace))
         return trusted
 
     # -- the following need the lock `_swap` --------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from xgserve.compiler import before_sklearn  # noqa: F401 - before the libraries
+from xgserve.compiler.build import load_model
 from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
-from xgserve.model.model import ROWS_AT_ONCE, load_model
+from xgserve.model.model import ROWS_AT_ONCE
 from xgserve.names import ModelName
 from xgserve.registry.sandbox import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 

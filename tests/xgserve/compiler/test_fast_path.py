@@ -34,7 +34,9 @@ from sklearn.preprocessing import (
 
 from tests.xgserve.helpers import bundle, goals, shots
 from xgserve.compiler import fast_path, tree_ensemble
-from xgserve.model.model import Model, load_model
+from xgserve.compiler.build import load_model
+from xgserve.compiler.fast_path import FastPath
+from xgserve.model.model import Model
 from xgserve.names import ModelName
 
 NAME = ModelName("someone", "xg", "1.0.0")
@@ -99,7 +101,7 @@ def load(tmp_path: Path, estimator: Any) -> Model:
 def odd_rows(model: Model, rows: int = 1500) -> pd.DataFrame:
     """Rows near and far from those that were trained on, with nulls and unknown categories where they are taken."""
     random = np.random.default_rng(7)
-    takes = {feature.name: feature for feature in model.features}
+    takes = {feature.name: feature for feature in model.columns}
     frame = pd.DataFrame(
         {name: random.normal(40, 10.0 ** random.integers(0, 4, rows)).round(random.integers(0, 9)) for name in NUMBERS}
     )
@@ -127,9 +129,9 @@ def test_the_short_way_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) 
     data = TRAINED_WITH_NULLS if "null" in kind or "hist" in kind else TRAINED
     estimator = SHORT[kind].fit(data, GOALS)
     model = load(tmp_path, estimator)
-    assert model.is_short
+    assert isinstance(model.scorer, FastPath)
     frame = odd_rows(model)
-    null = next(feature.null for feature in model.features if feature.name == "shot_type")
+    null = next(feature.null for feature in model.columns if feature.name == "shot_type")
     texts = [null if text is None else text for text in frame["shot_type"]]  # scikit-learn tells None and NaN apart
     given = frame.assign(shot_type=pd.Series(texts, dtype=object))[list(data.columns)]
     expected = estimator.predict_proba(given)[:, 1]
@@ -145,7 +147,7 @@ def test_the_short_way_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) 
 def test_numbers_within_a_hair_of_a_threshold_go_the_same_way(tmp_path: Path, ensemble: Any) -> None:
     estimator = ensemble.fit(TRAINED[NUMBERS], GOALS)
     model = load(tmp_path, estimator)
-    assert model.is_short
+    assert isinstance(model.scorer, FastPath)
     nodes = [member.tree_ for member in np.ravel(estimator.estimators_)]
     at = np.concatenate([tree.threshold[tree.feature == 0] for tree in nodes])
     near = np.concatenate([at, np.nextafter(at, np.inf), np.nextafter(at, -np.inf), at + 1e-9])
@@ -174,7 +176,7 @@ WHOLE = {
 def test_what_has_no_short_way_is_scored_by_scikit_learn(tmp_path: Path, kind: str) -> None:
     estimator = WHOLE[kind].fit(TRAINED, GOALS)
     model = load(tmp_path, estimator)
-    assert not model.is_short
+    assert not isinstance(model.scorer, FastPath)
     frame = TRAINED.head(200)
     np.testing.assert_allclose(
         model.predict(sent(frame), range(200)), estimator.predict_proba(frame)[:, 1], rtol=0, atol=1e-12
@@ -184,7 +186,7 @@ def test_what_has_no_short_way_is_scored_by_scikit_learn(tmp_path: Path, kind: s
 def test_numbers_that_no_short_form_knows_go_through_scikit_learns_own_step(tmp_path: Path) -> None:
     estimator = make_pipeline(PowerTransformer(), LogisticRegression()).fit(TRAINED[NUMBERS], GOALS)
     model = load(tmp_path, estimator)
-    assert model.is_short
+    assert isinstance(model.scorer, FastPath)
     frame = TRAINED[NUMBERS]
     np.testing.assert_allclose(
         model.predict(sent(frame), range(len(frame))), estimator.predict_proba(frame)[:, 1], rtol=0, atol=1e-12
@@ -204,9 +206,9 @@ def test_a_short_way_that_differs_is_not_taken(
 
     monkeypatch.setattr(fast_path, "sum_of_trees", slightly_wrong)
     estimator = HistGradientBoostingClassifier(max_iter=9).fit(TRAINED[NUMBERS], GOALS)
-    with caplog.at_level("INFO", "xgserve.model"):
+    with caplog.at_level("INFO", "xgserve.compiler"):
         model = load(tmp_path, estimator)
-    assert not model.is_short
+    assert not isinstance(model.scorer, FastPath)
     assert "differs from scikit-learn by" in caplog.text
     frame = TRAINED[NUMBERS] + 50
     expected = estimator.predict_proba(frame)[:, 1]  # the wrong way is off by 1e-9 or more before the sigmoid
@@ -217,7 +219,7 @@ def test_a_model_with_functions_of_its_own_is_given_frames(tmp_path: Path) -> No
     estimator = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(TRAINED[NUMBERS], GOALS)
     joblib.dump(estimator, tmp_path / "model.joblib")
     model = load_model(tmp_path / "model.joblib", NAME, allow_pickle=True)
-    assert not model.is_short
+    assert not isinstance(model.scorer, FastPath)
     frame = TRAINED[NUMBERS].head(50)
     np.testing.assert_allclose(
         model.predict(sent(frame), range(50)), estimator.predict_proba(frame)[:, 1], rtol=0, atol=1e-12
@@ -227,13 +229,13 @@ def test_a_model_with_functions_of_its_own_is_given_frames(tmp_path: Path) -> No
 def test_bundled_models_are_short_and_need_no_pandas() -> None:
     code = """
 import sys
-from xgserve.compiler import before_sklearn
 from pathlib import Path
-from xgserve.model.model import load_model
+from xgserve.compiler.build import load_model
+from xgserve.compiler.fast_path import FastPath
 from xgserve.names import ModelName
 for artifact in Path("xgserve/bundled").glob("*/*/model.skops"):
     model = load_model(artifact, ModelName("bundled", artifact.parents[1].name, artifact.parent.name))
-    assert model.is_short, model.id
+    assert isinstance(model.scorer, FastPath), model.id
     model.predict({name: [value] for name, value in model.golden_row.items()}, [0])
 print("pandas" in sys.modules)
 """

@@ -68,8 +68,8 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, LinearSVC
 
 from tests.xgserve.helpers import goals, shots
+from xgserve.compiler.build import load_model
 from xgserve.errors import ModelError
-from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 SHOTS = shots(240)
@@ -199,7 +199,7 @@ def test_loads_and_gives_what_it_gave(kind: str, tmp_path: Path) -> None:
     estimator = (ON_NUMBERS | ON_ALL)[kind]().fit(frame, GOALS, **groups)
     skops.io.dump(estimator, tmp_path / "model.skops")
     model = load_model(tmp_path / "model.skops", ModelName("someone", "xg", "1.0.0"))
-    assert [feature.name for feature in model.features] == list(frame.columns)
+    assert [feature.name for feature in model.columns] == list(frame.columns)
     predicted = model.predict(_columns(frame), range(len(frame)))
     np.testing.assert_allclose(predicted, estimator.predict_proba(frame)[:, 1], rtol=1e-9, atol=1e-12)
 

@@ -16,12 +16,13 @@ from sklearn.utils import all_estimators
 
 from tests.conftest import running_service
 from tests.xgserve.compiler import hostile_skops
+from tests.xgserve.compiler.helpers import load_without_fast_path
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from xgserve.compiler import allow_list
+from xgserve.compiler.build import load_model
 from xgserve.compiler.integrity import parts_of
 from xgserve.errors import InvalidFrame, ModelError
-from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 NAME = ModelName("acme", "shots", "1.0.0")
@@ -107,8 +108,8 @@ def test_a_pipe_that_a_row_names_holds_no_thread_of_the_service(tmp_path: Path) 
 
 def test_a_node_is_what_was_looked_at_and_no_other(tmp_path: Path) -> None:
     """Two nodes of one id: skops would take the first for the second, which was looked at in another place."""
-    model = load_model(hostile_skops.write(tmp_path, hostile_skops.one_id_for_two()), NAME)
-    scaler = next(part for part in parts_of(model._whole.estimator) if type(part).__name__ == "StandardScaler")
+    _, path = load_without_fast_path(hostile_skops.write(tmp_path, hostile_skops.one_id_for_two()))
+    scaler = next(part for part in parts_of(path.estimator) if type(part).__name__ == "StandardScaler")
     assert vars(scaler)["note_"] == 5
 
 
@@ -131,8 +132,8 @@ def test_no_row_makes_a_number_grow_without_end(tmp_path: Path) -> None:
 
 
 def test_fitted_parts_start_no_threads(tmp_path: Path) -> None:
-    model = load_model(hostile_skops.write(tmp_path, hostile_skops.many_threads()), NAME)
-    asked = {vars(part).get("n_jobs", 1) for part in parts_of(model._whole.estimator) if hasattr(part, "__dict__")}
+    _, path = load_without_fast_path(hostile_skops.write(tmp_path, hostile_skops.many_threads()))
+    asked = {vars(part).get("n_jobs", 1) for part in parts_of(path.estimator) if hasattr(part, "__dict__")}
     assert asked == {1}
 
 

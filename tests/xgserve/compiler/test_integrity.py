@@ -25,8 +25,8 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
 from tests.xgserve.helpers import bundle, goals, shots
+from xgserve.compiler.build import load_model
 from xgserve.errors import ModelError
-from xgserve.model.model import load_model
 from xgserve.names import ModelName
 
 SHOTS = shots()

@@ -17,13 +17,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from tests.xgserve.compiler import hostile_skops
+from tests.xgserve.compiler.helpers import NAME, load_without_fast_path
 from tests.xgserve.compiler.hostile_skops import Node, nodes, plain
 from tests.xgserve.helpers import goals, shots
+from xgserve.compiler.build import load_model
 from xgserve.errors import InvalidFrame, ModelError
-from xgserve.model.model import load_model
-from xgserve.names import ModelName
 
-NAME = ModelName("someone", "xg", "1.0.0")
 SHOTS = shots(60)[["distance", "angle"]]
 GOALS = goals(SHOTS)
 
@@ -113,9 +112,8 @@ def test_a_row_that_needs_what_an_old_model_lacks_says_so(tmp_path: Path) -> Non
     """The golden row passes; the attribute is missed only where a row has a null."""
     fitted = make_pipeline(SimpleImputer(), LogisticRegression()).fit(SHOTS, GOALS)
     artifact = hostile_skops.write(tmp_path, hostile_skops.edited(skops.io.dumps(fitted), old_version))
-    model = load_model(artifact, NAME)
-    del model._whole.estimator[0].statistics_
-    object.__setattr__(model, "_short", None)
+    model, path = load_without_fast_path(artifact)
+    del path.estimator[0].statistics_
     with pytest.raises(InvalidFrame) as error:
         model.predict({"distance": [None], "angle": [1.0]}, [0])
     assert SAYS in str(error.value) and ADVICE in str(error.value)

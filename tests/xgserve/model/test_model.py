@@ -31,8 +31,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.xgserve.helpers import bundle, goals, mixed_model, numeric_model, shots
+from xgserve.compiler.build import load_model
 from xgserve.errors import InvalidFrame, ModelError
-from xgserve.model.model import Model, load_model
+from xgserve.model.model import Model
 from xgserve.names import ModelName
 
 NAME = ModelName("someone", "xg", "1.0.0")
@@ -79,7 +80,7 @@ def test_predicts_as_the_estimator_that_was_saved(tmp_path: Path, kind: str) -> 
     estimator = KINDS[kind]()
     model = load(tmp_path, estimator)
     expected = SHOTS.astype({"shot_type": "category"}) if "categories" in kind else SHOTS
-    names = [feature.name for feature in model.features]
+    names = [feature.name for feature in model.columns]
 
     predicted = model.predict(columns_of(SHOTS[names]), range(len(SHOTS)))
 
@@ -99,7 +100,7 @@ def test_the_identity_is_the_name_and_the_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize("estimator", [numeric_model, lambda: KINDS["hist boosting"]()], ids=["short", "trees"])
 def test_many_rows_are_scored_in_turns(tmp_path: Path, estimator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load(tmp_path, estimator())
-    frame = shots(250, seed=3)[[feature.name for feature in model.features]]
+    frame = shots(250, seed=3)[[feature.name for feature in model.columns]]
     sent = columns_of(frame)
     whole = model.predict(sent, range(250))
     monkeypatch.setattr("xgserve.model.model.ROWS_AT_ONCE", 100)
@@ -154,7 +155,7 @@ def test_a_null_that_was_trained_on_is_scored_as_in_training(tmp_path: Path, dty
     frame.loc[::3, "shot_type"] = None
     estimator = make_pipeline(encoder(), LogisticRegression()).fit(frame, GOALS)
     model = load(tmp_path, estimator)
-    sent = columns_of(frame[[feature.name for feature in model.features]])
+    sent = columns_of(frame[[feature.name for feature in model.columns]])
     expected = estimator.predict_proba(frame)[:, 1]  # a sum that BLAS may round otherwise, by processor and by layout
     np.testing.assert_allclose(model.predict(sent, range(len(frame))), expected, rtol=0, atol=1e-12)
 
@@ -338,7 +339,7 @@ def test_the_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -
 
 def test_many_threads_may_use_one_model(tmp_path: Path) -> None:
     model = load(tmp_path, mixed_model())
-    names = [feature.name for feature in model.features]
+    names = [feature.name for feature in model.columns]
     expected = model.predict(columns_of(SHOTS[names]), range(len(SHOTS)))
     wrong: list[int] = []
 

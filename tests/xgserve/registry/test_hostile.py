@@ -9,8 +9,8 @@ import pytest
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import StandIn
 from tests.xgserve.registry.helpers import refusal, settings
+from xgserve.compiler.build import load_model
 from xgserve.errors import ArtifactRefused, ModelError
-from xgserve.model.model import load_model
 from xgserve.names import ModelName
 from xgserve.registry import trial
 from xgserve.registry.registry import Registry
@@ -114,7 +114,7 @@ def test_pickles_of_a_trusted_workspace_in_comets_own_layout(comet: StandIn, tmp
     comet.add("acme", "shots", "1.0.0", hostile.zipped(files | {"notes.md": b"# Ours"}))
     registry = Registry(settings(tmp_path, comet, trust_pickle_workspaces=frozenset({"acme"})))
     activation = registry.activate("acme", "shots", "1.0.0")
-    assert [feature.name for feature in activation.model.features] == hostile.FEATURES
+    assert [feature.name for feature in activation.model.columns] == hostile.FEATURES
     assert marker.exists(), "the marker works: it is the setting that kept the code from running above"
     # trust that is taken back counts at once, for what is in the cache as well
     registry = Registry(settings(tmp_path, comet))

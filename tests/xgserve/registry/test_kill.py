@@ -18,7 +18,7 @@ from tests.xgserve.registry import comet_standin, hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import put_in_cache, settings
 from xgserve.client import ServingClient, ServingError
-from xgserve.registry.archive import MODEL_SUFFIXES
+from xgserve.names import MODEL_SUFFIXES
 from xgserve.registry.registry import Registry
 
 

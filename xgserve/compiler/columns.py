@@ -1,0 +1,112 @@
+"""Which columns an estimator takes, read from the estimator itself and from the card beside it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from xgserve.errors import ModelError
+from xgserve.model.schema import Column, Scalar, is_null
+from xgserve.text import clipped
+
+
+def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
+    """Return the columns that a fitted estimator takes, in its order; only probing shows whether they take nulls.
+
+    Raises:
+        ModelError: the names are not known, or the card and the estimator disagree.
+    """
+    described = _card_columns(card)
+    fitted_on = getattr(estimator, "feature_names_in_", None)  # None: a bare array
+    names = tuple(described) if fitted_on is None else tuple(map(str, fitted_on))
+    if not names:
+        raise ModelError(
+            "the model does not know the names of its columns: fit it on a DataFrame, or add a card.json with "
+            '{"features": [{"name": ..., "kind": "number" or "category"}, ...]} in the order of the columns'
+        )
+    if len(set(names)) != len(names):
+        raise ModelError("the model has two columns of the same name")
+    wanted = getattr(estimator, "n_features_in_", len(names))
+    if wanted != len(names):
+        raise ModelError(f"the model takes {wanted} columns, but {len(names)} names are known")
+    if described and set(described) != set(names):
+        differing = sorted(set(described) ^ set(names))
+        raise ModelError(f"card.json and the model disagree about the columns {clipped(differing)}")
+    encoded = _encoded_categories(estimator, names)
+    columns = []
+    for name in names:
+        column = described.get(name, Column(name, "number"))
+        if name in encoded:
+            known = tuple(value for value in encoded[name] if not is_null(value))
+            null = None if None in encoded[name] else math.nan
+            column = replace(column, kind="category", categories=known, null=null)
+        columns.append(column)
+    return tuple(columns)
+
+
+def _card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
+    columns = {}
+    try:
+        for entry in card.get("features") or ():
+            categories = entry.get("categories")
+            if entry["kind"] not in ("number", "category") or not isinstance(entry["name"], str):
+                raise ValueError(entry)
+            columns[entry["name"]] = Column(
+                entry["name"], entry["kind"], tuple(categories) if categories is not None else None
+            )
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ModelError(
+            'card.json: "features" must be a list of {"name": text, "kind": "number" or "category", "categories": '
+            f"list or absent}}, not {clipped(error)}"
+        ) from error
+    return columns
+
+
+def _encoded_categories(estimator: Any, names: tuple[str, ...]) -> dict[str, tuple[Scalar, ...]]:
+    """Return the categories of the columns that the first steps of a pipeline hand to a fitted encoder."""
+    inner = _innermost_first_step(estimator)
+    if getattr(inner, "_preprocessor", None) is not None:  # histogram gradient boosting with category columns
+        inner = inner._preprocessor
+    if hasattr(inner, "transformers_"):  # ColumnTransformer
+        parts = [(part, columns) for _, part, columns in inner.transformers_]
+    else:
+        parts = [(inner, list(names))]
+    found: dict[str, tuple[Scalar, ...]] = {}
+    for part, columns in parts:
+        steps = [step for _, step in part.steps] if hasattr(part, "steps") else [part]
+        encoder = next((step for step in steps if hasattr(step, "categories_")), None)
+        if encoder is None:
+            continue
+        selected = _selected(columns, names)
+        if len(selected) == len(encoder.categories_):
+            for column, categories in zip(selected, encoder.categories_, strict=True):
+                found[column] = tuple(categories.tolist())
+    return found
+
+
+def _innermost_first_step(estimator: Any) -> Any:
+    """Walk through searches, calibration and pipelines to what first sees the caller's columns."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "calibrated_classifiers_"):
+            estimator = estimator.calibrated_classifiers_[0].estimator
+        elif hasattr(estimator, "steps"):
+            steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+            estimator = steps[0]
+        else:
+            return estimator
+
+
+def _selected(columns: Any, names: tuple[str, ...]) -> list[str]:
+    """Resolve what a ColumnTransformer records: names, positions, a slice or a mask."""
+    if isinstance(columns, str):
+        return [columns]
+    if isinstance(columns, slice):
+        return list(names[columns])
+    listed = np.atleast_1d(np.asarray(columns)).tolist()
+    if listed and all(isinstance(column, bool) for column in listed):
+        return [name for name, taken in zip(names, listed, strict=True) if taken]
+    return [column if isinstance(column, str) else names[column] for column in listed]

@@ -1,0 +1,57 @@
+"""Which scikit-learn made an artifact and which one runs here, and what to say about an error where the two differ."""
+
+from dataclasses import dataclass
+
+# What people call the packages of these modules.
+PACKAGES = {"imblearn": "imbalanced-learn", "sklearn": "scikit-learn"}
+EXTRAS = {"lightgbm": "boosters", "xgboost": "boosters"}
+
+
+@dataclass(frozen=True)
+class SklearnVersions:
+    """The scikit-learn that made an artifact (None: it does not say) and the one that loaded it."""
+
+    artifact: str | None
+    service: str
+
+    @property
+    def skew(self) -> str:
+        """Both versions in words."""
+        return f"made with scikit-learn {self.artifact}, loaded with {self.service}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What callers are told about an artifact of another version."""
+        return [self.skew] if self.artifact and self.artifact != self.service else []
+
+    def reason(self, error: BaseException | None) -> str:
+        """Return what to add to the message of an error that a model raised: the likely reason, and what to do."""
+        module = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+        package = module.partition(".")[0]
+        if package and package not in ("sklearn", "_loss"):  # modules that scikit-learn itself once had
+            return f". {needs(package)}"
+        if isinstance(error, AttributeError) and "__main__" in str(error):
+            return f". {needs('__main__')}"
+        if self.artifact == self.service:
+            return ""
+        if self.artifact is not None:
+            return (
+                f". It was {self.skew}, which is the likely reason: fit and save it again with scikit-learn "
+                f"{self.service}"
+            )
+        if isinstance(error, AttributeError | ImportError):
+            return (
+                ". It was probably made with another version of scikit-learn, which it does not name: fit and save it "
+                f"again with {self.service}"
+            )
+        return ""
+
+
+def needs(package: str) -> str:
+    """Return what to do about a library that is not installed."""
+    if package == "__main__":
+        return "It holds code of its author's own, which is not here: save a pipeline of library estimators"
+    name = PACKAGES.get(package, package)
+    extra = EXTRAS.get(package)
+    how = f"pip install '.[{extra}]' in the project's folder" if extra else f"pip install {name}"
+    return f"It needs {name}, which is not installed here: {how}, and restart the service"
