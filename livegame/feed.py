@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import io
 import logging
 import re
 import time
@@ -14,13 +13,11 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from msgspec import Struct
 from msgspec.structs import replace
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from livegame.dates import LEAGUE_ZONE
+from livegame.deadline import DeadlineAdapter
 from livegame.errors import FeedError, FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.parsing.json_bytes import read_json
 from livegame.parsing.parse import parse_game
@@ -32,7 +29,6 @@ logger = logging.getLogger("livegame.feed")
 
 CONNECT_TIMEOUT_S: Final = 3.05
 READ_TIMEOUT_S: Final = 10.0  # between two pieces of an answer
-DEADLINE_S: Final = 30.0  # for a whole answer
 RETRIES: Final = 2
 REDIRECTS: Final = 3
 MAX_BYTES: Final = 20_000_000
@@ -125,7 +121,7 @@ class Feed:
             raise_on_status=False,
         )
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(max_retries=retry))
+            self._session.mount(scheme, DeadlineAdapter(max_retries=retry))
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
         self._kept: dict[str, _Kept] = {}  # by path, the one that was asked for last at the end
 
@@ -273,61 +269,3 @@ def _body(response: requests.Response, what: str) -> bytes:
         if len(body) > MAX_BYTES:
             raise FeedMalformed(f"the feed's answer for {what} is larger than {MAX_BYTES // 1_000_000} MB")
     return bytes(body)
-
-
-# --- a deadline for whole answers, since the timeout of `requests` begins anew with every byte ------------------------
-
-
-class _Timed(io.RawIOBase):
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw = raw
-        self._stop_at = time.monotonic() + DEADLINE_S
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if time.monotonic() > self._stop_at:
-            raise FeedUnavailable(f"the feed has not sent its whole answer in {DEADLINE_S:g} s; try again later")
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _TimedResponse(http.client.HTTPResponse):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fp = io.BufferedReader(_Timed(self.fp.detach()))
-
-
-class _Http(HTTPConnection):
-    response_class = _TimedResponse
-
-
-class _Https(HTTPSConnection):
-    response_class = _TimedResponse
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-_POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager

@@ -23,7 +23,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from db.history import History
-from livegame import feed as feed_module
 from livegame.client import GameClient, Ping
 from livegame.errors import FeedMalformed, FeedUnavailable, LiveGameError
 from livegame.features.frames import shot_features
@@ -683,7 +682,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     ids=["status line", "header", "body", "body without end"],
 )
 def test_a_feed_that_trickles_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_module, "DEADLINE_S", 0.5)
+    monkeypatch.setattr("livegame.deadline.DEADLINE_S", 0.5)
     with trickling(head) as url, pytest.raises(FeedUnavailable, match=r"0\.5 s"):  # nothing else would end it
         Feed(url).game(GAME_ID)
 
