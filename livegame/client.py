@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from db.connection import DatabaseError
 from db.history import Correction, GameUpdate, History, Prediction, Recorded, Scores
 from db.times import timestamp
-from livegame.errors import LiveGameError, UnexpectedError
+from livegame.errors import LiveGameError, ModelKeepsChanging, PingedMeanwhile, UnexpectedError
 from livegame.features.fingerprint import code_fingerprint
 from livegame.features.rows import GameRows, game_rows
 from livegame.feed import MAX_FRESH_S, Feed, valid_game_id
@@ -23,8 +23,8 @@ from livegame.pace import INCOMPLETE_DAYS, is_due
 from livegame.plays import Game, GameState
 from livegame.reports.counting import Count
 from livegame.scoring.inputs import ModelInputs, read_feature_map
-from livegame.scoring.lock import PingedMeanwhile, game_lock
-from livegame.scoring.open_requests import AnyQuestions, Question, Questions, RepeatableQuestions, Rows, ShotId
+from livegame.scoring.lock import game_lock
+from livegame.scoring.open_requests import DerivedKeyRequests, PendingRequests, Request, Rows, ScoringRequests, ShotId
 from livegame.settings import ClientSettings
 from livegame.staleness import believed
 from xgserve.client import ModelChanged, ServingClient, ServingError
@@ -145,7 +145,7 @@ class GameClient:
         number = valid_game_id(game_id)
         try:
             with game_lock(self._data_dir, number, LOCK_TIMEOUT_S, is_ping=True):
-                return self._ping(number, Questions(self._data_dir, number))
+                return self._ping(number, PendingRequests(self._data_dir, number))
         except PingedMeanwhile:
             return Ping(number, (), (), 0, self._history)
 
@@ -154,8 +154,8 @@ class GameClient:
         """Do with a recorded game what `ping` does with a live one. Raises the same errors but those of the feed."""
         with game_lock(self._data_dir, game.game_id, LOCK_TIMEOUT_S):
             rows = self._believed([game_rows(game)], self._history.game_rows([game.game_id]))
-            questions = Questions(self._data_dir, game.game_id)
-            return self._take(rows, questions)[0] if rows else self._older(game.game_id)
+            requests = PendingRequests(self._data_dir, game.game_id)
+            return self._take(rows, requests)[0] if rows else self._older(game.game_id)
 
     @named()
     def take_all(self, games: Sequence[GameRows], timeout_s: float) -> list[Ping]:
@@ -171,14 +171,14 @@ class GameClient:
                 locks.enter_context(game_lock(self._data_dir, game_id, timeout_s))
             found = {rows.game.game_id: rows for rows in self._believed(games, self._history.game_rows(game_ids))}
             for game_id in game_ids:
-                questions = Questions(self._data_dir, game_id)
+                requests = PendingRequests(self._data_dir, game_id)
                 if game_id not in found:
                     pings.append(self._older(game_id))
-                elif questions.are_open:  # a ping died; what it asked for is to be asked for alone
-                    pings += self._take([found[game_id]], questions)
+                elif requests.are_open:  # a ping died; what it asked for is to be asked for alone
+                    pings += self._take([found[game_id]], requests)
                 else:
                     together.append(found[game_id])
-            return pings + self._take(together, RepeatableQuestions())
+            return pings + self._take(together, DerivedKeyRequests())
 
     @named()
     def active_model(self) -> str:
@@ -220,7 +220,7 @@ class GameClient:
         """
         return _report(self._history, game_id, model, count)
 
-    def _ping(self, game_id: int, questions: Questions) -> Ping:
+    def _ping(self, game_id: int, requests: PendingRequests) -> Ping:
         stored = self._history.game_rows([game_id])
         if self._is_fresh(stored.get(game_id)):
             return Ping(game_id, (), (), 0, self._history)
@@ -239,7 +239,7 @@ class GameClient:
         if self._history.confirm(game_id, self._fingerprint(answer.digest, model), stale_at):
             return Ping(game_id, (), (), 0, self._history)
         found = rows()
-        return self._take(found, questions, model)[0] if found else self._older(game_id, stale_at)
+        return self._take(found, requests, model)[0] if found else self._older(game_id, stale_at)
 
     def _is_fresh(self, row: Mapping[str, Any] | None) -> bool:
         """Whether all is stored of an answer that is still the newest by the feed's word, whoever had it."""
@@ -261,7 +261,9 @@ class GameClient:
         self._history.note_ping(game_id, stale_at)
         return Ping(game_id, (), (), 0, self._history, is_older=True)
 
-    def _take(self, games: Sequence[GameRows], questions: AnyQuestions, model: ModelInputs | None = None) -> list[Ping]:
+    def _take(
+        self, games: Sequence[GameRows], requests: ScoringRequests, model: ModelInputs | None = None
+    ) -> list[Ping]:
         """Have the shots of some games scored that the active model has not scored, and store all there is of them."""
         pings = [Ping(rows.game.game_id, (), (), 0, self._history) for rows in games]
         swaps = 0
@@ -269,23 +271,23 @@ class GameClient:
             try:
                 model = model or self._ask_model()
                 ready = self._ready(games, model)
-                question = questions.next(model.model_id, ready) if ready else Question("", {})
-                scores = self._ask(question, questions, model, ready)
+                request = requests.next(model.model_id, ready) if ready else Request("", {})
+                scores = self._ask(request, requests, model, ready)
             except ModelChanged:
                 swaps, model = swaps + 1, None
                 continue
             except BaseException:
                 self._record(games)  # the shots wait, where everybody sees them
                 raise
-            is_all = ready.keys() <= question.rows.keys()
+            is_all = ready.keys() <= request.rows.keys()
             found = self._record(games, [self._scores_of(rows, scores, model, is_all=is_all) for rows in games])
             pings = [earlier.followed_by(later) for earlier, later in zip(pings, found, strict=True)]
-            if question.rows:
-                questions.close(question, ready.keys())
+            if request.rows:
+                requests.close(request, ready.keys())
             if is_all:
                 return pings
         self._record(games)
-        raise LiveGameError(
+        raise ModelKeepsChanging(
             f"the service's model changed {_SWAPS_FOLLOWED} times while games were being rated; try again"
         )
 
@@ -294,29 +296,29 @@ class GameClient:
         return {
             (rows.game.game_id, event_id): inputs
             for rows in games
-            for event_id, inputs in model.waiting(rows, scored[rows.game.game_id]).items()
+            for event_id, inputs in model.unscored(rows, scored[rows.game.game_id]).items()
         }
 
     def _ask(
-        self, question: Question, questions: AnyQuestions, model: ModelInputs, ready: Rows
+        self, request: Request, requests: ScoringRequests, model: ModelInputs, ready: Rows
     ) -> dict[int, list[Prediction]]:
         """The answer by game, to what is still `ready`."""
         answers: dict[int, list[Prediction]] = {}
-        if question.rows:
+        if request.rows:
             # refused unless this very model is still loaded: no row is scored for a model that has it already
             try:
                 probabilities, _ = self._serving.predict_rows(
                     list(model.columns),
-                    [model.row(inputs) for inputs in question.rows.values()],
+                    [model.as_row(inputs) for inputs in request.rows.values()],
                     if_match=model.model_id,
-                    idempotency_key=question.key,
+                    idempotency_key=request.key,
                 )
             except ServingError as error:
                 if error.code in NEVER_ANSWERED:
-                    questions.drop(question)
+                    requests.drop(request)
                 raise
-            for (shot, inputs), probability in zip(question.rows.items(), probabilities, strict=True):
-                if shot in ready:  # others were taken back since they were asked for; their question stays open
+            for (shot, inputs), probability in zip(request.rows.items(), probabilities, strict=True):
+                if shot in ready:  # others were taken back since they were asked for; their request stays open
                     game_id, event_id = shot
                     answers.setdefault(game_id, []).append((event_id, probability, inputs))
         return answers
@@ -358,7 +360,7 @@ class GameClient:
         )
 
     def _ask_model(self) -> ModelInputs:
-        return ModelInputs.of(self._serving.model(), self._feature_map)
+        return ModelInputs.from_model(self._serving.model(), self._feature_map)
 
     def _fingerprint(self, digest: str, model: ModelInputs) -> str:
         """Of everything that the stored rows and predictions of a game are made of."""

@@ -1,17 +1,16 @@
-"""Take recorded games into the history and have them rated: raw answers of either feed, one by one or whole seasons.
+"""Import recorded games into the history and have them rated: raw answers of either feed, single games or seasons.
 
     python -m scripts.backfill recordings/seasons
     python -m scripts.backfill 2022-23.jsonl.xz --cluster tcp://10.0.0.5:8786
 
-A path is a `.json` or `.json.gz` file named after its game, a season's `.jsonl.xz`, or a folder of such. Games that are
-there already are compared with the recording, as a ping would; those that the active model has rated from the very
-same recording are passed over. Ctrl-C ends it after the games in hand; the next run goes on from there.
+A path is a `.json` or `.json.gz` file named after its game, a season's `.jsonl.xz`, or a folder of them. Games already
+in the history are compared with the recording, as a ping would do; those that the active model has rated from the very
+same recording are skipped. Ctrl-C stops after the games in progress; the next run resumes there.
 
-Exit codes: 0 every game is in, 1 some are not, 2 usage, 4 prediction service, 5 database, 6 processes or cluster that
-read the games, 7 a fault of the program, 130 interrupted.
+Exit codes: 0 every game is stored, 1 some are not, 2 usage, 4 prediction service, 5 database, 6 the processes or the
+cluster that read the games, 7 a fault of the program, 130 interrupted.
 """
 
-import argparse
 import logging
 import signal
 import sys
@@ -21,29 +20,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from db.connection import DatabaseError
 from db.environment import SettingsError
 from livegame.client import GameClient
-from livegame.errors import FeedError, LiveGameError, UnexpectedError
+from livegame.errors import FeatureMapError, FeedError
 from livegame.recordings.backfill import Backfill, Progress, find_sources
-from livegame.recordings.workers import WorkersUnavailable, collect_rarely, open_workers
-from livegame.scoring.inputs import FeatureMapError
+from livegame.recordings.workers import collect_rarely, open_workers
 from livegame.settings import ClientSettings
-from scripts.command import INTERRUPTED, run
-from xgserve.client import ServingError
+from scripts.arguments import command_parser
+from scripts.command import INTERRUPTED, OUR_ERRORS, exit_code, run
 
-EXIT_CODES: Final[dict[type[Exception], int]] = {
-    WorkersUnavailable: 6,
-    ServingError: 4,
-    DatabaseError: 5,
-    UnexpectedError: 7,
-    LiveGameError: 4,  # what is left of them: the loaded model does not suit us
-}
-LINE_EVERY_S: Final = 10  # where lines cannot be written over
+LINE_EVERY_S: Final = 10  # where a line cannot be overwritten
 
 
 class Stop:
-    """Ctrl-C, or a request to end, that waits for the games in hand; a second one does not."""
+    """Ctrl-C or SIGTERM: the first waits for the games in progress, the second does not."""
 
     def __init__(self) -> None:
         self.is_wanted = False
@@ -57,14 +47,14 @@ class Stop:
 
 
 class ProgressLine:
-    """One line that is written over, or one from time to time where there is no terminal."""
+    """A line that is overwritten; without a terminal, a new line every LINE_EVERY_S."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
         self._begun = self._last = time.monotonic()
 
     def show(self, progress: Progress) -> None:
-        """Show how far it is and how long the rest will take."""
+        """Show what is done and how long the rest will take."""
         now = time.monotonic()
         if self._is_terminal:
             print(f"\r\x1b[K{self._text(progress, now)}", end="", file=sys.stderr, flush=True)
@@ -73,7 +63,7 @@ class ProgressLine:
             print(self._text(progress, now), file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
-        """Write a line that stays."""
+        """Print a line that stays."""
         print(f"\r\x1b[K{text}" if self._is_terminal else text, file=sys.stderr, flush=True)
 
     def _text(self, progress: Progress, now: float) -> str:
@@ -82,25 +72,25 @@ class ProgressLine:
         left = (progress.total_bytes - progress.done_bytes) * elapsed / worked if worked else 0
         return (
             f"{progress.done_bytes / max(progress.total_bytes, 1):4.0%}  {summary(progress)},"
-            f" {progress.taken / elapsed:.0f} games a second, {int(left) // 60}:{int(left) % 60:02d} left"
+            f" {progress.taken / elapsed:.0f} games per second, {int(left) // 60}:{int(left) % 60:02d} left"
         )
 
 
 class ProblemsOnLines(logging.Handler):
-    """Says what the packages log, such as what of a recording could not be read, without breaking the line."""
+    """Prints log records, such as what could not be read of a recording, without breaking the progress line."""
 
     def __init__(self, line: ProgressLine) -> None:
         super().__init__()
         self._line = line
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it."""
+        """Print the record's message."""
         self._line.say(record.getMessage())
 
 
 def summary(progress: Progress) -> str:
-    """What was done, in words."""
-    words = [f"{progress.taken:,} games taken", f"{progress.scored:,} shots rated"]
+    """Return what was done, in words."""
+    words = [f"{progress.taken:,} games stored", f"{progress.scored:,} shots rated"]
     words += [f"{progress.passed:,} were complete"] if progress.passed else []
     words += [f"{progress.failed:,} failed"] if progress.failed else []
     return ", ".join(words)
@@ -108,11 +98,9 @@ def summary(progress: Progress) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="backfill", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("backfill", __doc__)
     parser.add_argument("path", type=Path, nargs="*", help="default: the folder XG_RECORDINGS")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="read games on this Dask cluster, not here")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="read games on this Dask cluster instead of here")
     options = parser.parse_args(arguments)
     line = ProgressLine()
     collect_rarely()
@@ -124,11 +112,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(client, sources, options.cluster, line)
     except (SettingsError, FeatureMapError, FeedError) as error:
         parser.error(str(error))
-    except tuple(EXIT_CODES) as error:
+    except OUR_ERRORS as error:
         line.say(f"backfill: {error}")
-        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+        return exit_code(error)
     except KeyboardInterrupt:
-        line.say("stopped at once; run it again to go on")
+        line.say("stopped at once; run it again to resume")
         return INTERRUPTED
 
 
@@ -139,7 +127,7 @@ def _run(client: GameClient, sources: list[Path], cluster: str | None, line: Pro
         for progress in steps:
             line.show(progress)
             if stop.is_wanted:
-                line.say(f"interrupted: {summary(progress)}; run it again to go on")
+                line.say(f"interrupted: {summary(progress)}; run it again to resume")
                 return INTERRUPTED
     line.say(summary(progress))
     return 1 if progress.failed else 0

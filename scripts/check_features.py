@@ -1,16 +1,15 @@
-"""Prove the features on recorded games and measure how fast they are made.
+"""Check the features on recorded games and measure how fast they are made.
 
-    python -m scripts.check_features                 the single games of XG_RECORDINGS, both feeds' shapes
+    python -m scripts.check_features                 the single games of XG_RECORDINGS, in the formats of both feeds
     python -m scripts.check_features --clock xgserve/bundled/xg-default/1.0.0
 
-The first prints how many shots were compared between each game cut after every play and the finished game, how many
-differed, and the games a second from raw JSON to features. The second moves the clock of goals, and of all other
-attempts, by two seconds either way and prints the model's mean xG.
+The first cuts each game after every play and compares the shots with those of the finished game; it prints how many
+differ, and how many games per second go from raw JSON to features. The second moves the clock of goals, and of all
+other attempts, by two seconds either way and prints the model's mean xG.
 
-Exit codes: 0 no difference, 1 differences, 2 usage or settings, 3 recordings that cannot be used.
+Exit codes: 0 no difference, 1 differences, 2 usage or settings, 3 unusable recordings or model.
 """
 
-import argparse
 import gzip
 import json
 import time
@@ -23,32 +22,34 @@ from livegame.features.frames import shot_features, training_frame
 from livegame.parsing.parse import parse_game
 from livegame.plays import Game
 from livegame.settings import ClientSettings
-from scripts.command import complain, run
+from scripts.arguments import command_parser
+from scripts.command import fail, run
 from training.card import ArtifactUnusable, load
+from training.frames import NoRecordings
 from training.leakage_checks import compare_live, mean_by_outcome, shift_clock
 from training.recipe import RECIPES, predict
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="check_features", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = command_parser("check_features", __doc__)
+    parser.add_argument(
+        "--clock", type=Path, metavar="FOLDER", help="instead, check whether this model reads the exact clock of goals"
     )
-    parser.add_argument("--clock", type=Path, metavar="FOLDER", help="check this model against the goal clock instead")
     options = parser.parse_args(arguments)
     try:
         feeds = _feeds(ClientSettings.from_env().recordings)
         return _check_clock(feeds, options.clock) if options.clock else _check_live(feeds)
     except SettingsError as error:
-        return complain(error, 2)
+        return fail(error, 2)
     except (LiveGameError, ArtifactUnusable) as error:
-        return complain(error, 3)
+        return fail(error, 3)
 
 
 def _feeds(folder: Path) -> dict[str, dict[str, Any]]:
     paths = sorted((folder / "games").rglob("*.json.gz"))
     if not paths:
-        raise LiveGameError(f"no games/*/*.json.gz below {folder}; set XG_RECORDINGS to a folder that holds some")
+        raise NoRecordings(f"no games/*/*.json.gz below {folder}; set XG_RECORDINGS to a folder that holds some")
     return {f"{path.parent.name}/{path.name[:10]}": json.loads(gzip.decompress(path.read_bytes())) for path in paths}
 
 

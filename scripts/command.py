@@ -1,8 +1,7 @@
 """How a command talks and ends as a process: an exit code and words, never a traceback.
 
-What stdout cannot write is replaced, since a name with an accent must not end a run. That something could not be
-printed at all, for a closed or full output, is no reason to leave work undone either: a command that has more to do
-prints with `say`.
+Characters that stdout cannot encode are replaced, since a name with an accent must not end a run. Output that is closed
+or full must not leave work undone either: a command that has more to do prints with `print_line`.
 """
 
 import io
@@ -13,20 +12,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-NOT_TOLD: Final = 1
+from db.connection import DatabaseError
+from db.environment import SettingsError
+from livegame.errors import LiveGameError
+from xgserve.client import ServingError
+
+NOT_PRINTED: Final = 1
 FILES: Final = 3
-FAULT: Final = 70  # as sysexits.h has it for a fault of the program
-INTERRUPTED: Final = 130  # as shells say it of Ctrl-C
-READER_GONE: Final = 141  # and of `command | head`
+FAULT: Final = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED: Final = 130  # what shells report for Ctrl-C
+READER_GONE: Final = 141  # and for `command | head`
 _STDERR: Final = 2
+_CODES: Final[dict[type[Exception], int]] = {SettingsError: 2, ServingError: 4, DatabaseError: 5}
+OUR_ERRORS: Final[tuple[type[Exception], ...]] = (LiveGameError, *_CODES)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the code that a command ends with for one of OUR_ERRORS."""
+    if isinstance(error, LiveGameError):
+        return error.exit_code
+    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
 class CannotPrint(OSError):
-    """Nothing can be printed: the output is closed, or there is no room for it."""
+    """Nothing can be printed: the output is closed or full."""
 
 
 class Output(io.TextIOWrapper):
-    """Standard output that replaces what its encoding cannot say, and whose errors are told from those of files."""
+    """Standard output whose errors can be told apart from those of other files."""
 
     def write(self, text: str, /) -> int:
         """Write as any text file does."""
@@ -60,54 +73,54 @@ def run(main: Callable[[], int]) -> NoReturn:
         code = READER_GONE
     except CannotPrint as error:
         print_nowhere()
-        code = complain(f"cannot print: {error.strerror}", NOT_TOLD)
+        code = fail(f"cannot print: {error.strerror}", NOT_PRINTED)
     except OSError as error:
-        code = complain(f"{error.filename}: {error.strerror}" if error.filename else error, FILES)
-    except Exception as error:  # the last place where it can be said in words
+        code = fail(f"{error.filename}: {error.strerror}" if error.filename else error, FILES)
+    except Exception as error:  # the last place where it can be reported in words
         if sys.flags.dev_mode:
             raise
-        code = complain(f"{_in_words(error)}; please report it, with what python -X dev shows", FAULT)
+        code = fail(f"{_describe(error)}; please report it, with what python -X dev shows", FAULT)
     sys.exit(code)
 
 
 def _code_of(main: Callable[[], int]) -> int:
     try:
         return main()
-    except SystemExit as ended:  # argparse's way, whose help may not have been printed yet
-        return ended.code if isinstance(ended.code, int) else complain(ended.code, 1) if ended.code else 0
+    except SystemExit as ended:  # by argparse, whose help may not have been printed yet
+        return ended.code if isinstance(ended.code, int) else fail(ended.code, 1) if ended.code else 0
 
 
-def say(text: str) -> int:
-    """Print a line and return 0, or 1 where nothing can be printed, which is said once on stderr."""
+def print_line(text: str) -> int:
+    """Print a line and return 0; where nothing can be printed, say so once on stderr and return 1."""
     try:
         print(text, flush=True)
     except OSError as error:
         print_nowhere()
-        return complain(f"cannot print: {error.strerror}", NOT_TOLD)
+        return fail(f"cannot print: {error.strerror}", NOT_PRINTED)
     return 0
 
 
-def complain(problem: object, code: int) -> int:
-    """Say on stderr what is wrong, after the command's name, and return the exit code."""
-    report(f"{Path(sys.argv[0]).stem}: {problem}")
+def fail(problem: object, code: int) -> int:
+    """Print what is wrong on stderr, after the command's name, and return the exit code."""
+    write_stderr(f"{Path(sys.argv[0]).stem}: {problem}")
     return code
 
 
-def report(text: str) -> None:
-    """Say on stderr how far it is."""
+def write_stderr(text: str) -> None:
+    """Print a line of progress or a warning to stderr, if it can be written."""
     try:
         print(text, file=sys.stderr, flush=True)
-    except OSError:  # there is nowhere else to say it
-        _lead_nowhere(sys.stderr.fileno())
+    except OSError:  # there is nowhere else to report it
+        _redirect_to_null(sys.stderr.fileno())
 
 
 def print_nowhere() -> None:
-    """Let whatever is printed from now on go nowhere: there is nobody, or no room, to print for."""
-    _lead_nowhere(sys.stdout.fileno())
+    """Discard whatever is printed from now on: the output is closed or full."""
+    _redirect_to_null(sys.stdout.fileno())
 
 
-def _lead_nowhere(number: int, mode: int = os.O_WRONLY) -> None:
-    """Let a file descriptor, open or closed, be that of the file that holds nothing and keeps nothing."""
+def _redirect_to_null(number: int, mode: int = os.O_WRONLY) -> None:
+    """Make a file descriptor, open or closed, that of the null device."""
     opened = os.open(os.devnull, mode)
     if opened != number:
         os.dup2(opened, number)
@@ -115,13 +128,13 @@ def _lead_nowhere(number: int, mode: int = os.O_WRONLY) -> None:
 
 
 def _prepare_outputs() -> None:
-    """Have outputs that never fail for a character, and say in one way that they cannot be written.
+    """Make outputs that never fail for a character, and that fail in one way when they cannot be written.
 
-    A stream that is closed is None to Python, and its number would be given to the next file, such as a database.
+    A closed stream is None to Python, and its number would go to the next file that is opened, such as a database.
     """
     for number in filter(_is_closed, range(3)):
-        # what is written to stdout fails, as it should: that nothing was printed is said on stderr
-        _lead_nowhere(number, os.O_WRONLY if number == _STDERR else os.O_RDONLY)
+        # writing to stdout must still fail, so that stderr can say that nothing was printed
+        _redirect_to_null(number, os.O_WRONLY if number == _STDERR else os.O_RDONLY)
     encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
     sys.stdout = Output(os.fdopen(1, "wb", closefd=False), encoding, errors="replace")
     if sys.stderr is None:
@@ -136,6 +149,6 @@ def _is_closed(number: int) -> bool:
     return False
 
 
-def _in_words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"unexpected {type(error).__name__}: {str(error)[:200]} ({Path(place.filename).name}:{place.lineno})"

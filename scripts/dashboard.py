@@ -8,23 +8,23 @@ from typing import Final
 
 from db.environment import SettingsError
 from livegame.settings import ClientSettings
-from scripts.command import complain, run
+from scripts.command import fail, run
 
 UI: Final = Path(__file__).resolve().parents[1] / "ui"
 
 
 def main() -> int:
-    """Become the Streamlit server."""
+    """Replace this process with the Streamlit server; return the exit code if that fails."""
     try:
         settings = ClientSettings.from_env()
     except SettingsError as error:
-        return complain(error, 2)
+        return fail(error, 2)
     command = [sys.executable, "-m", "streamlit", "run", str(UI / "server.py"), f"--server.port={settings.ui_port}"]
     if settings.allowed_hosts:  # the option replaces what the file says
         always = tomllib.loads((UI / ".streamlit" / "config.toml").read_text())["server"]["allowedHosts"]
         command += [f"--server.allowedHosts={name}" for name in (*always, *settings.allowed_hosts)]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
-    raise AssertionError("execv has become another program")
+    raise AssertionError("execv does not return")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Start the prediction service, the replay of a recorded game and the dashboard, and stop them all on Ctrl-C.
 
-The game begins anew each time, some minutes into its first period. All that is stored lies in a folder of its own,
-`demo` in the data folder.
+The game starts again each time, some minutes into its first period. Everything is stored in the folder `demo` of the
+data folder.
 """
 
-import argparse
 import os
 import signal
 import socket
@@ -24,7 +23,8 @@ from db.environment import SettingsError
 from livegame.errors import LiveGameError
 from livegame.recordings import demo
 from livegame.settings import ClientSettings
-from scripts.command import FILES, complain, run
+from scripts.arguments import command_parser
+from scripts.command import FILES, fail, run
 
 GAME: Final = 2021020329
 START_TIMEOUT_S: Final = 90
@@ -33,17 +33,15 @@ STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until interrupted or until one of the three ends."""
-    parser = argparse.ArgumentParser(
-        prog="demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--continue", dest="goes_on", action="store_true", help="go on with the game of the last time")
+    """Run until interrupted or until one of the three ends; return the exit code."""
+    parser = command_parser("demo", __doc__)
+    parser.add_argument("--continue", dest="goes_on", action="store_true", help="resume the game of the last demo")
     options = parser.parse_args(arguments)
     try:
         settings = ClientSettings.from_env()
     except SettingsError as error:
-        return complain(error, 2)
-    # a replayed game does not belong among the real ones
+        return fail(error, 2)
+    # replayed games are kept apart from real ones
     settings = replace(settings, data_dir=settings.data_dir / "demo", demo_game=str(GAME))
     ports = {
         "XG_SERVING_PORT": settings.serving_port,
@@ -52,11 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
     }
     taken = [f"{name} ({port})" for name, port in ports.items() if _is_taken(port)]
     if taken:
-        return complain(f"already in use: {', '.join(taken)}; stop what runs there or set other ports", 2)
+        return fail(f"already in use: {', '.join(taken)}; stop what runs there or set other ports", 2)
     try:
         demo.begin(settings.data_dir, GAME, anew=not options.goes_on)
     except (LiveGameError, DatabaseError) as error:
-        return complain(error, FILES)
+        return fail(error, FILES)
     environment = os.environ | {
         "XG_DATA_DIR": str(settings.data_dir),
         "XG_SERVING_URL": f"http://127.0.0.1:{settings.serving_port}",
@@ -71,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = {module: [module] for module in pages}
     commands["scripts.replay"] += [f"--game={GAME}", f"--begin-at={demo.BEGIN_S // 60}"]
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    stop = threading.Event()  # an exception instead could come while a process is being started, and leave it behind
+    stop = threading.Event()  # an exception could come while a process is being started, and leave it running
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     try:
@@ -87,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _watch(processes, pages, settings, stop, goes_on=options.goes_on)
     finally:
         _stop(processes)
-        for number in STOP_SIGNALS:  # Python takes our handlers away before it ends, and would then die of one more
+        for number in STOP_SIGNALS:  # Python restores the default handlers before it exits
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -105,7 +103,7 @@ def _watch(
         for module, process in processes.items():
             if process.poll() is not None:
                 log = settings.data_dir / f"{module}.log"
-                print(f"{module} ended with {process.returncode}; its last words:\n{_tail(log)}", file=sys.stderr)
+                print(f"{module} ended with {process.returncode}; the end of its log:\n{_tail(log)}", file=sys.stderr)
                 return 1
         if waiting:
             waiting = {module: page for module, page in waiting.items() if not _answers(page)}
@@ -113,7 +111,7 @@ def _watch(
                 print(
                     f"\n  Open http://127.0.0.1:{settings.ui_port}/?game={GAME} and click 'Ping game'."
                     f"\n  {_what_is_played(settings, goes_on=goes_on)}"
-                    "\n  'Play again' on the page begins anew, and so does the next start without --continue."
+                    "\n  'Play again' on the page starts it again, as does the next demo without --continue."
                     "\n  Ctrl-C stops everything.\n",
                     flush=True,
                 )
@@ -128,7 +126,7 @@ def _watch(
 def _what_is_played(settings: ClientSettings, *, goes_on: bool) -> str:
     speed = f"at {settings.replay_speed:g} times its speed"
     if goes_on and (settings.data_dir / "replay.json").exists():
-        return f"Game {GAME} goes on where it would be by now, {speed}, since it was first pinged."
+        return f"Game {GAME} resumes where it would be by now, {speed}."
     return f"Game {GAME} starts with your first ping, {demo.BEGIN_S // 60} minutes into its first period, {speed}."
 
 

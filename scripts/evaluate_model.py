@@ -1,9 +1,9 @@
-"""Judge models on shots that they have not seen.
+"""Evaluate models on shots that they have not seen.
 
-With --test, each recipe is fitted on the --train seasons (by default all recorded ones before) and judged on the test
-season, beside the base rate. Without it, the recorded or --train seasons take turns (out of fold). With --artifact, a
-saved model is judged on the test season as it is. With --growing, the first 40, 150 and 500 games of the test season
-join those to fit on, and its rest is judged with them and without.
+With --test, each recipe is fitted on the --train seasons (default: all recorded seasons before it) and evaluated on
+the test season, beside the base rate. Without it, the recorded or --train seasons take turns (out of fold). With
+--artifact, a saved model is evaluated on the test season as it is. With --growing, the first 40, 150 and 500 games of
+the test season are added to those to fit on, and its remaining games are evaluated with and without them.
 
     python -m scripts.evaluate_model --test 20222023
     python -m scripts.evaluate_model --train 20182019 --train 20192020 --train 20202021
@@ -28,10 +28,10 @@ import pandas as pd
 from db.environment import SettingsError
 from livegame.errors import LiveGameError
 from livegame.settings import ClientSettings
-from scripts.command import complain, report, run
-from scripts.train_model import season
+from scripts.arguments import command_parser, season
+from scripts.command import fail, run, write_stderr
 from training.card import ArtifactUnusable, load
-from training.frames import load_frame, recorded_seasons
+from training.frames import NoRecordings, load_frame, recorded_seasons
 from training.metrics import bootstrap_by_game, deciles, log_losses, ratio_by_game, scores, scores_by, standard_groups
 from training.published_xg import TableUnusable, compare, join_published, read_published
 from training.recipe import (
@@ -69,24 +69,28 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _evaluate(options, ClientSettings.from_env())
     except SettingsError as error:
-        return complain(error, 2)
+        return fail(error, 2)
     except (LiveGameError, TableUnusable, ArtifactUnusable) as error:
-        return complain(error, 3)
+        return fail(error, 3)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="evaluate_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--test", type=season, metavar="S", help="the season to judge on, such as 20222023")
+    parser = command_parser("evaluate_model", __doc__)
+    parser.add_argument("--test", type=season, metavar="S", help="the season to evaluate on, such as 20222023")
     parser.add_argument("--train", action="append", type=season, default=[], metavar="S", help="seasons to fit on")
     parser.add_argument("--model", action="append", choices=list(RECIPES), help="default: all three")
-    parser.add_argument("--artifact", type=Path, metavar="FOLDER", help="judge this saved model instead of recipes")
+    parser.add_argument("--artifact", type=Path, metavar="FOLDER", help="evaluate this saved model instead of recipes")
     parser.add_argument("--population", choices=POPULATIONS, default="unblocked", help="default: unblocked")
-    parser.add_argument("--ablation", action="store_true", help="what each group of features is worth to xg-default")
-    parser.add_argument("--growing", action="store_true", help="what the season's first games are worth to its rest")
-    parser.add_argument("--against", type=Path, metavar="CSV", help="someone else's xG, see training/published_xg.py")
+    parser.add_argument(
+        "--ablation", action="store_true", help="show what each group of features contributes to xg-default"
+    )
+    parser.add_argument(
+        "--growing", action="store_true", help="show what the season's first games add for the rest of it"
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="CSV", help="published xG to compare with, see training/published_xg.py"
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser
 
@@ -97,15 +101,15 @@ def _evaluate(options: argparse.Namespace, settings: ClientSettings) -> None:
     if options.artifact:
         estimator, card = load(options.artifact)
         recipe = dataclasses.replace(RECIPES["xg-default"], features=tuple(f["name"] for f in card["features"]))
-        test = of_population(load_frame(settings, [options.test], report), card["population"])
+        test = of_population(load_frame(settings, [options.test], write_stderr), card["population"])
         if options.test in card["seasons"]:
             print(f"NOTE: {card['name']} was trained on {options.test}; these figures flatter it.")
         results = {card["name"]: predict(estimator, recipe, test)}
     else:
         wanted = options.train or [s for s in recorded_seasons(settings) if options.test is None or s < options.test]
         if options.test and not wanted:
-            raise LiveGameError(f"no season before {options.test} is recorded; name some to fit on with --train")
-        frame = load_frame(settings, [*wanted, *([options.test] if options.test else [])], report)
+            raise NoRecordings(f"no season before {options.test} is recorded; name some to fit on with --train")
+        frame = load_frame(settings, [*wanted, *([options.test] if options.test else [])], write_stderr)
         frame = of_population(frame, options.population)
         if options.ablation:
             _print_ablation(frame, options.test, options.seed)
@@ -124,7 +128,7 @@ def _evaluate(options: argparse.Namespace, settings: ClientSettings) -> None:
 
 
 def _unseen(recipe: Recipe, frame: pd.DataFrame, test: int | None, seed: int) -> Probabilities:
-    """P(goal) of the test season's rows, or of all rows out of fold where no test season is named."""
+    """Return P(goal) for the test season's rows, or out of fold for all rows if no test season is named."""
     if test is None:
         return out_of_fold(recipe, frame, seed)
     estimator = fit(recipe, frame[frame["season"] != test], seed)
@@ -171,7 +175,7 @@ def _print_ablation(frame: pd.DataFrame, test: int | None, seed: int) -> None:
 def _print_growing(frame: pd.DataFrame, season: int, seed: int) -> None:
     recipe = RECIPES["xg-default"]
     before, test = frame[frame["season"] != season], frame[frame["season"] == season]
-    played = sorted(test["game_id"].unique())  # as they are numbered, which is nearly as they were played
+    played = sorted(test["game_id"].unique())  # in the order of their numbers, which is nearly that of their dates
     without = pd.Series(predict(fit(recipe, before, seed), recipe, test), test.index)
     for games in FIRST_GAMES:
         if games >= len(played):

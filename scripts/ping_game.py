@@ -1,10 +1,10 @@
-"""Ping games once: read their play-by-play, have the new shots rated, store everything. Made for cron.
+"""Ping games once: read their play-by-play, have new shots rated, store everything. Made for cron.
 
-Prints a line for each game in which something changed, and nothing otherwise. What of a feed's answer could not be
-read is said on stderr, once. A game that is far away is asked for once an hour at most.
+Prints one line per game in which something changed, and nothing otherwise. What cannot be read of the feed's answer is
+reported on stderr once. A game that is far away is requested at most once an hour.
 
 Exit codes: 0 done, 1 done but not printed, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another
-ping at work, 7 a fault of the program; the highest of them when several games are pinged.
+ping of the game at work, 7 a fault of the program; with several games, the highest of them.
 """
 
 import argparse
@@ -13,39 +13,22 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from db.connection import DatabaseError
-from db.environment import SettingsError
 from livegame.client import GameClient, Ping
-from livegame.errors import FeedError, GameBusy, InvalidGameId, LiveGameError, UnexpectedError
 from livegame.feed import Feed, valid_game_id
 from livegame.plays import GameState
-from livegame.scoring.inputs import FeatureMapError
 from livegame.settings import ClientSettings
-from scripts.command import complain, report, run, say
-from xgserve.client import ServingError
+from scripts.arguments import command_parser, whole_number
+from scripts.command import OUR_ERRORS, exit_code, fail, print_line, run, write_stderr
 
 if TYPE_CHECKING:
     from livegame.reports.game import TeamTotals
 
 TIMEOUT_S: Final = 55  # cron's shortest interval is a minute
+OUT_OF_TIME: Final = 6
 
 
 class OutOfTime(BaseException):
-    """The time allowed for the whole run is over. It comes at any moment, and nobody else may catch it."""
-
-
-EXIT_CODES: Final[dict[type[BaseException], int]] = {
-    SettingsError: 2,
-    FeatureMapError: 2,
-    InvalidGameId: 2,
-    FeedError: 3,
-    ServingError: 4,
-    DatabaseError: 5,
-    GameBusy: 6,
-    OutOfTime: 6,
-    UnexpectedError: 7,
-    LiveGameError: 4,  # what is left of them: the loaded model does not suit us
-}
+    """The time allowed for the whole run is over. It is raised anywhere, so nothing else may catch it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(options.timeout)
-    logging.getLogger("livegame").addHandler(logging.NullHandler())  # what it warns of is said here, in short
+    logging.getLogger("livegame").addHandler(logging.NullHandler())  # its warnings are reported here, in short
     worst = 0
     try:
         settings = ClientSettings.from_env()
@@ -61,46 +44,46 @@ def main(arguments: list[str] | None = None) -> int:
         for game_id in _games(client, settings, options):
             try:
                 ping = client.ping(game_id)
-            except (LiveGameError, ServingError, DatabaseError) as error:
-                worst = max(worst, _complain(error, f"game {game_id}: "))
+            except OUR_ERRORS as error:
+                worst = max(worst, fail(f"game {game_id}: {error}", exit_code(error)))
             else:
                 if ping.has_new_problems:
                     _warn(ping)
                 if ping.changed:
-                    worst = max(worst, say(_as_json(ping) if options.json else _as_line(ping)))
-    except tuple(EXIT_CODES) as error:
-        worst = max(worst, _complain(error))
+                    worst = max(worst, print_line(_as_json(ping) if options.json else _as_line(ping)))
+    except OUR_ERRORS as error:
+        worst = max(worst, fail(error, exit_code(error)))
+    except OutOfTime as error:
+        worst = max(worst, fail(error, OUT_OF_TIME))
     finally:
         signal.alarm(0)
     return worst
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ping_game", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("ping_game", __doc__)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("game_id", nargs="*", default=[], metavar="GAME_ID", help="such as 2021020329")
     which.add_argument(
-        "--today", action="store_true", help="today's games that have begun, and incomplete ones of the last week"
+        "--today", action="store_true", help="today's games that have begun, and incomplete games of the last week"
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON object for each game instead of a sentence")
-    parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_S, metavar="S", help=f"default {TIMEOUT_S}")
+    parser.add_argument("--json", action="store_true", help="print a JSON object per game instead of a sentence")
+    parser.add_argument(
+        "--timeout",
+        type=whole_number(1, 3600, "whole seconds"),
+        default=TIMEOUT_S,
+        metavar="S",
+        help=f"default {TIMEOUT_S}",
+    )
     return parser
 
 
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 3600:
-        raise argparse.ArgumentTypeError("must be whole seconds from 1 to 3600")
-    return int(text)
-
-
 def _out_of_time(_signal: int, _frame: object) -> NoReturn:
-    raise OutOfTime("ran out of time; what was stored stays, the next ping completes it")
+    raise OutOfTime("ran out of time; what is stored is kept, and the next ping completes it")
 
 
 def _games(client: GameClient, settings: ClientSettings, options: argparse.Namespace) -> list[int]:
-    """The games to ask for: what is worth it of those that were named, or of today's and of what is incomplete."""
+    """Return the games to ping: the named ones unless they are far away, or today's and incomplete ones."""
     if not options.today:
         return [game_id for game_id in map(valid_game_id, options.game_id) if not client.is_far(game_id)]
     begun = (GameState.LIVE, GameState.OVER, GameState.FINAL)
@@ -109,14 +92,10 @@ def _games(client: GameClient, settings: ClientSettings, options: argparse.Names
     return [*today, *(game_id for game_id in client.incomplete_games() if game_id not in today)]
 
 
-def _complain(error: BaseException, subject: str = "") -> int:
-    return complain(f"{subject}{error}", next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
-
-
 def _warn(ping: Ping) -> None:
     first, others = ping.problems[0], len(ping.problems) - 1
     more = f" (and {others} more)" if others else ""
-    report(f"ping_game: game {ping.game_id}: {first}{more}")
+    write_stderr(f"ping_game: game {ping.game_id}: {first}{more}")
 
 
 def _as_line(ping: Ping) -> str:

@@ -1,12 +1,13 @@
 """Train models on recorded seasons, or on your own history: writes model.skops, card.json and card.html for each.
 
-Seasons come from the folder of recordings (XG_RECORDINGS). One named with --season that is not there is first
-downloaded into it from the NHL, game by game; an interrupted download goes on where it stopped.
+Seasons come from the folder of recordings (XG_RECORDINGS). A season named with --season that is missing there is first
+downloaded from the NHL, game by game; an interrupted download resumes where it stopped.
 
-With --history, xg-default is fitted on the finished games in history.db on top of the recorded seasons (or alone,
-where none is recorded or with --alone). It goes among the models that the service on the same data folder has
-downloaded, as local/xg-default, its version the date of the newest game. First the old model (the newest local one,
-else the bundled one) and the new are compared on the newest month, held back; the last line says which one to use.
+With --history, xg-default is fitted on the finished games in history.db in addition to the recorded seasons (or on
+them alone, if no season is recorded or with --alone). It is stored as local/xg-default beside the models that the
+service on the same data folder has downloaded; its version is the date of the newest game. The old model (the newest
+local one, else the bundled one) and the new one are compared on the newest month, which is held out; the last line says
+which one to use.
 
     python -m scripts.train_model
     python -m scripts.train_model --model xg-default --season 20222023 --season 20232024 --out my-models
@@ -31,7 +32,8 @@ from db.environment import SettingsError
 from db.history import History
 from livegame.errors import LiveGameError
 from livegame.settings import ClientSettings
-from scripts.command import complain, report, run
+from scripts.arguments import command_parser, season
+from scripts.command import fail, run, write_stderr
 from training.card import ArtifactUnusable, load, make_card, save
 from training.frames import load_frame, recorded_seasons
 from training.publish import LOCAL, PublishError, keep, newest_kept, register
@@ -55,27 +57,25 @@ def main(arguments: list[str] | None = None) -> int:
         if options.history:
             _refit(names, options, settings)
             return 0
-        frame = load_frame(settings, options.season, report, options.cluster)
+        frame = load_frame(settings, options.season, write_stderr, options.cluster)
         frame = of_population(frame, options.population)
         for name in names:
             folder = (options.out or BUNDLED) / name / (options.version or "1.0.0")
             _train(name, frame, options, folder)
             _register(options, folder)
     except SettingsError as error:
-        return complain(error, 2)
+        return fail(error, 2)
     except DatabaseError as error:
-        return complain(error, 5)
+        return fail(error, 5)
     except (LiveGameError, ArtifactUnusable, OSError) as error:
-        return complain(error, 3)
+        return fail(error, 3)
     except PublishError as error:
-        return complain(error, 4)
+        return fail(error, 4)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="train_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("train_model", __doc__)
     parser.add_argument("--model", action="append", choices=list(RECIPES), help="default: all three")
     parser.add_argument(
         "--season",
@@ -94,19 +94,14 @@ def _parser() -> argparse.ArgumentParser:
         help="default: the bundled models; with --history, where the service looks",
     )
     parser.add_argument("--version", type=_version, help="default: 1.0.0; with --history, the newest game's date")
-    parser.add_argument("--history", type=Path, metavar="FILE", help="fit on the finished games in this history.db too")
-    parser.add_argument("--alone", action="store_true", help="with --history: on no recorded season besides")
+    parser.add_argument(
+        "--history", type=Path, metavar="FILE", help="also fit on the finished games in this history.db"
+    )
+    parser.add_argument("--alone", action="store_true", help="with --history: without any recorded season")
     parser.add_argument("--old", type=Path, metavar="FOLDER", help="with --history: the model to compare with")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="make the features on this Dask cluster, not here")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="make the features on this Dask cluster instead of here")
     parser.add_argument("--register", type=_target, metavar="WORKSPACE/NAME", help="also log the model to Comet")
     return parser
-
-
-def season(text: str) -> int:
-    """A season from the command line, such as 20222023."""
-    if not re.fullmatch(r"(19|20)\d{6}", text) or int(text[4:]) != int(text[:4]) + 1:
-        raise argparse.ArgumentTypeError("must be two years in a row, such as 20222023")
-    return int(text)
 
 
 def _version(text: str) -> str:
@@ -130,9 +125,9 @@ def _train(
     name: str, frame: pd.DataFrame, options: argparse.Namespace, folder: Path, comparison: Comparison | None = None
 ) -> None:
     recipe = RECIPES[name]
-    report(f"{name}: {len(frame):,} shots")
-    unseen = out_of_fold(recipe, frame, options.seed, report)
-    report(f"{name}: fitting on all of them")
+    write_stderr(f"{name}: {len(frame):,} shots")
+    unseen = out_of_fold(recipe, frame, options.seed, write_stderr)
+    write_stderr(f"{name}: fitting on all of them")
     estimator = fit(recipe, frame, options.seed)
     card = make_card(recipe, estimator, frame, options.population, unseen, options.seed)
     if comparison:
@@ -147,11 +142,11 @@ def _train(
 
 
 def _refit(names: Sequence[str], options: argparse.Namespace, settings: ClientSettings) -> None:
-    report(f"reading {options.history}")
+    write_stderr(f"reading {options.history}")
     frame = stored_frame(History(options.history))
-    report(f"{frame['game_id'].nunique():,} finished games, the newest of {max(frame['game_date'])}")
+    write_stderr(f"{frame['game_id'].nunique():,} finished games, the newest of {max(frame['game_date'])}")
     if not options.alone and (options.season or recorded_seasons(settings)):
-        frame = on_top(load_frame(settings, options.season, report, options.cluster), frame)
+        frame = on_top(load_frame(settings, options.season, write_stderr, options.cluster), frame)
     frame = of_population(frame, options.population)
     version = options.version or _version_of(max(frame["game_date"].dropna()))
     for name in names:
@@ -179,12 +174,12 @@ def _newest(folder: Path) -> Path:
 
 
 def _compare(recipe: Recipe, frame: pd.DataFrame, options: argparse.Namespace, old: Path, new_name: str) -> Comparison:
-    """Compare the old model with what the recipe makes of all but the newest month, on that month."""
+    """Compare, on the newest month, the old model with the recipe fitted on everything before that month."""
     estimator, card = load(old)
     old_name = f"{old.parent.parent.name}/{old.parent.name}:{old.name}"
     rows = held_back(frame, card)
     test = frame[rows]
-    report(f"fitting on all but the newest {test['game_id'].nunique()} games, to compare with {old_name} on them")
+    write_stderr(f"fitting on all but the newest {test['game_id'].nunique()} games, to compare with {old_name} on them")
     new = predict(fit(recipe, frame[~rows], options.seed), recipe, test)
     columns = dataclasses.replace(recipe, features=tuple(feature["name"] for feature in card["features"]))
     return compare(test, {old_name: predict(estimator, columns, test), new_name: new}, old_name, new_name, card)

@@ -1,4 +1,4 @@
-"""Write docs/features.md from the one definition of the features: `python -m scripts.write_feature_table`."""
+"""Write docs/features.md from the definition of the features: `python -m scripts.write_feature_table`."""
 
 import argparse
 from pathlib import Path

@@ -20,7 +20,7 @@ from livegame.recordings.workers import Workers
 from xgserve.client import ServingError
 
 BATCH: Final = 64  # games; some 5,600 shots to score at a time
-PATIENCE_S: Final = 20.0  # for a game that somebody else is at
+LOCK_WAIT_S: Final = 20.0  # for a game that another process pings
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ class Backfill:
 
     def _take_patiently(self, rows: GameRows, progress: Progress) -> None:
         try:
-            self._count(self._client.take_all([rows], PATIENCE_S), progress)
+            self._count(self._client.take_all([rows], LOCK_WAIT_S), progress)
         except (GameBusy, ServingError) as error:
             if isinstance(error, ServingError) and error.code not in NEVER_ANSWERED:
                 raise

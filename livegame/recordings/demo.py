@@ -16,10 +16,10 @@ import requests
 from db.connection import DatabaseError
 from db.files import why
 from db.history import History
-from livegame.errors import FeedUnavailable, LiveGameError
+from livegame.errors import FeedUnavailable, ReplayError
 from livegame.recordings.replay import RESTART_HEADER
 from livegame.scoring.lock import game_lock
-from livegame.scoring.open_requests import Questions
+from livegame.scoring.open_requests import PendingRequests
 from livegame.settings import ClientSettings
 
 BEGIN_S: Final = 300  # of game time that are over when it is first asked for, so that there is something to see
@@ -66,13 +66,13 @@ def begin(data_dir: Path, game_id: int, *, anew: bool) -> None:
     """Make a folder the demonstration's, and with `anew` forget what it holds of the game.
 
     Raises:
-        LiveGameError: the folder holds other games, so it is somebody's history.
+        ReplayError: the folder holds other games, so it is somebody's history.
         DatabaseError: it cannot be used.
     """
     history = History(data_dir / "history.db")
     known = history.count_games() - bool(history.game_row(game_id))
     if known:
-        raise LiveGameError(f"{data_dir} holds {known} other games; move it away, or name another XG_DATA_DIR")
+        raise ReplayError(f"{data_dir} holds {known} other games; move it away, or name another XG_DATA_DIR")
     mark = data_dir / _MARK
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def begin(data_dir: Path, game_id: int, *, anew: bool) -> None:
 
 
 def _forget(data_dir: Path, game_id: int) -> None:
-    Questions(data_dir, game_id).drop_all()
+    PendingRequests(data_dir, game_id).drop_all()
     History(data_dir / "history.db").forget(game_id)
 
 

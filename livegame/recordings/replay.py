@@ -18,7 +18,7 @@ from typing import Any, Final
 import bottle
 
 from livegame.dates import league_date
-from livegame.errors import FeedMalformed, LiveGameError
+from livegame.errors import FeedMalformed, ReplayError
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Play, Shot, Team, overtime_length
 from livegame.recordings.files import find_recordings, read_recording
 
@@ -214,7 +214,7 @@ def _read_starts(path: Path) -> dict[str, float]:
     try:
         return {str(game_id): float(start) for game_id, start in json.loads(path.read_bytes()).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise LiveGameError(f"{path} cannot be read ({error}); --restart begins every game anew") from error
+        raise ReplayError(f"{path} cannot be read ({error}); --restart begins every game anew") from error
 
 
 def create_app(
@@ -232,12 +232,12 @@ def create_app(
     With `only`, a game's id, that is all there is.
 
     Raises:
-        LiveGameError: `state_file` is not what the replay writes there, or there is no recording of `only`.
+        ReplayError: `state_file` is not what the replay writes there, or there is no recording of `only`.
     """
     games = find_recordings(recordings)
     if only is not None:
         if only not in games:
-            raise LiveGameError(f"there is no recording of game {only} in {recordings}")
+            raise ReplayError(f"there is no recording of game {only} in {recordings}")
         games = {only: games[only]}
     starts = Starts(state_file, now)
     app = bottle.Bottle()

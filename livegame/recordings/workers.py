@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final, TypeVar
 
-from livegame.errors import LiveGameError
+from livegame.errors import WorkersUnavailable
 from livegame.features.fingerprint import code_fingerprint
 
 CONNECT_TIMEOUT_S: Final = 10
@@ -21,10 +21,6 @@ _AHEAD: Final = 2  # items a worker has in hand or waiting, so that none is idle
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class WorkersUnavailable(LiveGameError):
-    """The cluster cannot be used; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

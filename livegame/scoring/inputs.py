@@ -1,4 +1,4 @@
-"""Which of our features a model gets under which names: models of other people call them otherwise."""
+"""Maps our features to a model's columns, which other people's models name differently."""
 
 import json
 from collections.abc import Container, Mapping
@@ -6,29 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livegame.errors import LiveGameError
+from livegame.errors import FeatureMapError, UnknownFeatures
 from livegame.features.features import FEATURE_NAMES
 from livegame.features.rows import GameRows
 from xgserve.client import ServiceUnavailable
 
 
-class UnknownFeatures(LiveGameError):
-    """The model wants columns that are none of our features and that the feature map does not explain."""
-
-    def __init__(self, model: str, names: tuple[str, ...]) -> None:
-        super().__init__(
-            f"{model} wants columns that this client does not know: {', '.join(names)}; map each to one of our features"
-            " in the file that XG_FEATURE_MAP names"
-        )
-        self.names = names
-
-
-class FeatureMapError(LiveGameError):
-    """The feature map cannot be read."""
-
-
 def read_feature_map(path: Path | None) -> dict[str, str]:
-    """Read a JSON object of a model's column names, each with the feature of ours that it means; {} for no path.
+    """Read a JSON object from a model's column names to the features of ours that they mean; {} without a path.
 
     Raises:
         FeatureMapError: the file cannot be read, or names a feature that we do not have.
@@ -49,24 +34,32 @@ def read_feature_map(path: Path | None) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ModelInputs:
-    """What the loaded model wants, in terms of our features."""
+    """What the active model expects, in terms of our features."""
 
     model_id: str
     population: str  # unblocked or on-goal
     columns: Mapping[str, str]  # the model's column -> our feature
-    required: frozenset[str]  # the model's columns that it cannot take a null in
-    trained_on: tuple[int, ...] | None = None  # the seasons that it learned from, if the service knows them
+    required: frozenset[str]  # the model's columns that must not be null
+    trained_on: tuple[int, ...] | None = None  # the seasons of its training data, if the service knows them
 
     @classmethod
-    def of(cls, model: Mapping[str, Any], feature_map: Mapping[str, str]) -> "ModelInputs":
+    def from_model(cls, model: Mapping[str, Any], feature_map: Mapping[str, str]) -> "ModelInputs":
         """Read the answer of the service's `GET /model`.
 
         Raises:
-            UnknownFeatures: the model wants something that neither we nor the map know.
-            ServiceUnavailable: it is no such answer.
+            UnknownFeatures: the model expects a column that is no feature of ours and that the map does not explain.
+            ServiceUnavailable: the answer is not that of a prediction service.
         """
         try:
-            return cls._of(model, feature_map)
+            names = [feature["name"] for feature in model["features"]]
+            columns = {name: feature_map.get(name, name) for name in names}
+            unknown = tuple(name for name, ours in columns.items() if ours not in FEATURE_NAMES)
+            if unknown:
+                raise UnknownFeatures(model["id"], unknown)
+            required = frozenset(feature["name"] for feature in model["features"] if not feature["nullable"])
+            seasons = model.get("trained_on")
+            trained_on = None if seasons is None else tuple(seasons)
+            return cls(model["id"], model.get("population") or "unblocked", columns, required, trained_on)
         except (LookupError, TypeError, AttributeError) as error:
             raise ServiceUnavailable(
                 f"the answer to /model cannot be read ({type(error).__name__}: {error}); is XG_SERVING_URL the"
@@ -74,35 +67,23 @@ class ModelInputs:
                 code="unexpected_answer",
             ) from error
 
-    @classmethod
-    def _of(cls, model: Mapping[str, Any], feature_map: Mapping[str, str]) -> "ModelInputs":
-        names = [feature["name"] for feature in model["features"]]
-        columns = {name: feature_map.get(name, name) for name in names}
-        unknown = tuple(name for name, ours in columns.items() if ours not in FEATURE_NAMES)
-        if unknown:
-            raise UnknownFeatures(model["id"], unknown)
-        required = frozenset(feature["name"] for feature in model["features"] if not feature["nullable"])
-        seasons = model.get("trained_on")
-        trained_on = None if seasons is None else tuple(seasons)
-        return cls(model["id"], model.get("population") or "unblocked", columns, required, trained_on)
-
-    def waiting(self, rows: GameRows, scored: Container[int]) -> dict[int, dict[str, Any]]:
-        """By event id the inputs of the shots that the model can score now and has not scored."""
+    def unscored(self, rows: GameRows, scored: Container[int]) -> dict[int, dict[str, Any]]:
+        """Return the inputs, by event id, of the shots that the model can score now and has not scored."""
         return {
             shot.event_id: inputs
             for shot in rows.shots
             if shot.event_id not in scored
             and (shot.missing is None or rows.is_over)
             and (self.population != "on-goal" or shot.outcome != "missed-shot")
-            and (inputs := self.inputs(shot.features)) is not None
+            and (inputs := self.inputs_of(shot.features)) is not None
         }
 
-    def inputs(self, features: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The features of ours that the model gets for one shot; None if one that it needs is missing."""
+    def inputs_of(self, features: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the features that the model gets for one shot; None if it requires one that is missing."""
         if any(features.get(self.columns[name]) is None for name in self.required):
             return None
         return dict(zip(self.columns.values(), map(features.get, self.columns.values()), strict=True))
 
-    def row(self, inputs: Mapping[str, Any]) -> list[Any]:
-        """What `inputs` returned, in the order of the model's columns."""
+    def as_row(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """Return what `inputs_of` gave, in the order of the model's columns."""
         return list(map(inputs.__getitem__, self.columns.values()))

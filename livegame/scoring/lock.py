@@ -5,32 +5,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from db.connection import DatabaseError
 from db.files import open_no_link, why
-from livegame.errors import GameBusy
+from livegame.errors import GameBusy, PingedMeanwhile
 
-_POLL_S = 0.05
-
-
-class PingedMeanwhile(Exception):
-    """Somebody else has made a whole ping of the game since we began to wait: there is nothing left to do."""
+_LOCK_POLL_S: Final = 0.05
 
 
 @contextmanager
 def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool = False) -> Iterator[None]:
-    """Hold the game's lock file, never one that a link leads to. The kernel frees it however its holder dies.
+    """Hold the game's lock file, which is never opened through a link. The kernel frees it however its holder dies.
 
-    Who holds it for a ping (`is_ping`) has that counted when it ends well, and need not wait while others do the same:
-    however many want to ping a game at once, nobody waits for more than two pings.
+    Successful pings (`is_ping`) are counted, so that a waiting ping can give up once two others have completed:
+    however many want to ping a game at once, none waits for more than two.
 
     Raises:
-        PingedMeanwhile: others have pinged, from the reading of the feed to the end, while this ping waited.
-        GameBusy: somebody else has held it for `timeout_s` seconds.
+        PingedMeanwhile: two others have pinged while this ping waited; the second read the feed after it came.
+        GameBusy: another has held the lock for `timeout_s` seconds.
         DatabaseError: the file cannot be written or locked; the message names it and says what to do.
     """
     path = data_dir / "locks" / f"{game_id}.lock"
-    pings = path.with_suffix(".pings")  # one byte for each that ended well: nothing that could be read half written
+    pings = path.with_suffix(".pings")  # one byte per successful ping: nothing that could be read half written
     before = _size(pings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,12 +46,12 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool =
                     raise PingedMeanwhile from None
                 if time.monotonic() >= give_up:
                     raise GameBusy(game_id, timeout_s) from None
-                time.sleep(_POLL_S)
+                time.sleep(_LOCK_POLL_S)
             except OSError as error:
                 raise DatabaseError(f"cannot lock {path}: {why(path, error)}") from error
         yield
         if is_ping:
-            # uncounted, it only lets others wait for longer
+            # a ping that is not counted only makes others wait longer
             with suppress(OSError), open(pings, "ab", opener=open_no_link) as counter:
                 counter.write(b".")
 

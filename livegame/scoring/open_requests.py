@@ -1,9 +1,9 @@
-"""A write-ahead note, beside the game's lock file, of rows sent to the service but not yet stored.
+"""A write-ahead note, in a file beside the game's lock, of rows sent to the service but not yet stored.
 
-A ping that dies after the service's answer and before storing it leaves rows that were scored and are not stored. The
-next ping that wants one of them sends those very rows again, under the same key, and the service answers without
-scoring them. A question stays open until each of its rows is stored: the league may take a shot back before its answer
-could be stored, and bring it again later.
+A ping that dies between the service's answer and storing it leaves rows that were scored and are not stored. The next
+ping that needs one of them sends those very rows again under the same key, and the service answers without scoring
+them again. A request stays open until each of its rows is stored: the league may take a shot back before its answer
+could be stored, and restore it later.
 """
 
 import hashlib
@@ -22,43 +22,43 @@ ShotId = tuple[int, int]  # game id, event id
 Rows = Mapping[ShotId, Mapping[str, Any]]  # the model's inputs
 
 
-class Question(NamedTuple):
-    """Rows that a model is to score, and the Idempotency-Key that they are sent with."""
+class Request(NamedTuple):
+    """Rows for a model to score, and the Idempotency-Key that they are sent with."""
 
     key: str
     rows: Rows
 
 
-class AnyQuestions(Protocol):
-    """Decides what to ask for, and under which key."""
+class ScoringRequests(Protocol):
+    """Decides which rows to send, and under which key."""
 
-    def next(self, model_id: str, ready: Rows) -> Question:
-        """What to ask for now, all or a part of what is `ready`, and perhaps more."""
+    def next(self, model_id: str, ready: Rows) -> Request:
+        """Return what to send now: all or part of what is `ready`, and perhaps more."""
 
-    def close(self, question: Question, stored: Set[ShotId]) -> None:
-        """The answers for these rows of the question are stored."""
+    def close(self, request: Request, stored: Set[ShotId]) -> None:
+        """Note that the answers to these rows of the request are stored."""
 
-    def drop(self, question: Question) -> None:
-        """The question is useless: it can have no answer."""
+    def drop(self, request: Request) -> None:
+        """Forget a request that can have no answer."""
 
 
 class _Open(NamedTuple):
-    """A question as it is noted; `waiting` are the rows whose answer is not stored."""
+    """A request as it is noted; `waiting` are the rows whose answer is not stored."""
 
     model_id: str
-    question: Question
+    request: Request
     waiting: frozenset[ShotId]
 
     def is_answerable(self, ready: Rows) -> bool:
-        """Whether the rows hold what the model is given now, which the feature map may have changed."""
+        """Return whether its rows hold what the model is given now, which the feature map may have changed."""
         wanted = next(iter(ready.values())).keys()
-        return all(inputs.keys() == wanted for inputs in self.question.rows.values())
+        return all(inputs.keys() == wanted for inputs in self.request.rows.values())
 
 
-class Questions:
-    """The open questions of one game, for the holder of its lock.
+class PendingRequests:
+    """The open requests of one game, for the holder of its lock.
 
-    The file is replaced as a whole: whenever its writer dies, it holds what it held before or what it is to hold now.
+    The file is replaced as a whole: whenever its writer dies, it holds either the old requests or the new ones.
     """
 
     def __init__(self, data_dir: Path, game_id: int) -> None:
@@ -69,47 +69,47 @@ class Questions:
         """Whether there are any."""
         return bool(self._read())
 
-    def next(self, model_id: str, ready: Rows) -> Question:
-        """What to ask for now: an open question if one of its rows is wanted, else a new one for all that is `ready`.
+    def next(self, model_id: str, ready: Rows) -> Request:
+        """Return an open request if one of its rows is needed, else a new one for all that is `ready`.
 
         The league may have changed the inputs meanwhile, but a shot keeps the first answer that it was given.
 
         Raises:
-            DatabaseError: it cannot be noted. What could not be stored is not asked for either.
+            DatabaseError: the request cannot be noted. What could not be stored is not sent either.
         """
         noted = self._read()
         for other in noted:
             wanted = other.model_id == model_id and not other.waiting.isdisjoint(ready)
             if wanted and other.is_answerable(ready):
-                return other.question
-        question = Question(secrets.token_hex(16), ready)
-        # what is asked for anew waits for no older question
+                return other.request
+        request = Request(secrets.token_hex(16), ready)
+        # rows that are sent again wait for no older request
         rest = [other._replace(waiting=other.waiting - (ready.keys() if other.model_id == model_id else set()))
                 for other in noted]  # fmt: skip
-        self._write([*rest, _Open(model_id, question, frozenset(ready))])
-        return question
+        self._write([*rest, _Open(model_id, request, frozenset(ready))])
+        return request
 
-    def close(self, question: Question, stored: Set[ShotId]) -> None:
-        """Forget the question when all of its rows are stored: these, and those that were before.
+    def close(self, request: Request, stored: Set[ShotId]) -> None:
+        """Forget the request once all of its rows are stored: these, and those stored before.
 
         Raises:
             DatabaseError: the file cannot be written.
         """
         self._write(
-            other._replace(waiting=other.waiting - stored) if other.question.key == question.key else other
+            other._replace(waiting=other.waiting - stored) if other.request.key == request.key else other
             for other in self._read()
         )
 
-    def drop(self, question: Question) -> None:
-        """Forget the question, which can have no answer.
+    def drop(self, request: Request) -> None:
+        """Forget a request that can have no answer.
 
         Raises:
             DatabaseError: the file cannot be written.
         """
-        self._write(other for other in self._read() if other.question.key != question.key)
+        self._write(other for other in self._read() if other.request.key != request.key)
 
     def drop_all(self) -> None:
-        """Forget all questions: the game itself is forgotten.
+        """Forget all requests: the game itself is forgotten.
 
         Raises:
             DatabaseError: the file cannot be removed.
@@ -122,22 +122,22 @@ class Questions:
             return [
                 _Open(
                     model_id,
-                    Question(key, {(game_id, event_id): inputs for game_id, event_id, inputs in rows}),
+                    Request(key, {(game_id, event_id): inputs for game_id, event_id, inputs in rows}),
                     frozenset((game_id, event_id) for game_id, event_id in waiting),
                 )
                 for model_id, key, rows, waiting in noted
             ]
         except FileNotFoundError:
             return []
-        except (TypeError, ValueError, msgspec.MsgspecError):  # no file of ours; nobody can tell what was asked
+        except (TypeError, ValueError, msgspec.MsgspecError):  # not a file of ours; what was sent is unknown
             return []
         except OSError as error:
             raise self._unusable("read", error) from error
 
-    def _write(self, questions: Iterable[_Open]) -> None:
+    def _write(self, requests: Iterable[_Open]) -> None:
         noted = [
-            [model_id, question.key, [[*shot, inputs] for shot, inputs in question.rows.items()], sorted(waiting)]
-            for model_id, question, waiting in questions
+            [model_id, request.key, [[*shot, inputs] for shot, inputs in request.rows.items()], sorted(waiting)]
+            for model_id, request, waiting in requests
             if waiting
         ]
         try:
@@ -157,16 +157,16 @@ class Questions:
         return DatabaseError(f"cannot {what} {self._path}: {why(self._path, error)}")
 
 
-class RepeatableQuestions:
-    """Questions on recorded games, which stay as they are: the key follows from the rows, so nothing need be noted."""
+class DerivedKeyRequests:
+    """Requests for recorded games, which do not change: the key is derived from the rows, so nothing need be noted."""
 
-    def next(self, model_id: str, ready: Rows) -> Question:
-        """All that is `ready`."""
+    def next(self, model_id: str, ready: Rows) -> Request:
+        """Return a request for all that is `ready`."""
         shots = hashlib.sha256(msgspec.json.encode([model_id, list(ready)]))
-        return Question(shots.hexdigest(), ready)
+        return Request(shots.hexdigest(), ready)
 
-    def close(self, question: Question, stored: Set[ShotId]) -> None:
-        """Nothing was noted."""
+    def close(self, request: Request, stored: Set[ShotId]) -> None:
+        """Do nothing: nothing was noted."""
 
-    def drop(self, question: Question) -> None:
-        """Nothing was noted."""
+    def drop(self, request: Request) -> None:
+        """Do nothing: nothing was noted."""

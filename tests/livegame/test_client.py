@@ -15,12 +15,12 @@ from sklearn.preprocessing import OneHotEncoder
 
 from db.history import History
 from livegame.client import GameClient, Ping
-from livegame.errors import FeedMalformed, GameBusy
+from livegame.errors import FeatureMapError, FeedMalformed, GameBusy, UnknownFeatures
 from livegame.features.rows import game_rows
 from livegame.feed import Feed
 from livegame.plays import GameState, Player, Team
 from livegame.reports.game import GameReport
-from livegame.scoring.inputs import FeatureMapError, ModelInputs, UnknownFeatures, read_feature_map
+from livegame.scoring.inputs import ModelInputs, read_feature_map
 from livegame.scoring.lock import game_lock
 from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
@@ -357,13 +357,13 @@ def test_who_waits_while_others_ping_takes_what_they_stored(
 def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path) -> None:
     wanted = {"id": "x/y:1@sha256:0", "population": None, "features": [{"name": "shot_distance", "nullable": False}]}
     with pytest.raises(UnknownFeatures, match="shot_distance"):
-        ModelInputs.of(wanted, {})
+        ModelInputs.from_model(wanted, {})
     path = tmp_path / "map.json"
     path.write_text('{"shot_distance": "distance"}')
-    inputs = ModelInputs.of(wanted, read_feature_map(path))
-    assert inputs.inputs({"distance": 20}) == {"distance": 20}
-    assert inputs.inputs({"distance": None}) is None  # the model cannot take a null
-    assert (list(inputs.columns), inputs.row({"distance": 20})) == (["shot_distance"], [20])
+    inputs = ModelInputs.from_model(wanted, read_feature_map(path))
+    assert inputs.inputs_of({"distance": 20}) == {"distance": 20}
+    assert inputs.inputs_of({"distance": None}) is None  # the model cannot take a null
+    assert (list(inputs.columns), inputs.as_row({"distance": 20})) == (["shot_distance"], [20])
     path.write_text('{"shot_distance": "no such feature"}')
     with pytest.raises(FeatureMapError, match="no such feature"):
         read_feature_map(path)
@@ -377,8 +377,11 @@ def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path)
 def test_a_model_of_shots_on_goal_is_not_asked_for_misses() -> None:
     wanted = {"id": "x/y:1@sha256:0", "features": [{"name": "distance", "nullable": False}]}
     rows = game_rows(game(*SHOTS))
-    assert list(ModelInputs.of(wanted, {}).waiting(rows, scored={812})) == [11, 300]
-    assert list(ModelInputs.of(wanted | {"population": "on-goal"}, {}).waiting(rows, scored=set())) == [812, 300]
+    assert list(ModelInputs.from_model(wanted, {}).unscored(rows, scored={812})) == [11, 300]
+    assert list(ModelInputs.from_model(wanted | {"population": "on-goal"}, {}).unscored(rows, scored=set())) == [
+        812,
+        300,
+    ]
 
 
 def test_what_the_model_can_never_answer_is_asked_anew_when_the_league_corrects_it(

@@ -7,13 +7,12 @@ from typing import Any, Final
 import streamlit as st
 
 from db.connection import DatabaseError
-from livegame.errors import GameNotFound, InvalidGameId, LiveGameError
+from livegame.errors import GameNotFound, InvalidGameId, LiveGameError, UnknownFeatures
 from livegame.feed import game_id_in, valid_game_id
 from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport
 from livegame.reports.teams import season_lines
-from livegame.scoring.inputs import UnknownFeatures
 from ui import words
 from ui.clients import Clients, active_model, clients
 from ui.colours import Theme, team_colours

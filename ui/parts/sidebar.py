@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from livegame.errors import UnknownFeatures
 from livegame.features.features import FEATURES
-from livegame.scoring.inputs import ModelInputs, UnknownFeatures
+from livegame.scoring.inputs import ModelInputs
 from ui.clients import active_model
 from ui.kept_model import follow
 from ui.parts.notices import Notice, keep, show
@@ -144,7 +145,7 @@ def _get_model(
         with st.spinner(f"Getting {plain(asked)} ...", show_time=True):
             answer = serving.download_registry_model(workspace, model, version or None)
             _forget()
-            ModelInputs.of(serving.model(), feature_map)
+            ModelInputs.from_model(serving.model(), feature_map)
     except ServingError as error:
         active = error.details.get("active")
         stays = f" {model_name(active['id'])} stays active." if active else ""

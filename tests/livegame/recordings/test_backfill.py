@@ -211,7 +211,7 @@ def test_a_game_that_is_being_pinged_is_waited_for_and_then_named(
             rest = pinging.submit(list, steps)
         rest.result()
     assert (progress.taken, progress.failed, service.rows_scored()) == (BATCH + 5, 0, SHOTS * (BATCH + 5))
-    monkeypatch.setattr("livegame.recordings.backfill.PATIENCE_S", 0.2)
+    monkeypatch.setattr("livegame.recordings.backfill.LOCK_WAIT_S", 0.2)
     service.client.download_registry_model("bundled", "xg-distance")
     with game_lock(tmp_path, 2022020002, 1):
         progress, said = run(client, workers, season)

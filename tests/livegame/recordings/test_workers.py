@@ -12,10 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from livegame.errors import WorkersUnavailable
 from livegame.features.frames import training_frame
 from livegame.recordings.backfill import BATCH
 from livegame.recordings.seasons import find_seasons
-from livegame.recordings.workers import WorkersUnavailable, open_workers
+from livegame.recordings.workers import open_workers
 from livegame.settings import ClientSettings
 from tests.conftest import ROOT, Service
 from tests.games import season_games
