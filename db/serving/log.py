@@ -74,24 +74,8 @@ def read_logs(path: Path, query: LogQuery, timeout_s: float = READ_TIMEOUT_S) ->
     Raises:
         DatabaseError: there is no such file, or it cannot be read.
     """
-    conditions: list[str] = []
-    values: dict[str, Any] = {"limit": query.limit}
-
-    def only(condition: str, **value: int | str | None) -> None:
-        if None not in value.values():
-            conditions.append(condition)
-            values.update(value)
-
-    if query.min_level > 0:
-        only("level >= :level", level=query.min_level)
-    if query.min_level >= logging.WARNING:
-        only("level >= 30")  # as the index has it
-    # "+" keeps SQLite from sorting what the index on times gives: along the ids the page is full long before
-    only("id > :since" if isinstance(query.since, int) else "+at >= :since", since=query.since)
-    only("id < :before" if isinstance(query.before, int) else "+at < :before", before=query.before)
-    only("request_id = :request_id", request_id=query.request_id)
-    only("instr(lower(message || coalesce(exception, '')), lower(:text)) > 0", text=query.text)
-    # the conditions are the literals above; what callers send only ever goes into `values`
+    conditions, values = _conditions(query)
+    # the conditions are literals; what callers send only ever goes into `values`
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     with reading(path, MIGRATIONS, timeout_s) as connection:
         logs = "logs"
@@ -100,6 +84,24 @@ def read_logs(path: Path, query: LogQuery, timeout_s: float = READ_TIMEOUT_S) ->
             logs, where = "logs INDEXED BY logs_by_time", where.replace("+at >= ", "at >= ")
         found = connection.execute(f"SELECT * FROM {logs} {where} ORDER BY id DESC LIMIT :limit", values)  # noqa: S608
         return [dict(row) for row in found]
+
+
+def _conditions(query: LogQuery) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions of a query in SQL, and the values of their parameters and of the limit."""
+    # "+" keeps SQLite from sorting what the index on times gives: along the ids the page is full long before
+    wanted = {
+        "since": "id > :since" if isinstance(query.since, int) else "+at >= :since",
+        "before": "id < :before" if isinstance(query.before, int) else "+at < :before",
+        "request_id": "request_id = :request_id",
+        "text": "instr(lower(message || coalesce(exception, '')), lower(:text)) > 0",
+    }
+    values = {name: getattr(query, name) for name in wanted if getattr(query, name) is not None}
+    conditions = [wanted[name] for name in values]
+    if query.min_level > 0:
+        conditions.append("level >= :level")
+    if query.min_level >= logging.WARNING:
+        conditions.append("level >= 30")  # as the index has it
+    return conditions, values | {"level": query.min_level, "limit": query.limit}
 
 
 def _are_few(connection: Connection, since: str, limit: int) -> bool:
