@@ -9,13 +9,13 @@ from typing import Final
 from db.connection import DAMAGED, Connection, DatabaseError, connect, explained, open_reader
 from db.files import why
 
-ABANDONED_AFTER_S: Final = 86_400  # a copy that nobody has written to for so long
+ABANDONED_AFTER_S: Final = 86_400  # seconds since the last write to an unfinished copy
 
 
 def backup(source: Path, target: Path) -> None:
     """Copy a database that others may be using into a new file, as of one moment, and check the copy.
 
-    The copy is page for page the source, so that its check is the source's as well.
+    The copy equals the source page by page, so checking it checks the source too.
 
     Raises:
         DatabaseError: there is no such database, it is damaged, the target exists already, or it cannot be written.
@@ -23,7 +23,7 @@ def backup(source: Path, target: Path) -> None:
     """
     if target.exists():
         raise DatabaseError(f"{target} exists already; name a new place for the copy")
-    part = target.with_name(f"{target.name}.{token_hex(4)}.part")  # somebody else may be copying to the same place
+    part = target.with_name(f"{target.name}.{token_hex(4)}.part")  # another process may be copying to the same place
     try:
         for other in target.parent.glob(f"{target.name}.*.part"):
             with suppress(FileNotFoundError):  # its writer has just finished

@@ -1,4 +1,4 @@
-"""Opening SQLite files that several processes share, and bringing their schema up to date."""
+"""Open SQLite files that several processes share, and bring their schema up to date."""
 
 import math
 import os
@@ -24,7 +24,7 @@ DAMAGED: Final = (
 _ADVICE: Final = {
     sqlite3.SQLITE_BUSY: "another process holds it; try again",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_ERROR: DAMAGED,  # our statements are right, so the tables or what is in them are not
+    sqlite3.SQLITE_ERROR: DAMAGED,  # our statements are right, so the tables or their contents are wrong
     sqlite3.SQLITE_FULL: "this was not stored, what came before is; make room and try again",
     sqlite3.SQLITE_IOERR: "this was not stored, what came before is; check the disk and its room, and try again",
     sqlite3.SQLITE_NOTADB: DAMAGED,
@@ -83,8 +83,7 @@ def open_reader(path: Path, migrations: Migrations | None = None, timeout_s: flo
     """Open an existing database for reading; a statement that writes fails.
 
     With `migrations`, a database of an older version is first brought up to date. The file itself is opened for
-    writing where that is allowed, because whoever reads after a killed writer has to undo what the writer left half
-    done.
+    writing where that is allowed, because the first reader after a killed writer has to undo its unfinished work.
 
     Raises:
         DatabaseError: there is no such file, it cannot be read, or it has an unknown version.
@@ -106,7 +105,7 @@ def is_there(path: Path) -> bool:
     """Return whether there is such a database yet.
 
     Raises:
-        DatabaseError: this user may not look into its folder.
+        DatabaseError: this user may not read its folder.
     """
     try:
         return path.exists()
@@ -121,7 +120,7 @@ def reading(
     """Open a database as `open_reader` does, show it as of one moment, and close it.
 
     Raises:
-        DatabaseError: as `open_reader`, or what was asked for cannot be read.
+        DatabaseError: as `open_reader`, or a query cannot be answered.
     """
     with closing(open_reader(path, migrations, timeout_s)) as connection, explained(f"cannot read {path}", path):
         connection.execute("BEGIN")
@@ -132,7 +131,7 @@ def reading(
 def transaction(connection: Connection) -> Iterator[Connection]:
     """Take the write lock at once, commit at the end, roll back on any exception.
 
-    `BEGIN IMMEDIATE`, because a read that turns into a write fails without waiting when somebody else wrote.
+    `BEGIN IMMEDIATE`, because a read that turns into a write fails without waiting if another process wrote meanwhile.
 
     Raises:
         DatabaseError: SQLite could not write (locked for too long, disk full, damaged file), or a newer version has
@@ -195,7 +194,7 @@ def explained(what: str, path: Path) -> Iterator[None]:
 
 
 def _advice(primary: int, path: Path) -> str:
-    """Return what to do about an error of SQLite's with this file, if anybody knows."""
+    """Return advice on an error of SQLite with this file; "" if there is none."""
     if primary == sqlite3.SQLITE_CANTOPEN and not os.path.isdir(path.parent):  # noqa: PTH112 - raises nothing
         return "check that its folder exists (XG_DATA_DIR)"
     if primary == sqlite3.SQLITE_CANTOPEN and not os.path.exists(path) and os.access(path.parent, os.W_OK):  # noqa: PTH110
@@ -208,7 +207,7 @@ def _advice(primary: int, path: Path) -> str:
 def _choose_journal(connection: Connection, *, is_new: bool) -> None:
     if is_new and wal_is_safe(sqlite3.sqlite_version_info):
         _begin_wal(connection)
-    # only WAL is a property of the file, and one that has it keeps it: others may have it open
+    # only WAL is stored in the file; a file that has it keeps it, since others may have it open
     elif connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = TRUNCATE")
 
@@ -219,7 +218,7 @@ def _begin_wal(connection: Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            # the one lock that SQLite does not wait for; processes that start together all want it
+            # the only lock that SQLite does not wait for; processes that start together all want it
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
                 raise
             time.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""Files of the data folder: what to do about one that cannot be used, and how to open one that nobody swapped."""
+"""Files of the data folder: advice on one that cannot be used, and how to open one without following links."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ _ADVICE: Final = {
 
 
 def why(path: Path, error: OSError) -> str:
-    """Return what the system says of a file, and what to do about it."""
+    """Return the system's error about a file, with advice."""
     said = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"{said}; {may_be_written(path)}"
@@ -33,7 +33,7 @@ def why(path: Path, error: OSError) -> str:
 
 
 def may_be_written(path: Path) -> str:
-    """Return what lets this process write a file, and who stands in its way."""
+    """Return how to let this process write a file."""
     us = os.geteuid()
     with suppress(OSError):
         if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
@@ -53,10 +53,10 @@ def may_be_written(path: Path) -> str:
 
 
 def open_no_link(path: Path | str, flags: int) -> int:
-    """Open an ordinary file, as the `opener` of `open`: links are not followed, pipes and devices not waited for.
+    """Open an ordinary file, as the `opener` of `open`. Do not follow links, nor wait for pipes and devices.
 
     Raises:
-        OSError: ELOOP for a symbolic link, ENXIO for what is no ordinary file; else what `os.open` raises.
+        OSError: ELOOP for a symbolic link, ENXIO for anything else but an ordinary file; or what `os.open` raises.
     """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

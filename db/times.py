@@ -9,5 +9,5 @@ def timestamp(at: datetime) -> str:
 
 
 def now() -> str:
-    """The present time, written so."""
+    """Return the current time in that form."""
     return timestamp(datetime.now(UTC))

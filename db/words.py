@@ -1,9 +1,9 @@
-"""Words as people type them when they search: without accents, whatever the case."""
+"""Words as people type them in a search: without accents, in any case."""
 
 import unicodedata
 from typing import Final
 
-# Letters and signs that Unicode does not take apart, each as keyboards without it have it.
+# Letters and signs that Unicode does not decompose, as people type them on keyboards that lack them.
 _TYPED: Final = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "’": "'", "‘": "'"}  # noqa: RUF001
     | dict.fromkeys("‐‑–−", "-")  # noqa: RUF001
@@ -11,6 +11,6 @@ _TYPED: Final = str.maketrans(
 
 
 def folded(text: str) -> str:
-    """The text with small letters that bear no accents: "Stützle" and "STUTZLE" give "stutzle"."""
+    """Return the text in small letters without accents: "Stützle" and "STUTZLE" give "stutzle"."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in apart if not unicodedata.combining(letter)).translate(_TYPED)
