@@ -24,7 +24,7 @@ from livegame.plays import Game
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser
 from scripts.command import fail, run
-from training.card import ArtifactUnusable, load
+from training.artifact import ArtifactUnusable, load
 from training.frames import NoRecordings
 from training.leakage_checks import compare_live, mean_by_outcome, shift_clock
 from training.recipe import RECIPES, predict

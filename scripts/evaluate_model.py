@@ -30,10 +30,19 @@ from livegame.errors import LiveGameError
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser, season
 from scripts.command import fail, run, write_stderr
-from training.card import ArtifactUnusable, load
+from training.artifact import ArtifactUnusable, load
+from training.evaluation import (
+    Probabilities,
+    bootstrap_by_game,
+    deciles,
+    log_losses,
+    ratio_by_game,
+    scores,
+    scores_by,
+    standard_groups,
+)
 from training.frames import NoRecordings, load_frame, recorded_seasons
-from training.metrics import bootstrap_by_game, deciles, log_losses, ratio_by_game, scores, scores_by, standard_groups
-from training.published_xg import TableUnusable, compare, join_published, read_published
+from training.published_xg import TableUnusable, compare_with_published, join_published, read_published
 from training.recipe import (
     CLOCK,
     LOCATION,
@@ -42,7 +51,6 @@ from training.recipe import (
     PREVIOUS,
     RECIPES,
     SHOT_TYPE,
-    Probabilities,
     Recipe,
     fit,
     of_population,
@@ -197,7 +205,7 @@ def _print_growing(frame: pd.DataFrame, season: int, seed: int) -> None:
 def _print_comparison(test: pd.DataFrame, xg: Probabilities, name: str, published: pd.DataFrame) -> None:
     joined = join_published(test.assign(ours=xg), published)
     on_goal = of_population(joined, "on-goal")
-    result = compare(on_goal, on_goal["ours"].to_numpy())
+    result = compare_with_published(on_goal, on_goal["ours"].to_numpy())
     print(f"\n{name}: {len(on_goal):,} shots on goal and goals with a goalie in the net")
     print(json.dumps({"ours": result["ours"], "theirs": result["theirs"]}, indent=1))
     low, high = result["interval"]

@@ -34,11 +34,12 @@ from livegame.errors import LiveGameError
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser, season
 from scripts.command import fail, run, write_stderr
-from training.card import ArtifactUnusable, load, make_card, save
+from training.artifact import ArtifactUnusable, load, save
+from training.card import make_card
 from training.frames import load_frame, recorded_seasons
 from training.publish import LOCAL, PublishError, keep, newest_kept, register
 from training.recipe import POPULATIONS, RECIPES, Recipe, fit, folds, of_population, out_of_fold, predict
-from training.refit import Comparison, compare, held_back, on_top, stored_frame
+from training.refit import Comparison, compare_models, held_back, merge_history, stored_frame
 
 BUNDLED: Final = Path(__file__).parent.parent / "xgserve" / "bundled"
 
@@ -146,7 +147,7 @@ def _refit(names: Sequence[str], options: argparse.Namespace, settings: ClientSe
     frame = stored_frame(History(options.history))
     write_stderr(f"{frame['game_id'].nunique():,} finished games, the newest of {max(frame['game_date'])}")
     if not options.alone and (options.season or recorded_seasons(settings)):
-        frame = on_top(load_frame(settings, options.season, write_stderr, options.cluster), frame)
+        frame = merge_history(load_frame(settings, options.season, write_stderr, options.cluster), frame)
     frame = of_population(frame, options.population)
     version = options.version or _version_of(max(frame["game_date"].dropna()))
     for name in names:
@@ -182,7 +183,7 @@ def _compare(recipe: Recipe, frame: pd.DataFrame, options: argparse.Namespace, o
     write_stderr(f"fitting on all but the newest {test['game_id'].nunique()} games, to compare with {old_name} on them")
     new = predict(fit(recipe, frame[~rows], options.seed), recipe, test)
     columns = dataclasses.replace(recipe, features=tuple(feature["name"] for feature in card["features"]))
-    return compare(test, {old_name: predict(estimator, columns, test), new_name: new}, old_name, new_name, card)
+    return compare_models(test, {old_name: predict(estimator, columns, test), new_name: new}, old_name, new_name, card)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The training frame of recorded seasons, downloading those that are asked for and not there."""
+"""The training frame of recorded seasons; a season that is named and missing is downloaded."""
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
@@ -22,16 +22,16 @@ class NoRecordings(FeedError):
 
 
 def recorded_seasons(settings: ClientSettings) -> list[int]:
-    """The complete seasons below the folder of recordings, oldest first."""
+    """Return the complete seasons below the folder of recordings, oldest first."""
     return list(find_seasons(settings.recordings))
 
 
 def load_frame(
     settings: ClientSettings, wanted: Collection[int], report: Callable[[str], None], cluster: str | None = None
 ) -> pd.DataFrame:
-    """`livegame.features.frames.training_frame` of the wanted seasons, or of all recorded ones if none is named.
+    """Return the training frame of the wanted seasons, or of all recorded ones if none is named.
 
-    It is made on all cores of this machine, or on those of the Dask cluster at the address `cluster`.
+    It is made on all cores of this machine, or on the Dask cluster at the address `cluster`.
 
     Raises:
         NoRecordings: no season is recorded and none was named, or a named one has no finished game.
@@ -58,7 +58,7 @@ def load_frame(
     with open_workers(cluster) as workers:
         every = recordings()
         frames = list(workers.map(_frame, iter(lambda: list(islice(every, BATCH)), [])))
-    # one without games would make its columns those of all
+    # an empty frame would turn the columns of all into objects
     frame = pd.concat([part for part in frames if len(part)] or [training_frame([])], ignore_index=True)
     without = sorted(set(folders) - set(frame["season"]))
     if without:

@@ -1,4 +1,4 @@
-"""A trained model to where the service finds it: its own cache, or Comet's registry."""
+"""Publishes a trained model: to the service's own cache, or to Comet's registry."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ class PublishError(Exception):
 
 
 def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
-    """Put the model in `folder` among those that the service on this data folder has downloaded.
+    """Move the model in `folder` into the cache of the service that uses this data folder.
 
-    The service tries it in a process of its own before it first loads it, as it does with every model from outside.
+    The service tries it in a child process before it first loads it, like every model from outside.
 
     Returns:
-        Where it is now: the folder itself was moved there.
+        Where it is now.
 
     Raises:
         OSError: the data folder cannot be written.
@@ -31,7 +31,7 @@ def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
 
 
 def newest_kept(data_dir: Path, name: str) -> Path | None:
-    """The folder of the newest model of that name that `keep` put there."""
+    """Return the folder of the newest model of that name that `keep` put there."""
     models = [cached for cached in ModelCache(data_dir / "models").models() if cached.name.workspace == LOCAL]
     named = [cached for cached in models if cached.name.name == name]
     newest = max(named, key=lambda cached: version_order(cached.name.version), default=None)

@@ -1,4 +1,4 @@
-"""Someone else's xG beside ours, on exactly the same shots."""
+"""Published xG of others compared with ours, on exactly the same shots."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -6,8 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from training.metrics import bootstrap_by_game, log_losses, scores
-from training.recipe import Probabilities
+from training.evaluation import Probabilities, bootstrap_by_game, log_losses, scores
 
 _KINDS: Final = {"SHOT": "shot-on-goal", "GOAL": "goal", "MISSED_SHOT": "missed-shot"}
 _OTHER_NAMES: Final = {"period_seconds": "seconds", "event_type": "kind"}
@@ -19,7 +18,7 @@ class TableUnusable(Exception):
 
 
 def read_published(path: Path) -> pd.DataFrame:
-    """Read a CSV of xG values, one row a shot.
+    """Read a CSV of xG values, one row per shot.
 
     It needs the columns `game_id`, `period`, `seconds` (or `period_seconds`), `kind` (or `event_type`, in the league's
     old or new spelling) and `xg`. Rows without xG, of other kinds or of shootouts are left out.
@@ -42,10 +41,10 @@ def read_published(path: Path) -> pd.DataFrame:
 
 
 def join_published(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a training frame that the published table holds, with its values in the column `theirs`.
+    """Return the rows of a training frame that the published table has as well, with its xG in the column `theirs`.
 
-    Shots are matched by game, period, second and kind, in order where several share all four: ids of events differ
-    between sources.
+    Shots are matched by game, period, second and kind, in order where several share all four: event ids differ between
+    sources.
     """
     ours = frame.assign(seconds=frame["period_seconds"], row=np.arange(len(frame)))
     ours["nth"] = ours.groupby(_KEY).cumcount()
@@ -54,8 +53,8 @@ def join_published(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame
     return ours.merge(theirs, on=[*_KEY, "nth"]).sort_values("row", ignore_index=True)
 
 
-def compare(joined: pd.DataFrame, ours: Probabilities) -> dict[str, Any]:
-    """Scores of both on the same rows, and by how much our log loss is lower, with a 95 % interval by game."""
+def compare_with_published(joined: pd.DataFrame, ours: Probabilities) -> dict[str, Any]:
+    """Return the scores of both on the same rows, and how much lower our log loss is, with a 95 % interval by game."""
     theirs = joined["theirs"].to_numpy(dtype=float)
     gain = log_losses(joined["is_goal"], theirs) - log_losses(joined["is_goal"], ours)
     return {

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from livegame.features.features import FEATURES
+from training.evaluation import Probabilities
 
 POPULATIONS: Final = ("unblocked", "on-goal")
 
@@ -25,7 +26,7 @@ LOCATION: Final = ("x", "offset", "distance", "angle")
 SHOT_TYPE: Final = ("shot_type",)
 MANPOWER: Final = ("friendly_skaters", "opposing_skaters", "strength_state", "empty_net", "extra_attacker")
 PREVIOUS: Final = ("prev_play", "prev_x", "prev_offset", "prev_distance")
-# What a model could read the outcome off: the league clocks goals differently from other attempts.
+# Columns that leak the outcome: the league clocks goals differently from other attempts.
 CLOCK: Final = (
     "period_seconds",
     "game_seconds",
@@ -48,15 +49,11 @@ ITERATIONS: Final = 140  # of boosting; many more are within 0.0002 of log loss 
 # What is recorded, and how, drifts over the years: a shot's weight falls with the games of newer seasons, down to this
 # where there is a whole season of them.
 _OLD_SEASON: Final = 0.25
-_WHOLE_SEASON: Final = (
-    900  # games from which on a season counts in full, the short ones of 2012-13 and 2020-21 included
-)
+_WHOLE_SEASON: Final = 900  # games of a season that counts in full; the short 2012-13 and 2020-21 do, too
 _FARTHEST_SHIFT: Final = 5.0  # of the level, in log odds
 _RARE: Final = 50  # categories with fewer training shots are treated as unknown
 
 _KINDS: Final = {feature.name: feature.kind for feature in FEATURES}
-
-Probabilities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Recipe:
 
 
 def of_population(frame: pd.DataFrame, population: str) -> pd.DataFrame:
-    """The rows of a training frame that a population holds.
+    """Return the rows of a training frame that belong to a population.
 
     `unblocked` is every row. `on-goal` is goals and shots on goal with a goalie in the net: every attempt on goal at
     an empty net is a goal.
@@ -95,21 +92,21 @@ def fit(recipe: Recipe, frame: pd.DataFrame, seed: int) -> Any:
 
 
 def predict(estimator: Any, recipe: Recipe, frame: pd.DataFrame) -> Probabilities:
-    """P(goal) of each row."""
+    """Return P(goal) of each row, shape (rows,)."""
     probabilities: Probabilities = estimator.predict_proba(inputs(recipe, frame))[:, 1]
     return probabilities
 
 
 def folds(frame: pd.DataFrame) -> str:
-    """What `out_of_fold` holds out: a season at a time or, where there is but one, a fifth of its games."""
+    """Return what `out_of_fold` holds out: "season", or "game" (a fifth of them) where there is only one season."""
     return "season" if frame["season"].nunique() > 1 else "game"
 
 
 def out_of_fold(recipe: Recipe, frame: pd.DataFrame, seed: int, report: Callable[[str], object] = str) -> Probabilities:
-    """P(goal) of each row from a model that has not seen the row's season or game, as `folds` says."""
+    """Return P(goal) of each row from a model that has not seen the row's season or game; `folds` says which."""
     probabilities = np.full(len(frame), np.nan)
     for number, held_out in enumerate(_held_out(frame), start=1):
-        report(f"{recipe.name}: fitting without part {number} of its {folds(frame)}s, to be judged on it")
+        report(f"{recipe.name}: fitting without part {number} of its {folds(frame)}s, which then test it")
         estimator = fit(recipe, frame[~held_out], seed)
         probabilities[held_out] = predict(estimator, recipe, frame[held_out])
     return probabilities

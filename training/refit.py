@@ -1,4 +1,4 @@
-"""Fitting anew from the games of one's own history: what is stored, what is held back, and which model to use."""
+"""Refitting a model on the games of the user's own history: what is stored, what is held out, which model to use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,12 @@ import pandas as pd
 from db.history import History
 from livegame.errors import FeedError
 from livegame.features.features import FEATURES
-from training.metrics import FEWEST_GOALS, bootstrap_by_game, log_losses, scores
-from training.recipe import Probabilities
+from training.evaluation import FEWEST_GOALS, Probabilities, bootstrap_by_game, log_losses, scores
 
 HELD_BACK_DAYS: Final = 30
 
 
-class TooLittle(FeedError):
+class TooFewGames(FeedError):
     """The history holds too few games to fit a model on, or to compare two."""
 
 
@@ -28,7 +27,7 @@ def stored_frame(history: History) -> pd.DataFrame:
     Regular season and playoffs only. Features are as the last ping or backfill stored them.
 
     Raises:
-        TooLittle: there is none.
+        TooFewGames: there is none.
         DatabaseError: the history cannot be read.
     """
     columns: dict[str, list[Any]] = {
@@ -39,38 +38,40 @@ def stored_frame(history: History) -> pd.DataFrame:
         row = (game_id, season, event_id, outcome, int(outcome == "goal"), game_date)
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
-        told = msgspec.json.decode(features)
+        stored = msgspec.json.decode(features)
         for name, column in values.items():
-            column.append(told.get(name))
+            column.append(stored.get(name))
     if not columns["game_id"]:
-        raise TooLittle("the history holds no finished game of a regular season or of playoffs; ping or backfill some")
+        raise TooFewGames(
+            "the history holds no finished game of a regular season or of playoffs; ping or backfill some"
+        )
     kinds = {"number": np.float64, "category": object}
     typed = {f.name: pd.Series(np.array(values[f.name], kinds[f.kind]), dtype=kinds[f.kind]) for f in FEATURES}
     return pd.DataFrame(columns | typed)
 
 
-def on_top(recorded: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
-    """Recorded games and stored ones; of a game in both, what is stored counts: it has the league's corrections."""
+def merge_history(recorded: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """Return recorded and stored games; a game in both is taken from the history, which has the corrections."""
     others = recorded[~recorded["game_id"].isin(stored["game_id"])]
     dated = others.assign(game_date=pd.Series([None] * len(others), others.index, dtype=object))
     return pd.concat([dated, stored], ignore_index=True)[list(stored.columns)]
 
 
 def held_back(frame: pd.DataFrame, old_card: Mapping[str, Any]) -> "pd.Series[bool]":
-    """Which rows of a frame with `game_date` are of its newest month, less the days that the old model has seen.
+    """Return a mask of the rows of the newest month (`game_date`), without the days that the old model has seen.
 
     Raises:
-        TooLittle: that is nothing, or everything, or leaves too few goals to fit on.
+        TooFewGames: no row is left, or too few goals to fit on.
     """
     newest = max(frame["game_date"].dropna())
     after = (date.fromisoformat(newest) - timedelta(days=HELD_BACK_DAYS)).isoformat()
     seen = max((entry["until"] or "" for entry in old_card.get("saw", ())), default="")
     if seen >= newest:
-        raise TooLittle(f"the model in use has seen every game up to {seen}; come back when more have been played")
+        raise TooFewGames(f"the model in use has seen every game up to {seen}; come back when more have been played")
     rows = frame["game_date"].fillna("") > max(after, seen)
     goals = int(frame.loc[~rows, "is_goal"].sum())
     if goals < FEWEST_GOALS:
-        raise TooLittle(
+        raise TooFewGames(
             f"before the newest month there are {goals} goals to fit on, and it takes {FEWEST_GOALS}; backfill earlier"
             " games, or point XG_RECORDINGS at recorded seasons"
         )
@@ -79,7 +80,7 @@ def held_back(frame: pd.DataFrame, old_card: Mapping[str, Any]) -> "pd.Series[bo
 
 @dataclass(frozen=True)
 class Comparison:
-    """An old model and a new one on the same shots, of which the new one had seen none."""
+    """An old model and a new one on the same shots, none of which the new one had seen."""
 
     old: str
     new: str
@@ -88,13 +89,13 @@ class Comparison:
     games: int
     scores_of_old: Mapping[str, float]
     scores_of_new: Mapping[str, float]
-    gain: float  # by how much the new one's log loss is lower
+    gain: float  # how much lower the new one's log loss is
     interval: tuple[float, float]  # of the gain, 95 %, by game
     old_saw_season: bool
 
     @property
     def verdict(self) -> str:
-        """Which of the two to use, in one sentence."""
+        """Return which of the two to use, in one sentence."""
         low, high = self.interval
         figures = (
             f"log loss {self.scores_of_new['log_loss']:.4f} against {self.scores_of_old['log_loss']:.4f}, lower by"
@@ -110,10 +111,10 @@ class Comparison:
         return said + (f"; {self.old} had this season in training, which flatters it." if self.old_saw_season else ".")
 
 
-def compare(
+def compare_models(
     test: pd.DataFrame, xg: Mapping[str, Probabilities], old: str, new: str, old_card: Mapping[str, Any]
 ) -> Comparison:
-    """Compare what two models say of held-back rows; `xg` has the probabilities by the models' names."""
+    """Compare two models on held-out rows; `xg` holds the probabilities by model name."""
     gain = log_losses(test["is_goal"], xg[old]) - log_losses(test["is_goal"], xg[new])
     dated = any(entry["until"] for entry in old_card.get("saw", ()))
     return Comparison(

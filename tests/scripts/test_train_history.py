@@ -19,10 +19,10 @@ from scripts import train_model
 from tests.conftest import running_service
 from tests.games import AWAY, HOME, game, play
 from tests.training.frames import training_rows
-from training.card import load
-from training.metrics import FEWEST_GOALS
+from training.artifact import load
+from training.evaluation import FEWEST_GOALS
 from training.recipe import RECIPES, predict
-from training.refit import TooLittle, compare, held_back, on_top, stored_frame
+from training.refit import TooFewGames, compare_models, held_back, merge_history, stored_frame
 
 FIRST_DAY = datetime(2021, 10, 12, 23, 0, tzinfo=UTC)
 GAMES = 90
@@ -103,7 +103,7 @@ def test_what_the_league_took_back_teaches_nothing(tmp_path: Path) -> None:
 def test_of_a_game_that_is_recorded_too_the_stored_one_counts(tmp_path: Path) -> None:
     games = list(made_games(3))
     stored = stored_frame(store(tmp_path / "history.db", *games[1:]))
-    both = on_top(training_frame(games[:2]), stored)
+    both = merge_history(training_frame(games[:2]), stored)
     assert both.groupby("game_id")["event_id"].size().tolist() == [len(each.shots) for each in games]
     assert both.groupby("game_id")["game_date"].first().isna().tolist() == [True, False, False]
 
@@ -114,7 +114,7 @@ def test_the_newest_month_is_held_back_less_what_the_old_model_saw(tmp_path: Pat
     assert (min(frame["game_date"][rows]), max(frame["game_date"][rows])) == ("2021-12-11", "2022-01-09")
     saw = [{"season": 20212022, "until": "2021-12-31"}, {"season": 20182019, "until": None}]
     assert min(frame["game_date"][held_back(frame, {"saw": saw})]) == "2022-01-01"
-    with pytest.raises(TooLittle, match="has seen every game up to 2022-01-09"):
+    with pytest.raises(TooFewGames, match="has seen every game up to 2022-01-09"):
         held_back(frame, {"saw": [{"season": 20212022, "until": "2022-01-09"}]})
 
 
@@ -128,10 +128,10 @@ def test_the_verdict_says_which_model_to_use_or_that_nobody_can_tell(better: flo
     worse = np.clip(p * np.exp(0.5), 0.01, 0.99)
     noise = np.clip(p + np.random.default_rng(0).choice([-1e-4, 1e-4], len(p)), 0.001, 0.999)
     old, new = (worse, p) if better > 0 else (p, worse) if better < 0 else (p, noise)
-    result = compare(frame, {"old": old, "new": new}, "old", "new", {"seasons": [20102011]})
+    result = compare_models(frame, {"old": old, "new": new}, "old", "new", {"seasons": [20102011]})
     assert result.verdict.startswith(said)
     assert result.verdict.count(". ") == 0
-    flattered = compare(frame, {"old": old, "new": new}, "old", "new", {"seasons": [20182019]})
+    flattered = compare_models(frame, {"old": old, "new": new}, "old", "new", {"seasons": [20182019]})
     assert "flatters" in flattered.verdict
 
 

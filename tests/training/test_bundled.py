@@ -15,7 +15,7 @@ from livegame.features.frames import training_frame
 from livegame.parsing.parse import parse_game
 from livegame.plays import Game
 from scripts.train_model import BUNDLED
-from training.card import TRUSTED_TYPES, load
+from training.artifact import TRUSTED_TYPES, load
 from training.leakage_checks import mean_by_outcome, shift_clock
 from training.recipe import CLOCK, RECIPES, fit, of_population, predict
 from xgserve.compiler.build import load_model

@@ -9,7 +9,7 @@ import pytest
 
 import training.recipe
 from tests.training.frames import training_rows
-from training.card import skops_bytes
+from training.artifact import skops_bytes
 from training.recipe import CLOCK, RECIPES, fit, inputs, of_population, out_of_fold, predict
 
 DEFAULT = RECIPES["xg-default"]

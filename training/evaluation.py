@@ -1,4 +1,4 @@
-"""How good probabilities of goals are: scores, calibration, and the interval of a difference between two models."""
+"""How good probabilities of goals are: log loss and other scores, calibration, intervals by game."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,11 +12,11 @@ Probabilities = npt.NDArray[np.float64]
 
 FEWEST_GOALS: Final = 100  # below it, the ratio of xG to goals is mostly luck
 _TINY: Final = 1e-15
-_ROUNDS: Final = 2000  # of drawing games
+_ROUNDS: Final = 2000  # of the bootstrap
 
 
 def scores(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> dict[str, float]:
-    """Log loss, AUC (0.5 where only one outcome occurs), Brier score, and the sums of goals and xG."""
+    """Return log loss, AUC (0.5 where only one outcome occurs), Brier score, and the sums of goals and xG."""
     y, p = np.asarray(is_goal, dtype=int), np.asarray(xg, dtype=float)
     goals, total = int(y.sum()), float(p.sum())
     return {
@@ -31,17 +31,17 @@ def scores(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> dict[str, float]:
 
 
 def scores_by(frame: pd.DataFrame, xg: Probabilities, groups: Mapping[str, npt.ArrayLike]) -> pd.DataFrame:
-    """`scores` for each named mask over the rows of a training frame, one line a group."""
+    """Return `scores` for each named mask over the rows of a training frame, one row per group."""
     is_goal = frame["is_goal"].to_numpy()
     masks = {name: np.asarray(mask, dtype=bool) for name, mask in groups.items()}
     return pd.DataFrame({name: scores(is_goal[mask], xg[mask]) for name, mask in masks.items() if mask.any()}).T
 
 
 def deciles(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> pd.DataFrame:
-    """Calibration in ten groups of equally many shots by rising xG.
+    """Return the calibration in ten groups of equally many shots by rising xG.
 
     Returns:
-        One row a decile, indexed 1 to 10: shots, goals, mean xG, goal rate, and the sum of xG over goals.
+        One row per decile, indexed 1 to 10: shots, goals, mean xG, goal rate, and the sum of xG over goals.
     """
     table = pd.DataFrame({"is_goal": np.asarray(is_goal), "xg": np.asarray(xg, dtype=float)})
     rank = table["xg"].rank(method="first") - 1
@@ -54,7 +54,7 @@ def deciles(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> pd.DataFrame:
 
 
 def log_losses(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> Probabilities:
-    """The log loss of each row."""
+    """Return the log loss of each row, shape (rows,)."""
     p = np.clip(np.asarray(xg, dtype=float), _TINY, 1 - _TINY)
     losses: Probabilities = -np.log(np.where(np.asarray(is_goal) == 1, p, 1 - p))
     return losses
@@ -63,7 +63,7 @@ def log_losses(is_goal: npt.ArrayLike, xg: npt.ArrayLike) -> Probabilities:
 def bootstrap_by_game(
     difference: npt.ArrayLike, game_ids: npt.ArrayLike, *, rounds: int = _ROUNDS, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of a mean over shots, drawing whole games: shots of one game are not independent."""
+    """Return the 95 % interval of a mean over shots, by a bootstrap over games: their shots are not independent."""
     table = pd.DataFrame({"game": np.asarray(game_ids), "value": np.asarray(difference, dtype=float)})
     games = table.groupby("game")["value"].agg(["sum", "size"]).to_numpy()
     random = np.random.default_rng(seed)
@@ -76,7 +76,7 @@ def bootstrap_by_game(
 
 
 def ratio_by_game(is_goal: npt.ArrayLike, xg: npt.ArrayLike, game_ids: npt.ArrayLike) -> tuple[float, float]:
-    """95 % interval of xG per goal, drawing whole games."""
+    """Return the 95 % interval of xG per goal by a bootstrap over games."""
     table = pd.DataFrame({"game": np.asarray(game_ids), "xg": np.asarray(xg), "goals": np.asarray(is_goal)})
     games = table.groupby("game")[["xg", "goals"]].sum().to_numpy()
     random = np.random.default_rng(0)
@@ -86,7 +86,7 @@ def ratio_by_game(is_goal: npt.ArrayLike, xg: npt.ArrayLike, game_ids: npt.Array
 
 
 def standard_groups(frame: pd.DataFrame) -> dict[str, Any]:
-    """The groups that every report shows: all, by goalie, by season, by strength state of at least 100 goals."""
+    """Return the groups that every report shows: all, by goalie, by season, by strength state of at least 100 goals."""
     empty = (frame["empty_net"] == 1).to_numpy()
     groups: dict[str, Any] = {"all": np.ones(len(frame), dtype=bool), "goalie in net": ~empty, "empty net": empty}
     for season in sorted(frame["season"].unique()):

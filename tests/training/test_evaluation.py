@@ -8,8 +8,16 @@ import pandas as pd
 import pytest
 
 from tests.training.frames import training_rows
-from training.metrics import bootstrap_by_game, deciles, log_losses, ratio_by_game, scores, scores_by, standard_groups
-from training.published_xg import TableUnusable, compare, join_published, read_published
+from training.evaluation import (
+    bootstrap_by_game,
+    deciles,
+    log_losses,
+    ratio_by_game,
+    scores,
+    scores_by,
+    standard_groups,
+)
+from training.published_xg import TableUnusable, compare_with_published, join_published, read_published
 
 
 def test_scores_of_known_cases() -> None:
@@ -96,7 +104,7 @@ def test_shots_are_joined_by_game_period_second_and_kind_in_order(tmp_path: Path
 def test_the_comparison_tells_who_is_better_and_how_surely() -> None:
     joined = training_rows(2000).assign(theirs=0.5)
     honest = np.where(joined["is_goal"] == 1, 0.6, 0.1)
-    result = compare(joined, honest)
+    result = compare_with_published(joined, honest)
     assert result["gain"] == pytest.approx(result["theirs"]["log_loss"] - result["ours"]["log_loss"], abs=1e-4)
     assert 0 < result["interval"][0] < result["gain"] < result["interval"][1]
 
