@@ -1,1 +1,1 @@
-"""The Streamlit page over the game client: what to show and how, never what is true."""
+"""The dashboard: shows what the game client reports and computes no number itself."""

@@ -1,4 +1,4 @@
-"""Everybody that the pages ask, made once for all of their readers."""
+"""The clients that all pages use, made once per server."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,20 +29,20 @@ class Clients:
     feed: Feed
     feature_map: dict[str, str]
     demo_game: str
-    demo: Demo | None  # the demonstration, if this dashboard shows it: that game can be played again
+    demo: Demo | None  # the demo game, which can be played again, if this dashboard shows one
 
 
-def clients() -> Clients:
-    """The clients; where the settings cannot be used, say why and end the page."""
+def connect() -> Clients:
+    """Return the server's clients; if its settings cannot be used, say why and end the page."""
     try:
-        return _connect()
+        return _clients()
     except (SettingsError, LiveGameError) as error:
         st.error(plain(error))
         st.stop()
 
 
 @st.cache_resource(show_spinner=False)
-def _connect() -> Clients:
+def _clients() -> Clients:
     settings = ClientSettings.from_env()
     return Clients(
         GameClient.from_settings(settings),
@@ -57,7 +57,7 @@ def _connect() -> Clients:
 
 @st.cache_data(ttl=MODEL_KEPT_S, show_spinner=False)
 def active_model(_serving: ServingClient) -> tuple[dict[str, Any] | None, str | None]:
-    """The model that serves now, or why it cannot be told; asked for once in a while for all readers."""
+    """Return the service's active model, or None and why it is unknown; asked at most every few seconds per server."""
     try:
         model = _serving.model()
     except ServingError as error:
@@ -68,5 +68,5 @@ def active_model(_serving: ServingClient) -> tuple[dict[str, Any] | None, str | 
 
 @st.cache_resource(show_spinner=False)
 def last_active_model() -> dict[str, Any]:
-    """`id` and `trained_on` of the model that the service last said to be active, for all readers; asks nobody."""
+    """Return `id` and `trained_on` of the model that was active when the service last answered; asks nobody."""
     return {"id": None, "trained_on": None}

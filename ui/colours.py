@@ -1,4 +1,4 @@
-"""Team colours that can be read on the page's background, and that everybody tells apart."""
+"""Team colours that stand out on the page's background and differ enough for every kind of colour vision."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -10,23 +10,23 @@ from coloraide import Color
 Theme = Literal["light", "dark"]
 
 BACKGROUNDS: Final[dict[Theme, str]] = {"light": "#ffffff", "dark": "#1a1a18"}
-INK: Final[dict[Theme, str]] = {"light": "#31333f", "dark": "#e6e6e4"}  # of words in pictures
-CONTRAST: Final = 3.0  # WCAG 2.2, 1.4.11: what graphics need
+INK: Final[dict[Theme, str]] = {"light": "#31333f", "dark": "#e6e6e4"}  # of words in charts
+CONTRAST: Final = 3.0  # WCAG 2.2, 1.4.11: for graphics
 APART: Final = 0.18  # difference in OKLab with full colour vision
-APART_DEFICIENT: Final = 0.12  # and with a deficient one
+APART_DEFICIENT: Final = 0.12  # and with each deficiency
 VISIONS: Final = ("protan", "deutan", "tritan")
 NEUTRAL: Final = ("#d55e00", "#3b82c4")  # vermilion and blue, for teams that are not listed
 
 
 class TeamColours(NamedTuple):
-    """The colours of a game's teams, and that of words beside them: team colours are for marks, too weak for words."""
+    """The colours of a game's teams, for marks; words beside them have `ink`, since team colours are too weak."""
 
     away: str
     home: str
     ink: str = INK["light"]
 
 
-# The two colours that each club is known by, the first one first.
+# The two colours that each club is known by, the better known first.
 _CLUBS: Final = {
     "ANA": ("#f47a38", "#b9975b"),
     "ARI": ("#8c2633", "#b9a77c"),
@@ -68,27 +68,27 @@ _CLUBS: Final = {
 
 @cache
 def team_colours(away: str, home: str, theme: Theme = "light") -> TeamColours:
-    """Colours of the two teams of a game on a theme's background, away first, by their abbreviations.
+    """Return the colours of a game's two teams, by their abbreviations, on a theme's background.
 
     Each club's first colour, in a shade that stands out on the background; where the two are too alike, the second
-    colour of one of them, the away team's before the home team's, or of both; at last two colours that are nobody's.
+    colour of one of them, the away team's before the home team's, or of both; else two neutral colours.
     """
     return TeamColours(*next(pair for pair in _pairs(away, home, theme) if are_apart(*pair)), INK[theme])
 
 
 def are_apart(one: str, other: str) -> bool:
-    """Whether everybody tells two colours apart."""
+    """Return whether two colours differ enough with full vision and with each deficiency."""
     return difference(one, other) >= APART and all(difference(one, other, v) >= APART_DEFICIENT for v in VISIONS)
 
 
 def difference(one: str, other: str, vision: str | None = None) -> float:
-    """How different two colours are for somebody with a vision of `VISIONS`, or a full one, as a distance in OKLab."""
+    """Return the distance of two colours in OKLab, with full vision or with a deficiency of `VISIONS`."""
     first, second = (Color(colour) if vision is None else Color(colour).filter(vision) for colour in (one, other))
     return float(first.delta_e(second, method="ok"))
 
 
 def contrast(colour: str, theme: Theme) -> float:
-    """A colour's contrast with a theme's background (WCAG 2.2)."""
+    """Return a colour's contrast with a theme's background (WCAG 2.2)."""
     return float(Color(colour).contrast(BACKGROUNDS[theme]))
 
 
@@ -101,7 +101,7 @@ def _pairs(away: str, home: str, theme: Theme) -> Iterator[tuple[str, str]]:
 
 @cache
 def _shade(colour: str, theme: Theme) -> str:
-    """The colour, as light or as dark as it must be to stand out on the background; its hue stays."""
+    """The colour, lightened or darkened until it stands out on the background; its hue stays."""
     shade = Color(colour).convert("oklch")
     step = -0.01 if theme == "light" else 0.01
     while contrast(written := shade.convert("srgb").fit(method="oklch-chroma").to_string(hex=True), theme) < CONTRAST:

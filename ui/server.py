@@ -1,6 +1,6 @@
-"""The dashboard's server, as `scripts/dashboard.py` starts it: Streamlit, closed to the frames of other sites.
+"""The dashboard's server, started by `scripts/dashboard.py`: Streamlit, which other sites may not show in a frame.
 
-A page that another site shows in an invisible frame takes its visitors' clicks, and could have them swap the model.
+In an invisible frame on another site the page would take that site's clicks, which could swap the model.
 """
 
 from typing import Final
@@ -11,18 +11,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 NO_FOREIGN_FRAMES: Final = (
     (b"content-security-policy", b"frame-ancestors 'self'"),
-    (b"x-frame-options", b"SAMEORIGIN"),  # for browsers that do not know the other one
+    (b"x-frame-options", b"SAMEORIGIN"),  # for browsers that do not know the other header
 )
 
 
 class ClosedToFrames:
-    """Adds to each answer that only the dashboard's own pages may show it in a frame."""
+    """Middleware that lets only the dashboard's own pages show an answer in a frame."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the app does."""
+        """Answer as the app does, with the headers."""
 
         async def send_closed(message: Message) -> None:
             if message["type"] == "http.response.start":

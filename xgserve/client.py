@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 3.0
 BUSY_PAUSE_S = 1.0  # as the service asks for (Retry-After)
 LOG_COLUMNS = ("id", "at", "level", "logger", "message", "request_id", "exception")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")  # from the least to the most urgent
 
 
 class ServingError(Exception):

@@ -28,6 +28,14 @@ class Level:
     excess_to: float | None
 
     @property
+    def xg_per_goal(self) -> tuple[float | None, float | None, float | None]:
+        """XG / goals, and from where to where its 95 % interval goes; None as in `excess`."""
+        ratio, low, high = (
+            None if excess is None else 1 + excess for excess in (self.excess, self.excess_from, self.excess_to)
+        )
+        return ratio, low, high
+
+    @property
     def is_off(self) -> bool:
         """Whether the level is wrong beyond what luck explains once in a hundred times."""
         return self.goals >= GOALS_FOR_A_VERDICT and abs(self.z) > Z_99
@@ -50,7 +58,9 @@ class Calibration:
     base_log_loss: float  # of giving every shot the overall goal rate
     is_learned: bool | None  # of the level and the steps: whether the model learned from these seasons; None: unknown
     seasons: tuple[SeasonLevel, ...]  # the newest first; those that the model learned from as well
-    steps: pd.DataFrame  # shots, goals, `predicted` and `observed` goal rate with its 95 % interval `low` to `high`
+    # shots, goals, `predicted` and `observed` goal rate with its 95 % interval `low` to `high`, and the same three in
+    # units of the predicted rate: `ratio`, `ratio_low`, `ratio_high`
+    steps: pd.DataFrame
 
     @property
     def steps_explained(self) -> int:
@@ -118,12 +128,14 @@ def _level(rows: pd.DataFrame) -> Level:
 def _steps(rows: pd.DataFrame) -> pd.DataFrame:
     steps = rows.groupby("step", as_index=False)[["shots", "xg", "goals"]].sum()
     intervals = [wilson(g, n) for g, n in zip(steps["goals"], steps["shots"], strict=True)]
-    return steps.assign(
+    steps = steps.assign(
         predicted=steps["xg"] / steps["shots"],
         observed=steps["goals"] / steps["shots"],
         low=[low for low, _ in intervals],
         high=[high for _, high in intervals],
     )
+    rates = {"ratio": "observed", "ratio_low": "low", "ratio_high": "high"}
+    return steps.assign(**{ratio: steps[rate] / steps["predicted"] for ratio, rate in rates.items()})
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:

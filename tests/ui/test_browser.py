@@ -30,13 +30,18 @@ from tests.conftest import ROOT, Service
 from tests.games import GAME_ID, hanging_server, wsgi_server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install chromium to run these"),
 ]
+
 START_TIMEOUT_S = 60
+
 WAIT_MS = 30_000
+
 IN_THE_SECOND = "Period 2 \N{EN DASH} 09:40 left"  # 2,000 s after the start, with the intermission
+
 # How far visible things moved without being asked to, as Chromium measures it: 1 is the whole window.
 WATCH_SHIFTS = """() => {
     window.shifts = [];
@@ -45,6 +50,7 @@ WATCH_SHIFTS = """() => {
             window.shifts.push([entry.value, entry.sources.map(source => source.node?.className ?? "?").join("; ")]);
     }).observe({type: "layout-shift"});
 }"""
+
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -212,7 +218,7 @@ def complaints(page: Page) -> list[str]:
     return found
 
 
-def test_a_game_from_the_first_ping_to_the_final(
+def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
 ) -> None:
     page = visit(browser, dashboard.url)
@@ -244,7 +250,7 @@ def test_a_game_from_the_first_ping_to_the_final(
     expect(page.get_by_text(re.compile(r"^\+ 1\.\d\d \(1\) empty net$"))).to_be_visible()
     page.get_by_role("tab", name="All events").click()
     expect(page.get_by_text("Data used for predictions (and predictions)")).to_be_visible()
-    expect(page.get_by_text("89 attempts, counted or not, the latest first")).to_be_visible()
+    expect(page.get_by_text("89 attempts, counted or not, newest first")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     lines = Path(download.value.path()).read_text().splitlines()
@@ -254,9 +260,7 @@ def test_a_game_from_the_first_ping_to_the_final(
     assert_fits(page)
     page.reload()
     assert totals(page) == shown
-    expect(
-        page.get_by_text("89 attempts, counted or not, the latest first")
-    ).to_be_visible()  # the address holds the view
+    expect(page.get_by_text("89 attempts, counted or not, newest first")).to_be_visible()  # the address holds the view
     assert strangers == []
     assert found == []
     dashboard.kill()
@@ -268,7 +272,7 @@ def test_a_game_from_the_first_ping_to_the_final(
     assert service.rows_scored() == 89
 
 
-def test_a_game_is_chosen_from_the_strip_and_a_reader_follows(
+def test_game_clicked_in_the_strip_opens_and_other_tabs_follow(
     browser: Browser, dashboard: Dashboard, clock: Clock
 ) -> None:
     page = visit(browser, f"{dashboard.url}/?game=2022030236")
@@ -291,9 +295,7 @@ def test_a_game_is_chosen_from_the_strip_and_a_reader_follows(
     expect(other.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 12:35 left")  # without a click
 
 
-def test_what_is_stored_is_shown_before_a_feed_and_a_service_that_hang_are_given_up(
-    browser: Browser, dashboard: Dashboard, clock: Clock
-) -> None:
+def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     ping_twice(page, clock, 445, "Period 1 \N{EN DASH} 12:35 left")
     stored = totals(page)
@@ -301,14 +303,14 @@ def test_what_is_stored_is_shown_before_a_feed_and_a_service_that_hang_are_given
     with hanging_server() as hanging:
         dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
         dashboard.start()
-        given_up = page.get_by_text(re.compile("No list of games|did not answer"))
+        given_up = page.get_by_text(re.compile("schedule is not available|did not answer"))
         page.goto(f"{dashboard.url}/?game={GAME_ID}&view=All+events")
         assert totals(page) == stored
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
         expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
         assert given_up.count() == 0
         page.goto(f"{dashboard.url}/history")
-        expect(page.get_by_text("1 game, the latest first.")).to_be_visible()
+        expect(page.get_by_text("1 game, newest first.")).to_be_visible()
         assert page.get_by_role("heading", name="Teams").count() == 1  # drawn before, from the history alone
         dashboard.kill()
 
@@ -324,7 +326,7 @@ def choose(page: Page, label: str, option: str) -> None:
     raise AssertionError(f"{label!r} never offered {option!r}")
 
 
-def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
+def test_swap_in_one_tab_is_offered_in_the_other_and_both_models_compare(
     browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
 ) -> None:
     one = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
@@ -340,7 +342,7 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
     sidebar = other.get_by_test_id("stSidebar")
     expect(sidebar.locator("strong", has_text="bundled/xg-distance:1.0.0")).to_be_attached()  # by itself
     other.reload()
-    expect(other.get_by_text(re.compile("bundled/xg-distance.* serves now; ping the game"))).to_be_visible()
+    expect(other.get_by_text(re.compile("bundled/xg-distance.* is active now; ping the game"))).to_be_visible()
     for page in (one, other):  # the second one finds nothing to do
         ping(page)
         expect(page.get_by_text(re.compile(r"^(89 attempts rated|Nothing new)\.$"))).to_be_visible()
@@ -356,14 +358,14 @@ def test_a_swap_in_one_tab_is_told_in_the_other_and_both_models_are_compared(
     one.get_by_role("tab", name="Two models").click()
     expect(one.get_by_text("Largest disagreements")).to_be_visible()
     expect(one.get_by_text(before[0])).to_be_visible()
-    choose(one, "Numbers by", "bundled/xg-default")
+    choose(one, "Rated by", "bundled/xg-default")
     expect(one.locator(".xg-xg").first).to_have_text(before[0])
     expect(one).to_have_url(re.compile("model=bundled"))
     linked = visit(browser, one.url)
     assert totals(linked) == before
 
 
-def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
+def test_every_page_and_view_opens_and_can_be_left(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     found = complaints(page)
     ping_twice(page, clock, 20_000, "Final")
@@ -385,18 +387,18 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
     for _ in range(2):
         page.get_by_role("link", name="History").click()
         expect(page.get_by_text("Can it be trusted?")).to_be_visible()
-        expect(page.get_by_text("1 game, the latest first")).to_be_visible()
+        expect(page.get_by_text("1 game, newest first")).to_be_visible()
         page.get_by_role("link", name="Service").click()
         expect(page.get_by_role("heading", name="Last swaps")).to_be_visible()
         page.get_by_label("Contains").fill("rows by bundled")
         page.keyboard.press("Enter")
-        expect(page.get_by_text(re.compile(r"^\d+ rows?, the newest first"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^\d+ rows?, newest first"))).to_be_visible()
         page.go_back()
         expect(page.get_by_text("Can it be trusted?")).to_be_visible()
         page.go_forward()
         expect(page.get_by_role("heading", name="Last swaps")).to_be_visible()
     page.goto(f"{dashboard.url}/history?search=hurricanes")
-    expect(page.get_by_text("1 game, the latest first")).to_be_visible()
+    expect(page.get_by_text("1 game, newest first")).to_be_visible()
     page.get_by_test_id("stMain").get_by_test_id("stDataFrame").last.click(
         position={"x": 20, "y": 52}
     )  # the first row's box
@@ -408,7 +410,7 @@ def test_every_page_and_view_can_be_reached_and_left(browser: Browser, dashboard
 @pytest.mark.parametrize(
     ("width", "scheme"), [(390, "light"), (720, "dark"), (820, "light"), (1024, "light"), (1440, "dark")]
 )
-def test_no_page_is_wider_than_its_window(
+def test_page_at_any_width_fits_the_window(
     browser: Browser, dashboard: Dashboard, clock: Clock, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width, color_scheme=scheme)
@@ -425,7 +427,7 @@ def test_no_page_is_wider_than_its_window(
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
-def test_what_comes_and_goes_moves_nothing(browser: Browser, dashboard: Dashboard, clock: Clock, width: int) -> None:
+def test_page_after_pings_has_not_moved(browser: Browser, dashboard: Dashboard, clock: Clock, width: int) -> None:
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width)
     ping_twice(page, clock, 2_000, IN_THE_SECOND)
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
@@ -451,7 +453,7 @@ def test_what_comes_and_goes_moves_nothing(browser: Browser, dashboard: Dashboar
 
 
 @pytest.mark.recordings
-def test_the_numbers_are_those_of_sums_over_the_stored_rows(
+def test_score_line_numbers_equal_sums_over_the_stored_rows(
     browser: Browser, dashboard: Dashboard, service: Service, recordings: Path, tmp_path: Path
 ) -> None:
     client = GameClient(Feed("http://127.0.0.1:9"), service.client, History(tmp_path / "history.db"), tmp_path)

@@ -1,4 +1,4 @@
-"""The pictures: which shots are where, what they are told apart by, where the lines end, a rink by the rule book."""
+"""The charts: which shots are where, how they are told apart, where lines end, a rink by the rule book."""
 
 import math
 from pathlib import Path
@@ -7,19 +7,18 @@ from typing import Any
 import pytest
 
 from db.history import History
-from livegame.plays import GameState, Player
+from livegame.plays import GameState
 from livegame.reports.calibration import calibration
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, game_report
 from livegame.reports.odds import odds
 from tests.conftest import Service
-from tests.games import AWAY, GAME_ID, HOME, play
-from tests.ui.reports import GOAL, SHOTS, report_of
+from tests.games import AWAY, GAME_ID, play
+from tests.reports import GOAL, SHOTS, report_of
 from ui.charts.game import goal_odds, rink_map, xg_race
 from ui.charts.model import reliability
 from ui.charts.rink import boards
 from ui.colours import TeamColours
-from ui.parts.game_charts import Filter, player_names
 
 COLOURS = TeamColours("#44618b", "#cc0000")
 
@@ -43,7 +42,7 @@ def records(chart: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]
     return data
 
 
-def test_each_team_shoots_at_its_own_end_all_game(tmp_path: Path, service: Service) -> None:
+def test_shot_map_in_every_period_has_each_team_at_its_own_end(tmp_path: Path, service: Service) -> None:
     second_period = [
         play(500, "shot-on-goal", 10, x=-70, y=8, period=2, home_defends="right"),
         play(501, "shot-on-goal", 20, team=AWAY, x=75, y=9, period=2, home_defends="right"),
@@ -60,7 +59,7 @@ def test_each_team_shoots_at_its_own_end_all_game(tmp_path: Path, service: Servi
     }
 
 
-def test_a_retracted_shot_is_in_no_picture(tmp_path: Path, service: Service) -> None:
+def test_retracted_shot_is_in_no_chart(tmp_path: Path, service: Service) -> None:
     report_of(tmp_path, service.url, *SHOTS)
     report = report_of(tmp_path, service.url, *(shot for shot in SHOTS if shot is not GOAL))
     assert "retracted" in report.shots["status"].tolist()
@@ -70,7 +69,7 @@ def test_a_retracted_shot_is_in_no_picture(tmp_path: Path, service: Service) -> 
     assert lines[-1]["running_xg"] == pytest.approx(report.home.counted.xg)
 
 
-def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: Path, service: Service) -> None:
+def test_pending_shot_is_drawn_smallest_and_marked_pending(tmp_path: Path, service: Service) -> None:
     untyped = play(900, "shot-on-goal", 100, x=70, y=1, shot_type=None)
     report = report_of(tmp_path, service.url, *SHOTS, untyped)
     found = {row["event_id"]: row for row in rows(rink(report), "area")}
@@ -79,19 +78,19 @@ def test_a_pending_shot_is_on_the_map_as_the_smallest_one_and_says_so(tmp_path: 
     assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
 
 
-def test_what_the_feed_does_not_tell_is_said_in_words(tmp_path: Path, service: Service) -> None:
+def test_tooltip_of_missing_values_says_unknown(tmp_path: Path, service: Service) -> None:
     bare = play(1, "shot-on-goal", 5, shot_type=None, situation=None)
     (point,) = rows(rink(report_of(tmp_path, service.url, bare)), "area")
     assert {point[name] for name in ("shooter", "shot_type", "strength_state")} == {"unknown"}
 
 
-def test_ids_are_whole_numbers_where_some_are_missing(tmp_path: Path, service: Service) -> None:
+def test_csv_of_shots_with_missing_ids_keeps_whole_numbers(tmp_path: Path, service: Service) -> None:
     shots = (play(1, "shot-on-goal", 5, goalie_id=8471214), play(2, "shot-on-goal", 9))
     table = report_of(tmp_path, service.url, *shots).shots.to_csv(columns=["goalie_id"], index=False)
     assert table.split("\n") == ["goalie_id", "8471214", '""', ""]
 
 
-def test_the_line_of_a_model_that_is_right_is_at_one_goal_per_expected_goal(tmp_path: Path, service: Service) -> None:
+def test_reliability_diagram_has_its_line_at_one_goal_per_expected_goal(tmp_path: Path, service: Service) -> None:
     report_of(tmp_path, service.url, *SHOTS)
     found = calibration(History(tmp_path / "history.db"), service.client.model()["id"])
     assert found is not None
@@ -105,13 +104,13 @@ def test_the_line_of_a_model_that_is_right_is_at_one_goal_per_expected_goal(tmp_
     assert [point["ratio"] for point in points] == pytest.approx(found.steps["goals"] / found.steps["xg"])
 
 
-def test_shots_without_a_place_are_not_drawn(tmp_path: Path, service: Service) -> None:
+def test_shot_without_location_is_not_drawn(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS, play(900, "shot-on-goal", 100, x=None, y=None))
     assert 900 in report.present["event_id"].tolist()
     assert 900 not in [row["event_id"] for row in rows(rink(report), "area")]
 
 
-def test_the_race_ends_at_the_present_with_the_totals(tmp_path: Path, service: Service) -> None:
+def test_xg_race_ends_at_the_present_with_the_totals(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS)
     lines = rows(race(report), "running_xg")
     for team in (report.away, report.home):
@@ -125,7 +124,7 @@ def test_the_race_ends_at_the_present_with_the_totals(tmp_path: Path, service: S
     assert [(row["event_id"], row["team"]) for row in goals] == [(300, "CAR")]
 
 
-def test_names_at_the_end_of_equal_lines_do_not_cover_each_other(tmp_path: Path, service: Service) -> None:
+def test_names_of_equal_lines_do_not_cover_each_other(tmp_path: Path, service: Service) -> None:
     names = rows(race(report_of(tmp_path, service.url)), "name")  # the first layer with names: the periods
     assert [row["name"] for row in names] == ["Period 1", "Period 2", "Period 3"]
     chart = race(report_of(tmp_path, service.url))
@@ -143,7 +142,7 @@ def test_names_at_the_end_of_equal_lines_do_not_cover_each_other(tmp_path: Path,
         ({"period": 5, "period_type": "SO", "state": GameState.FINAL}, [("OT", 3900)]),
     ],
 )
-def test_overtime_is_on_the_axis_once_it_has_begun(
+def test_overtime_that_has_begun_is_on_the_axis(
     tmp_path: Path, service: Service, stands: dict[str, Any], periods: list[tuple[str, int]]
 ) -> None:
     shown = rows(race(report_of(tmp_path, service.url, *SHOTS, **stands)), "middle")
@@ -160,7 +159,7 @@ def test_teams_and_outcomes_differ_by_more_than_colour(tmp_path: Path, service: 
     assert dashes[0] != dashes[1]
 
 
-def test_the_rink_has_the_rule_books_measures() -> None:
+def test_rink_has_the_rule_books_measures() -> None:
     outline = boards()
     assert outline[0] == outline[-1]
     assert max(x for x, _ in outline) == pytest.approx(100)
@@ -171,19 +170,19 @@ def test_the_rink_has_the_rule_books_measures() -> None:
     assert all(math.dist((72, 14.5), (x, y)) == pytest.approx(28) for x, y in outline if x > 72 and y > 14.5)
 
 
-def test_a_game_without_shots_has_pictures_all_the_same(tmp_path: Path, service: Service) -> None:
+def test_game_without_shots_still_has_charts(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url)
     assert rink(report)["layer"]
     assert race(report)["layer"]
 
 
-def test_power_plays_are_shaded_in_the_colour_of_who_has_more_skaters(tmp_path: Path, service: Service) -> None:
+def test_power_play_is_shaded_in_the_colour_of_the_team_with_more_skaters(tmp_path: Path, service: Service) -> None:
     short = [play(600, "faceoff", 100, situation="1451"), play(601, "faceoff", 160, situation="1551")]
     report = report_of(tmp_path, service.url, *SHOTS, *short)
     assert [(row["team"], row["start"], row["end"]) for row in rows(race(report), "words")] == [("CAR", 100, 160)]
 
 
-def test_the_odds_show_every_number_of_goals_and_the_real_one(tmp_path: Path, service: Service) -> None:
+def test_goal_odds_show_every_number_of_goals_and_mark_the_actual_one(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS)
     scored = report.present
     result = odds(*(scored.loc[scored["team"] == team, "probability"] for team in ("WSH", "CAR")))
@@ -192,35 +191,7 @@ def test_the_odds_show_every_number_of_goals_and_the_real_one(tmp_path: Path, se
     assert sum(row["chance"] for row in shown if row["team"] == "CAR") == pytest.approx(1)
 
 
-def test_a_filter_leaves_what_was_asked_for(tmp_path: Path, service: Service) -> None:
-    report = report_of(tmp_path, service.url, *SHOTS)
-
-    def left(**wanted: Any) -> list[int]:
-        return list(Filter(**wanted).of(report.present)["event_id"])
-
-    assert left() == [812, 11, 300, 301]
-    assert left(teams=("CAR",)) == [812, 300]
-    assert left(goals_only=True) == [300]
-    assert left(teams=("WSH",), situations=("5v5",), periods=(1,)) == [11, 301]
-    assert left(periods=(2,)) == left(players=(1,)) == []
-
-
-def test_players_are_told_apart_by_more_than_their_names(tmp_path: Path, service: Service) -> None:
-    hurricane, islander, twin = 8478427, 8480222, 8480012
-    namesakes = {player: Player("Sebastian Aho", team) for player, team in ((hurricane, HOME), (islander, AWAY))}
-    shots = [
-        play(1, "shot-on-goal", 5, shooter_id=hurricane),
-        play(2, "shot-on-goal", 9, team=AWAY, x=-70, shooter_id=islander),
-    ]
-    report = report_of(tmp_path, service.url, *shots, players=namesakes)
-    assert player_names(report.present) == {hurricane: "Sebastian Aho (CAR)", islander: "Sebastian Aho (WSH)"}
-    assert list(Filter(players=(islander,)).of(report.present)["event_id"]) == [2]
-    shots.append(play(3, "shot-on-goal", 12, shooter_id=twin))
-    report = report_of(tmp_path, service.url, *shots, players=namesakes | {twin: Player("Sebastian Aho", HOME)})
-    assert len(set(player_names(report.present).values())) == 3
-
-
-def test_an_attempt_at_an_empty_net_has_its_own_mark_and_no_size(tmp_path: Path, service: Service) -> None:
+def test_empty_net_attempt_has_its_own_mark_and_a_fixed_size(tmp_path: Path, service: Service) -> None:
     far = play(600, "missed-shot", 100, x=-60, y=3, situation="0651")
     near = play(601, "goal", 110, x=80, y=0, situation="0651")
     points = {row["event_id"]: row for row in rows(rink(report_of(tmp_path, service.url, *SHOTS, far, near)), "area")}
@@ -230,7 +201,7 @@ def test_an_attempt_at_an_empty_net_has_its_own_mark_and_no_size(tmp_path: Path,
 
 
 @pytest.mark.parametrize("count", Count)
-def test_race_and_goals_go_by_what_counts(tmp_path: Path, service: Service, count: Count) -> None:
+def test_xg_race_at_each_count_holds_what_counts(tmp_path: Path, service: Service, count: Count) -> None:
     net = play(601, "goal", 110, x=80, y=0, situation="0651")
     report_of(tmp_path, service.url, *SHOTS, net)
     report = game_report(History(tmp_path / "history.db"), GAME_ID, count=count)
@@ -240,7 +211,7 @@ def test_race_and_goals_go_by_what_counts(tmp_path: Path, service: Service, coun
     assert {row["event_id"]: row["counts"] for row in rows(race(report), "result")} == {300: True, 601: count == "all"}
 
 
-def test_words_are_never_in_a_teams_colour(tmp_path: Path, service: Service) -> None:
+def test_chart_words_are_never_in_a_team_colour(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS)
     for spec in (rink_map(report, report.present, COLOURS), xg_race(report, COLOURS)):
         words = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]

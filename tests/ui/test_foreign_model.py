@@ -1,4 +1,4 @@
-"""A model of other people, with other names for its columns: refused with the names, or used through the map."""
+"""A model with other column names: refused by name, or used through the feature map."""
 
 import json
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import skops.io
 
 from tests.conftest import Service, running_service
 from tests.games import FeedServer, game, play
-from tests.ui.pages import OpenPage, get_model, pages, ping, said, totals, words
-from tests.ui.reports import SHOTS
+from tests.reports import SHOTS
+from tests.ui.page_session import OpenPage, get_model, ping, said, totals, words
 from tests.xgserve.helpers import goals, numeric_model, shots
 from xgserve.names import ModelName
 from xgserve.registry.cache import ModelCache
@@ -34,12 +34,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer, service: Service) -> OpenPage:
-    return pages(monkeypatch, tmp_path, feed.url, service.url)
-
-
-def test_it_is_refused_with_the_names_and_undone(open_page: OpenPage, service: Service) -> None:
+def test_model_with_unknown_columns_is_refused_by_name_and_rolled_back(open_page: OpenPage, service: Service) -> None:
     page = get_model(open_page(), "others", "their-xg", "2.1.0")
     refused = words(page.sidebar.error)
     assert "shot_distance, shot_angle" in refused
@@ -48,19 +43,19 @@ def test_it_is_refused_with_the_names_and_undone(open_page: OpenPage, service: S
     assert service.client.model()["model"] == "xg-default"
 
 
-def test_while_somebody_else_has_it_loaded_shots_are_kept_and_pending(
+def test_shots_under_a_model_with_unknown_columns_stay_pending(
     open_page: OpenPage, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(*SHOTS))
     page = open_page()
     service.client.download_registry_model("others", "their-xg", "2.1.0")
     ping(page)
-    assert "kept, not rated" in said(page, "warning")
+    assert "saved but not rated" in said(page, "warning")
     assert "shot_distance, shot_angle" in said(page, "warning")
     assert len(totals(page)) == 2  # no difference while goals are not rated
 
 
-def test_with_a_map_it_is_used(
+def test_model_with_mapped_columns_rates_the_game(
     open_page: OpenPage, feed: FeedServer, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "map.json").write_text(json.dumps(THEIRS))
@@ -73,7 +68,7 @@ def test_with_a_map_it_is_used(
     assert service.rows_scored() == 4
 
 
-def test_a_shot_that_lacks_what_it_needs_is_not_promised_to_the_next_ping(
+def test_shot_without_an_input_of_the_model_is_not_promised_to_the_next_ping(
     open_page: OpenPage, feed: FeedServer, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "map.json").write_text(json.dumps(THEIRS | {"shot_angle": "prev_distance"}))
@@ -82,11 +77,11 @@ def test_a_shot_that_lacks_what_it_needs_is_not_promised_to_the_next_ping(
     service.client.download_registry_model("others", "their-xg", "2.1.0")
     page = ping(open_page())
     assert service.rows_scored() == 2
-    assert said(page, "warning") == "The model needs something that the league does not tell of 2 attempts."
+    assert said(page, "warning") == "2 attempts cannot be rated: the league does not report what the model needs."
     unplaced = play(900, "shot-on-goal", 100, x=None, y=None)
     feed.show(game(*SHOTS[1:], unplaced))
     ping(page)
     assert said(page, "warning") == (
-        "The model needs something that the league does not tell of 2 attempts;"
-        " the league has not told the coordinates of 1 attempt yet."
+        "2 attempts cannot be rated: the league does not report what the model needs;"
+        " the league has not reported the coordinates of 1 attempt yet."
     )

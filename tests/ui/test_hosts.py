@@ -1,4 +1,4 @@
-"""Who may open the dashboard: this machine under its own names, others only if the operator says so."""
+"""Who may open the dashboard: this machine under its own names; others only if the operator says so."""
 
 import http.client
 import os
@@ -43,7 +43,7 @@ def dashboard(folder: Path, **settings: str) -> Iterator[tuple[psutil.Process, i
         running.wait()
 
 
-def test_only_this_machine_opens_the_page_and_only_under_its_own_names(tmp_path: Path) -> None:
+def test_dashboard_by_default_opens_on_this_machine_under_its_own_names_only(tmp_path: Path) -> None:
     with dashboard(tmp_path) as (running, port):
         listening = {c.laddr.ip for c in running.net_connections() if c.status == psutil.CONN_LISTEN}
         assert listening == {"127.0.0.1"}
@@ -54,7 +54,7 @@ def test_only_this_machine_opens_the_page_and_only_under_its_own_names(tmp_path:
 
 
 @pytest.mark.parametrize("names", ["xg.example.org, 192.168.1.7"])
-def test_the_operator_names_further_hosts(tmp_path: Path, names: str) -> None:
+def test_host_named_by_the_operator_opens_the_dashboard(tmp_path: Path, names: str) -> None:
     with dashboard(tmp_path, XG_ALLOWED_HOSTS=names) as (_, port):
         assert opens(port, "xg.example.org")
         assert opens(port, "192.168.1.7")
@@ -62,7 +62,7 @@ def test_the_operator_names_further_hosts(tmp_path: Path, names: str) -> None:
         assert not opens(port, "rebound.example.com")
 
 
-def test_no_other_site_may_show_the_page_in_a_frame(tmp_path: Path) -> None:
+def test_every_answer_forbids_frames_of_other_sites(tmp_path: Path) -> None:
     with dashboard(tmp_path) as (_, port):
         for path in ("/", "/service", "/_stcore/health", "/_stcore/host-config", "/no-such-file.js"):
             with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:

@@ -16,7 +16,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.games import hanging_server
 from tests.xgserve.helpers import Running, bundle, bundled_models, mixed_model, running, shots
-from xgserve.client import ModelChanged, ServiceUnavailable, ServingClient, ServingError
+from xgserve.client import LOG_LEVELS, ModelChanged, ServiceUnavailable, ServingClient, ServingError
+from xgserve.settings import LEVELS
 
 ESTIMATOR = mixed_model()
 FRAME = shots(5, seed=9)
@@ -218,3 +219,7 @@ def test_the_client_brings_nothing_of_the_service_with_it() -> None:
     code = f"import sys, xgserve.client; print(sorted({heavy!r} & sys.modules.keys()))"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
+
+
+def test_log_levels_are_those_of_the_service() -> None:
+    assert LOG_LEVELS == LEVELS

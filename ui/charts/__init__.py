@@ -1,1 +1,1 @@
-"""Vega-Lite pictures, without layout or words of a page."""
+"""Vega-Lite charts, without the page's layout."""

@@ -1,7 +1,7 @@
-"""Pictures of a game: where the shots came from, how expected goals grew, and what they deserved.
+"""Charts of a game: where the shots were taken, how expected goals grew, and how many goals they usually give.
 
-Teams differ by colour and by something else in each picture (their end of the rink, the dash of their line, their row),
-outcomes by shape. `colours` are always those of the away team and of the home team.
+Teams differ by colour and by something else in each chart (their end of the rink, the dash of their line, their place
+in the group of bars), outcomes by shape.
 """
 
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ from livegame.reports.odds import Odds
 from livegame.rink import GOAL_LINE_X, RINK_WIDTH
 from ui.charts.rink import GREY, across, along, markings
 from ui.colours import TeamColours
+from ui.words import OUTCOMES, period_name
 
 STAR: Final = (
     "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
 )
-OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
-_AT_EMPTY_NET: Final = "Empty net"  # whatever came of it: who hits one from afar has not created much
+_AT_EMPTY_NET: Final = "Empty net"  # goal or not: hitting one from afar is no great chance
 _MARKS: Final = dict(zip((*OUTCOMES.values(), _AT_EMPTY_NET), (STAR, "circle", "triangle-up", "diamond"), strict=True))
 _EMPTY_NET_AREA: Final = 0.06  # of the mark, as if that were its xG
-LEAST_SHOWN: Final = 0.005  # numbers of goals less likely than this are cut off
-# A picture is sent to every reader at each change, so it gets only the columns that it shows.
+LEAST_SHOWN: Final = 0.005  # probability of a number of goals below which the axis may end
+# A chart is sent to every reader at each change, so it gets only the columns that it shows.
 _COLUMNS: Final = (
     *("event_id", "period", "time", "game_seconds", "team", "shooter", "outcome", "status", "shot_type"),
     *("distance", "angle", "strength_state", "situation", "counts", "running_xg", "probability"),
@@ -35,9 +35,9 @@ _COLUMNS: Final = (
 
 
 def rink_map(report: GameReport, shots: pd.DataFrame, colours: TeamColours) -> dict[str, Any]:
-    """Shots where they were taken: the away team attacks the left net and the home team the right one, all game.
+    """Return the map of where shots were taken: the away team attacks the left net all game, the home team the right.
 
-    `shots` are rows of the report's; those without a place are left out.
+    `shots` are rows of the report's; those without a location are left out.
     """
     shots = shots[shots["x"].notna() & shots["y"].notna()]
     attacks = shots["team"].map({report.away.abbrev: -1, report.home.abbrev: 1})
@@ -58,18 +58,18 @@ def rink_map(report: GameReport, shots: pd.DataFrame, colours: TeamColours) -> d
         )
     )
     names = [layer for side in (report.away, report.home) for layer in _end_name(report, side, colours)]
-    ice, spec = _ice(), picture([*names, marks])
+    ice, spec = _ice(), layered([*names, marks])
     return spec | {"layer": ice["layer"] + spec["layer"], "datasets": ice["datasets"] | spec["datasets"]}
 
 
 @cache
 def _ice() -> dict[str, Any]:
-    """The empty rink, which is the same in all maps and takes longest to describe."""
-    return picture(markings())
+    """The empty rink: the same in all maps, and the slowest part to build."""
+    return layered(markings())
 
 
 def xg_race(report: GameReport, colours: TeamColours) -> dict[str, Any]:
-    """Each team's expected goals over game time, up to the present, with its goals and power plays."""
+    """Return each team's expected goals over game time, up to the present, with its goals and power plays."""
     shots = report.present
     goals = _described(shots[shots["outcome"] == "goal"], report)
     lines = pd.concat([_steps(report, team) for team in (report.away, report.home)])
@@ -110,11 +110,11 @@ def xg_race(report: GameReport, colours: TeamColours) -> dict[str, Any]:
         names.mark_point(shape="square", size=70, filled=True, opacity=1, xOffset=9).encode(x=x, y=y, color=colour),
         names.mark_text(align="left", dx=17, fontWeight="bold", color=colours.ink).encode(x=x, y=y, text="name:N"),
     )
-    return picture(layers)
+    return layered(layers)
 
 
 def goal_odds(report: GameReport, odds: Odds, colours: TeamColours) -> dict[str, Any]:
-    """How likely each number of goals was for either team, with the number that it scored."""
+    """Return how likely each number of goals was for either team, with the number that it scored."""
     sides = ((report.away, odds.away_goals), (report.home, odds.home_goals))
     likely = (int((goals > LEAST_SHOWN).nonzero()[0].max()) for _, goals in sides)
     shown = max([5, *likely, *(team.counted.goals for team, _ in sides)])
@@ -143,34 +143,28 @@ def goal_odds(report: GameReport, odds: Odds, colours: TeamColours) -> dict[str,
         .mark_point(shape=STAR, size=90, filled=True, opacity=1, yOffset=-9)
         .encode(y="chance:Q", color=_team_colour(report, colours))
     )
-    return picture([bars, stars])
+    return layered([bars, stars])
 
 
 def no_odds() -> dict[str, Any]:
-    """The place of `goal_odds` while there are none."""
-    return picture([alt.Chart(pd.DataFrame({"goals": []})).mark_bar()])
+    """Return an empty chart for the place of `goal_odds`."""
+    return layered([alt.Chart(pd.DataFrame({"goals": []})).mark_bar()])
 
 
 def moments(shots: pd.DataFrame) -> "pd.Series[str]":
-    """When each shot was taken: "P2 12:35"."""
+    """Return when each shot was taken: "P2 12:35"."""
     periods = shots["period"].astype(int).map(period_name)
     return periods.astype(str) + " " + shots["time"].astype(str)  # without rows, map gives numbers
 
 
-def period_name(number: int, prefix: str = "P") -> str:
-    """What a period is called in short: "P1", "OT", "OT2"."""
-    extra = number - REGULATION_PERIODS
-    return f"{prefix}{number}" if extra <= 0 else "OT" if extra == 1 else f"OT{extra}"
-
-
-def picture(layers: Iterable[alt.Chart]) -> dict[str, Any]:
-    """The layers on top of each other, as Vega-Lite."""
+def layered(layers: Iterable[alt.Chart]) -> dict[str, Any]:
+    """Return the layers on top of each other, as Vega-Lite."""
     spec: dict[str, Any] = alt.LayerChart(layer=list(layers)).configure_view(stroke=None).to_dict()
     return spec
 
 
 def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
-    """The columns that pictures and tooltips need, with words for people."""
+    """The columns that charts and tooltips need, with words for people."""
     chance = shots["probability"].astype(float)
     is_at_empty_net = shots["situation"] == EMPTY_NET
     return shots[list(_COLUMNS)].assign(
@@ -179,7 +173,7 @@ def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
         **{column: shots[column].fillna("unknown") for column in ("shooter", "shot_type", "strength_state")},
         when=moments(shots),
         chance=chance.map("{:.1%}".format).where(chance.notna(), "pending"),
-        # a pending shot is drawn as the smallest one, and one at an empty net with no size that says anything
+        # a pending shot is drawn smallest; at an empty net the size says nothing
         area=chance.fillna(0.0).mask(is_at_empty_net, _EMPTY_NET_AREA),
         mark=shots["outcome"].map(OUTCOMES).mask(is_at_empty_net, _AT_EMPTY_NET),
     )
@@ -206,7 +200,7 @@ def _end_name(report: GameReport, team: TeamTotals, colours: TeamColours) -> lis
 
 
 def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
-    """The team's line from the opening face-off, through every shot, to the present."""
+    """The team's line from the opening faceoff, through every shot that counts, to the present."""
     shots = report.counted
     shots = shots[shots["team"] == team.abbrev]
     return pd.DataFrame(

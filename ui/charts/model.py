@@ -1,4 +1,4 @@
-"""Pictures of models: how well one is calibrated, and where two disagree."""
+"""Charts of models: how well one is calibrated, and where two disagree."""
 
 from typing import Any, Final
 
@@ -6,24 +6,20 @@ import altair as alt
 import pandas as pd
 
 from livegame.reports.calibration import Calibration
-from ui.charts.game import OUTCOMES, picture
+from ui.charts.game import layered
 from ui.charts.rink import GREY
 from ui.colours import TeamColours
+from ui.words import OUTCOMES
 
-RATIOS_SHOWN: Final = (0.4, 2.5)  # goals per expected goal; what lies outside stands at the edge
+RATIOS_SHOWN: Final = (0.4, 2.5)  # goals per expected goal; values outside are drawn at the edge
 
 
 def reliability(found: Calibration, colour: str) -> dict[str, Any]:
-    """The reliability diagram: goals per expected goal, by the chance that the model gave."""
-    steps = found.steps.assign(
-        words=found.steps["shots"].map("{:,}".format),
-        ratio=found.steps["observed"] / found.steps["predicted"],
-        ratio_low=found.steps["low"] / found.steps["predicted"],
-        ratio_high=found.steps["high"] / found.steps["predicted"],
-    )
+    """Return the reliability diagram: goals per expected goal, by the probability that the model gave."""
+    steps = found.steps.assign(words=found.steps["shots"].map("{:,}".format))
     most = max(1.2 * float(steps["predicted"].max()), 0.1)
     line = pd.DataFrame({"predicted": [0.004, most], "ratio": [1.0, 1.0]})
-    # most shots are unlikely goals: a logarithmic scale gives them room, and half as many as much as twice as many
+    # logarithmic: most shots have a low xG and need the room, and half as many is as far off as twice as many
     scale_x = alt.Scale(type="log", domain=[0.004, most], clamp=True)
     scale_y = alt.Scale(type="log", domain=list(RATIOS_SHOWN), clamp=True)
     x_axis = alt.Axis(format="~%", values=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], grid=False)
@@ -44,17 +40,17 @@ def reliability(found: Calibration, colour: str) -> dict[str, Any]:
                 alt.Tooltip("words:N", title="Shots"),
                 alt.Tooltip("predicted:Q", title="Mean xG", format=".1%"),
                 alt.Tooltip("observed:Q", title="Goals per shot", format=".1%"),
-                alt.Tooltip("low:Q", title="95 % from", format=".1%"),
+                alt.Tooltip("low:Q", title="95% from", format=".1%"),
                 alt.Tooltip("high:Q", title="to", format=".1%"),
                 alt.Tooltip("ratio:Q", title="Goals per xG", format=".2f"),
             ],
         ),
     ]
-    return picture(layers)
+    return layered(layers)
 
 
 def disagreement(shots: pd.DataFrame, teams: tuple[str, str], colours: TeamColours, names: list[str]) -> dict[str, Any]:
-    """Each shot of `livegame.reports.comparison.compare` by the chance that either model gave it."""
+    """Return the shots of `livegame.reports.comparison.compare` by the probabilities that the two models gave."""
     most = max(0.1, float(shots[["one", "other"]].max().max())) if len(shots) else 1.0
     scale = alt.Scale(domain=[0, most])
     in_colour = alt.Scale(domain=list(teams), range=[colours.away, colours.home])
@@ -79,4 +75,4 @@ def disagreement(shots: pd.DataFrame, teams: tuple[str, str], colours: TeamColou
             ],
         ),
     ]
-    return picture(layers)
+    return layered(layers)

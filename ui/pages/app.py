@@ -8,14 +8,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.clients import active_model, clients
+from ui.clients import active_model, connect
 from ui.parts import sidebar
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Draw the page that the address names; what needs the service's answer comes last: nothing waits for it."""
+    """Draw the page that the address names, and last the sidebar's card: nothing else waits for the service."""
     st.set_page_config("Live xG", "🏒", layout="wide")
     st.html(HERE.parent / "style.css")
     page = st.navigation(
@@ -27,22 +27,22 @@ def main() -> None:
         position="top",
     )
     st.set_page_config(initial_sidebar_state="expanded" if page.url_path == "service" else "collapsed")
-    everybody = clients()
+    clients = connect()
     with st.sidebar:
         st.header("Prediction model", anchor=False)
         card = st.container()
         picker = st.container()
-        sidebar.choose_model(everybody.serving, everybody.feature_map)
+        sidebar.choose_model(clients.serving, clients.feature_map)
     page.run()
-    model, _ = active_model(everybody.serving)
+    model, _ = active_model(clients.serving)
     if model is not None and st.session_state.get("history_model_at_first", "drawn nowhere") is None:
         del st.session_state.history_model_at_first
-        st.rerun()  # the page was to start with the active model, which nobody knew
+        st.rerun()  # the History page starts with the active model, which was not known yet
     with card:
-        sidebar.serving_now(everybody.serving, with_card=page.url_path != "service")
+        sidebar.show_active_model(clients.serving, with_card=page.url_path != "service")
     if model is not None:
         with picker:
-            sidebar.pick_model(everybody.serving)
+            sidebar.pick_model(clients.serving)
 
 
 if __name__ == "__main__":

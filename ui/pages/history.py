@@ -1,4 +1,4 @@
-"""The page of past games: find one, see teams over many games, and whether the model can be trusted."""
+"""The History page: find a stored game, compare teams over many games, see whether a model can be trusted."""
 
 import json
 from dataclasses import asdict
@@ -13,10 +13,9 @@ from db.history import SEASON, History
 from livegame.reports.calibration import calibration
 from livegame.reports.game_list import GameLine, game_lines
 from livegame.reports.teams import TeamLine, team_lines
-from ui import words
-from ui.clients import clients, last_active_model
-from ui.parts.calibration import draw as draw_calibration
-from ui.words import plain
+from ui.clients import connect, last_active_model
+from ui.parts.calibration import draw_calibration
+from ui.words import COMPETITIONS, count, model_name, plain, season_name, status_words
 
 PAGE_ROWS: Final = 25
 TEAMS_SHOWN: Final = 11
@@ -24,9 +23,9 @@ _TEAM_COLUMNS: Final = ("Team", "Games", "xG", "Goals", "xG against", "Goals aga
 
 
 def main() -> None:
-    """Draw the page. It asks the history alone, and draws from top to bottom, so that nothing moves under a click."""
-    history = clients().history
-    st.query_params.pop("game", None)  # of a game that was opened from here, when the reader comes back
+    """Draw the page from top to bottom, from the history alone, so that nothing moves under a click."""
+    history = connect().history
+    st.query_params.pop("game", None)  # of the game that was opened from here
     try:
         st.title("History", anchor=False)
         if models := history.models():
@@ -41,9 +40,7 @@ def main() -> None:
 def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = str(_choose_model(list(models)))
-        season = st.selectbox(
-            "Season", [None, *history.seasons()], format_func=words.season_name, width=140, key="season"
-        )
+        season = st.selectbox("Season", [None, *history.seasons()], format_func=season_name, width=140, key="season")
         competition = _choose_competition(history.competitions(chosen))
     trained_on = _trained_on(models[chosen])
     with st.container(key="trust_and_teams"):
@@ -52,7 +49,7 @@ def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
         st.subheader("Can it be trusted?", anchor=False)
         found = calibration(history, chosen, trained_on, season, competition)
         if found is None:
-            st.caption("This model has rated no shot of this season.")
+            st.caption("This model has rated no shots of this season.")
         else:
             draw_calibration(found)
     with right:
@@ -61,9 +58,9 @@ def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
 
 
 def _choose_model(models: list[str]) -> str | None:
-    """Let the reader choose a model: at first the active one, as far as the service has told which that is.
+    """Draw the list of models; it starts with the active one.
 
-    The page does not ask the service, so nothing here waits for it. Where the active model was not known yet,
+    The page does not ask the service which that is, so nothing here waits for it. If it is not known yet,
     `ui.pages.app` draws the page again once it is.
     """
     start = st.session_state.get("history_model_at_first") or last_active_model()["id"]
@@ -72,25 +69,23 @@ def _choose_model(models: list[str]) -> str | None:
         "Model",
         models,
         index=models.index(start) if start in models else 0,
-        format_func=words.model_name,
+        format_func=model_name,
         key=f"history_model_{start}",
-        help="All models that have rated games here, the newest first. Sums never mix them.",
+        help="Models that have rated games here, newest first. Totals never mix them.",
         width=340,
     )
 
 
 def _choose_competition(competitions: list[str]) -> str:
-    """Let the reader choose where there is more than regular season and playoffs: they are never summed with others."""
+    """Draw the list of competitions, which are never summed, if there is more than regular season and playoffs."""
     if set(competitions) <= {SEASON}:
         return SEASON
     offered = [SEASON, *(name for name in competitions if name != SEASON)]
-    return str(
-        st.selectbox("Competition", offered, format_func=words.COMPETITIONS.__getitem__, width=240, key="competition")
-    )
+    return str(st.selectbox("Competition", offered, format_func=COMPETITIONS.__getitem__, width=240, key="competition"))
 
 
 def _trained_on(model: dict[str, Any]) -> list[int] | None:
-    """The seasons that a model learned from: as noted when it first rated a game, or as the service says now."""
+    """The seasons that a model was trained on: as noted when it first rated a game, else as the service says now."""
     if model["trained_on"] is not None:
         return list(json.loads(model["trained_on"]))
     active = last_active_model()
@@ -99,30 +94,30 @@ def _trained_on(model: dict[str, Any]) -> list[int] | None:
 
 def _teams(lines: list[TeamLine]) -> None:
     if not lines:
-        st.caption("This model has rated no game of this season.")
+        st.caption("This model has rated no games of this season.")
         return
     frame = pd.DataFrame(map(asdict, lines)).set_axis(list(_TEAM_COLUMNS), axis=1)
     decimals = {column: st.column_config.NumberColumn(format="%.2f") for column in frame.columns[2:6]}
-    share = st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100)
+    share = st.column_config.ProgressColumn(format="%.1f%%", min_value=0, max_value=100)
     st.dataframe(
         frame,
         column_config=decimals | {"xG share": share},
         hide_index=True,
         height=430 if len(frame) > TEAMS_SHOWN else "content",
-        alt="Each team's expected and real goals a game, for and against; the best share of expected goals first.",
+        alt="Each team's expected and actual goals per game, for and against; the highest xG share first.",
     )
-    st.caption("Per game, attempts at an empty net included. xG share: the team's part of both teams' expected goals.")
+    st.caption("Per game, empty-net attempts included. xG share: the team's share of both teams' expected goals.")
 
 
 def _games(history: History) -> None:
     st.subheader("Games", anchor=False)
     search = st.text_input(
         "Search", key="search", type="search", bind="query-params", placeholder="capitals 2021-11", width=340,
-        help="Words of team names, a date or its beginning, a game's ID.",
+        help="Team names, a date (2021-11-28, 2021-11 or 2021) or a game ID.",
     )  # fmt: skip
     found = history.count_games(search or "")
     if not found:
-        st.caption("No match." if search else "No games are stored yet.")
+        st.caption("No games match." if search else "No games are stored yet.")
         return
     pages = ceil(found / PAGE_ROWS)
     top = st.container()
@@ -130,27 +125,22 @@ def _games(history: History) -> None:
     lines = game_lines(history, search or "", limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS)
     with top:
         _game_table(lines)
-        games = f"{found:,} {'game' if found == 1 else 'games'}"
-        st.caption(f"{games}, the latest first. Click a game to open it.")
+        st.caption(f"{count(found, 'game')}, newest first. Click a game to open it.")
 
 
 def _game_table(lines: list[GameLine]) -> None:
     frame = pd.DataFrame([_game_line(line) for line in lines])
-    numbers = {
-        column: st.column_config.NumberColumn(
-            format="%.2f", help="Without attempts at an empty net, as on the Game page."
-        )
-        for column in ("Away xG", "Home xG")
-    }
+    xg = st.column_config.NumberColumn(format="%.2f", help="Without empty-net attempts, as on the Game page.")
+    game_id = st.column_config.NumberColumn(format="%d")
     chosen = st.dataframe(
         frame,
-        column_config=numbers | {"ID": st.column_config.NumberColumn(format="%d")},
+        column_config={"Away xG": xg, "Home xG": xg, "ID": game_id},
         hide_index=True,
         height="content",
         on_select="rerun",
         selection_mode="single-cell",
         key=f"game_table_{'_'.join(str(line.row['game_id']) for line in lines[:1])}_{len(lines)}",
-        alt=f"{words.count(len(lines), 'game')} with scores and expected goals.",
+        alt=f"{count(len(lines), 'game')} with scores and expected goals.",
     )
     if picked := chosen["selection"]["cells"]:
         row, _ = picked[0]
@@ -159,17 +149,17 @@ def _game_table(lines: list[GameLine]) -> None:
 
 def _game_line(line: GameLine) -> dict[str, Any]:
     row = line.row
-    notes = [] if row["competition"] == SEASON else [words.COMPETITIONS[row["competition"]]]
-    notes += [f"{words.count(line.pending, 'attempt')} pending"] if line.pending else []
+    notes = [] if row["competition"] == SEASON else [COMPETITIONS[row["competition"]]]
+    notes += [f"{count(line.pending, 'attempt')} pending"] if line.pending else []
     return {
         "Date": row["game_date"],
         "Away": row["away_name"],
         "Home": row["home_name"],
-        "Score": f"{row['away_score']}\u2013{row['home_score']}",
+        "Score": f"{row['away_score']}\N{EN DASH}{row['home_score']}",
         "Away xG": line.away_xg,
         "Home xG": line.home_xg,
-        "State": ", ".join([line.status, *notes]),
-        "Rated by": words.model_name(row["model"]) if row["model"] else "not rated",
+        "Status": ", ".join([status_words(line.status), *notes]),
+        "Rated by": model_name(row["model"]) if row["model"] else "not rated",
         "ID": row["game_id"],
     }
 

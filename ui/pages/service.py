@@ -1,24 +1,22 @@
-"""The page behind the game: the service's state, the active model, the last swaps, and its log."""
+"""The Service page: the prediction service's state, its active model, the last swaps and its log."""
 
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
-from ui import words
-from ui.clients import active_model, clients
-from ui.parts import sidebar
-from ui.words import plain
-from xgserve.client import ServingClient, ServingError
+from ui.clients import active_model, connect
+from ui.parts import model_card
+from ui.words import count, plain, sentence
+from xgserve.client import LOG_LEVELS, ServingClient, ServingError
 
 LOG_ROWS: Final = 100
 SWAPS: Final = 20
-LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def main() -> None:
     """Draw the page."""
-    serving = clients().serving
+    serving = connect().serving
     st.title("Prediction service", anchor=False)
     try:
         _state(serving)
@@ -29,18 +27,18 @@ def main() -> None:
         with right:
             _swaps(serving)
             if model is not None:
-                st.subheader("Columns that it wants", anchor=False)
-                sidebar.columns(model)
+                st.subheader("Columns it needs", anchor=False)
+                model_card.columns(model)
         st.fragment(_log)(serving)
     except ServingError as error:
-        _say(error)
+        _show_error(error)
 
 
-def _say(error: ServingError) -> None:
+def _show_error(error: ServingError) -> None:
     st.error(
         plain(
-            f"{words.sentence(error.message)} Start it with make serve, or see docker-compose ps. Games and past"
-            " predictions can still be seen; new attempts are kept and rated as soon as it answers."
+            f"{sentence(error.message)} Start it with make serve, or see docker-compose ps. Stored games and their"
+            " ratings can still be viewed; new attempts are saved, and rated as soon as the service answers."
         ),
         icon=":material/cloud_off:",
     )
@@ -63,10 +61,10 @@ def _model(serving: ServingClient) -> dict[str, Any] | None:
     st.subheader("Active model", anchor=False)
     model, problem = active_model(serving)
     if model is None:
-        st.info(plain(f"{words.sentence(str(problem))} Choose a model in the sidebar."))
+        st.info(plain(f"{sentence(str(problem))} Choose a model in the sidebar."))
         return None
     st.markdown(f"**{plain(model['id'])}**")
-    sidebar.facts(model)
+    model_card.facts(model)
     return model
 
 
@@ -74,25 +72,25 @@ def _swaps(serving: ServingClient) -> None:
     st.subheader("Last swaps", anchor=False)
     swaps = serving.activations(SWAPS)
     if not swaps:
-        st.caption("No swap is on record.")
+        st.caption("No swaps are on record.")
         return
     frame = pd.DataFrame(
         {
             "When": pd.to_datetime([swap["at"] for swap in swaps]),
             "Model": [f"{swap['workspace']}/{swap['model']}:{swap['version']}" for swap in swaps],
-            "From": [swap["source"] for swap in swaps],
+            "Source": [swap["source"] for swap in swaps],
             "Digest": [swap["digest"][:12] for swap in swaps],
             "Request": [swap["request_id"] for swap in swaps],
         }
     )
     when = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")
-    st.dataframe(frame, column_config={"When": when}, hide_index=True, alt="Which model was made active when.")
+    st.dataframe(frame, column_config={"When": when}, hide_index=True, alt="Which model was made active, and when.")
 
 
 def _log(serving: ServingClient) -> None:
     st.subheader("Log", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        level = st.selectbox("Minimum level", LEVELS, index=1, width=130, key="log_level")
+        level = st.selectbox("Minimum level", LOG_LEVELS, index=1, width=130, key="log_level")
         text = st.text_input("Contains", key="log_text", type="search", width=240)
         request = st.text_input("Request ID", key="log_request", type="search", width=200)
         st.button("Refresh", icon=":material/refresh:")
@@ -101,14 +99,14 @@ def _log(serving: ServingClient) -> None:
     try:
         rows = serving.logs(**asked, **_older(asked))
     except ServingError as error:
-        _say(error)
+        _show_error(error)
         return
     if rows.empty:
         st.caption("No log rows match.")
     else:
         _log_table(rows)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{words.count(len(rows), 'row')}, the newest first. `GET /logs` has the same.")
+        st.caption(f"{count(len(rows), 'row')}, newest first, as from `GET /logs`.")
         if len(rows) == LOG_ROWS and st.button("Older rows"):
             st.session_state.log_before = (asked, int(rows["id"].iloc[-1]))
             st.rerun(scope="fragment")
@@ -118,7 +116,7 @@ def _log(serving: ServingClient) -> None:
 
 
 def _older(asked: dict[str, str | int]) -> dict[str, int]:
-    """Where the page of the log begins, as long as the question is still the same."""
+    """Where this page of the log begins, as long as the filters stay the same."""
     remembered = st.session_state.get("log_before")
     return {"before": remembered[1]} if remembered and remembered[0] == asked else {}
 

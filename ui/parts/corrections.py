@@ -1,4 +1,4 @@
-"""What the league corrected, in sentences: one for each change of each shot, the newest first."""
+"""What the league corrected: one line per change of a shot, newest first."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from typing import Any, Final
 import pandas as pd
 
 from livegame.reports.game import GameReport
-from ui.charts.game import OUTCOMES, period_name
+from ui.words import OUTCOMES, period_name
 
-_NAMED: Final = {"shot_type": "type", "strength_state": "strength"}  # features that a reader knows by name
+_NAMED: Final = {"shot_type": "type", "strength_state": "strength"}  # features that a viewer knows by name
 
 
 def corrections_list(report: GameReport) -> str:
-    """The corrections as a list in HTML; everything that comes from outside is escaped."""
+    """Return the corrections as an HTML list; everything that comes from outside is escaped."""
     chances = report.shots.set_index("event_id")["probability"]
     sentences = (
         correction_sentence(row, chances.get(row["event_id"])) for row in report.corrections.to_dict("records")
@@ -23,14 +23,14 @@ def corrections_list(report: GameReport) -> str:
 
 
 def correction_sentence(correction: Mapping[Any, Any], probability: float | None) -> str:
-    """One correction: "P1 02:42 Tomasino: moved, 13 ft to 29 ft from the net; xG 0.14 stays"."""
+    """Return a correction in words: "P1 02:42 Tomasino: moved, 13 ft to 29 ft from the net; xG stays 0.14"."""
     who = correction["shooter"] or "unknown shooter"
-    stays = "" if probability is None or pd.isna(probability) else f"; xG {probability:.2f} stays"
+    stays = "" if probability is None or pd.isna(probability) else f"; xG stays {probability:.2f}"
     before, after = correction["before"], correction["after"]
     if correction["what"] == "retracted":
-        what = f"taken back ({OUTCOMES.get(before, before).lower()})"
+        what = f"removed ({OUTCOMES.get(before, before).lower()})"
     elif correction["what"] == "restored":
-        what = f"put back ({OUTCOMES.get(after, after).lower()})"
+        what = f"restored ({OUTCOMES.get(after, after).lower()})"
     elif correction["what"] == "outcome":
         what = f"{OUTCOMES.get(before, before)}, now {OUTCOMES.get(after, after).lower()}"
     else:
@@ -45,9 +45,9 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     for name, text in _NAMED.items():
         if before.get(name) != after.get(name):
             parts.append(f"{text} {before.get(name) or 'unknown'}, now {after.get(name) or 'unknown'}")
-    return ", ".join(parts) or "what happened before it, or the score, was corrected"
+    return ", ".join(parts) or "the play before it or the score was corrected"
 
 
 def _feet(features: Mapping[str, Any]) -> str:
     distance = features.get("distance")
-    return "an unknown place" if distance is None else f"{distance:.0f} ft"
+    return "an unknown location" if distance is None else f"{distance:.0f} ft"

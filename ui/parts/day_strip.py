@@ -1,4 +1,4 @@
-"""The strip of a day's games: any day, with scores and states, one click to open a game."""
+"""The strip of a day's games, with scores and states; one click opens a game."""
 
 from collections.abc import Callable
 from datetime import date
@@ -9,10 +9,10 @@ import streamlit as st
 from livegame.errors import FeedError
 from livegame.feed import Feed
 from livegame.plays import Day, GameState, GameSummary
-from ui.words import league_words, local_time, plain, sentence
+from ui.words import league_words, local_time, plain, sentence, status_words
 
-# After this time a new answer is fetched in the background, and after twice this time it is waited for. That leaves
-# enough for a feed that hangs to be given up, so that it holds up nobody who has the page open.
+# After this time a new answer is fetched in the background, after twice this time the page waits for it: long enough
+# for a feed that hangs to be given up first.
 KEPT_S: Final = 45
 EVERY_S: Final = 10
 
@@ -27,15 +27,14 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
         asked = st.session_state.get("day")
         day, problem = _games_of(feed, asked)
         if day is None:
-            text = "The league's site is not answering. The list comes back by itself."
-            still = "A game can still be opened by its ID."
-            st.caption(f":material/cloud_off: {text} {still}", help=plain(sentence(str(problem))))
+            text = "The league's schedule is not available right now. You can still open a game by its ID."
+            st.caption(f":material/cloud_off: {text}", help=plain(sentence(str(problem))))
             return
-        _turn(":material/chevron_left:", "The games of the day before", day.previous)
-        with st.popover(f"{day.day:%a} {day.day.day} {day.day:%b}", help="Choose a day"):
+        _turn(":material/chevron_left:", "Previous day", day.previous)
+        with st.popover(f"{day.day:%a}, {day.day:%b} {day.day.day}", help="Choose a day"):
             st.date_input("Day", day.day, key=f"picked_day_{day.day}", on_change=_pick, args=(f"picked_day_{day.day}",))
             st.button("Today", on_click=_go, args=(None,), disabled=asked is None)
-        _turn(":material/chevron_right:", "The games of the day after", day.next)
+        _turn(":material/chevron_right:", "Next day", day.next)
         if not day.games:
             st.caption("No games on this day.")
         with st.container(horizontal=True, wrap=False, gap="xsmall", key="strip_games"):
@@ -65,10 +64,7 @@ def _go(day: date | None) -> None:
 
 @st.cache_data(ttl=KEPT_S, refresh_mode="background", show_spinner=False)
 def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
-    """A day's games, by default the league's today, or why they cannot be told.
-
-    Asked for once in a while for all readers, who see the last answer until there is another.
-    """
+    """Return a day's games, by default the league's today, or None and why they are not known; for all readers."""
     try:
         return _feed.day(day), None
     except FeedError as error:
@@ -76,7 +72,7 @@ def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
 
 
 def forget_days() -> None:
-    """Have the days' games asked for again: what was told of them is not true any more."""
+    """Ask for the days' games again: what is kept of them is out of date."""
     _games_of.clear()
 
 
@@ -89,5 +85,5 @@ def _label(game: GameSummary) -> str:
 def _when(game: GameSummary) -> str:
     if game.state is not GameState.NOT_STARTED:
         short = game.status.replace("Period ", "P").replace(" left", "").replace("Intermission after ", "After ")
-        return short.replace(" - ", " \N{EN DASH} ")
-    return local_time(game.start_time, "%H:%M") if game.start_is_known else "TBD"
+        return status_words(short)
+    return local_time(game.start_time) if game.start_is_known else "TBD"

@@ -1,4 +1,4 @@
-"""What the page has to say about the last thing that was done: kept over reruns, one for each place."""
+"""What the page has to say about the last thing that was done, kept over reruns, one notice per place."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.words import plain
 
-GOOD_NEWS_S: Final = 30  # what went well is no news for longer
+GOOD_NEWS_S: Final = 30  # how long a success stays
 Kind = Literal["note", "success", "info", "warning", "error"]
 _KINDS: Final = get_args(Kind)  # from the least to the most urgent
 
@@ -24,37 +24,37 @@ class Notice:
 
 
 def keep(place: str, notice: Notice, about: str = "") -> None:
-    """Remember the notice of a place until the next one, good news for a while; `about` is what the place showed."""
+    """Remember a place's notice until the next one, a success for a while; `about` is what the place showed."""
     st.session_state[f"notice_{place}"] = (notice, about, time.monotonic())
 
 
 def kept(place: str, about: str = "") -> Notice | None:
-    """The notice of a place, if it has one about what it shows now."""
-    notice, told_of, since = st.session_state.get(f"notice_{place}", (None, "", 0.0))
+    """Return a place's notice, if it is about what the place shows now."""
+    notice, kept_about, since = st.session_state.get(f"notice_{place}", (None, "", 0.0))
     is_old = notice is not None and notice.kind in ("note", "success") and time.monotonic() - since > GOOD_NEWS_S
-    return notice if told_of == about and not is_old else None
+    return notice if kept_about == about and not is_old else None
 
 
-def show(place: str, about: str = "") -> None:
-    """Draw the notice of a place, if it has one about what it shows now."""
-    if notice := kept(place, about):
+def show(place: str) -> None:
+    """Draw the place's notice, if it has one."""
+    if notice := kept(place):
         {"success": st.success, "warning": st.warning, "error": st.error}.get(notice.kind, st.info)(plain(notice.text))
 
 
-class Line:
-    """A line that says several things at once, in the colour of the worst of them, and always has its place.
+class NoticeLine:
+    """A line of several notices, in the colour of the most urgent, whose room is kept while it is empty.
 
-    It begins with what it said last about the same thing, so that a page that is drawn anew does not blink.
+    It begins with what it last said about the same thing, so that it does not blink when the page is drawn again.
     """
 
     def __init__(self, place: str, about: str = "") -> None:
         self._key = f"line_{place}"
-        said, told_of = st.session_state.get(self._key, ("", ""))
+        said, said_about = st.session_state.get(self._key, ("", ""))
         self._about = about
-        self._element = st.html(said if said and told_of == about else _line(()))
+        self._element = st.html(said if said and said_about == about else _line(()))
 
     def say(self, notices: Sequence[Notice]) -> None:
-        """Say this instead."""
+        """Replace what the line says."""
         said = _line(notices)
         st.session_state[self._key] = (said, self._about)
         self._element.html(said)

@@ -1,4 +1,4 @@
-"""The score line: both teams, where the game stands, and expected goals beside real ones."""
+"""The score line: both teams, the state of the game, and expected beside actual goals."""
 
 from collections.abc import Mapping
 from html import escape
@@ -8,21 +8,18 @@ from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import Odds
 from livegame.reports.teams import TeamLine
 from ui.colours import TeamColours
-from ui.words import (
-    ago,
+from ui.game_words import (
     beside_words,
     competition_words,
-    date_words,
     difference_words,
-    local_time,
     no_play_words,
     pending_words,
     season_words,
-    status_words,
     xg_and_goals,
 )
+from ui.words import ago, date_words, local_time, status_words
 
-# hatched, since many a team is grey
+# hatched, since many teams' colour is a grey
 _TIE = (
     "repeating-linear-gradient(-45deg, color-mix(in srgb, currentColor 55%, transparent) 0 2px,"
     " color-mix(in srgb, currentColor 10%, transparent) 2px 6px)"
@@ -30,9 +27,9 @@ _TIE = (
 
 
 def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, TeamLine] | None = None) -> str:
-    """The score line as HTML; everything that comes from outside is escaped.
+    """Return the score line as HTML; everything that comes from outside is escaped.
 
-    A game without play has no numbers but its start and, where they are given, those of the teams' `season`.
+    A game without play has no numbers but its start and, if given, those of the teams' `season`.
     """
     sides = ((report.away, colours[0], "away"), (report.home, colours[1], "home"))
     if report.has_begun:
@@ -46,20 +43,20 @@ def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, Te
 
 
 def bar(*parts: tuple[float, str]) -> str:
-    """A bar of one part beside the other, each with its size and colour, as HTML without words."""
+    """Return a bar of parts side by side, each with its size and colour, as HTML without words."""
     filled = "".join(f'<i style="flex: {size:.3f}; background: {colour}"></i>' for size, colour in parts)
     return f'<span class="xg-bar" aria-hidden="true">{filled}</span>'
 
 
 def odds_line(report: GameReport, result: Odds | None, colours: TeamColours) -> str:
-    """How often either team would lead, as HTML of the same height with and without odds."""
+    """Return how often either team would lead, as HTML of the same height with and without odds."""
     if result is None:
         return '<div class="xg-share">&nbsp;</div><div class="xg-label xg-centred">&nbsp;</div>'
     away, home = escape(report.away.abbrev), escape(report.home.abbrev)
     parts = bar((result.away_win, colours[0]), (result.tie, _TIE), (result.home_win, colours[1]))
     return (
         f'<div class="xg-share"><span>{away} {result.away_win:.0%}</span>{parts}'
-        f'<span>{home} {result.home_win:.0%}</span></div><div class="xg-label xg-centred">tie {result.tie:.0%}</div>'
+        f'<span>{home} {result.home_win:.0%}</span></div><div class="xg-label xg-centred">Tie {result.tie:.0%}</div>'
     )
 
 
@@ -72,34 +69,35 @@ def _team(team: TeamTotals, colour: str, side: str, below: str, goals: str | Non
 
 
 def _sums(report: GameReport, team: TeamTotals) -> str:
+    below = " · ".join(filter(None, (difference_words(team.counted), pending_words(team.counted))))
     return (
-        f'<div><span class="xg-label">xG (goals)</span> <span class="xg-xg">{xg_and_goals(team)}</span></div>'
+        f'<div><span class="xg-label">xG (goals)</span> <span class="xg-xg">{xg_and_goals(team.counted)}</span></div>'
         + _line("xg-beside", beside_words(team, report.count))
-        + _line("xg-difference", " · ".join(filter(None, (difference_words(team), pending_words(team)))))
+        + _line("xg-difference", below)
     )
 
 
 def _middle(report: GameReport, colours: TeamColours) -> str:
     state = "live" if report.state is GameState.LIVE else "still"
-    lines = [f'<div class="xg-status xg-{state}">{escape(status_words(report))}</div>']
+    lines = [f'<div class="xg-status xg-{state}">{escape(status_words(report.status))}</div>']
     if not report.has_begun and report.state is GameState.NOT_STARTED:
-        known = report.start_is_known
-        lines.append(f'<div class="xg-start">{local_time(report.start_time, "%H:%M") if known else "Time open"}</div>')
+        start = local_time(report.start_time) if report.start_is_known else "TBD"
+        lines.append(f'<div class="xg-start">{start}</div>')
     lines.append(_line("xg-label", f"{date_words(report.date)} · {competition_words(report)}"))
     if report.has_begun:
         away, home = report.shares
         parts = bar((away, colours[0]), (home, colours[1]))
         lines.append(
             f'<div class="xg-share"><span>{away:.0%}</span>{parts}<span>{home:.0%}</span></div>'
-            '<div class="xg-label">share of expected goals</div>'
+            '<div class="xg-label">Share of expected goals</div>'
         )
     else:
         lines.append(_line("xg-label", no_play_words(report)))
     is_watched = report.state in (GameState.NOT_STARTED, GameState.LIVE)
-    lines.append(_line("xg-label xg-updated", f"updated {ago(report.pinged_at)}" if is_watched else ""))
+    lines.append(_line("xg-label xg-updated", f"Updated {ago(report.pinged_at)}" if is_watched else ""))
     return f'<div class="xg-middle">{"".join(lines)}</div>'
 
 
 def _line(name: str, text: str) -> str:
-    """A line that is there with nothing to say as well: what comes later must not push down what stands below."""
+    """A line whose room is kept while it is empty, so that what comes later moves nothing."""
     return f'<div class="{name}">{escape(text) or "&nbsp;"}</div>'

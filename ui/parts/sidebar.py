@@ -1,45 +1,33 @@
-"""The sidebar: which model serves, which could, and changing it."""
+"""The sidebar: which model is active, which others can be loaded, and loading one."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from livegame.errors import UnknownFeatures
-from livegame.features.features import FEATURES
 from livegame.scoring.inputs import ModelInputs
 from ui.clients import active_model
-from ui.kept_model import follow
+from ui.parts import model_card
 from ui.parts.notices import Notice, keep, show
-from ui.words import POPULATIONS, count, model_name, number, offer_label, plain, season_name
+from ui.shown_model import follow
+from ui.words import model_name, offer_label, plain
 from xgserve.client import ServingClient, ServingError
 
-LIST_KEPT_S = 60
-CARD_KEPT_S = 15
-CARD_KEPT_WITHOUT_SERVICE_S = 60
-_PLACE = "model"
-_FIELDS = (("workspace", "Workspace", "bundled"), ("model", "Model", "xg-default"), ("version", "Version", "newest"))
-
-_METRICS = {
-    "shots": "Attempts",
-    "goals": "Goals",
-    "xg": "xG",
-    "xg_per_goal": "xG per goal",
-    "log_loss": "Log loss",
-    "auc": "AUC",
-    "brier": "Brier score",
-}
-_MEANINGS = {feature.name: feature.formula for feature in FEATURES}
+LIST_KEPT_S: Final = 60
+CARD_KEPT_S: Final = 15
+CARD_KEPT_WITHOUT_SERVICE_S: Final = 60
+_PLACE: Final = "model"
+_FIELDS: Final = {"workspace": "bundled", "model": "xg-default", "version": "newest"}  # with an example each
 
 
 def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
-    """Draw the form that gets a model, and do what it asks for."""
+    """Draw the form and the button that change the model, and do what they ask for."""
     picked, start = st.session_state.setdefault("picked", (0, {}))
     with st.form("get_model", border=False):
         wanted = [
-            st.text_input(label, start.get(field, ""), key=f"{field}_{picked}", placeholder=example).strip()
-            for field, label, example in _FIELDS
+            st.text_input(field.title(), start.get(field, ""), key=f"{field}_{picked}", placeholder=example).strip()
+            for field, example in _FIELDS.items()
         ]
         get = st.form_submit_button("Get model", type="primary", width="stretch")
     back = st.button("Roll back", width="stretch", help="Return to the model that was active before this one.")
@@ -49,18 +37,18 @@ def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None
         _roll_back(serving)
 
 
-def serving_now(serving: ServingClient, *, with_card: bool) -> None:
-    """Draw the card of the model that serves now, or why there is none, and what came of the last swap; keep it true.
+def show_active_model(serving: ServingClient, *, with_card: bool) -> None:
+    """Draw the active model's card, or why there is none, and the outcome of the last swap, and keep them up to date.
 
     Other readers swap models as well. A service that does not answer is asked less often.
     """
     model, _ = active_model(serving)
-    st.fragment(_serving_now, run_every=CARD_KEPT_S if model else CARD_KEPT_WITHOUT_SERVICE_S)(
+    st.fragment(_active_model, run_every=CARD_KEPT_S if model else CARD_KEPT_WITHOUT_SERVICE_S)(
         serving, with_card=with_card
     )
 
 
-def _serving_now(serving: ServingClient, *, with_card: bool) -> None:
+def _active_model(serving: ServingClient, *, with_card: bool) -> None:
     model, problem = active_model(serving)
     if model is None:
         st.error(plain(problem), icon=":material/cloud_off:")
@@ -70,48 +58,22 @@ def _serving_now(serving: ServingClient, *, with_card: bool) -> None:
             st.warning(plain(warning))
         if with_card:
             with st.expander("Model card"):
-                card(model)
+                model_card.facts(model)
+                model_card.columns(model)
     show(_PLACE)
 
 
-def card(model: Mapping[str, Any]) -> None:
-    """Draw all that the service tells of a model."""
-    facts(model)
-    columns(model)
-
-
-def facts(model: Mapping[str, Any]) -> None:
-    """Draw what a model is, what it learned from, and how good its card says it is."""
-    seasons = model.get("trained_on")
-    learned = "not recorded" if seasons is None else ", ".join(map(season_name, sorted(seasons))) or "no season"
-    st.markdown(
-        f"Version: {plain(model['version'])}  \n"
-        f"Digest: `{model['digest'][:12]}`  \n"
-        f"Rates: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
-        f"Learned from: {plain(learned)}  \n"
-        f"scikit-learn: {plain(model['sklearn_version']['artifact'] or 'not recorded')}  \n"
-        f"Loaded: {plain(model['loaded_at'][:19].replace('T', ' '))} UTC"
-    )
-    _quality(model["metrics"] or {})
-
-
-def columns(model: Mapping[str, Any]) -> None:
-    """Draw the columns that a model wants."""
-    st.dataframe(_features(model["features"]), hide_index=True, height=220, alt="The columns that the model wants.")
-    st.caption(count(len(model["features"]), "column"))
-
-
 def pick_model(serving: ServingClient) -> None:
-    """Draw the list of what can be loaded now; picking one fills the form."""
+    """Draw the list of models that can be loaded now; picking one fills the form."""
     try:
         entries = _entries(serving)
     except ServingError as error:
-        st.caption(f"Models cannot be listed: {plain(error.message)}")
+        st.caption(f"The models cannot be listed: {plain(error.message)}")
         return
     problems = [entry["problem"] for entry in entries if "problem" in entry]
     listed = {offer_label(entry): entry for entry in entries if "problem" not in entry}
     st.selectbox(
-        "Models to choose from",
+        "Available models",
         list(listed),
         index=None,
         key="pick",
@@ -120,7 +82,7 @@ def pick_model(serving: ServingClient) -> None:
         args=(listed,),
     )
     if problems:
-        st.caption(f"Not all of them: {plain('; '.join(problems))}")
+        st.caption(f"The list is incomplete: {plain('; '.join(problems))}")
 
 
 def _fill_form(listed: Mapping[str, Mapping[str, Any]]) -> None:
@@ -130,7 +92,7 @@ def _fill_form(listed: Mapping[str, Mapping[str, Any]]) -> None:
 
 @st.cache_data(ttl=LIST_KEPT_S, show_spinner="Listing models ...")
 def _entries(_serving: ServingClient) -> list[dict[str, Any]]:
-    """The service's list, asked for once in a while for all readers. Raises ServingError."""
+    """Return the service's list, for all readers. Raises ServingError."""
     return _serving.models()
 
 
@@ -138,7 +100,7 @@ def _get_model(
     serving: ServingClient, feature_map: Mapping[str, str], workspace: str, model: str, version: str
 ) -> None:
     if not workspace or not model:
-        keep(_PLACE, Notice("error", "Name a workspace and a model, or pick one from the list."))
+        keep(_PLACE, Notice("error", "Enter a workspace and a model, or choose one from the list."))
         return
     asked = f"{workspace}/{model}:{version or 'newest'}"
     try:
@@ -148,7 +110,7 @@ def _get_model(
             ModelInputs.from_model(serving.model(), feature_map)
     except ServingError as error:
         active = error.details.get("active")
-        stays = f" {model_name(active['id'])} stays active." if active else ""
+        stays = f" {model_name(active['id'])} is still active." if active else ""
         keep(_PLACE, Notice("error", f"{asked} was not loaded: {error.message}.{stays}"))
     except UnknownFeatures as error:
         keep(_PLACE, Notice("error", f"{error} {_undo(serving)}"))
@@ -158,19 +120,19 @@ def _get_model(
 
 
 def _forget() -> None:
-    """Have the service asked anew: what it has told before is not true any more."""
+    """Ask the service again: what is kept of its answers is out of date."""
     _entries.clear()
     active_model.clear()
 
 
 def _undo(serving: ServingClient) -> str:
-    """Go back from a model that we cannot serve with columns; what came of it, in words."""
+    """Roll back a model whose columns we cannot fill; return the outcome in words."""
     try:
         answer = serving.rollback()
         _forget()
     except ServingError as error:
-        return f"Going back failed as well: {error.message}. Get another model."
-    return f"Rolled back: {model_name(answer['model']['id'])} stays active."
+        return f"Rolling back failed as well: {error.message}. Get another model."
+    return f"Rolled back: {model_name(answer['model']['id'])} is active again."
 
 
 def _roll_back(serving: ServingClient) -> None:
@@ -183,30 +145,3 @@ def _roll_back(serving: ServingClient) -> None:
     else:
         follow(answer["model"]["id"])
         keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active again."))
-
-
-def _quality(metrics: Mapping[str, Any]) -> None:
-    """Draw what the card tells of the model's quality: whatever it holds, its plain numbers first."""
-    numbers = {
-        _METRICS.get(name, name.replace("_", " ")): number(value)
-        for name, value in metrics.items()
-        if isinstance(value, int | float)
-    }
-    if numbers:
-        st.table(pd.DataFrame({"": list(numbers.values())}, index=list(numbers)), border="horizontal", hide_header=True)
-    for text in (value for value in metrics.values() if isinstance(value, str)):
-        st.caption(plain(text))
-    if nested := {name: value for name, value in metrics.items() if isinstance(value, dict | list)}:
-        with st.popover("All figures", width="stretch"):
-            st.json(nested)
-
-
-def _features(features: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Column": [feature["name"] for feature in features],
-            "Meaning": [_MEANINGS.get(feature["name"]) for feature in features],
-            "Kind": [feature["kind"] for feature in features],
-            "Nullable": [feature["nullable"] for feature in features],
-        }
-    )

@@ -20,7 +20,7 @@ from livegame.settings import ClientSettings
 from tests.conftest import Service
 from tests.games import GAME_ID, game, play, wsgi_server
 from tests.promises.helpers import is_sound, make_client
-from tests.ui.pages import click, pages, ping, restart, score_line
+from tests.ui.page_session import click, page_opener, ping, restart, score_line
 
 SPEED = 20
 
@@ -160,7 +160,7 @@ def test_no_page_of_another_site_restarts_the_replay(client: GameClient, replay:
 def test_the_page_refreshes_often_and_plays_the_game_again(
     tmp_path: Path, replay: str, clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_page = pages(monkeypatch, tmp_path / "demo", replay, service.url)
+    open_page = page_opener(monkeypatch, tmp_path / "demo", replay, service.url)
     monkeypatch.setenv("XG_DEMO_GAME", str(GAME_ID))
     page = ping(open_page())
     assert "Play again" not in [button.label for button in page.button], "the folder is not marked"

@@ -9,7 +9,7 @@ import pytest
 from db.history import GameRow, GameUpdate, History, Scores, ShotRow
 from livegame.reports.calibration import calibration, wilson
 from tests.conftest import Service
-from tests.ui.reports import SHOTS, report_of
+from tests.reports import SHOTS, report_of
 from ui.parts.calibration import diagram_words, notice, verdict
 
 
@@ -78,7 +78,7 @@ def test_the_level_is_told_by_season_and_the_verdict_is_on_what_the_model_never_
         (0.25, 500 / (400 + 1.96 * deviation) - 1, 500 / (400 - 1.96 * deviation) - 1), abs=1e-4
     )
     assert level.is_off
-    assert verdict(found) == "On 5,000 unseen shots it expected 25.0 % too many goals (95 %: 13.2 to 39.5 % too many)."
+    assert verdict(found) == "On 5,000 unseen shots it expected 25.0% too many goals (95%: 13.2% to 39.5% too many)."
     assert "too high" in notice(found)
 
 
@@ -88,9 +88,7 @@ def test_the_season_is_the_only_one_looked_at(tmp_path: Path) -> None:
     found = calibration(history, MODEL, [OLD], OLD)
     assert found is not None
     assert (found.is_learned, found.level.goals, len(found.seasons)) == (True, 100, 1)
-    assert verdict(found).startswith(
-        "On 1,000 shots of seasons it learned from it expected as many goals as there were"
-    )
+    assert verdict(found).startswith("On 1,000 shots from its training seasons it expected as many goals as there were")
     assert calibration(history, MODEL, [OLD], 20182019) is None
 
 
@@ -100,7 +98,7 @@ def test_where_nobody_knows_what_it_learned_from_that_is_said(tmp_path: Path) ->
     found = calibration(history, MODEL)
     assert found is not None
     assert (found.is_learned, found.level.shots) == (None, 6000)
-    assert "does not say which seasons it learned from" in diagram_words(found)
+    assert "does not name its training seasons" in diagram_words(found)
     assert "unseen" not in verdict(found)
 
 

@@ -10,7 +10,7 @@ from livegame.feed import Feed
 from livegame.reports.comparison import compare
 from tests.conftest import Service
 from tests.games import game
-from tests.ui.reports import SHOTS
+from tests.reports import SHOTS
 
 
 def test_shots_are_paired_by_their_identity_the_largest_disagreement_first(tmp_path: Path, service: Service) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from livegame.reports.odds import goal_distribution, odds, odds_of
 from tests.conftest import Service
 from tests.games import play
-from tests.ui.reports import SHOTS, report_of
+from tests.reports import SHOTS, report_of
 
 CHANCES = st.lists(st.floats(0, 1), max_size=5)
 

@@ -13,7 +13,7 @@ from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, game_report
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, play
-from tests.ui.reports import SHOTS, report_of
+from tests.reports import SHOTS, report_of
 
 EMPTY_NET = (
     play(600, "missed-shot", 1100, x=20, y=3, period=3, situation="0651"),

@@ -1,4 +1,4 @@
-"""The page as a session without a browser, and what tests do with it."""
+"""A session of the page without a browser, and what tests do with it."""
 
 import re
 from collections.abc import Callable
@@ -18,8 +18,8 @@ PAGE = ROOT / "ui" / "pages" / "app.py"
 OpenPage = Callable[..., AppTest]
 
 
-def pages(monkeypatch: pytest.MonkeyPatch, data_dir: Path, feed_url: str, service_url: str) -> OpenPage:
-    """What opens the page in a new session, perhaps through a link to a game, as the first one of a new server."""
+def page_opener(monkeypatch: pytest.MonkeyPatch, data_dir: Path, feed_url: str, service_url: str) -> OpenPage:
+    """Return a function that opens the page in a new session of a new server, perhaps by a link to a game."""
     monkeypatch.setenv("XG_DATA_DIR", str(data_dir))
     monkeypatch.setenv("XG_FEED_URL", feed_url)
     monkeypatch.setenv("XG_SERVING_URL", service_url)
@@ -44,7 +44,7 @@ def restart() -> None:
 
 
 def field(page: AppTest, label: str) -> TextInput:
-    """The text field of this label."""
+    """Return the text field of this label."""
     return next(field for field in page.text_input if field.label == label)
 
 
@@ -70,7 +70,7 @@ def get_model(page: AppTest, workspace: str, model: str, version: str = "") -> A
 
 
 def open_view(page: AppTest, view: str) -> AppTest:
-    """Open one of the views below the pictures."""
+    """Open one of the views below the charts."""
     page.query_params["view"] = view
     page.run()
     assert not page.exception
@@ -78,29 +78,29 @@ def open_view(page: AppTest, view: str) -> AppTest:
 
 
 def score_line(page: AppTest) -> list[str]:
-    """The words of the score line, in their order; empty without a game."""
+    """Return the texts of the score line in order; none without a game."""
     lines = [element.proto.body for element in page.get("html") if 'class="xg-score"' in element.proto.body]
     assert len(lines) <= 1
     return [text for text in re.split(r"<[^>]*>", lines[0]) if text] if lines else []
 
 
 def totals(page: AppTest) -> list[str]:
-    """What the score line says of xG and goals: two words a team, the away team first."""
+    """Return what the score line says of xG and goals: two texts per team, the away team first."""
     return [text for text in score_line(page) if re.match(r"\d+\.\d\d \(\d+\)$|.* goals (than|as) expected", text)]
 
 
 def said(page: AppTest, *kinds: str) -> str:
-    """What the line below the score says: all of it, or only what is of these kinds."""
+    """Return what the line below the score says: all of it, or only what is of these kinds."""
     (line,) = (element.proto.body for element in page.get("html") if 'class="xg-said' in element.proto.body)
     notes = re.findall(r'<span class="xg-note xg-(\w+)">([^<]*)</span>', line)
     return "\n".join(unescape(text) for kind, text in notes if not kinds or kind in kinds)
 
 
 def notice(page: AppTest) -> str:
-    """What the page says of the last ping that went well."""
+    """Return what the page says of the last successful ping."""
     return said(page, "success", "note").split("\n")[0].rstrip(".")
 
 
 def words(elements: Any) -> str:
-    """What the elements say, as the reader sees it."""
+    """Return what the elements say, as the reader sees it."""
     return "\n".join(str(element.value).replace("\\", "") for element in elements)

@@ -1,4 +1,4 @@
-"""Reports of small games, scored by the real service, for the tests of what the page shows."""
+"""Reports of small games, rated by the real service."""
 
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,6 @@ SHOTS = (
 
 
 def report_of(folder: Path, url: str, *plays: Play, **stands: Any) -> GameReport:
-    """What a ping of such a game reports, with the service at `url` (which may be down) and a history in `folder`."""
+    """Return the report of such a game, rated by the service at `url`, which may be down, in a history in `folder`."""
     client = GameClient(Feed("http://127.0.0.1:9"), ServingClient(url), History(folder / "history.db"), folder)
     return client.take(game(*plays, **stands)).report

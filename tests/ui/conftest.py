@@ -1,0 +1,15 @@
+"""Fixtures for tests of the dashboard without a browser."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Service
+from tests.games import FeedServer
+from tests.ui.page_session import OpenPage, page_opener
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer, service: Service) -> OpenPage:
+    """What opens the page in a new session, with a real service, feed and history behind it."""
+    return page_opener(monkeypatch, tmp_path, feed.url, service.url)

@@ -1,0 +1,46 @@
+"""The Service page, run without a browser."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import running_service
+from tests.games import FeedServer
+from tests.ui.page_session import (
+    OpenPage,
+    page_opener,
+    words,
+)
+
+
+def test_service_page_of_a_pinned_service_has_no_swaps_on_record(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin = {"XG_MODEL": "bundled/xg-distance:1.0.0"}  # a pinned service records no swaps
+    with running_service(tmp_path / "pinned", settings=pin) as pinned:
+        monkeypatch.setenv("XG_SERVING_URL", pinned.url)
+        page = open_page()
+        page.switch_page("service.py")
+        page.run()
+    assert "bundled/xg-distance:1.0.0" in words(page.main.markdown)
+    assert "No swaps are on record." in words(page.main.caption)
+    assert "default" not in words(page.main.caption)
+
+
+def test_service_page_without_a_service_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer
+) -> None:
+    page = page_opener(monkeypatch, tmp_path, feed.url, "http://127.0.0.1:9")()
+    page.switch_page("service.py")
+    page.run()
+    assert "is it running? Start it with make serve" in words(page.main.error).replace("\\", "")
+
+
+def test_service_page_shows_the_seasons_and_columns_of_the_model(open_page: OpenPage) -> None:
+    page = open_page()
+    page.switch_page("service.py")
+    page.run()
+    said = words(page.main.markdown)
+    assert "Trained on: 2018-19, 2019-20, 2020-21, 2022-23" in said
+    assert "Rates: unblocked attempts" in said
+    assert ["Column", "Meaning", "Kind", "Nullable"] in [list(table.value.columns) for table in page.main.dataframe]

@@ -1,0 +1,67 @@
+"""The card of a model: what it is, what it was trained on, how good it is, which columns it needs."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from livegame.features.features import FEATURES
+from ui.words import POPULATIONS, count, number, plain, season_name
+
+_METRICS: Final = {
+    "shots": "Attempts",
+    "goals": "Goals",
+    "xg": "xG",
+    "xg_per_goal": "xG per goal",
+    "log_loss": "Log loss",
+    "auc": "AUC",
+    "brier": "Brier score",
+}
+_MEANINGS: Final = {feature.name: feature.formula for feature in FEATURES}
+
+
+def facts(model: Mapping[str, Any]) -> None:
+    """Draw what a model is, what it was trained on, and how good its card says it is."""
+    seasons = model.get("trained_on")
+    trained_on = "not recorded" if seasons is None else ", ".join(map(season_name, sorted(seasons))) or "no season"
+    st.markdown(
+        f"Version: {plain(model['version'])}  \n"
+        f"Digest: `{model['digest'][:12]}`  \n"
+        f"Rates: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
+        f"Trained on: {plain(trained_on)}  \n"
+        f"scikit-learn: {plain(model['sklearn_version']['artifact'] or 'not recorded')}  \n"
+        f"Loaded: {plain(model['loaded_at'][:19].replace('T', ' '))} UTC"
+    )
+    _quality(model["metrics"] or {})
+
+
+def columns(model: Mapping[str, Any]) -> None:
+    """Draw the columns that a model needs."""
+    features = model["features"]
+    frame = pd.DataFrame(
+        {
+            "Column": [feature["name"] for feature in features],
+            "Meaning": [_MEANINGS.get(feature["name"]) for feature in features],
+            "Kind": [feature["kind"] for feature in features],
+            "Nullable": [feature["nullable"] for feature in features],
+        }
+    )
+    st.dataframe(frame, hide_index=True, height=220, alt="The columns that the model needs.")
+    st.caption(count(len(features), "column"))
+
+
+def _quality(metrics: Mapping[str, Any]) -> None:
+    """Draw whatever metrics the card holds, its plain numbers first."""
+    numbers = {
+        _METRICS.get(name, name.replace("_", " ")): number(value)
+        for name, value in metrics.items()
+        if isinstance(value, int | float)
+    }
+    if numbers:
+        st.table(pd.DataFrame({"": list(numbers.values())}, index=list(numbers)), border="horizontal", hide_header=True)
+    for text in (value for value in metrics.values() if isinstance(value, str)):
+        st.caption(plain(text))
+    if nested := {name: value for name, value in metrics.items() if isinstance(value, dict | list)}:
+        with st.popover("All metrics", width="stretch"):
+            st.json(nested)

@@ -1,0 +1,89 @@
+"""The filter of the shot map: which shots it shows, by team, period, strength and player."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from livegame.reports.game import GameReport
+from ui.words import SITUATIONS, count, period_name
+
+
+@dataclass(frozen=True, slots=True)
+class ShotFilter:
+    """Which shots to show; an empty field filters nothing."""
+
+    teams: tuple[str, ...] = ()
+    periods: tuple[int, ...] = ()
+    situations: tuple[str, ...] = ()
+    players: tuple[int, ...] = ()  # by the league's ids: two may share a name
+    goals_only: bool = False
+
+    def of(self, shots: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the report's shots that pass."""
+        columns = {"team": self.teams, "period": self.periods, "situation": self.situations, "shooter_id": self.players}
+        for column, wanted in columns.items():
+            if wanted:
+                shots = shots[shots[column].isin(wanted)]
+        return shots[shots["outcome"] == "goal"] if self.goals_only else shots
+
+    def words(self) -> list[str]:
+        """Return what the filter is set to, in short."""
+        return [
+            *self.teams,
+            *map(period_name, self.periods),
+            *(SITUATIONS[situation] for situation in self.situations),
+            *([count(len(self.players), "player")] if self.players else []),
+            *(["goals"] if self.goals_only else []),
+        ]
+
+
+def filter_set(game_id: int) -> ShotFilter:
+    """Return what the reader has set, before the fields are drawn."""
+    key = _key(game_id)
+    kept = {name: st.session_state.get(f"{key}_{name}") or () for name in ("teams", "periods", "situations", "players")}
+    goals_only = bool(st.session_state.get(f"{key}_goals"))
+    return ShotFilter(**{name: tuple(values) for name, values in kept.items()}, goals_only=goals_only)
+
+
+def choose_filter(report: GameReport) -> ShotFilter:
+    """Draw the filter's fields; return what they are set to."""
+    shots, key = report.present, _key(report.game_id)
+    names = player_names(shots)
+
+    def pills(label: str, name: str, options: Sequence[Any], text: Callable[[Any], str] = str) -> tuple[Any, ...]:
+        chosen = st.pills(label, options, selection_mode="multi", format_func=text, key=f"{key}_{name}")
+        return tuple(chosen)
+
+    return ShotFilter(
+        teams=pills("Team", "teams", [report.away.abbrev, report.home.abbrev]),
+        periods=pills("Period", "periods", sorted(shots["period"].unique().tolist()), period_name),
+        situations=pills(
+            "Strength",
+            "situations",
+            [situation for situation in SITUATIONS if (shots["situation"] == situation).any()],
+            SITUATIONS.__getitem__,
+        ),
+        players=tuple(
+            st.multiselect(
+                "Player", list(names), format_func=names.__getitem__, key=f"{key}_players", placeholder="All"
+            )
+        ),
+        goals_only=st.toggle("Goals only", key=f"{key}_goals"),
+    )
+
+
+def player_names(shots: pd.DataFrame) -> dict[int, str]:
+    """Return the shooters' names by the league's id, with the team, and with the id where two share both."""
+    shooters = shots.dropna(subset=["shooter_id"]).drop_duplicates("shooter_id").sort_values(["shooter", "team"])
+    found = zip(shooters["shooter_id"], shooters["shooter"].fillna("Player"), shooters["team"], strict=True)
+    names = {int(player): (f"{name} ({team}", int(player)) for player, name, team in found}
+    shared = Counter(name for name, _ in names.values())
+    return {player: f"{name}, {player})" if shared[name] > 1 else f"{name})" for player, (name, _) in names.items()}
+
+
+def _key(game_id: int) -> str:
+    return f"filter_{game_id}"
