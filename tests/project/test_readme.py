@@ -35,6 +35,20 @@ def test_every_setting_is_in_the_table() -> None:
     assert declared == {name for line in lines if line.startswith("| `") for name in SETTING.findall(line)}
 
 
+def test_defaults_in_the_table_are_those_of_the_code() -> None:
+    rows = [line.split("|")[1:3] for line in PAGES["docs/settings.md"].splitlines() if line.startswith("| `")]
+    written = {
+        name: default.strip().strip("`")
+        for names, defaults in rows
+        for name, default in zip(SETTING.findall(names), defaults.split(","), strict=False)
+    }
+    for kind in (ClientSettings, ServiceSettings):
+        for field in fields(kind):
+            if field.default:  # the others are worked out, or are nothing
+                variable, read = field.metadata["variable"], field.metadata["read"]
+                assert read(written[variable]) == field.default, variable
+
+
 def test_settings_named_anywhere_in_the_docs_exist() -> None:
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     known = {*SETTING.findall(PAGES["docs/settings.md"]), *SETTING.findall(compose)}
