@@ -1,1 +1,1 @@
-"""Plays to features: one definition for training, live pings and backfill."""
+"""From plays to features: one definition for training, live pings and backfill."""

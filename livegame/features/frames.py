@@ -1,4 +1,4 @@
-"""Features as frames of pandas, for training and for whoever looks at them. Pings need no frame, and load none."""
+"""Features as pandas frames, for training and inspection. Pings need no frame, and load no pandas."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,11 +13,11 @@ _LABELS: Final = ("game_id", "season", "event_id", "kind", "is_goal")
 
 
 def shot_features(game: Game) -> pd.DataFrame:
-    """Features of every unblocked attempt in regulation and overtime.
+    """Return the features of every unblocked attempt in regulation and overtime.
 
     Returns:
-        One row a shot in the feed's order, indexed by `event_id`; the columns are `FEATURE_NAMES`. A number that the
-        feed does not tell is NaN, a category None.
+        One row per shot in play order, indexed by `event_id`; the columns are `FEATURE_NAMES`. An unknown number is
+        NaN, an unknown category None.
     """
     rows = feature_rows(game)
     return _frame(
@@ -27,10 +27,10 @@ def shot_features(game: Game) -> pd.DataFrame:
 
 
 def training_frame(games: Iterable[Game]) -> pd.DataFrame:
-    """`shot_features` of many games below each other, and what is needed to train on them.
+    """Return the features of many games, with labels to train on.
 
     Returns:
-        One row a shot, indexed by a plain range: `game_id`, `season`, `event_id`, `kind` and `is_goal` (0/1), then
+        One row per shot, indexed by a plain range: `game_id`, `season`, `event_id`, `kind` and `is_goal` (0/1), then
         the feature columns.
     """
     labels: list[tuple[int, int, int, str, int]] = []
@@ -47,7 +47,7 @@ def _frame(rows: list[tuple[Any, ...]], index: pd.Index) -> pd.DataFrame:
     columns = zip(*rows, strict=True) if rows else [()] * len(FEATURES)
     types: dict[str, Any] = {"number": np.float64, "category": object}
     data = {
-        # as a Series of its own, since a DataFrame would turn text into another type, and None into NaN with it
+        # one Series each: a DataFrame would change the type of text, and turn None into NaN
         f.name: pd.Series(np.array(values, dtype=types[f.kind]), index, dtype=types[f.kind])
         for f, values in zip(FEATURES, columns, strict=True)
     }

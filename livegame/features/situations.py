@@ -1,4 +1,4 @@
-"""Situation codes as one team sees them, and when a team was on the power play."""
+"""Situation codes as one team sees them, and the stretches in which a team was on the power play."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -17,13 +17,13 @@ class Situation:
 
     @property
     def is_power_play(self) -> bool:
-        """More skaters than the other side, extra attackers not counted."""
+        """Whether the team has more skaters than the other one, extra attackers not counted."""
         return self.friendly_skaters - self.extra_attacker > self.opposing_skaters - self.empty_net
 
 
-@cache  # a few dozen codes, met hundreds of times a game
+@cache  # a few dozen codes, looked up hundreds of times per game
 def situation_of(code: str | None, *, is_home: bool) -> Situation | None:
-    """Read a situation code for the home or the away team; None where the feed tells none."""
+    """Return the situation as the home or the away team sees it; None if the feed gives none."""
     if code is None or len(code) != 4 or not code.isdecimal():
         return None
     away_goalie, away, home, home_goalie = (int(digit) for digit in code)
@@ -33,15 +33,15 @@ def situation_of(code: str | None, *, is_home: bool) -> Situation | None:
 
 
 class PowerPlayClock:
-    """Game seconds at which the present advantage began."""
+    """Which team is on the power play, and since which game second."""
 
     def __init__(self) -> None:
-        self.is_home: bool | None = None  # who is on the power play: True home, False away, None nobody
+        self.is_home: bool | None = None  # the team on the power play: True home, False away, None neither
         self.since = 0
         self._code: str | None = None
 
     def advance(self, play: Play) -> None:
-        """Take note of the next play; a penalty shot interrupts no advantage, it stops the clock."""
+        """Take the next play into account; a penalty shot stops the clock and so interrupts no advantage."""
         if play.situation == self._code or play.situation in PENALTY_SHOT_SITUATIONS:
             return
         self._code = play.situation
@@ -54,21 +54,21 @@ class PowerPlayClock:
             self.is_home, self.since = is_home, play.game_seconds
 
     def seconds(self, at: int, *, is_home: bool) -> int:
-        """How long the team has been on the power play at that game second; 0 when it is on none."""
+        """Return the seconds that the team has been on the power play at game second `at`; 0 if it is not."""
         return at - self.since if self.is_home is is_home else 0
 
 
 @dataclass(frozen=True, slots=True)
 class PowerPlay:
-    """A stretch of the game, in game seconds, in which one team had more skaters than the other."""
+    """A stretch of the game in which one team had more skaters than the other."""
 
     is_home: bool
-    start: int
+    start: int  # game seconds
     end: int
 
 
 def power_plays(game: Game) -> tuple[PowerPlay, ...]:
-    """The power plays of regulation and overtime, in their order; one that goes on ends with the last play so far."""
+    """Return the power plays of regulation and overtime in order; a running one ends with the last play so far."""
     clock = PowerPlayClock()
     found: list[PowerPlay] = []
     last = 0

@@ -1,1 +1,1 @@
-"""The league's JSON to plays. JSON goes no further than this folder."""
+"""From the league's JSON to plays. Raw JSON goes no further than this folder."""

@@ -1,4 +1,4 @@
-"""JSON from bytes, whoever wrote them."""
+"""JSON from bytes in any encoding."""
 
 import json
 import logging
@@ -12,10 +12,10 @@ _LONG_NUMBER: Final = 20  # digits
 
 
 def read_json(body: bytes) -> Any:
-    """Parse JSON: fast if it is in UTF-8 and strict, else in any encoding that it may have or is sent in by mistake.
+    """Parse JSON: fast if it is strict and in UTF-8, else with the encoding detected or, failing that, Latin-1.
 
     Raises:
-        ValueError, RecursionError: it is not JSON, or nested without end.
+        ValueError, RecursionError: it is not JSON, or nested too deeply.
     """
     try:
         return msgspec.json.decode(body)
@@ -27,11 +27,11 @@ def _read_patiently(body: bytes) -> Any:
     try:
         text = body.decode(json.detect_encoding(body))
     except UnicodeDecodeError:
-        logger.warning("an answer of the feed is not in UTF-8; taken as Latin-1")
+        logger.warning("an answer of the feed is not in UTF-8; read as Latin-1")
         text = body.decode("latin-1")
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # a number of more digits than Python reads
+    except ValueError:  # a number with more digits than Python reads
         return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _LONG_NUMBER else float(digits))

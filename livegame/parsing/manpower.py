@@ -1,7 +1,7 @@
-"""Who is on the ice, worked out from penalties and goals, for the legacy feed, which does not say.
+"""Skaters and goalies on the ice, derived from penalties and goals: the legacy feed does not give them.
 
-Rule numbers are those of the NHL's rule book; an overtime that is shorter than a period, as in the regular season, is
-played three against three (since 2015-16).
+Rule numbers refer to the NHL rule book. An overtime shorter than a period, as in the regular season, is played at
+3v3 (since 2015-16).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from livegame.plays import PERIOD_SECONDS, UNBLOCKED_ATTEMPTS
 
 _MINOR, _MAJOR = 120, 300  # seconds
-_MOST_SHORT: Final = 2  # Rule 26: a further penalty waits until one of the two has ended
+_MOST_SHORT: Final = 2  # Rule 26: a third penalty starts when one of the two has ended
 
 
 class Fact(Struct, frozen=True):
-    """What one play of the legacy feed tells about manpower."""
+    """What one play of the legacy feed says about manpower."""
 
     kind: str
     period: int
@@ -28,7 +28,7 @@ class Fact(Struct, frozen=True):
     penalty_minutes: int = 0
     severity: str = ""
     at_empty_net: bool = False
-    names_goalie: bool = False  # whether the play names the attacked goalie
+    names_goalie: bool = False  # whether the play names the goalie in the attacked net
 
     @property
     def game_seconds(self) -> int:
@@ -37,11 +37,11 @@ class Fact(Struct, frozen=True):
 
 
 class _Term(Struct, frozen=True):
-    """Time that a player serves while his team is short of him."""
+    """A penalty that leaves the team a player short while it is served."""
 
     player_id: int | None
     seconds: int
-    coincident: bool = False  # one of the two minors that make four against four
+    coincident: bool = False  # one of the two minors that make it 4v4
 
 
 class _Box:
@@ -52,22 +52,22 @@ class _Box:
         self._waiting: list[_Term] = []
 
     def short(self, *, threes: bool = False) -> int:
-        """Players the team is short of; at three against three coincident minors cost nobody a player."""
+        """Return how many players the team is short; at 3v3 coincident minors cost no player."""
         return sum(not (threes and term.coincident) for _, term in self._running)
 
     def send(self, terms: Iterable[_Term], now: int) -> None:
-        """Take in the penalties of one stoppage; a player serves his major before his minors (Rule 20)."""
+        """Add the penalties of one stoppage; a player serves his major before his minors (Rule 20)."""
         self._waiting += sorted(terms, key=lambda term: -term.seconds)
         self._fill(now)
 
     def advance(self, now: int) -> None:
-        """Let out whoever has served by now, in turn."""
+        """End the penalties that are served by the game second `now`, in turn."""
         while self._running and (first := min(self._running, key=lambda entry: entry[0]))[0] <= now:
             self._running.remove(first)
             self._fill(first[0])
 
     def goal_against(self, now: int) -> None:
-        """End the first of the minors that make the team short-handed (Rule 16.2); coincident ones do not."""
+        """End the earliest minor that makes the team short-handed (Rule 16.2); coincident minors do not."""
         minors = [entry for entry in self._running if entry[1].seconds == _MINOR and not entry[1].coincident]
         if minors:
             self._running.remove(min(minors, key=lambda entry: entry[0]))
@@ -82,15 +82,15 @@ class _Box:
 
 
 def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_overtime: bool) -> list[str | None]:
-    """Each play's situation code (away goalie, away skaters, home skaters, home goalie), from the plays up to it.
+    """Return each play's situation code (away goalie, away skaters, home skaters, home goalie), from the plays so far.
 
-    Penalties count from the face-off after them: only then is it known which of the stoppage's cancel out.
-    A pulled goalie shows only in a goal or a miss at the empty net. Of a shootout, only attempts have a code.
+    Penalties count from the next face-off: only then is it known which of a stoppage's penalties cancel out. A pulled
+    goalie shows only in a goal or a miss at the empty net. In a shootout only attempts have a code.
     """
     boxes = {away_id: _Box(), home_id: _Box()}
     called: list[Fact] = []
     full = 5
-    alone: int | None = None  # the team that is to take a penalty shot
+    alone: int | None = None  # the team awarded a penalty shot
     misses_name_goalies = False  # none does in 2019-20, all do in 2021-22
     codes: list[str | None] = []
     for fact in facts:
@@ -106,7 +106,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_ove
             called = []
         if fact.kind in ("faceoff", "period-start"):
             alone = None
-            # In overtime the other side gains a player instead (Rule 84); whoever has served joins until a stoppage.
+            # In overtime the other side gains a player instead (Rule 84); a player out of the box stays on until a stoppage.
             full = 3 + max(box.short(threes=True) for box in boxes.values()) if threes else 5
         skaters = {team: full - box.short(threes=threes) for team, box in boxes.items()}
         goalies = {away_id: 1, home_id: 1}
@@ -128,7 +128,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_ove
 
 
 def _assess(called: Sequence[Fact], boxes: Mapping[int, _Box]) -> None:
-    """Send to the boxes what is left of one stoppage's penalties when equal ones have cancelled out (Rule 19)."""
+    """Send to the boxes those of one stoppage's penalties that do not cancel out (Rule 19)."""
     terms = {team: [term for fact in called if fact.team_id == team for term in _terms(fact)] for team in boxes}
     one_minor_each = all([term.seconds for term in side] == [_MINOR] for side in terms.values())
     if one_minor_each and not any(box.short() for box in boxes.values()):
@@ -148,4 +148,4 @@ def _terms(penalty: Fact) -> list[_Term]:
         return [_Term(penalty.player_id, _MAJOR)]
     if penalty.severity in ("Minor", "Bench Minor"):  # Rules 16, 17; a double minor (Rule 18) is two in a row
         return [_Term(penalty.player_id, _MINOR)] * (penalty.penalty_minutes // 2)
-    return []  # misconducts (Rules 22, 23) cost the team nobody, nor does a penalty shot (Rule 24)
+    return []  # misconducts (Rules 22, 23) and penalty shots (Rule 24) cost the team no player
