@@ -197,7 +197,8 @@ class Feed:
                 if response.status_code == requests.codes.not_modified and kept:
                     return self._keep(path, kept.etag, replace(kept.answer, fresh_s=fresh_s))
                 if response.status_code == requests.codes.not_found:
-                    raise GameNotFound(f"no {what.removeprefix('the ')} in the league's feed; check the number")
+                    key = "number" if what.startswith("game ") else "date"
+                    raise GameNotFound(f"no {what.removeprefix('the ')} in the league's feed; check the {key}")
                 if response.status_code != requests.codes.ok:
                     raise FeedUnavailable(f"the feed answered {response.status_code} for {what}; {_when(response)}")
                 body = _body(response, what)

@@ -25,9 +25,9 @@ from livegame.settings import ClientSettings
 from scripts.arguments import command_parser
 from scripts.command import fail, run
 from training.artifact import ArtifactUnusable, load
-from training.frames import NoRecordings
 from training.leakage_checks import compare_live, mean_by_outcome, shift_clock
 from training.recipe import RECIPES, predict
+from training.training_set import NoRecordings
 
 
 def main(arguments: list[str] | None = None) -> int:

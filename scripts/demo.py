@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     if taken:
         return fail(f"already in use: {', '.join(taken)}; stop what runs there or set other ports", 2)
     try:
-        demo.begin(settings.data_dir, GAME, anew=not options.goes_on)
+        demo.begin(settings.data_dir, GAME, restart=not options.goes_on)
     except (LiveGameError, DatabaseError) as error:
         return fail(error, FILES)
     environment = os.environ | {

@@ -41,7 +41,6 @@ from training.evaluation import (
     scores_by,
     standard_groups,
 )
-from training.frames import NoRecordings, load_frame, recorded_seasons
 from training.published_xg import TableUnusable, compare_with_published, join_published, read_published
 from training.recipe import (
     CLOCK,
@@ -57,6 +56,7 @@ from training.recipe import (
     out_of_fold,
     predict,
 )
+from training.training_set import NoRecordings, load_frame, recorded_seasons
 
 FIRST_GAMES: Final = (40, 150, 500)
 GROUPS: Final = {"location": LOCATION, "shot type": SHOT_TYPE, "manpower": MANPOWER, "previous event": PREVIOUS}

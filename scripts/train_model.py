@@ -36,10 +36,10 @@ from scripts.arguments import command_parser, season
 from scripts.command import fail, run, write_stderr
 from training.artifact import ArtifactUnusable, load, save
 from training.card import make_card
-from training.frames import load_frame, recorded_seasons
 from training.publish import LOCAL, PublishError, keep, newest_kept, register
 from training.recipe import POPULATIONS, RECIPES, Recipe, fit, folds, of_population, out_of_fold, predict
 from training.refit import Comparison, compare_models, held_back, merge_history, stored_frame
+from training.training_set import load_frame, recorded_seasons
 
 BUNDLED: Final = Path(__file__).parent.parent / "xgserve" / "bundled"
 

@@ -106,7 +106,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_ove
             called = []
         if fact.kind in ("faceoff", "period-start"):
             alone = None
-            # In overtime the other side gains a player instead (Rule 84); a player out of the box stays on until a stoppage.
+            # In overtime the other side gains a player instead (Rule 84); who has served stays on until a stoppage.
             full = 3 + max(box.short(threes=True) for box in boxes.values()) if threes else 5
         skaters = {team: full - box.short(threes=threes) for team, box in boxes.items()}
         goalies = {away_id: 1, home_id: 1}

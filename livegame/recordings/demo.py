@@ -1,7 +1,7 @@
-"""The demonstration: one recorded game that is replayed, in a data folder of its own, and can be played again.
+"""The demonstration: one recorded game, replayed in a data folder of its own, as often as you like.
 
-Playing again forgets the game. That is why the folder says itself that it is the demonstration's: `scripts/demo.py`
-marks the one that it made, and nothing is forgotten in any other.
+Playing it again deletes the game from the history. So `scripts/demo.py` marks the folder that it creates, and nothing
+is deleted in any folder without the mark.
 """
 
 import json
@@ -22,14 +22,14 @@ from livegame.scoring.lock import game_lock
 from livegame.scoring.open_requests import PendingRequests
 from livegame.settings import ClientSettings
 
-BEGIN_S: Final = 300  # of game time that are over when it is first asked for, so that there is something to see
+BEGIN_S: Final = 300  # game time already played when the page first asks, so that there is something to see
 _MARK: Final = "demo.json"
 _TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The demonstration that a data folder holds."""
+    """The demonstration in a data folder."""
 
     game_id: int
     data_dir: Path
@@ -37,7 +37,7 @@ class Demo:
 
     @classmethod
     def of(cls, settings: ClientSettings) -> "Demo | None":
-        """The demonstration that these settings are for: a marked folder, and a replay on this machine; else None."""
+        """Return the demonstration of these settings: a marked folder and a replay on this machine; else None."""
         try:
             marked = json.loads((settings.data_dir / _MARK).read_bytes())["game"]
         except (OSError, ValueError, LookupError, TypeError):
@@ -46,11 +46,11 @@ class Demo:
         return cls(int(settings.demo_game), settings.data_dir, settings.feed_url) if is_it else None
 
     def play_again(self) -> None:
-        """Have the replay begin anew, and forget what was stored of the game.
+        """Restart the replay, and delete the game from the history.
 
         Raises:
-            FeedUnavailable: the replay cannot be told; nothing was forgotten.
-            GameBusy, DatabaseError: the game cannot be forgotten now; do it again.
+            FeedUnavailable: the replay did not restart; nothing was deleted.
+            GameBusy, DatabaseError: the game was not deleted; try again.
         """
         with game_lock(self.data_dir, self.game_id, _TIMEOUT_S):
             address = f"{self.feed_url}/replay/{self.game_id}/restart"
@@ -58,16 +58,16 @@ class Demo:
                 answer = requests.post(address, headers={RESTART_HEADER: "restart"}, timeout=_TIMEOUT_S)
                 answer.raise_for_status()
             except requests.RequestException as error:
-                raise FeedUnavailable(f"the replay cannot be begun anew ({error}); is it running?") from error
+                raise FeedUnavailable(f"the replay cannot be restarted ({error}); is it running?") from error
             _forget(self.data_dir, self.game_id)
 
 
-def begin(data_dir: Path, game_id: int, *, anew: bool) -> None:
-    """Make a folder the demonstration's, and with `anew` forget what it holds of the game.
+def begin(data_dir: Path, game_id: int, *, restart: bool) -> None:
+    """Mark a folder as the demonstration's; with `restart`, delete the game from its history.
 
     Raises:
         ReplayError: the folder holds other games, so it is somebody's history.
-        DatabaseError: it cannot be used.
+        DatabaseError: the folder cannot be used.
     """
     history = History(data_dir / "history.db")
     known = history.count_games() - bool(history.game_row(game_id))
@@ -77,11 +77,11 @@ def begin(data_dir: Path, game_id: int, *, anew: bool) -> None:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         mark.write_text(json.dumps({"game": game_id}))
-        if anew:
+        if restart:
             (data_dir / "replay.json").unlink(missing_ok=True)
     except OSError as error:
         raise DatabaseError(f"cannot use {mark}: {why(mark, error)}") from error
-    if anew:
+    if restart:
         with game_lock(data_dir, game_id, _TIMEOUT_S):
             _forget(data_dir, game_id)
 

@@ -1,4 +1,4 @@
-"""Recorded games: raw answers of either feed on disk, and the bundled sample in our own compact form."""
+"""Recorded games on disk: raw answers of either feed, and the bundled sample in a compact form of our own."""
 
 import gzip
 import hashlib
@@ -26,9 +26,9 @@ _HEADER: Final = tuple(name for name in Game.__struct_fields__ if name not in _N
 
 
 def find_recordings(folder: Path) -> dict[int, Path]:
-    """Files below `folder` named `<game id>.json` or `<game id>.json.gz`, by game id.
+    """Return the files below `folder` named `<game id>.json` or `<game id>.json.gz`, by game id.
 
-    Of several, the last by its path counts. The bundled sample is always among them.
+    Of several files for one game the last path counts. The bundled sample is always included.
     """
     found = {int(path.name[:10]): path for path in SAMPLE_FOLDER.glob("*.json")}
     for path in sorted(folder.rglob("*.json*")):
@@ -40,22 +40,22 @@ def find_recordings(folder: Path) -> dict[int, Path]:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recorded game as it lies on disk, to be handed around unread."""
+    """A recorded game as it is on disk, not parsed yet."""
 
-    name: str  # where it lies
+    name: str  # its file, and the line if a file holds many
     content: bytes  # a raw answer of either feed or our own compact form, gzipped or not
-    disk_bytes: int  # what it takes where it lies
+    disk_bytes: int  # its size on disk, compressed
 
     @property
     def digest(self) -> str:
-        """The same for the same content."""
+        """The SHA-256 of the content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
     def game(self) -> Game:
-        """Read it.
+        """Parse it.
 
         Raises:
-            FeedMalformed: it is not a recorded game; the message says where it lies.
+            FeedMalformed: it is not a recorded game; the message names the file.
         """
         try:
             is_gzip = self.content.startswith(_GZIP_MAGIC)
@@ -68,7 +68,7 @@ class Recording:
 
 
 def load_recording(path: Path) -> Recording:
-    """Take a file that `find_recordings` found off the disk.
+    """Read a file that `find_recordings` found, without parsing it.
 
     Raises:
         FeedMalformed: it cannot be read.
@@ -80,9 +80,9 @@ def load_recording(path: Path) -> Recording:
     return Recording(str(path), content, len(content))
 
 
-@lru_cache(maxsize=64)  # a busy evening's games
+@lru_cache(maxsize=64)  # the games of a busy evening
 def read_recording(path: Path) -> Game:
-    """Read one file that `find_recordings` found.
+    """Read and parse a file that `find_recordings` found.
 
     Raises:
         FeedMalformed: it is not a recorded game.
@@ -91,7 +91,7 @@ def read_recording(path: Path) -> Game:
 
 
 def dump_compact(game: Game) -> str:
-    """The game's facts as JSON text: a header, the players, and a table with one play a line."""
+    """Return the game as JSON text: a header, the players, and a table with one play per line."""
     header = {name: getattr(game, name) for name in _HEADER}
     header |= {"home": asdict(game.home), "away": asdict(game.away)}
     players = [[player_id, player.team_id, player.name] for player_id, player in sorted(game.players.items())]
@@ -106,7 +106,7 @@ def dump_compact(game: Game) -> str:
 
 
 def load_compact(table: Mapping[str, Any]) -> Game:
-    """The game that `dump_compact` wrote."""
+    """Return the game that `dump_compact` wrote."""
     header = dict(table["game"])
     header |= {"home": Team(**header["home"]), "away": Team(**header["away"]), "state": GameState(header["state"])}
     plays = tuple(_play(dict(zip(table["columns"], row, strict=True))) for row in table["plays"])

@@ -1,6 +1,6 @@
-"""Serves recorded games in the present feed's shape as if they were being played, on a clock that can run faster.
+"""Serve recorded games as the gamecenter feed would if they were being played now, on a clock that can run faster.
 
-A game begins when somebody first asks for it. The moment is kept on disk, so that a feed that was killed goes on
+A game starts with the first request for it. Its start is kept on disk, so that after a restart the replay resumes
 where the game would be by now.
 """
 
@@ -22,10 +22,10 @@ from livegame.errors import FeedMalformed, ReplayError
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Play, Shot, Team, overtime_length
 from livegame.recordings.files import find_recordings, read_recording
 
-INTERMISSION_S: Final = 180  # of game time; the league's last 18 minutes
+INTERMISSION_S: Final = 180  # game time; the league's last 18 minutes
 SHOOTOUT_ROUND_S: Final = 30
-CRITICAL_S: Final = 300
-RESTART_HEADER: Final = "X-Live-XG-Replay"  # no page of another site can send it unasked
+CRITICAL_S: Final = 300  # the feed calls the last five minutes CRIT
+RESTART_HEADER: Final = "X-Live-XG-Replay"  # a page of another site cannot send it
 LISTED_GAMES: Final = 20
 
 
@@ -39,11 +39,11 @@ class Moment:
     seconds: int  # played in the period
     seconds_left: int  # in the period or the intermission
     in_intermission: bool
-    plays: tuple[Play, ...]  # those that have happened
+    plays: tuple[Play, ...]  # so far
 
 
 def moment(game: Game, elapsed_s: float) -> Moment:
-    """Where the recorded game stands `elapsed_s` seconds of game time, intermissions included, after its start."""
+    """Return where the recorded game stands `elapsed_s` seconds after its start, in game time with intermissions."""
     left = elapsed_s
     shown: tuple[Play, ...] = ()
     periods = sorted({(play.period, play.period_type) for play in game.plays})
@@ -51,7 +51,7 @@ def moment(game: Game, elapsed_s: float) -> Moment:
         return Moment("FUT", 1, "REG", 0, PERIOD_SECONDS, in_intermission=False, plays=())
     for number, kind in periods:
         plays = tuple(play for play in game.plays if play.period == number)
-        step = SHOOTOUT_ROUND_S if kind == "SO" else 0  # the shootout has no clock: one play after the other
+        step = SHOOTOUT_ROUND_S if kind == "SO" else 0  # a shootout has no clock: its plays are spaced evenly
         times = [order * step if step else play.seconds for order, play in enumerate(plays)]
         length = max(times) + step
         if left < length:
@@ -85,7 +85,7 @@ def _full_length(game: Game, kind: str) -> int:
 
 
 def play_by_play(game: Game, now: Moment) -> dict[str, Any]:
-    """The present feed's answer at that moment of the game."""
+    """Return the gamecenter feed's answer at that moment of the game."""
     return _header(game, now) | {
         "plays": [_play(play, order) for order, play in enumerate(now.plays, start=1)],
         "rosterSpots": [
@@ -151,11 +151,11 @@ def _play(play: Play, order: int) -> dict[str, Any]:
         shooter = "scoringPlayerId" if play.is_goal else "shootingPlayerId"
         details |= {shooter: play.shooter_id, "goalieInNetId": play.goalie_id}
     optional = {"situationCode": play.situation, "homeTeamDefendingSide": play.home_defends}
-    # the feed leaves out what it does not know
+    # the feed omits what it does not know
     answer |= {key: value for key, value in optional.items() if value is not None}
     details = {key: value for key, value in details.items() if value is not None}
     if isinstance(play, Shot) and "shot_type" not in play.missing:
-        details["shotType"] = play.shot_type  # null where the recording will never tell
+        details["shotType"] = play.shot_type  # null if the recording will never have it
     return answer | ({"details": details} if details else {})
 
 
@@ -168,7 +168,7 @@ def _clock(seconds: int) -> str:
 
 
 class Starts:
-    """When each game was first asked for, in seconds since the epoch, kept in a file."""
+    """When each game was first requested, in seconds since the epoch, kept in a file."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._path, self._now = path, now
@@ -177,9 +177,9 @@ class Starts:
         self._latest = max(self._starts.values(), default=0.0)
 
     def elapsed(self, game_id: int) -> float:
-        """Seconds since the game was first asked for; starts it if this is the first time.
+        """Return the seconds since the game was first requested; the first call starts it.
 
-        They stand still while a clock that was set back catches up: what was shown does not unhappen.
+        If the clock is set back, time stands still until it has caught up: what was shown stays shown. Raises OSError.
         """
         with self._lock:
             now = self._latest = max(self._latest, self._now())
@@ -188,7 +188,7 @@ class Starts:
             return now - self._starts[str(game_id)]
 
     def forget(self, game_id: int) -> None:
-        """Let the game begin anew when it is asked for again. Raises OSError."""
+        """Have the game start again with the next request. Raises OSError."""
         with self._lock:
             starts = {other: start for other, start in self._starts.items() if other != str(game_id)}
             self._save(starts)
@@ -200,7 +200,7 @@ class Starts:
         self._starts = starts
 
     def has_begun(self, game_id: int) -> bool:
-        """Whether anybody has asked for the game yet."""
+        """Return whether the game has been requested yet."""
         return str(game_id) in self._starts
 
     def _save(self, starts: Mapping[str, float]) -> None:
@@ -214,7 +214,7 @@ def _read_starts(path: Path) -> dict[str, float]:
     try:
         return {str(game_id): float(start) for game_id, start in json.loads(path.read_bytes()).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise ReplayError(f"{path} cannot be read ({error}); --restart begins every game anew") from error
+        raise ReplayError(f"{path} cannot be read ({error}); --restart starts every game again") from error
 
 
 def create_app(
@@ -226,13 +226,13 @@ def create_app(
     begin_s: float = 0,
     only: int | None = None,
 ) -> bottle.Bottle:
-    """The replay feed as a WSGI app: the two routes of the league's API that the game client reads, and one to restart.
+    """Return the replay as a WSGI app: the two routes of the league's API that the game client reads, and a restart.
 
-    `speed` is how many seconds of game time pass in one of `now`; `begin_s` are over when a game is first asked for.
-    With `only`, a game's id, that is all there is.
+    `speed` is seconds of game time per second of `now`. A game has run for `begin_s` seconds of game time when it is
+    first requested. With `only`, a game id, the replay serves just that game.
 
     Raises:
-        ReplayError: `state_file` is not what the replay writes there, or there is no recording of `only`.
+        ReplayError: `state_file` is unreadable, or there is no recording of `only`.
     """
     games = find_recordings(recordings)
     if only is not None:
@@ -252,20 +252,22 @@ def create_app(
             return _answer({"message": f"no recording of game {game_id}"}, status=404)
         try:
             return _answer(play_by_play(*current(game_id)))
-        except (FeedMalformed, OSError) as error:  # OSError: that it has started cannot be noted
+        except (FeedMalformed, OSError) as error:  # OSError: its start cannot be saved
             return _answer({"message": str(error)}, status=500)
 
     @app.post("/replay/<game_id:int>/restart")
     def _restart(game_id: int) -> Any:
         if not bottle.request.get_header(RESTART_HEADER):
-            return _answer({"message": f"only with the header {RESTART_HEADER}, which no other site's page sends"}, 403)
+            return _answer(
+                {"message": f"this needs the header {RESTART_HEADER}, which a page of another site cannot send"}, 403
+            )
         if game_id not in games:
             return _answer({"message": f"no recording of game {game_id}"}, status=404)
         try:
             starts.forget(game_id)
         except OSError as error:
             return _answer({"message": str(error)}, status=500)
-        return _answer({"message": "it begins when it is next asked for"})
+        return _answer({"message": "the game starts with the next request for it"})
 
     @app.get("/v1/score/<day>")
     def _score(day: str) -> Any:
@@ -277,16 +279,15 @@ def create_app(
             try:
                 its_day = _day_of(path)
             except FeedMalformed:
-                continue  # said when somebody asks for that game
+                continue  # reported when that game is requested
             days.add(its_day)
             if day in ("now", its_day):
                 game = read_recording(path)
-                # to list a game must not start it
-                unasked = begin_s or -1  # it has not begun, unless it is to be in its midst at once
-                at = begin_s + starts.elapsed(game_id) * speed if starts.has_begun(game_id) else unasked
+                # listing a game must not start it: until then it has not begun, or is at `begin_s`
+                at = begin_s + starts.elapsed(game_id) * speed if starts.has_begun(game_id) else begin_s or -1
                 listed.append(_header(game, moment(game, at)))
         today = day
-        if day == "now":  # a game that is played alone is played on its own day
+        if day == "now":  # a game served alone is played on its own date
             today = max(days) if only is not None and days else league_date(datetime.now(UTC).isoformat())
         nearest = {
             "prevDate": max((other for other in days if other < today), default=None),

@@ -55,9 +55,11 @@ def test_a_game_id_may_come_with_spaces() -> None:
     assert valid_game_id(" 2021020329\n") == 2021020329
 
 
-def test_an_unknown_game_is_said_to_be_unknown(feed: FeedServer) -> None:
-    with pytest.raises(GameNotFound, match=str(GAME_ID)):
+def test_an_unknown_game_or_day_is_not_found_with_advice_that_fits(feed: FeedServer) -> None:
+    with pytest.raises(GameNotFound, match=rf"^no game {GAME_ID} in the league's feed; check the number$"):
         Feed(feed.url).game(GAME_ID)
+    with pytest.raises(GameNotFound, match=r"^no games of 1900-01-01 in the league's feed; check the date$"):
+        Feed(feed.url).day(date(1900, 1, 1))
 
 
 def test_a_failing_server_is_asked_again_and_then_given_up(feed: FeedServer) -> None:

@@ -80,8 +80,8 @@ def test_a_fault_of_the_program_is_said_in_words(tmp_path: Path) -> None:
     [
         (["--speed", "nan"], "{}", 2, "XG_REPLAY_SPEED must lie between"),
         (["--speed", "0"], "{}", 2, "XG_REPLAY_SPEED must lie between"),
-        ([], "[]", 3, "--restart begins every game anew"),
-        ([], "{", 3, "--restart begins every game anew"),
+        ([], "[]", 3, "--restart starts every game again"),
+        ([], "{", 3, "--restart starts every game again"),
         (["--host", "no.such.host.invalid"], "{}", 3, "cannot listen on no.such.host.invalid"),
     ],
 )

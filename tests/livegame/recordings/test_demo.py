@@ -55,7 +55,7 @@ def settings(tmp_path: Path, feed_url: str, demo_game: str = str(GAME_ID)) -> Cl
 
 @pytest.fixture
 def client(tmp_path: Path, replay: str, service: Service) -> GameClient:
-    demo.begin(tmp_path / "demo", GAME_ID, anew=True)
+    demo.begin(tmp_path / "demo", GAME_ID, restart=True)
     return make_client(tmp_path / "demo", replay, service.url)
 
 
@@ -106,10 +106,10 @@ def test_it_is_played_again_from_the_beginning_and_nothing_of_it_is_left(
 
 def test_the_next_start_begins_anew_unless_it_is_to_go_on(client: GameClient, tmp_path: Path) -> None:
     client.ping(GAME_ID)
-    demo.begin(tmp_path / "demo", GAME_ID, anew=False)
+    demo.begin(tmp_path / "demo", GAME_ID, restart=False)
     assert client.report(GAME_ID) is not None
     assert (tmp_path / "demo" / "replay.json").exists()
-    demo.begin(tmp_path / "demo", GAME_ID, anew=True)
+    demo.begin(tmp_path / "demo", GAME_ID, restart=True)
     assert client.report(GAME_ID) is None
     assert not (tmp_path / "demo" / "replay.json").exists()
 
@@ -119,9 +119,9 @@ def test_nobodys_history_is_taken_for_the_demonstrations(tmp_path: Path, replay:
     client.take(game(play(1, "goal", 30), game_id=2021020330))
     client.take(game(play(1, "goal", 30)))
     assert Demo.of(settings(tmp_path, replay)) is None, "the folder is not marked"
-    for anew in (True, False):
+    for is_restart in (True, False):
         with pytest.raises(LiveGameError, match="holds 1 other game"):
-            demo.begin(tmp_path / "demo", GAME_ID, anew=anew)
+            demo.begin(tmp_path / "demo", GAME_ID, restart=is_restart)
     assert Demo.of(settings(tmp_path, replay)) is None
     assert History(tmp_path / "demo" / "history.db").count_games() == 2
 
@@ -129,7 +129,7 @@ def test_nobodys_history_is_taken_for_the_demonstrations(tmp_path: Path, replay:
 def test_only_a_marked_folder_its_own_game_and_a_replay_on_this_machine_can_be_played_again(
     tmp_path: Path, replay: str
 ) -> None:
-    demo.begin(tmp_path / "demo", GAME_ID, anew=True)
+    demo.begin(tmp_path / "demo", GAME_ID, restart=True)
     assert Demo.of(settings(tmp_path, replay)) is not None
     assert Demo.of(settings(tmp_path, replay.replace("127.0.0.1", "localhost"))) is not None
     assert Demo.of(settings(tmp_path, "https://api-web.nhle.com")) is None
@@ -164,7 +164,7 @@ def test_the_page_refreshes_often_and_plays_the_game_again(
     monkeypatch.setenv("XG_DEMO_GAME", str(GAME_ID))
     page = ping(open_page())
     assert "Play again" not in [button.label for button in page.button], "the folder is not marked"
-    demo.begin(tmp_path / "demo", GAME_ID, anew=True)
+    demo.begin(tmp_path / "demo", GAME_ID, restart=True)
     restart()
     page = ping(open_page())
     assert next(box for box in page.selectbox if box.label == "Refresh").value == 5

@@ -21,7 +21,7 @@ from livegame.settings import ClientSettings
 from tests.conftest import ROOT, Service
 from tests.games import season_games
 from tests.livegame.recordings.test_backfill import SHOTS, contents, make_client, run, write_season
-from training.frames import load_frame
+from training.training_set import load_frame
 
 
 @pytest.fixture(scope="module")
