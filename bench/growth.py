@@ -105,7 +105,7 @@ def _steps(client: GameClient, history: History, url: str) -> Steps:
         "/logs: warnings": logs("limit=100&level=WARNING"),
         "/logs: a request": logs("request_id=none"),
         "/logs: the last hour": logs("limit=100&since=2999-01-01T00:00:00.000Z"),
-        "/logs: a text that is common": logs("limit=100&q=predict"),
-        "/logs: a text that is nowhere": logs("limit=100&q=nowhere"),
+        "/logs: a common text": logs("limit=100&q=predict"),
+        "/logs: a text that does not occur": logs("limit=100&q=nowhere"),
         "backfill: what is complete": lambda: client.taken(),
     }

@@ -242,25 +242,25 @@ def _page(result: Mapping[str, Any]) -> str:
     return f"""# Speed
 
 Measured {result["date"]} on {result["machine"]}, by `make bench`. One model (the bundled default), the same rows, all
-servers running at the same time and asked in turn by [wrk](https://github.com/wg/wrk).
+servers running at the same time and queried in turn by [wrk](https://github.com/wg/wrk).
 
-![Median answer and requests a second](speed.png)
+![Median answer time and requests per second](speed.png)
 
-The first column is this service; the others tell how many times longer they take, how many times more memory they
-hold, or how many times fewer requests they answer (median of the rounds' ratios, lowest and highest in brackets). All
-write what they ship with: this service a log row and its metrics for each request, the others nothing. "Bottle echo"
-sends the body back on waitress as it comes, so no answer to a single client can be faster there; with several clients
-waitress gets in its own way, which the service keeps it from. Of the memory, gunicorn's and MLflow's first process is
-part. Each runs in an environment of its own, with nothing in it but what it needs.
+The first column is this service. The others show how many times longer each takes, how many times more memory it holds,
+or how many times fewer requests it answers: the median of the rounds' ratios, with the lowest and highest in brackets.
+All log what they log by default: this service a log row and its metrics for each request, the others nothing. "Bottle
+echo" returns the body unchanged on plain waitress, so it is the fastest possible answer to a single client; with
+several clients plain waitress slows itself down, which the service avoids. Memory includes the parent process of
+gunicorn and MLflow. Each server runs in its own environment with only what it needs.
 
 {_table(result)}
 
 Without any server, `predict_proba` of scikit-learn on a ready DataFrame takes {floors} rows.
 
-What the service does differently: a body is read straight into the numbers that the trees want, the trees of all rows
-are one call of ONNX Runtime, checked against scikit-learn when the model is loaded (agreement within 1e-12; otherwise
-scikit-learn serves); pandas is not imported unless a model needs it; log rows are written in batches by a thread of
-their own, and one thread answers for as long as requests are short.
+What the service does differently: a body is read straight into the numbers that the trees need. All trees run for all
+rows in one call of ONNX Runtime, compared with scikit-learn when the model is loaded (agreement within 1e-12; otherwise
+scikit-learn serves). pandas is not imported unless a model needs it. Log rows are written in batches by a separate
+thread, and one thread answers as long as requests are short.
 """
 
 
