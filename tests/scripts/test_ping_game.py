@@ -173,9 +173,20 @@ def test_it_may_start_while_another_one_runs(environment: dict[str, str], feed: 
     assert service.rows_scored() == 2
 
 
-def test_it_starts_without_what_only_a_report_needs() -> None:
-    code = "import sys, scripts.ping_game; sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=SCRIPT.parents[1]).returncode == 0
+def test_a_ping_that_finds_nothing_new_loads_no_pandas(environment: dict[str, str], feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    code = (
+        "import sys; from scripts.ping_game import main; code = main(sys.argv[1:]);"
+        " print(code, sorted({'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(GAME_ID)], cwd=ROOT, env=environment, capture_output=True, text=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert told[0].endswith("0 ['numpy', 'pandas']\n"), "the first one has a line to show"
+    assert told[1] == "0 []\n"
 
 
 def asked_for(feed: FeedServer) -> list[int]:
