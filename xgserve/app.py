@@ -32,8 +32,8 @@ from xgserve.log.page import render
 from xgserve.model.frames import read_frame
 from xgserve.model.model import Model
 from xgserve.names import tag
-from xgserve.registry.pinned import open_registry
-from xgserve.registry.registry import Activation
+from xgserve.registry.registry import open_registry
+from xgserve.registry.sources import Activation
 from xgserve.request_id import choose_id, request_id
 from xgserve.settings import ServiceSettings
 from xgserve.text import on_one_line

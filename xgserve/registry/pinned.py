@@ -1,94 +1,82 @@
-"""A service that is pinned to one model by XG_MODEL, so that all of its replicas have the same."""
+"""The policy of a service that XG_MODEL pins to one model, so that all of its replicas have the same."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from xgserve.errors import InvalidName, ModelPinned, RegistryError, WorkspaceNotAllowed
 from xgserve.names import ModelName
+from xgserve.registry.active import Active
 from xgserve.registry.bundle import BUNDLED
-from xgserve.registry.registry import Activation, Registry, explained
-from xgserve.settings import ServiceSettings
+from xgserve.registry.sources import Activation
 
 logger = logging.getLogger("xgserve.registry")
 
 RETRY_S = 30.0
 
 
-def open_registry(settings: ServiceSettings) -> Registry:
-    """Return the registry that the settings ask for: of one model, or of whichever is activated."""
-    return PinnedRegistry(settings, settings.pinned_model) if settings.pinned_model else Registry(settings)
+class Pin:
+    """Admits one model, which may come from Comet after the start, and no other."""
 
-
-class PinnedRegistry(Registry):
-    """Holds one model, which may come from Comet after the start, and takes no other."""
-
-    def __init__(self, settings: ServiceSettings, name: ModelName) -> None:
+    def __init__(self, name: ModelName) -> None:
         self._name = name
-        super().__init__(settings)
 
-    def activate(self, workspace: str, model: str, version: str | None) -> Activation:
-        """Return the model if it is the one that is asked for.
-
-        Raises:
-            RegistryError: another one is asked for, or it is not here yet.
-        """
-        self._check(workspace, model, version)
-        active = self._active
-        if active is None or active.name != ModelName(workspace, model, version or ""):
-            raise self._refusal()
-        return Activation(active, "bundled" if workspace == BUNDLED else "cache")
-
-    def rollback(self) -> Activation:
-        """Refuse to go back.
+    def activate(self, active: Active, workspace: str, model: str, version: str | None) -> Activation:
+        """Return the pinned model if it is the one asked for.
 
         Raises:
-            ModelPinned: always.
+            ModelPinned: another one is asked for, or it is not here yet.
         """
-        raise self._refusal()
+        if active.model is None or active.model.name != ModelName(workspace, model, version or ""):
+            raise self.refusal()
+        return Activation(active.model, "bundled" if workspace == BUNDLED else "cache")
 
-    def _refusal(self) -> ModelPinned:
+    def refusal(self) -> ModelPinned:
+        """Return why no other model is taken."""
         return ModelPinned(
             f"this service is pinned to {self._name} by XG_MODEL and takes no other model, so that all replicas have "
             "the same; restart it with another XG_MODEL"
         )
 
-    def _install(self, activation: Activation) -> Activation:
-        """Swap, and leave the record to services that choose their model, and the cache to all of them."""
-        if activation.model.name != self._name:
+    def admit(self, name: ModelName) -> None:
+        """Refuse a loaded model that is not the pinned one.
+
+        Raises:
+            InvalidName: the pin names a stage, which turned out to be this version now.
+        """
+        if name != self._name:
             raise InvalidName(f"XG_MODEL must name a version, not the stage {self._name.version!r}")
-        self._active = activation.model
-        self.startup_problem = None
-        return activation
 
-    def _start(self) -> None:
-        """Load the model; from the registry if need be, which may take its time."""
+    def open(
+        self, active: Active, load: Callable[[ModelName], Activation | None], fetch: Callable[[ModelName], Activation]
+    ) -> None:
+        """Make the pinned model active: with `load` if it is here, else with `fetch`, in a thread that keeps trying."""
         try:
-            with explained():
-                activation = self._load_stored(self._name)
-                if activation is not None:
-                    self._active = activation.model
-                    logger.info("%s is active, pinned by XG_MODEL", self._active.id)
-                    return
-                self.startup_problem = f"{self._name} of XG_MODEL is being downloaded"
-        except RegistryError as error:
-            if not self._may_pass(error):
+            activation = load(self._name)
+            if activation is not None:
+                active.swap(activation.model)
+                logger.info("%s is active, pinned by XG_MODEL", activation.model.id)
                 return
-        threading.Thread(target=self._fetch, name="pinned model", daemon=True).start()
+            active.startup_problem = f"{self._name} of XG_MODEL is being downloaded"
+        except RegistryError as error:
+            if not self._may_pass(active, error):
+                return
+        threading.Thread(target=self._fetch, args=(active, fetch), name="pinned model", daemon=True).start()
 
-    def _fetch(self) -> None:
-        while self._active is None:
+    def _fetch(self, active: Active, fetch: Callable[[ModelName], Activation]) -> None:
+        while active.model is None:
             try:
-                self._logged(self._name.workspace, self._name.name, self._name.version)
+                fetch(self._name)
             except RegistryError as error:
-                if not self._may_pass(error):
+                if not self._may_pass(active, error):
                     return
                 time.sleep(RETRY_S)
 
-    def _may_pass(self, error: RegistryError) -> bool:
-        """Report why the model is not there, and return whether it is worth trying again."""
+    def _may_pass(self, active: Active, error: RegistryError) -> bool:
+        """Report why the model is missing, and return whether it is worth trying again."""
         may_pass = not isinstance(error, InvalidName | WorkspaceNotAllowed)  # which only other settings would change
-        self.startup_problem = f"{self._name} of XG_MODEL could not be loaded: {error}"
-        again = f"it is tried again every {RETRY_S:g} s" if may_pass else "restart with other settings"
-        logger.error("%s; %s", self.startup_problem, again)
+        active.startup_problem = f"{self._name} of XG_MODEL could not be loaded: {error}"
+        retry = f"trying again every {RETRY_S:g} s" if may_pass else "restart with other settings"
+        logger.error("%s; %s", active.startup_problem, retry)
         return may_pass

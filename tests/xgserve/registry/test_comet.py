@@ -14,7 +14,7 @@ import pytest
 from tests.xgserve.registry import comet_standin, hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import bytes_below, refusal, settings
-from xgserve.registry.registry import Registry
+from xgserve.registry.registry import Registry, open_registry
 
 GOOD = hostile.zipped(hostile.good())
 CLIMBING = {
@@ -35,7 +35,7 @@ def comet() -> Iterator[StandIn]:
 
 @pytest.fixture
 def registry(tmp_path: Path, comet: StandIn) -> Registry:
-    return Registry(settings(tmp_path / "data", comet, model_max_bytes=5_000_000))
+    return open_registry(settings(tmp_path / "data", comet, model_max_bytes=5_000_000))
 
 
 def check_traces(data_dir: Path, caplog: pytest.LogCaptureFixture, key: str = KEY) -> None:
@@ -120,7 +120,7 @@ def test_what_comet_may_answer(
 
 def test_a_bad_key(registry: Registry, comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     key = "bad-key-9f8e7d6c"
-    registry = Registry(settings(tmp_path / "data", comet, comet_api_key=key))
+    registry = open_registry(settings(tmp_path / "data", comet, comet_api_key=key))
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (424, "registry_key_refused")
     assert "COMET_API_KEY" in str(error) and key[:5] not in str(error)
@@ -137,13 +137,13 @@ def test_a_server_that_repeats_the_key_is_not_quoted(
 
 
 def test_a_key_with_a_line_break(comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    registry = Registry(settings(tmp_path / "data", comet, comet_api_key="two\nlines"))
+    registry = open_registry(settings(tmp_path / "data", comet, comet_api_key="two\nlines"))
     assert refusal(registry, "acme", "shots", "1.0.0").code == "registry_key_refused"
     check_traces(tmp_path / "data", caplog, "two\nlines")
 
 
 def test_no_key(tmp_path: Path, comet: StandIn) -> None:
-    error = refusal(Registry(settings(tmp_path, comet, comet_api_key=None)), "acme", "shots", "1.0.0")
+    error = refusal(open_registry(settings(tmp_path, comet, comet_api_key=None)), "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (424, "registry_key_missing")
     assert "COMET_API_KEY" in str(error)
     assert comet.asked == []
@@ -173,7 +173,7 @@ def test_the_disk_stays_bounded_while_a_lying_bomb_is_unpacked(
     comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.lying_zip_bomb(300))
-    registry = Registry(settings(tmp_path / "data", comet, model_max_bytes=5_000_000))
+    registry = open_registry(settings(tmp_path / "data", comet, model_max_bytes=5_000_000))
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert error.code in ("download_failed", "model_too_large"), str(error)
     check_traces(tmp_path / "data", caplog)
@@ -193,7 +193,7 @@ def no_listener() -> str:
 def test_a_server_that_is_not_there(
     url: Callable[[], str], words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry = Registry(settings(tmp_path / "data", comet_api_key=KEY, comet_url=url()))
+    registry = open_registry(settings(tmp_path / "data", comet_api_key=KEY, comet_url=url()))
     error = refusal(registry, "acme", "shots", None)
     assert (error.status, error.code) == (502, "download_failed")
     assert words in str(error)
@@ -204,7 +204,7 @@ def test_a_server_that_is_not_there(
 def test_a_server_that_takes_for_ever(
     fault: str, comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry = Registry(settings(tmp_path / "data", comet, download_timeout_s=2.5))
+    registry = open_registry(settings(tmp_path / "data", comet, download_timeout_s=2.5))
     if fault == "trickle":
         comet.faults["download"] = comet_standin.trickle(comet, GOOD)
     else:

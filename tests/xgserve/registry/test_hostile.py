@@ -13,7 +13,7 @@ from xgserve.compiler.build import load_model
 from xgserve.errors import ArtifactRefused, ModelError
 from xgserve.names import ModelName
 from xgserve.registry import trial
-from xgserve.registry.registry import Registry
+from xgserve.registry.registry import open_registry
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_trial_refuses(kind: str, tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_what_is_refused_is_not_kept(make: Callable[[], Files], words: str, comet: StandIn, tmp_path: Path) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(make()))
-    registry = Registry(settings(tmp_path, comet))
+    registry = open_registry(settings(tmp_path, comet))
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (422, "artifact_refused")
     assert words in str(error)
@@ -101,7 +101,7 @@ def test_pickles_are_not_loaded_unless_the_operator_says_so(kind: str, comet: St
     marker = tmp_path / "code-ran"
     files, code, words = PICKLES[kind](marker)
     comet.add("acme", "shots", "1.0.0", hostile.zipped(files))
-    registry = Registry(settings(tmp_path, comet, trust_pickle_workspaces=frozenset({"others"})))
+    registry = open_registry(settings(tmp_path, comet, trust_pickle_workspaces=frozenset({"others"})))
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (422, code)
     assert words in str(error)
@@ -112,12 +112,12 @@ def test_pickles_of_a_trusted_workspace_in_comets_own_layout(comet: StandIn, tmp
     marker = tmp_path / "code-ran"
     files = hostile.comet_layout(hostile.pickle_like_an_estimator(marker))
     comet.add("acme", "shots", "1.0.0", hostile.zipped(files | {"notes.md": b"# Ours"}))
-    registry = Registry(settings(tmp_path, comet, trust_pickle_workspaces=frozenset({"acme"})))
+    registry = open_registry(settings(tmp_path, comet, trust_pickle_workspaces=frozenset({"acme"})))
     activation = registry.activate("acme", "shots", "1.0.0")
     assert [feature.name for feature in activation.model.columns] == hostile.FEATURES
     assert marker.exists(), "the marker works: it is the setting that kept the code from running above"
     # trust that is taken back counts at once, for what is in the cache as well
-    registry = Registry(settings(tmp_path, comet))
+    registry = open_registry(settings(tmp_path, comet))
     assert registry.active is not None and registry.active.name.workspace == "bundled"
     assert "XG_TRUST_PICKLE_WORKSPACES" in (registry.startup_problem or "")
     assert refusal(registry, "acme", "shots", "1.0.0").code == "pickle_not_allowed"
@@ -125,7 +125,7 @@ def test_pickles_of_a_trusted_workspace_in_comets_own_layout(comet: StandIn, tmp
 
 def test_the_service_predicts_while_a_hostile_model_is_tried(comet: StandIn, tmp_path: Path) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.never_ends()))
-    registry = Registry(settings(tmp_path, comet, trial_timeout_s=3, trust_pickle_workspaces=frozenset({"acme"})))
+    registry = open_registry(settings(tmp_path, comet, trial_timeout_s=3, trust_pickle_workspaces=frozenset({"acme"})))
     active = registry.active
     assert active is not None
     trying = threading.Thread(target=refusal, args=(registry, "acme", "shots", "1.0.0"))

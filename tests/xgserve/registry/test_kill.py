@@ -19,7 +19,7 @@ from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import put_in_cache, settings
 from xgserve.client import ServingClient, ServingError
 from xgserve.names import MODEL_SUFFIXES
-from xgserve.registry.registry import Registry
+from xgserve.registry.registry import open_registry
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> Non
         kill(service)
         asking.join()
 
-    registry = Registry(settings(tmp_path / "data"))
+    registry = open_registry(settings(tmp_path / "data"))
     check_bundled(tmp_path, registry.active.name.workspace if registry.active else None)
 
 
@@ -114,7 +114,7 @@ def test_killed_while_activating(tmp_path: Path) -> None:
             asking.join()
         recorded = Activations(tmp_path / "data" / "serving.db").latest()
         assert recorded is not None
-        registry = Registry(settings(tmp_path / "data"))
+        registry = open_registry(settings(tmp_path / "data"))
         assert registry.startup_problem is None
         assert registry.active is not None
         assert (registry.active.name.version, registry.active.digest) == (recorded.version, recorded.digest)

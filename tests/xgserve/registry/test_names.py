@@ -13,7 +13,7 @@ from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import refusal, settings
 from xgserve.client import ModelChanged
 from xgserve.names import folder_name, is_name, tag
-from xgserve.registry.registry import Registry
+from xgserve.registry.registry import Registry, open_registry
 
 NAMES = [
     "Shot Quality",
@@ -59,13 +59,13 @@ def listed(registry: Registry) -> list[tuple[str, str, str]]:
 def test_all_that_is_listed_can_be_loaded_and_kept(tmp_path: Path, comet: StandIn) -> None:
     for number, name in enumerate(NAMES[:5]):  # each is downloaded and tried
         comet.add("My team", name, "1.0.0", hostile.zipped(hostile.good(number / 10)))
-    registry = Registry(settings(tmp_path, comet))
+    registry = open_registry(settings(tmp_path, comet))
     offered = listed(registry)
     assert {model for _, model, _ in offered} == set(NAMES[:5])
     made = {asked: registry.activate(*asked).model.id for asked in offered}
     assert len(set(made.values())) == len({digest.rpartition(":")[2] for digest in made.values()}) == 5
 
-    offline = Registry(settings(tmp_path))
+    offline = open_registry(settings(tmp_path))
     assert offline.active is not None and offline.active.id == made[offered[-1]]
     assert offline.rollback().model.id == made[offered[-2]]
     assert sorted(listed(offline)) == sorted(offered)
@@ -78,7 +78,7 @@ def test_what_cannot_be_loaded_is_not_listed(tmp_path: Path, comet: StandIn) -> 
     content = hostile.zipped(hostile.good())
     for name in ("shots", *UNUSABLE):
         comet.add("acme", name, "1.0.0", content)
-    registry = Registry(settings(tmp_path, comet))
+    registry = open_registry(settings(tmp_path, comet))
     assert listed(registry) == [("acme", "shots", "1.0.0")]
     (problem,) = [entry["problem"] for entry in registry.available() if "problem" in entry]
     assert repr(f"acme/{UNUSABLE[0]}") in problem and "Rename them on Comet" in problem
@@ -120,6 +120,6 @@ def test_a_model_of_any_name_is_asked_for_by_its_id(name: str, tmp_path: Path, c
 
 def test_a_pinned_model_may_be_called_anything(tmp_path: Path, comet: StandIn) -> None:
     comet.add("My team", "Shot Quality", "1.0.0", hostile.zipped(hostile.good()))
-    Registry(settings(tmp_path, comet)).activate("My team", "Shot Quality", "1.0.0")
+    open_registry(settings(tmp_path, comet)).activate("My team", "Shot Quality", "1.0.0")
     with running_service(tmp_path, settings={"XG_MODEL": "My team/Shot Quality:1.0.0"}) as service:
         assert service.client.model()["model"] == "Shot Quality"

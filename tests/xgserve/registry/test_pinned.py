@@ -17,8 +17,7 @@ from xgserve.errors import ModelPinned
 from xgserve.names import ModelName
 from xgserve.registry import pinned as pinned_module
 from xgserve.registry.cache import ModelCache
-from xgserve.registry.pinned import open_registry
-from xgserve.registry.registry import Registry
+from xgserve.registry.registry import open_registry
 from xgserve.settings import ServiceSettings
 
 DISTANCE = ModelName("bundled", "xg-distance", "1.0.0")
@@ -58,11 +57,11 @@ def test_the_pinned_model_serves_and_every_other_is_refused(tmp_path: Path) -> N
 
 
 def test_what_was_chosen_before_the_pin_is_back_after_it(tmp_path: Path) -> None:
-    Registry(settings(tmp_path)).activate("bundled", "xg-distance-angle", None)
+    open_registry(settings(tmp_path)).activate("bundled", "xg-distance-angle", None)
     pinned = open_registry(settings(tmp_path, pinned_model=DISTANCE))
     assert pinned.active is not None
     assert pinned.active.name == DISTANCE
-    after = Registry(settings(tmp_path))
+    after = open_registry(settings(tmp_path))
     assert after.active is not None
     assert after.active.name.name == "xg-distance-angle"
 
@@ -106,7 +105,7 @@ def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
 ) -> None:
     monkeypatch.setattr(pinned_module, "RETRY_S", 0.05)
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
-    Registry(settings(tmp_path, comet)).activate("acme", "shots", "1.0.0")
+    open_registry(settings(tmp_path, comet)).activate("acme", "shots", "1.0.0")
     comet.asked.clear()
     allowed = frozenset({"others"})
     for data_dir in (tmp_path, tmp_path / "without_cache"):

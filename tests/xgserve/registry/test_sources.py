@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.xgserve.helpers import bundle, bundled_models
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import StandIn, slowly
 from tests.xgserve.registry.helpers import put_in_cache, refusal, settings
-from xgserve.registry.registry import Activation, Registry
+from xgserve.registry.registry import open_registry
+from xgserve.registry.sources import Activation
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def comet() -> Iterator[StandIn]:
 
 
 def test_a_download_is_kept_and_its_second_activation_sends_no_request(tmp_path: Path, comet: StandIn) -> None:
-    registry = Registry(settings(tmp_path, comet))
+    registry = open_registry(settings(tmp_path, comet))
     first = registry.activate("acme", "shots", "1.9.0")
     assert (first.source, str(first.model.name)) == ("registry", "acme/shots:1.9.0")
     assert registry.active is first.model
@@ -42,7 +42,7 @@ def test_a_download_is_kept_and_its_second_activation_sends_no_request(tmp_path:
 def test_the_newest_version_and_stages_resolve_to_a_version(tmp_path: Path, comet: StandIn) -> None:
     put_in_cache(tmp_path, "1.9.0", 0.5)
     put_in_cache(tmp_path, "1.10.1-rc.1", 2.5)
-    registry = Registry(settings(tmp_path, comet))
+    registry = open_registry(settings(tmp_path, comet))
     newest = registry.activate("acme", "shots", None)
     assert (newest.model.name.version, newest.source) == ("1.10.1-rc.1", "cache")
     in_stage = registry.activate("acme", "shots", "production")
@@ -58,14 +58,14 @@ def test_a_damaged_model_is_downloaded_again(tmp_path: Path, comet: StandIn) -> 
     artifact.write_bytes(content)
     registered = hostile.good(1.5)
     comet.add("acme", "shots", "1.10.0", hostile.zipped(registered))
-    activation = Registry(settings(tmp_path, comet)).activate("acme", "shots", "1.10.0")
+    activation = open_registry(settings(tmp_path, comet)).activate("acme", "shots", "1.10.0")
     assert activation.source == "registry"
     assert artifact.read_bytes() == registered["model.skops"]
 
 
 def test_the_newest_is_not_guessed_when_the_registry_cannot_tell(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.9.0", 0.5)
-    offline = Registry(settings(tmp_path))
+    offline = open_registry(settings(tmp_path))
     error = refusal(offline, "acme", "shots", None)
     assert (error.status, error.code) == (424, "registry_key_missing")
     assert "1.9.0" in str(error) and error.details == {"cached_versions": ["1.9.0"]}
@@ -73,7 +73,7 @@ def test_the_newest_is_not_guessed_when_the_registry_cannot_tell(tmp_path: Path)
 
 
 def test_bundled_models_need_neither_key_nor_network(tmp_path: Path) -> None:
-    registry = Registry(settings(tmp_path))
+    registry = open_registry(settings(tmp_path))
     assert registry.active is not None and registry.active.name.name == "xg-distance"
     activation = registry.activate("bundled", "xg-distance", None)
     assert (activation.source, activation.model.id) == ("bundled", registry.active.id)
@@ -96,20 +96,20 @@ def test_bundled_models_need_neither_key_nor_network(tmp_path: Path) -> None:
     ],
 )
 def test_names_that_could_be_paths_are_refused(tmp_path: Path, workspace: str, model: str, version: str) -> None:
-    error = refusal(Registry(settings(tmp_path)), workspace, model, version)
+    error = refusal(open_registry(settings(tmp_path)), workspace, model, version)
     assert (error.status, error.code) == (422, "invalid_name")
 
 
 def test_a_version_that_looks_like_a_path_never_touches_the_disk(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "../../../climbed", hostile.zipped(hostile.good()))
-    error = refusal(Registry(settings(tmp_path, comet)), "acme", "shots", "../../../climbed")
+    error = refusal(open_registry(settings(tmp_path, comet)), "acme", "shots", "../../../climbed")
     assert (error.status, error.code) == (404, "unknown_model")
     assert "download" not in comet.asked
 
 
 def test_only_the_named_workspaces_are_allowed(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0, workspace="other")
-    registry = Registry(settings(tmp_path, workspaces=frozenset({"acme"})))
+    registry = open_registry(settings(tmp_path, workspaces=frozenset({"acme"})))
     error = refusal(registry, "other", "shots", "1.0.0")
     assert (error.status, error.code) == (403, "workspace_not_allowed")
     assert "acme" in str(error) and "XG_WORKSPACES" in str(error)
@@ -118,7 +118,7 @@ def test_only_the_named_workspaces_are_allowed(tmp_path: Path) -> None:
 
 def test_callers_that_want_the_same_model_share_one_download(tmp_path: Path, comet: StandIn) -> None:
     comet.faults["download"] = slowly(1.0, hostile.zipped(hostile.good(0.5)))
-    registry = Registry(settings(tmp_path, comet, threads=8))
+    registry = open_registry(settings(tmp_path, comet, threads=8))
     activations: list[Activation] = []
     callers = [
         threading.Thread(target=lambda: activations.append(registry.activate("acme", "shots", "1.9.0")))
@@ -135,7 +135,7 @@ def test_callers_that_want_the_same_model_share_one_download(tmp_path: Path, com
 def test_the_cache_stays_below_its_cap_and_keeps_what_is_needed(tmp_path: Path) -> None:
     for version in ("1.0.0", "2.0.0", "3.0.0", "4.0.0"):
         put_in_cache(tmp_path, version, 0.0)
-    registry = Registry(settings(tmp_path, cache_max_bytes=1))
+    registry = open_registry(settings(tmp_path, cache_max_bytes=1))
     registry.activate("acme", "shots", "1.0.0")  # the other one needed is the bundled default
     assert {path.name for path in (tmp_path / "models/acme/shots").iterdir()} == {"1.0.0"}
     put_in_cache(tmp_path, "5.0.0", 0.0)
@@ -144,48 +144,8 @@ def test_the_cache_stays_below_its_cap_and_keeps_what_is_needed(tmp_path: Path) 
     assert registry.rollback().model.name.version == "1.0.0"
 
 
-def test_the_list_names_every_source(tmp_path: Path, comet: StandIn) -> None:
-    put_in_cache(tmp_path, "1.9.0", 0.5)
-    registry = Registry(settings(tmp_path, comet))
-    listed = registry.available()
-    assert [(e["source"], e["version"], e["stages"]) for e in listed if e.get("workspace") == "acme"] == [
-        ("cache", "1.9.0", ["Production"]),
-        ("registry", "1.10.1-rc.1", []),
-        ("registry", "1.10.0", []),
-    ]
-    assert [e["model"] for e in listed if e["active"]] == ["xg-distance"]
-    comet.asked.clear()
-    assert registry.available() == listed
-    assert comet.asked == [], "the registry's answer is kept for a while"
-
-
-def test_the_list_begins_with_the_default_and_each_model_with_its_newest_version(tmp_path: Path) -> None:
-    for model, version in (("a", "9.0.0"), ("xg-default", "1.9.0"), ("xg-default", "1.10.0"), ("b", "1.0.0")):
-        bundle(tmp_path / "bundled", hostile.good_estimator(), model, version)
-    for version in ("1.9.0", "1.10.0"):  # the newest is not the one used last
-        put_in_cache(tmp_path, version, 0.5)
-    with bundled_models(tmp_path / "bundled"):
-        listed = Registry(settings(tmp_path, default_model="bundled/xg-default")).available()
-    assert [f"{entry['workspace']}/{entry['model']}:{entry['version']}" for entry in listed] == [
-        "bundled/xg-default:1.10.0",
-        "bundled/xg-default:1.9.0",
-        "bundled/a:9.0.0",
-        "bundled/b:1.0.0",
-        "acme/shots:1.10.0",
-        "acme/shots:1.9.0",
-    ]
-
-
-def test_a_registry_that_fails_is_an_entry_of_the_list(tmp_path: Path, comet: StandIn) -> None:
-    registry = Registry(settings(tmp_path, comet, comet_api_key="wrong-key-5150"))
-    *known, failed = registry.available()
-    assert [entry["source"] for entry in known if entry["active"]] == ["bundled"]
-    assert failed["source"] == "registry" and "COMET_API_KEY" in failed["problem"]
-    assert "wrong-key" not in str(failed)
-
-
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path, comet: StandIn) -> None:
-    registry = Registry(settings(tmp_path, comet))
+    registry = open_registry(settings(tmp_path, comet))
     shutil.rmtree(tmp_path / "models", ignore_errors=True)
     (tmp_path / "models").write_text("not a folder")
     error = refusal(registry, "acme", "shots", None)

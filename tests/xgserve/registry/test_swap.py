@@ -17,7 +17,7 @@ from tests.xgserve.registry.comet_standin import StandIn
 from tests.xgserve.registry.helpers import put_in_cache, refusal, settings
 from xgserve.client import ServingClient
 from xgserve.errors import RegistryError
-from xgserve.registry.registry import Registry
+from xgserve.registry.registry import Registry, open_registry
 
 # A thousand take minutes: XG_TEST_SWAPS=1000 pytest tests/xgserve/registry/test_swap.py -k production -s --timeout=1200
 SWAPS = int(os.environ.get("XG_TEST_SWAPS", "30"))
@@ -33,7 +33,7 @@ def comet() -> Iterator[StandIn]:
 def test_no_prediction_ever_sees_half_a_swap(tmp_path: Path) -> None:
     for version, intercept in (("1.0.0", -2.0), ("2.0.0", 2.0)):
         put_in_cache(tmp_path, version, intercept)
-    registry = Registry(settings(tmp_path))
+    registry = open_registry(settings(tmp_path))
     rows = {str(name): column.tolist() for name, column in hostile.ROWS.items()}
     models = [registry.activate("acme", "shots", version).model for version in ("1.0.0", "2.0.0")]
     expected = {model.id: model.predict(rows, range(4)) for model in models}
@@ -106,7 +106,7 @@ def test_swaps_under_load_on_the_production_server(tmp_path: Path) -> None:
 def test_rollback_goes_back_and_forth_and_a_restart_keeps_it(tmp_path: Path) -> None:
     for version in ("1.0.0", "2.0.0"):
         put_in_cache(tmp_path, version, 0.0)
-    registry = Registry(settings(tmp_path))
+    registry = open_registry(settings(tmp_path))
     default = registry.active
     assert default is not None
     with pytest.raises(RegistryError) as nothing:
@@ -117,14 +117,14 @@ def test_rollback_goes_back_and_forth_and_a_restart_keeps_it(tmp_path: Path) -> 
     registry.activate("acme", "shots", "1.0.0")
     registry.activate("acme", "shots", "2.0.0")
     assert str(registry.rollback().model.name) == "acme/shots:1.0.0"
-    registry = Registry(settings(tmp_path))
+    registry = open_registry(settings(tmp_path))
     assert str(registry.active.name) == "acme/shots:1.0.0"  # type: ignore[union-attr]
     assert str(registry.rollback().model.name) == "acme/shots:2.0.0"
 
 
 def test_rollback_passes_over_other_bytes_of_the_same_version(tmp_path: Path) -> None:
     service = settings(tmp_path)
-    registry = Registry(service)
+    registry = open_registry(service)
     registry.activate("bundled", "xg-distance", None)
     active = registry.activate("bundled", "xg-default", None).model
     record = Activations(service.database)
@@ -136,9 +136,9 @@ def test_rollback_passes_over_other_bytes_of_the_same_version(tmp_path: Path) ->
 
 def test_a_stored_model_that_is_damaged_leaves_the_bundled_one(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
-    Registry(settings(tmp_path)).activate("acme", "shots", "1.0.0")
+    open_registry(settings(tmp_path)).activate("acme", "shots", "1.0.0")
     (tmp_path / "models/acme/shots/1.0.0/model.skops").write_bytes(b"damaged")
-    registry = Registry(settings(tmp_path))
+    registry = open_registry(settings(tmp_path))
     assert registry.active is not None and registry.active.name.workspace == "bundled"
     assert "acme/shots:1.0.0" in (registry.startup_problem or "")
     registry.activate("bundled", "xg-distance", None)
@@ -148,7 +148,7 @@ def test_a_stored_model_that_is_damaged_leaves_the_bundled_one(tmp_path: Path) -
 def test_no_swap_that_cannot_be_recorded(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
     service = settings(tmp_path)
-    registry = Registry(service)
+    registry = open_registry(service)
     service.database.mkdir()
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (503, "storage_failed")
@@ -157,7 +157,7 @@ def test_no_swap_that_cannot_be_recorded(tmp_path: Path) -> None:
 def test_a_record_that_cannot_be_read_leaves_the_bundled_one(tmp_path: Path) -> None:
     service = settings(tmp_path)
     service.database.write_bytes(b"this is no database" * 100)
-    registry = Registry(service)
+    registry = open_registry(service)
     assert registry.active is not None and registry.active.name.workspace == "bundled"
     assert "serving.db" in (registry.startup_problem or "")
 
@@ -166,7 +166,7 @@ def test_a_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: 
     comet.add("acme", "shots", "3.0.0", hostile.zipped(hostile.good()))
     comet.faults["download"] = comet_standin.hang(comet)
     put_in_cache(tmp_path, "1.0.0", 0.0)
-    registry = Registry(settings(tmp_path, comet, threads=4, download_timeout_s=5))
+    registry = open_registry(settings(tmp_path, comet, threads=4, download_timeout_s=5))
     hanging = threading.Thread(target=refusal_of_any, args=(registry, "3.0.0"))
     hanging.start()
     wait_for(lambda: "download" in comet.asked)
@@ -200,7 +200,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
 
 def test_other_libraries_mean_another_trial(tmp_path: Path) -> None:
     name = put_in_cache(tmp_path, "1.0.0", 0.0)
-    registry = Registry(settings(tmp_path))
+    registry = open_registry(settings(tmp_path))
     manifest = tmp_path / "models/acme/shots/1.0.0/manifest.json"
     manifest.write_text(manifest.read_text().replace("scikit-learn ", "scikit-learn 0."))
     assert registry.activate("acme", "shots", "1.0.0").model.name == name
@@ -210,7 +210,7 @@ def test_other_libraries_mean_another_trial(tmp_path: Path) -> None:
 def test_each_activation_is_on_record(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
     service = settings(tmp_path)
-    activation = Registry(service).activate("acme", "shots", "1.0.0")
+    activation = open_registry(service).activate("acme", "shots", "1.0.0")
     stored = Activations(service.database).latest()
     assert stored is not None
     assert (stored.workspace, stored.model, stored.version) == ("acme", "shots", "1.0.0")

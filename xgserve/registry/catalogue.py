@@ -1,0 +1,114 @@
+"""What can be activated: the bundled models, those already downloaded, and those that Comet lists."""
+
+import logging
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from xgserve.errors import RegistryError
+from xgserve.names import NAME_IN_WORDS, ModelName, version_order
+from xgserve.registry.active import Active
+from xgserve.registry.bundle import BUNDLED, bundled_models
+from xgserve.registry.cache import ModelCache
+from xgserve.registry.comet import Comet
+from xgserve.registry.sources import Source, Sources, explained
+from xgserve.single_flight import SingleFlight
+
+logger = logging.getLogger("xgserve.registry")
+
+LIST_TIMEOUT_S = 4.0
+LIST_KEPT_S = 30.0
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What Comet listed at a moment of the monotonic clock, and what went wrong."""
+
+    models: list[dict[str, Any]]
+    problem: str | None
+    at: float
+
+
+class Catalogue:
+    """Lists the models of all sources. Any thread may call any method."""
+
+    def __init__(
+        self, sources: Sources, cache: ModelCache, comet: Comet | None, *, default: str, workspaces: Collection[str]
+    ) -> None:
+        """Take the bundled model to list first, and the workspaces to ask Comet for (none: the key owner's)."""
+        self._sources = sources
+        self._cache = cache
+        self._comet = comet
+        self._default = default
+        self._workspaces = sorted(workspaces)
+        self._first = SingleFlight[_Listing]()
+        self._refreshing = threading.Lock()
+        self._latest: _Listing | None = None
+
+    def available(self, active: Active) -> list[dict[str, Any]]:
+        """Return what can be activated: `{"workspace", "model", "version", "source", "active", ...}`, one each.
+
+        The bundled models come first, the default before the others; of each model, the newest version comes first.
+        What only the registry has is listed with `"source": "registry"` and its `stages`. A registry that fails or
+        is slow gives one entry of that source with `problem` instead.
+        """
+        names: dict[ModelName, Source] = dict.fromkeys(bundled_models(self._default), BUNDLED)
+        cached = [model.name for model in self._cache.models() if self._sources.allows(model.name.workspace)]
+        cached.sort(key=lambda name: version_order(name.version), reverse=True)
+        cached.sort(key=lambda name: (name.workspace, name.name))
+        names |= dict.fromkeys(cached, "cache")
+        listed, problem = self._listed()
+        stages = {ModelName(entry["workspace"], entry["model"], entry["version"]): entry["stages"] for entry in listed}
+        name_of_active = active.model.name if active.model else None
+        entries: list[dict[str, Any]] = [
+            {
+                "workspace": name.workspace,
+                "model": name.name,
+                "version": name.version,
+                "source": names.get(name, "registry"),
+                "stages": stages.get(name, []),
+                "active": name == name_of_active,
+            }
+            for name in dict.fromkeys([*names, *stages])
+        ]
+        return [*entries, {"source": "registry", "problem": problem}] if problem else entries
+
+    def _listed(self) -> tuple[list[dict[str, Any]], str | None]:
+        """Return what Comet lists, and what went wrong; it is asked by one thread, at most once in `LIST_KEPT_S`.
+
+        The others wait for the very first list only: after that they get the one before, so that a slow registry never
+        holds more than one thread.
+        """
+        if self._comet is None:
+            return [], None
+        comet, latest = self._comet, self._latest
+        if latest is None:
+            latest = self._first.run("list", lambda: self._latest or self._ask(comet))
+        elif self._refreshing.acquire(blocking=False):
+            try:
+                if time.monotonic() - latest.at > LIST_KEPT_S:
+                    latest = self._ask(comet)
+            finally:
+                self._refreshing.release()
+        return latest.models, latest.problem
+
+    def _ask(self, comet: Comet) -> _Listing:
+        try:
+            with explained(), self._cache.temporary() as scratch:
+                models, unusable = comet.models(self._workspaces, scratch=scratch, seconds=LIST_TIMEOUT_S)
+                problem = _unusable_names(unusable)
+        except RegistryError as error:
+            logger.warning("the registry's models could not be listed: %s (%s)", error, error.code)
+            models, problem = [], str(error)
+        self._latest = _Listing(models, problem, time.monotonic())
+        return self._latest
+
+
+def _unusable_names(names: list[str]) -> str | None:
+    """Return why models are left out of the list, if any are."""
+    if not names:
+        return None
+    listed = ", ".join(map(repr, names[:5]))
+    return f"left out, since they cannot be named so here: {listed}; a name has {NAME_IN_WORDS}. Rename them on Comet"

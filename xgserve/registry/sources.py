@@ -1,0 +1,208 @@
+"""Where models come from: bundled with the product, already downloaded, Comet, in this order.
+
+A model from outside is downloaded into a temporary folder, tried in a child process, and only then published in the
+cache and loaded.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from db.connection import DatabaseError
+from xgserve.compiler.build import load_model
+from xgserve.compiler.loading import pickle_refusal
+from xgserve.errors import (
+    ArtifactRefused,
+    DownloadFailed,
+    DownloadTooSlow,
+    InvalidName,
+    KeyMissing,
+    ModelError,
+    PickleNotAllowed,
+    RegistryError,
+    StorageFailed,
+    WorkspaceNotAllowed,
+)
+from xgserve.model.model import Model
+from xgserve.names import NAME_IN_WORDS, PICKLE_SUFFIXES, ModelName, is_name, version_order
+from xgserve.registry.archive import find_artifact, keep_model
+from xgserve.registry.bundle import BUNDLED, load_bundled
+from xgserve.registry.cache import CachedModel, ModelCache
+from xgserve.registry.comet import Comet
+from xgserve.registry.trial import environment, try_artifact
+from xgserve.settings import ServiceSettings
+
+MAX_ASKED_LENGTH = 100
+
+Source = Literal["bundled", "cache", "registry"]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A model to be made active, or just made so, and where it came from."""
+
+    model: Model
+    source: Source
+
+
+class Sources:
+    """Finds, downloads, tries and loads models. Any thread may call any method."""
+
+    def __init__(self, settings: ServiceSettings, cache: ModelCache, comet: Comet | None) -> None:
+        self._settings = settings
+        self._cache = cache
+        self._comet = comet
+
+    def allows(self, workspace: str) -> bool:
+        """Return whether the settings let models of the workspace be loaded."""
+        return workspace == BUNDLED or not self._settings.workspaces or workspace in self._settings.workspaces
+
+    def check(self, workspace: str, model: str, version: str | None) -> None:
+        """Refuse what cannot be the name of a model, and workspaces that are not allowed.
+
+        Raises:
+            InvalidName, WorkspaceNotAllowed: the message says which part, and why.
+        """
+        for what, name in (("workspace", workspace), ("model", model)):
+            if not is_name(name):
+                raise InvalidName(f"{name[:MAX_ASKED_LENGTH]!r} is not the name of a {what}: {NAME_IN_WORDS}")
+        if version is not None and not (version.isprintable() and 0 < len(version) <= MAX_ASKED_LENGTH):
+            raise InvalidName(f"{version[:MAX_ASKED_LENGTH]!r} is not a version or the name of a stage")
+        if not self.allows(workspace):
+            allowed = ", ".join([BUNDLED, *sorted(self._settings.workspaces)])
+            raise WorkspaceNotAllowed(
+                f"models of the workspace {workspace!r} are not allowed here, only of: {allowed} (XG_WORKSPACES)"
+            )
+
+    def cached(self, name: ModelName) -> Activation | None:
+        """Load a model from the cache; None if that does not hold it, whole.
+
+        Raises:
+            RegistryError, ModelError, OSError: it is there and cannot be used.
+        """
+        cached = self._cache.find(name)
+        if cached is None:
+            return None
+        if cached.tried_with != environment():  # other versions of the libraries may behave differently
+            with self._cache.temporary() as folder:
+                self._try(cached.artifact, name, folder)
+            self._cache.mark_tried(cached, environment())
+        return Activation(self._load(cached), "cache")
+
+    def stored(self, name: ModelName) -> Activation | None:
+        """Load a model without the network; None if it is neither bundled nor in the cache.
+
+        Raises:
+            RegistryError, ModelError, OSError: it cannot be used.
+        """
+        if name.workspace == BUNDLED:
+            return Activation(load_bundled(name.name, name.version), BUNDLED)
+        if not self.allows(name.workspace):
+            raise WorkspaceNotAllowed(f"XG_WORKSPACES does not name the workspace {name.workspace!r} any more")
+        return self.cached(name)
+
+    def download(self, workspace: str, model: str, version: str | None, folder: Path) -> tuple[ModelName, Path | None]:
+        """Download a model into the empty `folder` and try it there; of a version in the cache, return the name only.
+
+        Raises:
+            RegistryError, OSError: it could not be had, or did not pass its trial.
+        """
+        here = self._versions_here(workspace, model)
+        skip = [known for known in here if known != version]  # the version itself was not found whole
+        try:
+            concrete = self._ask_comet(workspace, model, version, folder, skip)
+        except (DownloadFailed, DownloadTooSlow, KeyMissing) as error:
+            raise _with_versions_here(error, here) from error
+        name = ModelName(workspace, model, concrete)
+        if concrete in skip:
+            return name, None
+        artifact = keep_model(find_artifact(folder / "unpacked"), _new(folder / "ready"))
+        self._try(artifact, name, folder)
+        return name, artifact
+
+    def publish(self, name: ModelName, artifact: Path) -> Activation:
+        """Move a downloaded model into the cache, and load it from there.
+
+        Raises:
+            RegistryError, ModelError, OSError: it cannot be stored or used.
+        """
+        cached = self._cache.publish(artifact.parent, name, artifact.name, environment())
+        return Activation(self._load(cached), "registry")
+
+    def _ask_comet(self, workspace: str, model: str, version: str | None, folder: Path, skip: list[str]) -> str:
+        if self._comet is None:
+            raise KeyMissing(
+                f"{workspace}/{model} must come from Comet, and the service has no API key; set COMET_API_KEY and "
+                "restart it"
+            )
+        return self._comet.download(
+            workspace,
+            model,
+            version,
+            skip=skip,
+            folder=_new(folder / "unpacked"),
+            scratch=_new(folder / "download"),
+            seconds=self._settings.download_timeout_s,
+        )
+
+    def _versions_here(self, workspace: str, model: str) -> list[str]:
+        names = [cached.name for cached in self._cache.models()]
+        versions = [name.version for name in names if (name.workspace, name.name) == (workspace, model)]
+        return sorted(versions, key=version_order, reverse=True)
+
+    def _try(self, artifact: Path, name: ModelName, folder: Path) -> None:
+        allow_pickle = self._trusts(artifact, name)
+        try_artifact(
+            artifact,
+            name,
+            allow_pickle=allow_pickle,
+            scratch=_new(folder / "trial"),
+            seconds=self._settings.trial_timeout_s,
+        )
+
+    def _load(self, cached: CachedModel) -> Model:
+        return load_model(cached.artifact, cached.name, allow_pickle=self._trusts(cached.artifact, cached.name))
+
+    def _trusts(self, artifact: Path, name: ModelName) -> bool:
+        """Return whether pickles of the model's workspace may be loaded.
+
+        Raises:
+            PickleNotAllowed: they may not, and the artifact is one.
+        """
+        trusted = name.workspace in self._settings.trust_pickle_workspaces
+        if not trusted and artifact.suffix.lower() in PICKLE_SUFFIXES:
+            raise PickleNotAllowed(pickle_refusal(f"{artifact.name} of {name}", name.workspace))
+        return trusted
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the parts raise into a RegistryError.
+
+    Raises:
+        RegistryError: a model cannot be used, or the record of activations or the cache cannot be read or written.
+    """
+    try:
+        yield
+    except ModelError as error:
+        raise ArtifactRefused(str(error)) from error
+    except DatabaseError as error:
+        raise StorageFailed(f"the record of activations cannot be used: {error}") from error
+    except OSError as error:
+        raise StorageFailed(
+            f"the model cache cannot be used: {error.strerror or error}; check the disk and XG_DATA_DIR"
+        ) from error
+
+
+def _with_versions_here(error: RegistryError, versions: list[str]) -> RegistryError:
+    if not versions:
+        return error
+    listed = ", ".join(versions[:10])
+    return type(error)(f"{error}. Already downloaded, and loadable by version: {listed}", cached_versions=versions)
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
