@@ -68,7 +68,7 @@ def turned_round(shown: Game, seed: int, *, earliest: int = 0, sides: bool = Tru
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_ends_turned_round_with_the_sides_change_no_feature(seed: int) -> None:
+def test_ends_swapped_together_with_the_sides_change_no_feature(seed: int) -> None:
     shown = made_game(seed)
     before = shot_features(parse_game(as_feed(shown)))
     after = shot_features(parse_game(as_feed(turned_round(shown, seed))))
@@ -78,14 +78,14 @@ def test_ends_turned_round_with_the_sides_change_no_feature(seed: int) -> None:
 
 @pytest.mark.recordings
 @pytest.mark.parametrize("name", ["2019020249", "2019020611", "2022020007", "2022030311", "2024020001", "2024020202"])
-def test_recorded_games_turned_round_keep_their_features(recordings: Path, name: str) -> None:
+def test_recorded_games_with_swapped_ends_keep_their_features(recordings: Path, name: str) -> None:
     shown = parse_game(json.loads(gzip.decompress((recordings / "games" / "new" / f"{name}.json.gz").read_bytes())))
     for seed in range(5):
         pd.testing.assert_frame_equal(shot_features(shown), shot_features(turned_round(shown, seed)))
 
 
 @pytest.mark.parametrize("x", [74, -74])
-def test_a_zone_that_agrees_with_the_side_is_believed_against_the_whole_period(x: float) -> None:
+def test_a_zone_that_agrees_with_the_side_outweighs_all_attempts(x: float) -> None:
     """From 15 ft, not from 163: the others of the period were told with the ends the other way round."""
     before = [play(n, "shot-on-goal", n, HOME, x=70, y=5, zone="O") for n in range(1, 30)]
     zone = "O" if x < 0 else "D"
@@ -93,14 +93,14 @@ def test_a_zone_that_agrees_with_the_side_is_believed_against_the_whole_period(x
     assert shot["distance"] == (15 if x < 0 else 163)
 
 
-def test_the_play_before_is_turned_by_its_own_side() -> None:
+def test_the_play_before_a_swap_is_turned_by_its_own_side() -> None:
     before = play(1, "hit", 10, AWAY, x=60, y=8)
     shot = shot_features(game(before, play(2, "goal", 12, HOME, x=-80, y=-3, home_defends="right", zone="O"))).loc[2]
     assert (shot["x"], shot["prev_x"], shot["prev_y"]) == (80, 60, 8)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_side_told_once_a_period_is_given_up_after_three_attempts_against_it(seed: int) -> None:
+def test_a_side_stated_once_per_period_is_reversed_after_three_contrary_attempts(seed: int) -> None:
     """The legacy feed tells no zones: nothing can place the first attempts after the ends were turned round."""
     shown = made_game(seed, own_half=0)
     after = turned_round(shown, seed, earliest=300, sides=False)
@@ -114,14 +114,14 @@ def test_a_side_told_once_a_period_is_given_up_after_three_attempts_against_it(s
         assert [event_id for event_id in attempts if wrong.get(event_id)] == [e for e in first if e in right.index]
 
 
-def test_two_attempts_from_the_own_half_do_not_turn_a_told_side() -> None:
+def test_a_stated_side_survives_two_attempts_from_the_own_half() -> None:
     before = [play(n, "shot-on-goal", n, HOME, x=70, y=5) for n in range(1, 4)]
     clears = [play(n, "missed-shot", 50 + n, HOME, x=-60, y=5) for n in (4, 5)]
     assert shot_features(game(*before, *clears))["x"].tolist() == [70, 70, 70, -60, -60]
 
 
 @pytest.mark.parametrize("period", [2, 4])
-def test_a_side_turned_in_the_middle_of_a_period_is_believed_again_in_the_next(period: int) -> None:
+def test_a_side_reversed_in_mid_period_is_believed_again_in_the_next(period: int) -> None:
     first = [play(n, "shot-on-goal", n, HOME, x=70, y=5) for n in range(1, 6)]
     turned = [play(n, "shot-on-goal", n, HOME, x=-70, y=5) for n in range(6, 12)]
     shot = play(20, "shot-on-goal", 9, HOME, x=-70, y=5, period=period, home_defends="right")
@@ -129,7 +129,7 @@ def test_a_side_turned_in_the_middle_of_a_period_is_believed_again_in_the_next(p
     assert shots == [70] * 5 + [-70] * 2 + [70] * 5
 
 
-def test_without_sides_the_offensive_zone_is_believed_and_the_defensive_one_only_with_the_attempts() -> None:
+def test_without_sides_only_the_offensive_zone_outweighs_the_attempts() -> None:
     before = [play(n, "shot-on-goal", n, HOME, x=70, y=5, home_defends=None, zone="O") for n in range(1, 9)]
     turned = play(10, "shot-on-goal", 50, HOME, x=-80, y=5, home_defends=None, zone="O")
     slip = play(11, "goal", 60, HOME, x=82, y=0, home_defends=None, zone="D")

@@ -40,7 +40,7 @@ def test_every_shot_attacks_the_net_at_89(team: int, defends: str, x: float, y: 
     assert shot["distance"] == pytest.approx(math.hypot(19, 10))
 
 
-def test_the_zone_tells_the_end_where_the_side_is_missing() -> None:
+def test_a_shot_without_a_side_is_turned_by_its_zone() -> None:
     shots = features(
         play(1, "shot-on-goal", 30, HOME, x=-70, y=5, home_defends=None, zone="O"),
         play(2, "missed-shot", 40, AWAY, x=-60, y=5, home_defends=None, zone="D"),
@@ -49,13 +49,13 @@ def test_the_zone_tells_the_end_where_the_side_is_missing() -> None:
     assert shots.loc[2, "x"] == -60, "the away team attacks towards +x and shoots the length of the ice"
 
 
-def test_earlier_shots_tell_the_direction_of_one_from_the_neutral_zone() -> None:
+def test_a_shot_from_the_neutral_zone_is_turned_by_earlier_shots() -> None:
     attacks = [play(n, "shot-on-goal", n, HOME, x=-70, y=5, home_defends=None) for n in range(1, 4)]
     shots = features(*attacks, play(4, "shot-on-goal", 50, HOME, x=10, y=5, home_defends=None, zone="N"))
     assert shots.loc[4, "x"] == -10
 
 
-def test_teams_change_ends_each_period() -> None:
+def test_a_shot_of_the_next_period_is_turned_the_other_way() -> None:
     attacks = [play(n, "shot-on-goal", n, HOME, x=-70, y=5, home_defends=None) for n in range(1, 4)]
     later = play(4, "shot-on-goal", 50, HOME, x=10, y=5, home_defends=None, period=2)
     assert features(*attacks, later).loc[4, "x"] == 10
@@ -71,12 +71,12 @@ def test_a_wrong_zone_is_overruled_by_the_shots_of_the_period() -> None:
     assert features(*shots, play(9, "goal", 60, HOME, x=82, y=0, zone="D")).loc[9, "x"] == 82
 
 
-def test_a_lone_long_shot_does_not_turn_the_rink() -> None:
+def test_a_single_long_shot_does_not_swap_the_ends() -> None:
     shots = [play(n, "shot-on-goal", n, HOME, x=70, y=5) for n in range(1, 6)]
     assert features(*shots, play(9, "goal", 60, HOME, x=-60, y=0, zone="D")).loc[9, "x"] == -60
 
 
-def test_missing_coordinates_are_null_and_the_rest_is_told() -> None:
+def test_a_shot_without_coordinates_has_all_other_features() -> None:
     shot = features(play(1, "faceoff", 10), play(2, "shot-on-goal", 20, x=None, y=None)).loc[2]
     places = ["x", "y", "offset", "distance", "angle", "prev_distance", "prev_offset", "speed"]
     assert shot[places].isna().all()
@@ -85,13 +85,13 @@ def test_missing_coordinates_are_null_and_the_rest_is_told() -> None:
     assert shot["shot_type"] == "wrist"
 
 
-def test_offset_is_mirrored_and_prev_offset_tells_the_side() -> None:
+def test_offset_is_the_same_on_both_sides_and_prev_offset_tells_them_apart() -> None:
     shots = features(play(1, "hit", 10, y=20), play(2, "shot-on-goal", 20, y=10), play(3, "shot-on-goal", 30, y=-7))
     assert shots["offset"].tolist() == [10, 7]
     assert shots["prev_offset"].tolist() == [20, -10]
 
 
-def test_mirroring_a_game_changes_only_the_signs_of_y() -> None:
+def test_a_mirrored_game_differs_only_in_the_signs_of_y() -> None:
     shown = _any_game()
     mirrored = replace(shown, plays=tuple(replace(p, y=None if p.y is None else -p.y) for p in shown.plays))
     one, other = shot_features(shown), shot_features(mirrored)
@@ -99,7 +99,7 @@ def test_mirroring_a_game_changes_only_the_signs_of_y() -> None:
     assert (one["y"] == -other["y"]).all()
 
 
-def test_turning_the_rink_changes_nothing() -> None:
+def test_a_game_on_a_turned_rink_has_the_same_features() -> None:
     shown = _any_game()
     turned = replace(
         shown, plays=tuple(replace(p, x=-(p.x or 0), y=-(p.y or 0), home_defends="right") for p in shown.plays)
@@ -107,7 +107,7 @@ def test_turning_the_rink_changes_nothing() -> None:
     pd.testing.assert_frame_equal(shot_features(shown), shot_features(turned))
 
 
-def test_the_frame_has_the_columns_and_types_that_are_promised() -> None:
+def test_a_feature_frame_has_its_columns_and_types_even_if_empty() -> None:
     frame, empty = shot_features(_any_game()), shot_features(game())
     assert list(frame.columns) == list(empty.columns) == [feature.name for feature in FEATURES]
     for feature in FEATURES:

@@ -27,7 +27,9 @@ def last(*plays: Play) -> "pd.Series[Any]":
         ("0101", HOME, "PS", 1, 0),
     ],
 )
-def test_the_situation_as_the_shooter_sees_it(code: str, team: int, state: str, empty: int, extra: int) -> None:
+def test_manpower_features_are_those_of_the_shooters_view(
+    code: str, team: int, state: str, empty: int, extra: int
+) -> None:
     shot = last(play(1, "shot-on-goal", 30, team, situation=code))
     assert shot["strength_state"] == state
     assert shot["empty_net"] == empty
@@ -35,13 +37,13 @@ def test_the_situation_as_the_shooter_sees_it(code: str, team: int, state: str, 
 
 
 @pytest.mark.parametrize("code", [None, "", "15", "abcd"])
-def test_an_unreadable_situation_is_null(code: str | None) -> None:
+def test_manpower_features_of_an_unreadable_situation_are_null(code: str | None) -> None:
     shot = last(play(1, "shot-on-goal", 30, situation=code))
     assert shot["strength_state"] is None
     assert shot[["friendly_skaters", "opposing_skaters", "empty_net", "extra_attacker"]].isna().all()
 
 
-def test_the_power_play_clock_runs_from_the_first_play_with_the_advantage() -> None:
+def test_power_play_seconds_run_from_the_first_play_with_the_advantage() -> None:
     plays = (
         play(1, "faceoff", 100, situation="1451"),
         play(2, "hit", 110, situation="1451"),
@@ -51,18 +53,18 @@ def test_the_power_play_clock_runs_from_the_first_play_with_the_advantage() -> N
     assert last(*plays[:2], play(3, "shot-on-goal", 130, AWAY, situation="1451"))["power_play_seconds"] == 0
 
 
-def test_the_power_play_clock_goes_on_over_an_intermission_and_stops_with_it() -> None:
+def test_power_play_seconds_continue_after_an_intermission() -> None:
     plays = (play(1, "faceoff", 1180, situation="1451"), play(2, "shot-on-goal", 10, situation="1451", period=2))
     assert last(*plays)["power_play_seconds"] == 30
     assert last(*plays, play(3, "shot-on-goal", 50, situation="1551", period=2))["power_play_seconds"] == 0
 
 
-def test_an_extra_attacker_is_no_power_play() -> None:
+def test_an_extra_attacker_starts_no_power_play() -> None:
     shot = last(play(1, "faceoff", 100, situation="1560"), play(2, "shot-on-goal", 120, situation="1560"))
     assert shot["power_play_seconds"] == 0
 
 
-def test_the_score_is_that_before_the_shot() -> None:
+def test_score_difference_is_that_before_the_shot() -> None:
     shots = shot_features(
         game(
             play(1, "goal", 10, HOME),
@@ -81,7 +83,7 @@ def test_shootout_attempts_have_no_row() -> None:
     assert shot_features(shown).index.tolist() == [1]
 
 
-def test_the_training_frame_puts_games_below_each_other_with_their_outcomes() -> None:
+def test_a_training_frame_holds_the_shots_of_all_games_with_their_outcomes() -> None:
     one = game(play(1, "goal", 10), play(2, "missed-shot", 20))
     two = game(play(1, "shot-on-goal", 5), game_id=2021020330)
     frame = training_frame([one, two])

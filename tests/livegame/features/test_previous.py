@@ -20,7 +20,7 @@ def last(*plays: Play) -> "pd.Series[Any]":
     return shot_features(game(*plays)).iloc[-1]
 
 
-def test_the_previous_event_is_turned_with_the_shot() -> None:
+def test_the_event_before_is_turned_with_the_shot() -> None:
     shot = last(play(1, "takeaway", 10, AWAY, x=30, y=8), play(2, "goal", 16, AWAY, x=-80, y=3))
     assert (shot["prev_x"], shot["prev_y"]) == (-30, -8)
     assert shot["prev_distance"] == pytest.approx(math.hypot(110, 5))
@@ -31,7 +31,7 @@ def test_the_previous_event_is_turned_with_the_shot() -> None:
 
 
 @pytest.mark.parametrize("y", [0.0, 3.0, -3.0])
-def test_the_end_that_is_attacked_makes_no_difference(y: float) -> None:
+def test_the_event_before_has_the_same_features_at_either_end(y: float) -> None:
     def shot(end: int, home_defends: str) -> "pd.Series[Any]":
         before = play(1, "shot-on-goal", 10, x=end * 70, y=end * 20, home_defends=home_defends)
         return last(before, play(2, "goal", 12, x=end * 80, y=end * y + 0.0, home_defends=home_defends))
@@ -42,13 +42,13 @@ def test_the_end_that_is_attacked_makes_no_difference(y: float) -> None:
 
 
 @pytest.mark.parametrize("kind", ["penalty", "delayed-penalty", "period-start"])
-def test_what_does_not_move_the_puck_is_passed_over(kind: str) -> None:
+def test_events_that_do_not_move_the_puck_are_skipped(kind: str) -> None:
     shot = last(play(1, "hit", 10, AWAY), play(2, kind, 15), play(3, "goal", 16))
     assert shot["prev_type"] == "hit"
     assert shot["prev_play"] == "opposing hit"
 
 
-def test_nothing_is_carried_over_an_intermission() -> None:
+def test_the_first_shot_after_an_intermission_has_no_event_before() -> None:
     shot = last(play(1, "hit", 1190), play(2, "shot-on-goal", 3, period=2))
     assert shot["prev_type"] is None
     assert shot["prev_play"] is None
@@ -64,7 +64,7 @@ def begins_anew(shot: Any) -> bool:
 
 
 @pytest.mark.parametrize("read", FEEDS)
-def test_nothing_is_carried_over_a_stoppage(read: Read) -> None:
+def test_a_shot_after_a_stoppage_has_no_event_before(read: Read) -> None:
     plays = (play(1, "shot-on-goal", 14, y=-20), play(2, "stoppage", 15), play(3, "goal", 16))
     assert begins_anew(shot_features(read(game(*plays))).loc[3])
 
@@ -76,21 +76,21 @@ def test_a_faceoff_after_a_stoppage_is_the_event_before(read: Read) -> None:
     assert (shot["prev_play"], shot["prev_seconds"]) == ("opposing faceoff", 2)
 
 
-def test_a_stoppage_listed_before_the_shot_that_it_followed_hides_nothing() -> None:
+def test_a_stoppage_in_the_shots_own_second_leaves_the_event_before() -> None:
     """Within a second the order says little, and a goal is listed after its own stoppage more often than a save."""
     shot = last(play(1, "hit", 14, AWAY), play(2, "stoppage", 16), play(3, "goal", 16))
     assert shot["prev_play"] == "opposing hit"
 
 
 @pytest.mark.parametrize("read", FEEDS)
-def test_nothing_is_carried_over_a_goal(read: Read) -> None:
+def test_a_shot_after_a_goal_has_no_event_before(read: Read) -> None:
     plays = (play(1, "goal", 15), play(2, "shot-on-goal", 16))
     assert begins_anew(shot_features(read(game(*plays))).loc[2])
 
 
 @pytest.mark.parametrize("read", FEEDS)
 @pytest.mark.parametrize("kind", ["shot-on-goal", "missed-shot", "hit", "faceoff"])
-def test_a_penalty_shot_begins_anew_and_leaves_no_rebound(kind: str, read: Read) -> None:
+def test_a_penalty_shot_has_no_event_before_and_no_rebound(kind: str, read: Read) -> None:
     called = play(2, "penalty", 15, AWAY, x=None, y=None)
     alone = play(3, "shot-on-goal", 15, y=-20, situation="1010")
     shots = shot_features(read(game(play(1, kind, 14), called, alone, play(4, "missed-shot", 16))))
@@ -99,11 +99,11 @@ def test_a_penalty_shot_begins_anew_and_leaves_no_rebound(kind: str, read: Read)
     assert begins_anew(shots.loc[4])
 
 
-def test_the_first_event_of_a_game_has_none_before_it() -> None:
+def test_the_first_event_of_a_game_has_no_event_before() -> None:
     assert last(play(1, "goal", 0))["prev_type"] is None
 
 
-def test_the_event_before_is_the_one_by_the_clock() -> None:
+def test_the_event_before_is_chosen_by_the_clock() -> None:
     disordered = (play(1, "faceoff", 60), play(2, "shot-on-goal", 100), play(3, "goal", 70, x=80, y=0))
     goal = shot_features(parse_game(as_feed(game(*disordered)))).loc[3]
     assert (goal["prev_type"], goal["prev_seconds"], goal["rebound"]) == ("faceoff", 10, 0)
@@ -121,29 +121,27 @@ def test_the_event_before_is_the_one_by_the_clock() -> None:
         ("hit", HOME, 1, 0),
     ],
 )
-def test_a_rebound_is_an_own_attempt_at_most_three_seconds_before(
-    kind: str, team: int, gap: int, is_rebound: int
-) -> None:
+def test_a_rebound_follows_an_own_attempt_within_three_seconds(kind: str, team: int, gap: int, is_rebound: int) -> None:
     shot = last(play(1, kind, 50, team, x=69, y=20), play(2, "goal", 50 + gap, x=69, y=-20))
     assert shot["rebound"] == is_rebound
     assert shot["angle_change"] == pytest.approx(90 * is_rebound)
 
 
-def test_a_previous_event_without_a_place_has_a_kind_all_the_same() -> None:
+def test_an_event_before_without_coordinates_still_has_its_kind() -> None:
     shot = last(play(1, "giveaway", 10, AWAY, x=None, y=None), play(2, "goal", 12))
     assert shot["prev_play"] == "opposing giveaway"
     assert shot[["prev_x", "prev_offset", "prev_distance"]].isna().all()
     assert shot["prev_seconds"] == 2
 
 
-def test_the_outcome_of_a_shot_is_in_none_of_its_features() -> None:
+def test_features_are_the_same_whatever_the_outcome() -> None:
     before = (play(1, "faceoff", 5), play(2, "hit", 9, AWAY))
     frames = [shot_features(game(*before, play(3, kind, 12))) for kind in ("goal", "shot-on-goal", "missed-shot")]
     pd.testing.assert_frame_equal(frames[0], frames[1])
     pd.testing.assert_frame_equal(frames[0], frames[2])
 
 
-def test_later_plays_change_nothing() -> None:
+def test_features_are_the_same_whatever_follows() -> None:
     plays = [
         play(n, kind, n * 7, (HOME, AWAY)[n % 2], x=60 - n, y=n)
         for n, kind in enumerate(("faceoff", "shot-on-goal", "hit", "goal", "missed-shot", "takeaway", "goal"))

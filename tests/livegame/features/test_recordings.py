@@ -21,13 +21,13 @@ def recorded(recordings: Path, name: str) -> Any:
 @pytest.mark.parametrize(
     "name", ["new/2018020001", "new/2019020249", "new/2022020007", "new/2024020202", "legacy/2021020329"]
 )
-def test_live_equals_finished_at_every_play(recordings: Path, name: str) -> None:
+def test_features_after_each_play_equal_those_of_the_finished_game(recordings: Path, name: str) -> None:
     result = compare_live(recorded(recordings, name))
     assert result.shots > 5000
     assert result.differences == 0
 
 
-def test_the_comparison_sees_a_feature_that_looks_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feature_that_looks_ahead_makes_the_comparison_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     def looks_ahead(game: Any) -> Any:
         frame = shot_features(game)
         return frame.assign(x=len(game.plays))
@@ -56,7 +56,7 @@ def test_the_comparison_sees_a_feature_that_looks_ahead(monkeypatch: pytest.Monk
 
 @pytest.mark.recordings
 @pytest.mark.parametrize("name", ["2018020001", "2019020249", "2022020001", "2024020001"])
-def test_goals_are_scored_in_the_attacked_end(recordings: Path, name: str) -> None:
+def test_goals_of_recorded_games_are_at_the_attacked_end(recordings: Path, name: str) -> None:
     game = parse_game(recorded(recordings, f"new/{name}"))
     shots = shot_features(game)
     goals = [shot.event_id for shot in game.shots if shot.is_goal]
@@ -64,5 +64,5 @@ def test_goals_are_scored_in_the_attacked_end(recordings: Path, name: str) -> No
     assert (shots["x"] > 25).mean() > 0.9
 
 
-def test_the_page_about_the_features_is_in_step() -> None:
+def test_docs_features_md_is_what_the_command_writes() -> None:
     assert PAGE.read_text(encoding="utf-8") == feature_page(), "run python -m scripts.write_feature_table"

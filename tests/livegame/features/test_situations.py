@@ -16,17 +16,17 @@ def test_a_power_play_lasts_from_the_first_play_with_more_skaters_to_the_first_w
     assert power_plays(game(*plays, at(340, "1541"))) == (PowerPlay(True, 100, 220), PowerPlay(False, 300, 340))
 
 
-def test_a_penalty_shot_does_not_interrupt_it() -> None:
+def test_a_penalty_shot_does_not_interrupt_a_power_play() -> None:
     plays = [at(10, "1551"), at(60, "1451"), at(100, "1010", 4), at(100, "1451", 5), at(180, "1551")]
     assert power_plays(game(*plays)) == (PowerPlay(True, 60, 180),)
 
 
-def test_an_extra_attacker_is_none_and_a_power_play_may_change_sides() -> None:
+def test_an_extra_attacker_makes_no_power_play_and_a_power_play_may_change_sides() -> None:
     assert power_plays(game(at(10, "0651"), at(60, "1560"))) == ()
     changing = game(at(10, "1451"), at(50, "1541"), at(90, "1441"))
     assert power_plays(changing) == (PowerPlay(True, 10, 50), PowerPlay(False, 50, 90))
 
 
-def test_it_goes_on_over_the_end_of_a_period_and_ends_before_the_shootout() -> None:
+def test_a_power_play_continues_in_the_next_period_and_ends_before_a_shootout() -> None:
     plays = [at(1190, "1451"), at(20, "1551", 2, period=2), at(0, "0101", 3, period=5, period_type="SO")]
     assert power_plays(game(*plays)) == (PowerPlay(True, 1190, 1220),)

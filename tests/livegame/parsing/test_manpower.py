@@ -50,7 +50,7 @@ def codes(*facts: Fact, kind: str = "shot-on-goal", is_long_overtime: bool = Fal
     return [code for fact, code in zip(facts, found, strict=True) if fact.kind == kind]
 
 
-def test_a_game_begins_at_even_strength() -> None:
+def test_a_game_without_penalties_is_at_even_strength() -> None:
     assert codes(faceoff(0), shot(5), shot(9, AWAY)) == ["1551", "1551"]
 
 
@@ -72,18 +72,18 @@ def test_a_penalty_costs_a_skater_until_it_is_served(severity: str, minutes: int
 
 
 @pytest.mark.parametrize(("severity", "minutes"), [("Misconduct", 10), ("Game Misconduct", 10), ("Penalty Shot", 0)])
-def test_some_penalties_cost_nobody(severity: str, minutes: int) -> None:
+def test_misconducts_and_penalty_shots_cost_no_skater(severity: str, minutes: int) -> None:
     assert codes(penalty(100, AWAY, 1, severity, minutes), faceoff(100), shot(110)) == ["1551"]
 
 
-def test_a_penalty_counts_for_the_plays_after_it_only() -> None:
+def test_a_penalty_changes_only_plays_after_it() -> None:
     facts = [shot(100), penalty(100, HOME), play("stoppage", 100), shot(100, AWAY), faceoff(100), shot(101)]
     assert codes(*facts) == ["1551", "1551", "1541"]
     assert codes(*facts, kind="penalty") == codes(*facts, kind="stoppage") == ["1551"]
     assert codes(*facts, kind="faceoff") == ["1541"]
 
 
-def test_no_code_depends_on_later_plays() -> None:
+def test_codes_of_a_cut_game_equal_those_of_the_whole_game() -> None:
     facts = [
         *(penalty(100, HOME, 1), faceoff(100), shot(110), penalty(120, AWAY, 2), penalty(120, HOME, 3)),
         *(faceoff(120), goal(150, AWAY), faceoff(150), shot(160), major(170, AWAY, 4), faceoff(170), shot(180)),
@@ -93,48 +93,48 @@ def test_no_code_depends_on_later_plays() -> None:
         assert situations(facts[:n], home_id=HOME, away_id=AWAY, is_long_overtime=False) == whole[:n]
 
 
-def test_a_penalty_carries_over_to_the_next_period() -> None:
+def test_a_penalty_at_the_end_of_a_period_continues_in_the_next() -> None:
     assert codes(penalty(1150, HOME), faceoff(1150), shot(69, period=2), shot(70, period=2)) == ["1541", "1551"]
 
 
-def test_one_minor_each_makes_four_against_four() -> None:
+def test_coincident_minors_at_full_strength_make_four_on_four() -> None:
     facts = [penalty(100, HOME, 1), penalty(100, AWAY, 2), faceoff(100), shot(110), shot(220)]
     assert codes(*facts) == ["1441", "1551"]
 
 
-def test_a_penalty_that_ends_in_that_second_does_not_hinder_four_against_four() -> None:
+def test_coincident_minors_as_a_penalty_ends_make_four_on_four() -> None:
     called = [penalty(220, HOME, 2), penalty(220, AWAY, 3), faceoff(220), shot(230)]
     assert codes(penalty(100, HOME, 1), faceoff(100), *called) == ["1441"]
 
 
-def test_misconducts_do_not_hinder_four_against_four() -> None:
+def test_coincident_minors_with_a_misconduct_make_four_on_four() -> None:
     facts = [penalty(100, HOME, 1), penalty(100, HOME, 1, "Misconduct", 10), penalty(100, AWAY, 2)]
     assert codes(*facts, faceoff(100), shot(110)) == ["1441"]
 
 
-def test_one_minor_each_cancels_out_when_somebody_is_already_short() -> None:
+def test_coincident_minors_while_a_team_is_short_cancel_out() -> None:
     short = [penalty(50, HOME, 1), faceoff(50)]
     facts = [*short, penalty(100, HOME, 2), penalty(100, AWAY, 3), faceoff(100), shot(110), shot(170)]
     assert codes(*facts) == ["1541", "1551"]
 
 
 @pytest.mark.parametrize("call", [penalty, major])
-def test_two_each_cancel_out(call: Callable[[int, int, int], Fact]) -> None:
+def test_two_equal_penalties_each_cancel_out(call: Callable[[int, int, int], Fact]) -> None:
     called = [call(100, team, player) for player, team in enumerate([HOME, HOME, AWAY, AWAY])]
     assert codes(*called, faceoff(100), shot(110)) == ["1551"]
 
 
-def test_a_fight_cancels_out_and_the_instigator_s_minor_stays() -> None:
+def test_majors_of_a_fight_cancel_out_and_the_instigators_minor_stays() -> None:
     called = [major(100, HOME, 1), penalty(100, HOME, 1), major(100, AWAY, 2)]
     assert codes(*called, faceoff(100), shot(110), shot(220)) == ["1541", "1551"]
 
 
-def test_a_hit_noted_between_the_penalties_of_a_stoppage_does_not_part_them() -> None:
+def test_penalties_of_one_stoppage_cancel_out_despite_a_hit_listed_between_them() -> None:
     called = [major(100, HOME, 1), play("hit", 100, AWAY), major(100, AWAY, 2)]
     assert codes(*called, faceoff(100), shot(110)) == ["1551"]
 
 
-def test_a_minor_does_not_cancel_a_major() -> None:
+def test_a_minor_against_a_major_does_not_cancel_it() -> None:
     facts = [penalty(100, HOME, 1), major(100, AWAY, 2), faceoff(100), shot(110), shot(230), shot(400)]
     assert codes(*facts) == ["1441", "1451", "1551"]
 
@@ -144,12 +144,12 @@ def test_a_double_minor_against_a_minor_leaves_one_minor() -> None:
     assert codes(*facts) == ["1541", "1551"]
 
 
-def test_minors_called_at_different_times_are_served_side_by_side() -> None:
+def test_minors_of_both_teams_at_different_times_run_side_by_side() -> None:
     facts = [penalty(100, HOME, 1), faceoff(100), penalty(160, AWAY, 2), faceoff(160), shot(170), shot(220), shot(280)]
     assert codes(*facts) == ["1441", "1451", "1551"]
 
 
-def test_a_third_penalty_waits_for_the_first_to_end() -> None:
+def test_a_third_penalty_starts_when_the_first_ends() -> None:
     called = [fact for n in range(3) for fact in (penalty(100 + 10 * n, HOME, n), faceoff(100 + 10 * n))]
     assert codes(*called, shot(125), shot(225), shot(235), shot(339), shot(340)) == [
         *("1531", "1531", "1541", "1541", "1551")
@@ -178,7 +178,7 @@ def test_a_power_play_goal_ends_the_minor() -> None:
     assert codes(*facts) == ["1551"]
 
 
-def test_a_power_play_goal_ends_the_first_of_two_minors() -> None:
+def test_a_power_play_goal_ends_the_earlier_of_two_minors() -> None:
     called = [penalty(100, HOME, 1), faceoff(100), penalty(160, HOME, 2), faceoff(160)]
     assert codes(*called, goal(170, AWAY), faceoff(170), shot(225), shot(280)) == ["1541", "1551"]
 
@@ -188,32 +188,32 @@ def test_a_power_play_goal_starts_the_second_half_of_a_double_minor() -> None:
     assert codes(*facts, shot(269), shot(270)) == ["1541", "1551"]
 
 
-def test_a_goal_does_not_end_a_major() -> None:
+def test_a_power_play_goal_ends_no_major() -> None:
     assert codes(major(100, HOME), faceoff(100), goal(150, AWAY), faceoff(150), shot(399)) == ["1541"]
 
 
-def test_a_short_handed_goal_ends_nothing() -> None:
+def test_a_short_handed_goal_ends_no_penalty() -> None:
     assert codes(penalty(100, HOME), faceoff(100), goal(150, HOME), faceoff(150), shot(160)) == ["1541"]
 
 
-def test_a_goal_at_four_against_four_ends_nothing() -> None:
+def test_a_goal_at_four_on_four_ends_no_penalty() -> None:
     called = [penalty(100, HOME, 1), faceoff(100), penalty(130, AWAY, 2), faceoff(130)]
     assert codes(*called, goal(150, AWAY), faceoff(150), shot(160)) == ["1441"]
 
 
-def test_a_goal_at_four_against_three_ends_the_minor_that_made_it_so() -> None:
+def test_a_goal_at_four_on_three_ends_the_minor_that_is_not_coincident() -> None:
     called = [penalty(100, HOME, 1), penalty(100, AWAY, 2), faceoff(100), penalty(150, HOME, 3), faceoff(150)]
     facts = [*called, shot(155), goal(160, AWAY), faceoff(160), shot(170), shot(220)]
     assert codes(*facts) == ["1431", "1441", "1551"]
 
 
 @pytest.mark.parametrize(("fouls", "shoots", "code"), [(HOME, AWAY, "0101"), (AWAY, HOME, "1010")])
-def test_a_penalty_shot_is_one_against_the_goalie(fouls: int, shoots: int, code: str) -> None:
+def test_a_penalty_shot_has_one_skater_and_the_other_teams_goalie(fouls: int, shoots: int, code: str) -> None:
     facts = [penalty(100, fouls, 1, "Penalty Shot", 0), play("stoppage", 100), shot(100, shoots), shot(104, shoots)]
     assert codes(*facts) == [code, "1551"]
 
 
-def test_a_penalty_shot_that_was_not_recorded_is_over_at_the_face_off() -> None:
+def test_an_unrecorded_penalty_shot_is_over_at_the_next_face_off() -> None:
     assert codes(penalty(100, HOME, 1, "Penalty Shot", 0), faceoff(100), shot(104, AWAY)) == ["1551"]
 
 
@@ -222,30 +222,30 @@ def test_a_goal_from_a_penalty_shot_ends_no_minor() -> None:
     assert codes(*called, goal(100, AWAY), faceoff(100), shot(110)) == ["1541"]
 
 
-def test_overtime_of_the_regular_season_is_three_against_three() -> None:
+def test_overtime_in_the_regular_season_is_three_on_three() -> None:
     facts = [play("period-start", 0, period=4), faceoff(0, period=4), shot(5, period=4)]
     assert codes(*facts) == ["1331"]
     assert codes(*facts, is_long_overtime=True) == ["1551"]
 
 
-def test_in_overtime_a_penalty_gives_the_other_side_a_player() -> None:
+def test_a_penalty_in_overtime_gives_the_other_team_a_skater() -> None:
     called = [penalty(10, HOME, 1, period=4), faceoff(10, period=4), shot(20, period=4)]
     called += [penalty(30, HOME, 2, period=4), faceoff(30, period=4), shot(40, period=4)]
     assert codes(faceoff(0, period=4), *called) == ["1431", "1531"]
 
 
-def test_in_overtime_whoever_has_served_plays_on_until_the_next_face_off() -> None:
+def test_a_player_out_of_the_box_in_overtime_stays_on_until_the_next_face_off() -> None:
     facts = [faceoff(0, period=4), penalty(10, HOME, period=4), faceoff(10, period=4)]
     after = [shot(131, period=4), faceoff(140, period=4), shot(141, period=4)]
     assert codes(*facts, *after) == ["1441", "1331"]
 
 
-def test_a_penalty_of_the_third_period_carries_over_to_overtime() -> None:
+def test_a_penalty_of_the_third_period_continues_in_overtime() -> None:
     facts = [penalty(1150, AWAY, period=3), faceoff(1150, period=3), faceoff(0, period=4), shot(10, period=4)]
     assert codes(*facts) == ["1341"]
 
 
-def test_one_minor_each_changes_nothing_in_overtime() -> None:
+def test_coincident_minors_in_overtime_change_nothing() -> None:
     carried = [penalty(1150, HOME, 1, period=3), penalty(1150, AWAY, 2, period=3), faceoff(1150, period=3)]
     called = [penalty(10, HOME, 1, period=4), penalty(10, AWAY, 2, period=4), faceoff(10, period=4)]
     start = faceoff(0, period=4)
@@ -253,20 +253,20 @@ def test_one_minor_each_changes_nothing_in_overtime() -> None:
     assert codes(start, *called, shot(60, period=4), shot(140, period=4)) == ["1331", "1331"]
 
 
-def test_a_goal_at_an_empty_net() -> None:
+def test_an_empty_net_goal_has_a_pulled_goalie_in_its_code() -> None:
     facts = [replace(goal(1190, AWAY, 3), at_empty_net=True), faceoff(1190, 3), shot(1195, AWAY, 3)]
     assert codes(*facts, kind="goal") == ["1560"]
     assert codes(*facts) == ["1551"]  # nothing tells that the goalie left again
 
 
-def test_a_miss_that_names_no_goalie_is_at_an_empty_net_where_misses_name_goalies() -> None:
+def test_a_miss_without_a_goalie_is_at_an_empty_net_once_misses_name_goalies() -> None:
     unnamed = play("missed-shot", 1190, HOME, 3)
     named = replace(unnamed, seconds=20, names_goalie=True)
     assert codes(named, unnamed, kind="missed-shot") == ["1551", "0651"]
     assert codes(unnamed, unnamed, kind="missed-shot") == ["1551", "1551"]  # in older seasons no miss names one
 
 
-def test_a_shootout_is_one_against_the_goalie_and_nothing_else_of_it_has_a_code() -> None:
+def test_only_attempts_of_a_shootout_have_a_code() -> None:
     start = play("period-start", 0, period=5)
     facts = [start, shot(0, AWAY, 5), shot(0, HOME, 5), play("shootout-complete", 0, period=5)]
     assert situations(facts, home_id=HOME, away_id=AWAY, is_long_overtime=False) == [None, "0101", "1010", None]
@@ -284,7 +284,7 @@ def _held_in_both_shapes(recordings: Path) -> Iterator[tuple[Game, Game]]:
 
 
 @pytest.mark.recordings
-def test_real_games_agree_with_the_league_s_own_codes(recordings: Path) -> None:
+def test_codes_of_recorded_games_agree_with_the_leagues_own(recordings: Path) -> None:
     extra_attacker = {  # the shooters have pulled their goalie, which no legacy play tells
         2019020007: {499: "1560", 729: "1460", 731: "1460", 734: "1560", 735: "1560"},
         2022020799: {497: "0651", 500: "0651"},
@@ -307,7 +307,7 @@ def test_real_games_agree_with_the_league_s_own_codes(recordings: Path) -> None:
 
 
 @pytest.mark.recordings
-def test_a_real_game_s_misses_at_the_empty_net(recordings: Path) -> None:
+def test_misses_of_a_recorded_game_at_an_empty_net_are_found(recordings: Path) -> None:
     game = read_recording(recordings / "games" / "legacy" / "2021020329.json.gz")
     empty = [(shot.period, shot.seconds, shot.kind) for shot in game.shots if shot.situation == "1560"]
     assert empty == [(3, 1099, "goal"), (3, 1132, "missed-shot"), (3, 1152, "missed-shot")]

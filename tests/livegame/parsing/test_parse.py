@@ -83,7 +83,9 @@ def legacy_feed() -> dict[str, Any]:
         (2, 300, "0441", "0441"),
     ],
 )
-def test_an_attempt_as_overtime_ends_is_no_penalty_shot(game_type: int, seconds: int, code: str, read: str) -> None:
+def test_an_attempt_as_overtime_ends_keeps_overtimes_situation(
+    game_type: int, seconds: int, code: str, read: str
+) -> None:
     overtime: dict[str, Any] = {"period": 4, "period_type": "OT"}
     shown = game(
         play(1, "hit", 290, situation="1331", **overtime),
@@ -94,7 +96,7 @@ def test_an_attempt_as_overtime_ends_is_no_penalty_shot(game_type: int, seconds:
     assert [each.situation for each in parse_game(as_feed(shown)).plays] == ["1331", read, "1010"]
 
 
-def test_the_present_feed_gives_back_what_it_was_made_of() -> None:
+def test_a_gamecenter_answer_is_parsed_into_the_game_it_was_made_of() -> None:
     made = game(
         play(10, "faceoff", 0, x=0, y=0, zone="N"),
         play(11, "shot-on-goal", 12, x=60.0, y=-5.0, zone="O", shooter_id=8478427, goalie_id=1),
@@ -104,7 +106,7 @@ def test_the_present_feed_gives_back_what_it_was_made_of() -> None:
     assert parse_game(as_feed(made)).players == made.players
 
 
-def test_the_legacy_feed_is_read_into_the_same_types() -> None:
+def test_a_legacy_answer_is_parsed_into_the_same_types() -> None:
     parsed = parse_game(legacy_feed())
     assert (parsed.title, parsed.state, parsed.period) == (
         "Washington Capitals at Carolina Hurricanes",
@@ -119,7 +121,7 @@ def test_the_legacy_feed_is_read_into_the_same_types() -> None:
     assert (goal.x, goal.y, goal.seconds, goal.home_defends) == (-70.0, 5.0, 50, "right")
 
 
-def test_a_blocked_shot_belongs_to_the_shooter_whomever_the_feed_names() -> None:
+def test_a_blocked_shot_belongs_to_the_shooters_team_in_either_form() -> None:
     parsed = parse_game(legacy_feed())
     assert parsed.plays[1].team_id == HOME  # the legacy feed names the blocker's team, AWAY
 
@@ -129,26 +131,26 @@ def test_a_blocked_shot_belongs_to_the_shooter_whomever_the_feed_names() -> None
     assert (block.team_id, block.zone) == (HOME, None)
 
 
-def test_a_legacy_missed_shot_waits_for_no_type() -> None:
+def test_a_legacy_missed_shot_misses_no_type() -> None:
     missed = parse_game(legacy_feed()).plays[3]
     assert isinstance(missed, Shot)
     assert missed.shot_type is None
     assert missed.missing == ()
 
 
-def test_half_a_coordinate_is_none_and_is_waited_for() -> None:
+def test_a_shot_with_one_coordinate_has_none_and_misses_both() -> None:
     feed = as_feed(game(play(11, "goal", 5)))
     del feed["plays"][0]["details"]["xCoord"], feed["plays"][0]["details"]["shotType"]
     shot = parse_game(feed).shots[0]
     assert (shot.x, shot.y, shot.missing) == (None, None, ("coordinates", "shot_type"))
 
 
-def test_shootout_attempts_are_no_shots() -> None:
+def test_shootout_attempts_are_not_among_the_shots() -> None:
     shootout = play(20, "goal", 0, period=5, period_type="SO", situation="1010")
     assert [shot.event_id for shot in game(play(11, "goal", 5), shootout).shots] == [11]
 
 
-def test_a_team_is_named_by_whichever_key_this_year_uses() -> None:
+def test_a_team_is_named_under_the_key_of_each_year() -> None:
     feed = as_feed(game())
     feed["homeTeam"] |= {"commonName": {"default": "Hurricanes"}, "placeName": {"default": "Carolina"}}
     del feed["homeTeam"]["name"]
@@ -169,7 +171,7 @@ def test_a_team_is_named_by_whichever_key_this_year_uses() -> None:
         ("FUT", "CNCL", GameState.CANCELLED),
     ],
 )
-def test_states(state: str, schedule: str, expected: GameState) -> None:
+def test_each_word_for_a_games_state_is_understood(state: str, schedule: str, expected: GameState) -> None:
     assert parse_game(as_feed(game()) | {"gameState": state, "gameScheduleState": schedule}).state is expected
 
 
@@ -177,13 +179,13 @@ def test_states(state: str, schedule: str, expected: GameState) -> None:
     "nonsense",
     [None, [], "text", {}, {"plays": []}, {"liveData": {}}, {"message": "not found"}, {"plays": 1, "homeTeam": {}}],
 )
-def test_what_is_no_game_is_refused(nonsense: Any) -> None:
+def test_an_answer_that_is_no_game_is_malformed(nonsense: Any) -> None:
     with pytest.raises(FeedMalformed):
         parse_game(nonsense)
 
 
 @pytest.mark.parametrize("key", ["eventId", "typeDescKey", "periodDescriptor", "timeInPeriod"])
-def test_a_play_without_what_identifies_it_is_left_out_by_name(key: str) -> None:
+def test_a_play_without_its_identity_is_left_out_and_named(key: str) -> None:
     feed = as_feed(game(play(11, "goal", 5), play(12, "goal", 9)))
     del feed["plays"][0][key]
     parsed = parse_game(feed)
@@ -192,7 +194,7 @@ def test_a_play_without_what_identifies_it_is_left_out_by_name(key: str) -> None
     assert parsed.unreadable == (None if key == "eventId" else {11})
 
 
-def test_a_diff_patch_adds_and_corrects_plays_and_leaves_its_base_alone() -> None:
+def test_a_diff_patch_adds_and_corrects_plays_in_a_copy() -> None:
     feed = legacy_feed()
     before = copy.deepcopy(feed)
     shot = copy.deepcopy(feed["liveData"]["plays"]["allPlays"][3]) | {"result": {"eventTypeId": "SHOT"}}
@@ -216,7 +218,7 @@ def test_a_diff_patch_adds_and_corrects_plays_and_leaves_its_base_alone() -> Non
     assert plays[12].x == -83.0
 
 
-def test_an_empty_list_of_patches_changes_nothing_and_a_whole_feed_replaces() -> None:
+def test_an_empty_diff_patch_changes_nothing_and_a_whole_feed_replaces_all() -> None:
     feed = legacy_feed()
     assert apply_diff_patch(feed, []) == feed
     assert apply_diff_patch({}, feed) == feed
@@ -232,12 +234,12 @@ def test_an_empty_list_of_patches_changes_nothing_and_a_whole_feed_replaces() ->
         [{"diff": [{"op": "invent", "path": "/liveData/plays/allPlays/0"}]}],
     ],
 )
-def test_a_patch_that_does_not_fit_is_refused(answer: Any) -> None:
+def test_a_diff_patch_that_does_not_fit_is_malformed(answer: Any) -> None:
     with pytest.raises(FeedMalformed):
         apply_diff_patch(legacy_feed(), answer)
 
 
-def test_a_days_games_are_listed() -> None:
+def test_a_days_list_is_parsed_with_its_games_and_neighbouring_days() -> None:
     first = as_feed(game(state=GameState.NOT_STARTED))
     live = as_feed(game(home=Team(HOME, "CAR", "Carolina Hurricanes", 3)))
     postponed = first | {"id": 2021020331, "gameScheduleState": "PPD"}
@@ -268,14 +270,16 @@ def test_a_days_games_are_listed() -> None:
     ],
 )
 @pytest.mark.parametrize("key", ["name", "commonName"])
-def test_what_place_and_nickname_both_say_is_said_once(place: str, nickname: str, name: str, key: str) -> None:
+def test_words_in_both_place_and_nickname_appear_once_in_the_name(
+    place: str, nickname: str, name: str, key: str
+) -> None:
     team = {"id": HOME, "abbrev": "CAR", "placeName": {"default": place}, key: {"default": nickname}}
     assert parse_game(as_feed(game()) | {"homeTeam": team}).home.name == name
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u2009", "\u3000", "\t", " "])
 @pytest.mark.parametrize("hidden", ["", "\u00ad", "\u200b", "\u200e", "\ufeff", "\u2060"])
-def test_what_is_invisible_costs_no_player_and_no_play(space: str, hidden: str) -> None:
+def test_invisible_characters_cost_no_player_and_no_play(space: str, hidden: str) -> None:
     feed = as_feed(game(play(11, "goal", 5, shooter_id=7, shot_type="tip-in")))
     feed["rosterSpots"] = [
         {"teamId": HOME, "playerId": 7, "firstName": {"default": f"Jean{hidden}{space}Marc{space}"}, "lastName": {}}
@@ -313,7 +317,7 @@ def overtime(number: int, seconds: int, length: int, **more: Any) -> dict[str, A
         (3, 300, 300, False),  # a round robin of 2020
     ],
 )
-def test_an_overtime_is_as_long_as_the_feeds_clock_says(
+def test_an_overtimes_length_is_read_off_the_feeds_clock(
     game_type: int, length: int, seconds: int, is_penalty_shot: bool
 ) -> None:
     feed = as_feed(game(period=4, period_type="OT", game_type=game_type))
@@ -335,7 +339,7 @@ def test_an_overtime_is_as_long_as_the_feeds_clock_says(
     ],
 )
 @pytest.mark.parametrize("told", [{}, {"periodType": "?"}])
-def test_a_header_without_the_type_of_its_period(
+def test_a_header_without_its_period_type_takes_it_from_plays_or_game_type(
     number: int, kinds: list[str], game_type: int, status: str, told: dict[str, str]
 ) -> None:
     plays = [play(11, "goal", 0, period=number, period_type=kind) for kind in kinds]
@@ -347,13 +351,13 @@ def test_a_header_without_the_type_of_its_period(
 
 
 @pytest.mark.parametrize("word", ["DONT_PLAY", "dont play", "CNCL"])
-def test_a_game_that_will_never_be_played_is_cancelled(word: str) -> None:
+def test_a_game_that_will_not_be_played_is_cancelled(word: str) -> None:
     feed = as_feed(game(state=GameState.NOT_STARTED)) | {"gameScheduleState": word}
     assert parse_game(feed).state is GameState.CANCELLED
 
 
 @pytest.mark.parametrize("start", ["2021-11-28T05:00:00Z", "", None])
-def test_a_start_that_is_to_be_announced_is_no_start(start: str | None) -> None:
+def test_a_start_to_be_announced_is_not_known(start: str | None) -> None:
     feed = as_feed(game(state=GameState.NOT_STARTED)) | {"gameScheduleState": "TBD", "startTimeUTC": start}
     found = parse_game(feed)
     assert (found.state, found.start_is_known, found.problems) == (GameState.NOT_STARTED, False, ())
@@ -361,7 +365,7 @@ def test_a_start_that_is_to_be_announced_is_no_start(start: str | None) -> None:
     assert (listed.state, listed.start_is_known) == (GameState.NOT_STARTED, False)
 
 
-def test_a_game_that_has_shots_has_begun() -> None:
+def test_a_game_not_started_with_shots_is_live() -> None:
     found = parse_game(as_feed(game(play(11, "goal", 5))) | {"gameState": "PRE"})
     assert found.state is GameState.LIVE
     assert found.problems == ("the feed says that the game has not begun, but it has shots; treated as live",)
@@ -379,7 +383,7 @@ def test_a_game_that_has_shots_has_begun() -> None:
         ((3, 1), (1, 1), True, GameState.FINAL, True),
     ],
 )
-def test_an_official_score_that_the_plays_do_not_make_is_said(
+def test_an_official_score_that_the_goals_do_not_add_up_to_is_a_problem(
     scores: tuple[int, int], goals: tuple[int, int], shootout: bool, state: GameState, is_said: bool
 ) -> None:
     plays = [play(n, "goal", n, team=team) for n, team in enumerate([HOME] * goals[0] + [AWAY] * goals[1], start=1)]
@@ -403,7 +407,7 @@ def test_an_official_score_that_the_plays_do_not_make_is_said(
         (None, False, GameState.FINAL),
     ],
 )
-def test_a_legacy_game_is_official_by_its_code_or_by_its_last_entry(
+def test_a_legacy_game_is_final_by_its_code_or_its_last_entry(
     code: str | None, official: bool, state: GameState
 ) -> None:
     feed = legacy_feed()
@@ -414,7 +418,7 @@ def test_a_legacy_game_is_official_by_its_code_or_by_its_last_entry(
 
 
 @pytest.mark.parametrize("status", [{"statusCode": "8"}, {"startTimeTBD": True, "statusCode": "1"}])
-def test_a_legacy_start_that_is_to_be_announced(status: dict[str, Any]) -> None:
+def test_a_legacy_start_to_be_announced_is_not_known(status: dict[str, Any]) -> None:
     feed = legacy_feed()
     feed["liveData"]["plays"]["allPlays"] = []
     feed["gameData"]["status"] = {"abstractGameState": "Preview"} | status
@@ -422,7 +426,7 @@ def test_a_legacy_start_that_is_to_be_announced(status: dict[str, Any]) -> None:
     assert (found.state, found.start_is_known) == (GameState.NOT_STARTED, False)
 
 
-def test_a_legacy_face_off_comes_after_the_stoppages_of_its_second() -> None:
+def test_a_legacy_face_off_follows_the_stoppages_of_its_second() -> None:
     feed = legacy_feed()
 
     def raw(event_id: int, kind: str, clock: str) -> dict[str, Any]:

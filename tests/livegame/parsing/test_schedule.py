@@ -29,7 +29,7 @@ def test_a_game_in_an_unknown_state_has_none() -> None:
     assert parse_week(week(gameState="HALT"), MONDAY).games[0].state is None
 
 
-def test_a_season_ends_with_a_week_without_a_next_start() -> None:
+def test_a_seasons_last_week_has_no_next_start() -> None:
     assert parse_week(week() | {"nextStartDate": None}, MONDAY).next_start is None
 
 
@@ -48,14 +48,14 @@ def test_a_season_ends_with_a_week_without_a_next_start() -> None:
         (week() | {"nextStartDate": "soon"}, "nextStartDate is 'soon'"),
     ],
 )
-def test_an_answer_that_is_no_schedule_is_refused_by_name(answer: Any, problem: str) -> None:
+def test_an_answer_that_is_no_schedule_is_malformed(answer: Any, problem: str) -> None:
     with pytest.raises(FeedMalformed) as refused:
         parse_week(answer, MONDAY)
     assert str(refused.value) == f"the feed's week of 2018-10-01 is not a schedule: {problem}"
 
 
 @pytest.mark.recordings
-def test_recorded_weeks_are_read_whole(recordings: Path) -> None:
+def test_recorded_weeks_are_parsed_without_loss(recordings: Path) -> None:
     paths = sorted((recordings / "schedule").glob("*.json.gz"))
     assert paths
     for path in paths:
