@@ -1,6 +1,5 @@
 """How long a reader waits for the page: from the click on "Ping game" to the new numbers, in a real browser."""
 
-import shutil
 import statistics
 import sys
 import tempfile
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from bench.browser import CHROMIUM, Clock, chromium, replay, visit
 from bench.bulk import copy_game
 from bench.servers import dashboard, served, service
 from livegame.client import GameClient
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
-from livegame.recordings.replay import create_app
 from livegame.settings import ClientSettings
 
 ROUNDS: Final = 7
@@ -26,8 +25,7 @@ GAMES: Final = 1_500
 _GAME: Final = 2021020329
 _SHOTS: Final = 89
 _BEFORE_THE_LAST_SHOT_S: Final = 2 * (1200 + 180) + 1170  # on the clock of the replay, two intermissions included
-_WAIT_MS: Final = 30_000
-# From the click until what is said of the ping stands there and the rink map shows as many shots.
+# From the click until the page says what the ping found and the shot map holds as many shots.
 _CLICK: Final = """async ([said, shots]) => {
     const button = [...document.querySelectorAll("button")].find(b => b.innerText.trim() === "Ping game");
     const there = () => document.body.innerText.includes(said) && document.body.innerHTML.includes(shots);
@@ -42,16 +40,8 @@ _CLICK: Final = """async ([said, shots]) => {
 
 
 @dataclass
-class _Clock:
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@dataclass
 class _Waits:
-    """Milliseconds, a round each."""
+    """Milliseconds, one per round."""
 
     whole_game: list[float] = field(default_factory=list)
     new_shot: list[float] = field(default_factory=list)
@@ -61,13 +51,10 @@ class _Waits:
 
 def run() -> None:
     """Print a Markdown table: milliseconds from click to page, with an empty history and with one of many games."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    if CHROMIUM is None:
         sys.exit("the page is measured in Chromium, which is not installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         found = {games: _measure(browser, games) for games in (0, GAMES)}
-        browser.close()
     print(f"| ms, median of {ROUNDS} (largest) | no other game in the history | {GAMES:,} games |")
     print("|---|---|---|")
     for name in ("whole_game", "new_shot", "nothing_new", "opened"):
@@ -79,14 +66,14 @@ def _measure(browser: Browser, games: int) -> _Waits:
     waits = _Waits()
     for number in range(ROUNDS):
         print(f"page, {games:,} games: round {number + 1} of {ROUNDS}", file=sys.stderr, flush=True)
-        clock = _Clock()
+        clock = Clock()
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             page = stack.enter_context(_page(browser, folder, clock, games))
             clock.seconds = _BEFORE_THE_LAST_SHOT_S
-            waits.whole_game.append(_click(page, f"{_SHOTS - 1} new shots", _SHOTS - 1))
+            waits.whole_game.append(_click(page, f"{_SHOTS - 1} new attempts", _SHOTS - 1))
             clock.seconds = 20_000
-            waits.new_shot.append(_click(page, "1 new shot", _SHOTS))
+            waits.new_shot.append(_click(page, "1 new attempt", _SHOTS))
             waits.nothing_new.append(_click(page, "Nothing new", _SHOTS))
             start = time.perf_counter()
             page.reload()
@@ -96,20 +83,19 @@ def _measure(browser: Browser, games: int) -> _Waits:
 
 
 def _click(page: Page, said: str, shots: int) -> float:
-    milliseconds: float = page.evaluate(_CLICK, [said, f"Map of {shots} shots"])
+    milliseconds: float = page.evaluate(_CLICK, [said, f"Map of {shots} unblocked attempts"])
     page.wait_for_timeout(700)
     return milliseconds
 
 
 @contextmanager
-def _page(browser: Browser, folder: Path, clock: _Clock, games: int) -> Iterator[Page]:
+def _page(browser: Browser, folder: Path, clock: Clock, games: int) -> Iterator[Page]:
     """The page at the opening face-off of the sample game, with `games` others in the history."""
-    replay = create_app(folder / "no-recordings", folder / "replay.json", 1.0, clock)
     with ExitStack() as stack:
         serving = stack.enter_context(service(folder))
         environment = {
             "XG_DATA_DIR": str(folder),
-            "XG_FEED_URL": stack.enter_context(served(replay)),
+            "XG_FEED_URL": stack.enter_context(served(replay(folder, clock))),
             "XG_SERVING_URL": serving,
         }
         if games:
@@ -117,11 +103,9 @@ def _page(browser: Browser, folder: Path, clock: _Clock, games: int) -> Iterator
             GameClient.from_settings(ClientSettings.from_env(environment)).take(replace(sample, game_id=_GAME + 1))
             copy_game(folder / "history.db", _GAME + 1, games - 1)
         address = stack.enter_context(dashboard(environment))
-        page = stack.enter_context(closing(browser.new_page(viewport={"width": 1440, "height": 1000})))
-        page.set_default_timeout(_WAIT_MS)
-        page.goto(f"{address}/?game={_GAME}")
+        page = stack.enter_context(closing(visit(browser, f"{address}/?game={_GAME}")))
         page.get_by_role("button", name="Ping game").wait_for()
         page.wait_for_timeout(700)
-        page.evaluate(_CLICK, ["Period 1 - 20:00 left", "No shots yet"])
+        page.evaluate(_CLICK, ["Period 1 \N{EN DASH} 20:00 left", "No attempts yet"])
         page.wait_for_timeout(700)
         yield page

@@ -92,7 +92,7 @@ def totals(page: AppTest) -> list[str]:
 def said(page: AppTest, *kinds: str) -> str:
     """Return what the line below the score says: all of it, or only what is of these kinds."""
     (line,) = (element.proto.body for element in page.get("html") if 'class="xg-said' in element.proto.body)
-    notes = re.findall(r'<span class="xg-note xg-(\w+)">([^<]*)</span>', line)
+    notes = re.findall(r'<span class="xg-notice xg-(\w+)">([^<]*)</span>', line)
     return "\n".join(unescape(text) for kind, text in notes if not kinds or kind in kinds)
 
 

@@ -1,44 +1,30 @@
 """The page in a real browser, with the real service and the replayed sample game behind it."""
 
-import os
 import re
-import shutil
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from playwright.sync_api import TimeoutError as TooLate
 
+from bench import servers
+from bench.browser import CHROMIUM, WAIT_MS, Clock, chromium, replay, visit
 from db.history import History
 from livegame.client import GameClient
 from livegame.feed import Feed
 from livegame.recordings.files import read_recording
-from livegame.recordings.replay import create_app
-from tests.conftest import ROOT, Service
+from tests.conftest import Service
 from tests.games import GAME_ID, hanging_server, wsgi_server
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install chromium to run these"),
 ]
-
-START_TIMEOUT_S = 60
-
-WAIT_MS = 30_000
 
 IN_THE_SECOND = "Period 2 \N{EN DASH} 09:40 left"  # 2,000 s after the start, with the intermission
 
@@ -55,57 +41,18 @@ expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass
-class Clock:
-    """The replay's clock, in seconds, which moves only when told to."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@dataclass
 class Dashboard:
-    """A Streamlit server that can be killed and started again."""
+    """The dashboard, which can be stopped and started again, on another port."""
 
     environment: dict[str, str]
-    log: Path
-    port: int = 0
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    url: str = ""
+    _running: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "ui/server.py", f"--server.port={self.port}"],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-        give_up = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < give_up, self.log.read_text()
-            time.sleep(0.1)
+        self.url = self._running.enter_context(servers.dashboard(self.environment))
 
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+    def stop(self) -> None:
+        self._running.close()
 
 
 @pytest.fixture
@@ -115,37 +62,26 @@ def clock() -> Clock:
 
 @pytest.fixture
 def dashboard(tmp_path: Path, clock: Clock, service: Service) -> Iterator[Dashboard]:
-    replay = create_app(tmp_path / "no-recordings", tmp_path / "replay.json", 1.0, clock)
-    with wsgi_server(replay) as feed_url:
-        environment = os.environ | {
-            "PYTHONPATH": str(ROOT),
-            "XG_DATA_DIR": str(tmp_path),
-            "XG_FEED_URL": feed_url,
-            "XG_SERVING_URL": service.url,
-            "XG_DEMO_GAME": str(GAME_ID),
-        }
-        running = Dashboard(environment, tmp_path / "streamlit.log")
+    with wsgi_server(replay(tmp_path, clock)) as feed_url:
+        running = Dashboard(
+            {
+                "XG_DATA_DIR": str(tmp_path),
+                "XG_FEED_URL": feed_url,
+                "XG_SERVING_URL": service.url,
+                "XG_DEMO_GAME": str(GAME_ID),
+            }
+        )
         running.start()
         try:
             yield running
         finally:
-            running.kill()
+            running.stop()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-def visit(browser: Browser, url: str, width: int = 1400, height: int = 1000, **options: Any) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": height}, **options)
-    page.set_default_timeout(WAIT_MS)
-    page.goto(url)
-    return page
+    with chromium() as running:
+        yield running
 
 
 def ping(page: Page) -> None:
@@ -263,7 +199,7 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     expect(page.get_by_text("89 attempts, counted or not, newest first")).to_be_visible()  # the address holds the view
     assert strangers == []
     assert found == []
-    dashboard.kill()
+    dashboard.stop()
     dashboard.start()
     phone = visit(browser, f"{dashboard.url}/?game={GAME_ID}", 390, 844, color_scheme="dark")
     assert totals(phone) == shown
@@ -299,7 +235,7 @@ def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dash
     page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
     ping_twice(page, clock, 445, "Period 1 \N{EN DASH} 12:35 left")
     stored = totals(page)
-    dashboard.kill()
+    dashboard.stop()
     with hanging_server() as hanging:
         dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
         dashboard.start()
@@ -312,7 +248,7 @@ def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dash
         page.goto(f"{dashboard.url}/history")
         expect(page.get_by_text("1 game, newest first.")).to_be_visible()
         assert page.get_by_role("heading", name="Teams").count() == 1  # drawn before, from the history alone
-        dashboard.kill()
+        dashboard.stop()
 
 
 def choose(page: Page, label: str, option: str) -> None:

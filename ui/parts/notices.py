@@ -62,5 +62,5 @@ class NoticeLine:
 
 def _line(notices: Sequence[Notice]) -> str:
     worst = max((_KINDS.index(notice.kind) for notice in notices), default=0)
-    text = "".join(f'<span class="xg-note xg-{notice.kind}">{escape(notice.text)}</span> ' for notice in notices)
+    text = "".join(f'<span class="xg-notice xg-{notice.kind}">{escape(notice.text)}</span> ' for notice in notices)
     return f'<div class="xg-said xg-{_KINDS[worst]}" role="status">{text or "&nbsp;"}</div>'

@@ -62,7 +62,7 @@ def odds_line(report: GameReport, result: Odds | None, colours: TeamColours) -> 
 
 def _team(team: TeamTotals, colour: str, side: str, below: str, goals: str | None = None) -> str:
     return (
-        f'<div class="xg-team xg-{side}" style="--team: {colour}"><h2 class="xg-name">{escape(team.name)}</h2>'
+        f'<div class="xg-team xg-{side}" style="--team: {colour}"><h2>{escape(team.name)}</h2>'
         f'<span class="xg-goals">{team.score if goals is None else goals}</span>'
         f'<div class="xg-sums">{below}</div></div>'
     )
@@ -78,8 +78,8 @@ def _sums(report: GameReport, team: TeamTotals) -> str:
 
 
 def _middle(report: GameReport, colours: TeamColours) -> str:
-    state = "live" if report.state is GameState.LIVE else "still"
-    lines = [f'<div class="xg-status xg-{state}">{escape(status_words(report.status))}</div>']
+    live = " xg-live" if report.state is GameState.LIVE else ""
+    lines = [f'<div class="xg-status{live}">{escape(status_words(report.status))}</div>']
     if not report.has_begun and report.state is GameState.NOT_STARTED:
         start = local_time(report.start_time) if report.start_is_known else "TBD"
         lines.append(f'<div class="xg-start">{start}</div>')
