@@ -120,8 +120,8 @@ def waiting_words(report: GameReport) -> str:
 def odds_words(report: GameReport, odds: Odds) -> str:
     """Return what the odds mean, in one sentence."""
     return (
-        f"If each attempt went in as often as its xG says, the {report.away.name} would lead in {odds.away_win:.0%} of"
-        f" such games and the {report.home.name} in {odds.home_win:.0%}."
+        f"If each attempt went in as often as its xG says, {report.away.name} would lead in {odds.away_win:.0%} of"
+        f" such games and {report.home.name} in {odds.home_win:.0%}."
     )
 
 

@@ -45,7 +45,7 @@ def test_season_choice_applies_to_calibration_and_teams(open_page: OpenPage, fee
     page.run()
     by_season, teams = page.main.table[0].value, page.main.dataframe[0].value
     assert by_season[["Season", "Training"]].values.tolist() == [
-        ["2022-23", "trained on"], ["2021-22", "unseen"],
+        ["2022-23", "seen"], ["2021-22", "unseen"],
     ]  # fmt: skip
     assert teams["Games"].tolist() == [2, 2]
     assert "unseen shots" in words(page.markdown)

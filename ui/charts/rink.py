@@ -89,10 +89,7 @@ def _thin_red_lines() -> list[Points]:
         path
         for side in (-1, 1)
         for path in _both_ends(
-            [
-                (GOAL_LINE_X, side * _TRAPEZOID_AT_GOAL_LINE / 2),
-                (RINK_LENGTH / 2, side * _TRAPEZOID_AT_BOARDS / 2),
-            ]
+            [(GOAL_LINE_X, side * _TRAPEZOID_AT_GOAL_LINE / 2), (RINK_LENGTH / 2, side * _TRAPEZOID_AT_BOARDS / 2)]
         )
     ]
     return [*goal_lines, *circles, referee, *trapezoid]

@@ -10,7 +10,7 @@ from ui.charts.model import reliability
 from ui.words import count, plain, season_name
 
 _COLOUR: Final = "#3b82c4"
-_TRAINING: Final = {True: "trained on", False: "unseen", None: "unknown"}
+_TRAINING: Final = {True: "seen", False: "unseen", None: "unknown"}
 
 
 def draw_calibration(found: Calibration) -> None:

@@ -159,9 +159,7 @@ def _goalies(report: GameReport) -> None:
     few = goalies[goalies["shots"] < FEW_ATTEMPTS]["goalie"]
     text = f"Small sample: {', '.join(few)} faced fewer than {FEW_ATTEMPTS} attempts. " if len(few) else ""
     st.warning(
-        plain(
-            f"{text}One game says little about a goalie: compare the goals saved with luck, in the column beside them."
-        ),
+        plain(f"{text}One game says little about a goalie: compare the goals saved with the Luck column."),
         icon=":material/casino:",
     )
 
