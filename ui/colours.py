@@ -101,7 +101,7 @@ def _pairs(away: str, home: str, theme: Theme) -> Iterator[tuple[str, str]]:
 
 @cache
 def _shade(colour: str, theme: Theme) -> str:
-    """The colour, lightened or darkened until it stands out on the background; its hue stays."""
+    """Return the colour, lightened or darkened until it stands out on the background; its hue stays."""
     shade = Color(colour).convert("oklch")
     step = -0.01 if theme == "light" else 0.01
     while contrast(written := shade.convert("srgb").fit(method="oklch-chroma").to_string(hex=True), theme) < CONTRAST:

@@ -156,7 +156,7 @@ def offer_label(offer: Mapping[str, Any]) -> str:
 
 
 def _local(moment: str) -> datetime:
-    """A moment (ISO 8601, UTC) in the time zone that the browser names, or in UTC if it names none that is known."""
+    """Return a moment (ISO 8601, UTC) in the browser's time zone, or in UTC if that is unknown."""
     try:
         zone: tzinfo = ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):

@@ -64,7 +64,7 @@ def rink_map(report: GameReport, shots: pd.DataFrame, colours: TeamColours) -> d
 
 @cache
 def _ice() -> dict[str, Any]:
-    """The empty rink: the same in all maps, and the slowest part to build."""
+    """Return the empty rink, the same in all maps and the slowest part to build."""
     return layered(markings())
 
 
@@ -164,7 +164,7 @@ def layered(layers: Iterable[alt.Chart]) -> dict[str, Any]:
 
 
 def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
-    """The columns that charts and tooltips need, with words for people."""
+    """Return the columns that charts and tooltips need, with words for people."""
     chance = shots["probability"].astype(float)
     is_at_empty_net = shots["situation"] == EMPTY_NET
     return shots[list(_COLUMNS)].assign(
@@ -180,7 +180,7 @@ def _described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
 
 
 def _end_name(report: GameReport, team: TeamTotals, colours: TeamColours) -> list[alt.Chart]:
-    """A team's name over the end that it attacks, with an arrow in its colour."""
+    """Return a team's name over the end that it attacks, with an arrow in its colour."""
     side = 1 if team.is_home else -1
     align: Literal["left", "right"] = "right" if team.is_home else "left"
     row = {
@@ -200,7 +200,7 @@ def _end_name(report: GameReport, team: TeamTotals, colours: TeamColours) -> lis
 
 
 def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
-    """The team's line from the opening faceoff, through every shot that counts, to the present."""
+    """Return the team's line from the opening faceoff, through every shot that counts, to the present."""
     shots = report.counted
     shots = shots[shots["team"] == team.abbrev]
     return pd.DataFrame(
@@ -222,7 +222,7 @@ def _power_plays(report: GameReport) -> pd.DataFrame:
 
 
 def _line_names(report: GameReport, apart: float) -> pd.DataFrame:
-    """Each team's name and xG at the end of its line, moved `apart` where they would cover each other."""
+    """Return each team's name and xG at the end of its line, moved `apart` where they would cover each other."""
     low, high = sorted((report.away, report.home), key=lambda team: team.counted.xg)
     push = max(0.0, apart - (high.counted.xg - low.counted.xg)) / 2
     return pd.DataFrame(
@@ -236,7 +236,7 @@ def _line_names(report: GameReport, apart: float) -> pd.DataFrame:
 
 
 def _periods(played_seconds: int) -> pd.DataFrame:
-    """The three periods and any overtime that has begun, in game seconds."""
+    """Return the three periods and any overtime that has begun, in game seconds."""
     ends = [PERIOD_SECONDS * number for number in range(1, REGULATION_PERIODS + 1)]
     while played_seconds > ends[-1]:
         ends.append(min(ends[-1] + PERIOD_SECONDS, max(ends[-1] + OVERTIME_SECONDS, played_seconds)))

@@ -1,4 +1,4 @@
-"""An NHL rink as layers of a chart, in feet from centre ice, true to scale in a picture of any size."""
+"""An NHL rink as layers of a chart, in feet from centre ice, true to scale at any size."""
 
 import math
 from typing import Final, Literal
@@ -24,17 +24,17 @@ Points = list[tuple[float, float]]
 
 
 def along(field: str) -> alt.X:
-    """The axis from end to end, in feet."""
+    """Return the axis from end to end, in feet."""
     return alt.X(f"{field}:Q", scale=_to_scale("width", "height", centre=0), axis=None)
 
 
 def across(field: str) -> alt.Y:
-    """The axis from boards to boards, in feet."""
+    """Return the axis from boards to boards, in feet."""
     return alt.Y(f"{field}:Q", scale=_to_scale("height", "width", centre=_HEADROOM / 2), axis=None)
 
 
 def markings() -> list[alt.Chart]:
-    """Boards, lines, circles, spots, creases, nets and trapezoids."""
+    """Return boards, lines, circles, spots, creases, nets and trapezoids."""
     x, y = along("x"), across("y")
     lines = [
         alt.Chart(_table(paths))
@@ -54,7 +54,7 @@ def markings() -> list[alt.Chart]:
 
 
 def boards() -> Points:
-    """The boards, counter-clockwise and closed."""
+    """Return the boards' outline, counter-clockwise and closed."""
     x, y = RINK_LENGTH / 2 - CORNER_RADIUS, RINK_WIDTH / 2 - CORNER_RADIUS
     corners = ((x, y, 0), (-x, y, 90), (-x, -y, 180), (x, -y, 270))
     outline = [point for cx, cy, start in corners for point in _arc(cx, cy, CORNER_RADIUS, start, start + 90)]
@@ -62,7 +62,7 @@ def boards() -> Points:
 
 
 def _to_scale(own: Literal["width", "height"], other: Literal["width", "height"], *, centre: float) -> alt.Scale:
-    # A foot takes as many pixels as the tighter direction allows; the other one has room to spare.
+    # A foot takes as many pixels as the tighter direction allows; the other direction has room to spare.
     half = {"width": RINK_LENGTH / 2 + _MARGIN, "height": (RINK_WIDTH + _HEADROOM) / 2 + _MARGIN}
     reach = f"max({half[own]}, {half[other]} * {own} / {other})"
     low, high = alt.ExprRef(f"{centre} - {reach}"), alt.ExprRef(f"{centre} + {reach}")
@@ -75,7 +75,7 @@ def _table(paths: list[Points]) -> pd.DataFrame:
 
 
 def _line_across(x: float) -> Points:
-    """A straight line from boards to boards."""
+    """Return a straight line from boards to boards."""
     into_corner = max(abs(x) - (RINK_LENGTH / 2 - CORNER_RADIUS), 0)
     y = RINK_WIDTH / 2 - CORNER_RADIUS + math.sqrt(CORNER_RADIUS**2 - into_corner**2)
     return [(x, -y), (x, y)]
@@ -113,7 +113,7 @@ def _both_ends(path: Points) -> list[Points]:
 
 
 def _arc(cx: float, cy: float, radius: float, start: float, end: float) -> Points:
-    """Points of a circle's arc, counter-clockwise, every six degrees or closer."""
+    """Return points of a circle's arc, counter-clockwise, every six degrees or closer."""
     steps = max(6, math.ceil((end - start) / 6))
     angles = [math.radians(start + (end - start) * step / steps) for step in range(steps + 1)]
     return [(cx + radius * math.cos(angle), cy + radius * math.sin(angle)) for angle in angles]

@@ -1,4 +1,4 @@
-"""The page of one game: choose it, ping it, see who plays better and why."""
+"""The Game page: choose it, ping it, see who plays better and why."""
 
 import time
 from typing import Final
@@ -32,7 +32,7 @@ Read = GameReport | InvalidGameId | DatabaseError | None
 
 
 def main() -> None:
-    """Draw the page: first what is stored, and last, at its place above it, what has to be asked for."""
+    """Draw what is stored first, and last, in its place at the top, the strip, for which the feed is asked."""
     clients = connect()
     strip = st.container(key="strip_place")
     read = _read(clients, game_controls.counted())
@@ -57,7 +57,7 @@ def _read(clients: Clients, count: Count) -> Read:
 
 
 def _waits(read: Read, shown: str) -> bool:
-    """Return whether the page has more to expect, so that it has to look by itself."""
+    """Return whether more may come, so that the page has to look by itself."""
     if isinstance(read, Exception):
         return False
     return bool(shown) if read is None else read.is_awaited
@@ -77,7 +77,7 @@ def _show(game_id: int) -> None:
 
 
 def _game(clients: Clients, first: list[Read], waited: bool) -> None:
-    """Draw the game; `first` holds what `main` has read, for the first time that this is drawn.
+    """Draw the game; `first` holds what `main` has read, for the first run of this fragment.
 
     Whatever is there only at times has a place of its own that is always there, so that nothing below it moves.
     """
@@ -109,7 +109,7 @@ def _game(clients: Clients, first: list[Read], waited: bool) -> None:
     if read.has_begun:
         with switch:
             count = game_controls.choose_count()
-        if count is not read.count:  # by the browser's way back, which is not known before the switch is drawn
+        if count is not read.count:  # the browser's back button is not seen before the switch is drawn
             read = _read(clients, count)
             assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
     with controls:

@@ -77,7 +77,7 @@ def _choose_model(models: list[str]) -> str | None:
 
 
 def _choose_competition(competitions: list[str]) -> str:
-    """Draw the list of competitions, which are never summed, if there is more than regular season and playoffs."""
+    """Draw the list of competitions, which are never summed, if there are others than season and playoffs."""
     if set(competitions) <= {SEASON}:
         return SEASON
     offered = [SEASON, *(name for name in competitions if name != SEASON)]
@@ -85,7 +85,7 @@ def _choose_competition(competitions: list[str]) -> str:
 
 
 def _trained_on(model: dict[str, Any]) -> list[int] | None:
-    """The seasons that a model was trained on: as noted when it first rated a game, else as the service says now."""
+    """Return a model's training seasons: as noted when it first rated a game, else as the service last said."""
     if model["trained_on"] is not None:
         return list(json.loads(model["trained_on"]))
     active = last_active_model()

@@ -116,7 +116,7 @@ def _log(serving: ServingClient) -> None:
 
 
 def _older(asked: dict[str, str | int]) -> dict[str, int]:
-    """Where this page of the log begins, as long as the filters stay the same."""
+    """Return where the next older rows begin, as long as the filters stay the same."""
     remembered = st.session_state.get("log_before")
     return {"before": remembered[1]} if remembered and remembered[0] == asked else {}
 

@@ -52,7 +52,7 @@ def draw_events(report: GameReport) -> None:
 
 
 def _matches(events: pd.DataFrame, search: str) -> "pd.Series[bool]":
-    """Which events have every word of the search in one of their texts."""
+    """Return which events have every word of the search in one of their texts."""
     wanted = folded(search).split()
     columns = ["team", "shooter", "goalie", "outcome", "status", "situation", "shot_type", "time", "strength_state"]
     text = events[columns].astype(object).fillna("").agg(" ".join, axis=1).map(folded)

@@ -14,7 +14,7 @@ _TRAINING: Final = {True: "seen", False: "unseen", None: "unknown"}
 
 
 def draw_calibration(found: Calibration) -> None:
-    """Draw the verdict, the seasons and the diagram, from top to bottom."""
+    """Draw the verdict, the level by season and the reliability diagram."""
     st.markdown(f"**{plain(verdict(found))}**")
     if found.level.is_off:
         st.warning(plain(notice(found)), icon=":material/warning:")
@@ -82,7 +82,7 @@ def _side(excess: float) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    """An interval of excesses: "3.1% to 8.3% too many", "1.0% too few to 2.0% too many"."""
+    """Return an interval of excesses in words: "3.1% to 8.3% too many", "1.0% too few to 2.0% too many"."""
     if (low > 0) == (high > 0):
         first, last = sorted((abs(low), abs(high)))
         return f"{first:.1%} to {last:.1%} too {_side(low)}"

@@ -64,7 +64,7 @@ def _go(day: date | None) -> None:
 
 @st.cache_data(ttl=KEPT_S, refresh_mode="background", show_spinner=False)
 def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
-    """Return a day's games, by default the league's today, or None and why they are not known; for all readers."""
+    """Return a day's games, by default the league's today, or None and why they are unknown; kept for all readers."""
     try:
         return _feed.day(day), None
     except FeedError as error:
@@ -72,7 +72,7 @@ def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
 
 
 def forget_days() -> None:
-    """Ask for the days' games again: what is kept of them is out of date."""
+    """Forget the days' games: what is kept of them is out of date."""
     _games_of.clear()
 
 

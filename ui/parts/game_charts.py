@@ -42,7 +42,7 @@ def draw(report: GameReport, colours: TeamColours) -> None:
 
 
 def _content(report: GameReport) -> str:
-    """A text that changes when one of the charts does, which most pings do not."""
+    """Return a text that changes with the charts; most pings change neither."""
     shots = pd.util.hash_pandas_object(report.present, index=False).sum()
     return f"{report.game_id} {shots} {report.played_seconds} {report.power_plays}"
 
@@ -70,7 +70,7 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
 
 
 def _on_map(report: GameReport) -> pd.DataFrame:
-    """The shots on the map: empty-net attempts are shown even where they do not count, but not at 5v5."""
+    """Return the shots on the map: empty-net attempts are there even if they do not count, but not at 5v5."""
     return report.counted if report.count is Count.FIVE_ON_FIVE else report.present
 
 

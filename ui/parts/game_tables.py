@@ -21,7 +21,7 @@ _SHARE: Final = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_
 
 
 def draw(game: GameClient, report: GameReport, colours: TeamColours) -> None:
-    """Draw the views' tabs, and the view that is open."""
+    """Draw the tabs, and the view that is open."""
     views: dict[str, Callable[[], object]] = {
         "Goals": lambda: _goals(report),
         "Periods and strength": lambda: _sums(report),
@@ -165,5 +165,5 @@ def _goalies(report: GameReport) -> None:
 
 
 def _pending(sums: pd.DataFrame) -> dict[str, "pd.Series[int]"]:
-    """The column of attempts that are not rated yet, if there are any."""
+    """Return the column of attempts that are not rated yet, if there are any."""
     return {"Pending": sums["pending"]} if sums["pending"].any() else {}

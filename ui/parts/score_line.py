@@ -99,5 +99,5 @@ def _middle(report: GameReport, colours: TeamColours) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    """A line whose room is kept while it is empty, so that what comes later moves nothing."""
+    """Return a line whose room is kept while it is empty, so that what comes later moves nothing."""
     return f'<div class="{name}">{escape(text) or "&nbsp;"}</div>'

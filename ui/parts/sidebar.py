@@ -38,7 +38,7 @@ def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None
 
 
 def show_active_model(serving: ServingClient, *, with_card: bool) -> None:
-    """Draw the active model's card, or why there is none, and the outcome of the last swap, and keep them up to date.
+    """Draw the active model's card, or why there is none, and the outcome of the last swap; keep them up to date.
 
     Other readers swap models as well. A service that does not answer is asked less often.
     """
@@ -92,7 +92,7 @@ def _fill_form(listed: Mapping[str, Mapping[str, Any]]) -> None:
 
 @st.cache_data(ttl=LIST_KEPT_S, show_spinner="Listing models ...")
 def _entries(_serving: ServingClient) -> list[dict[str, Any]]:
-    """Return the service's list, for all readers. Raises ServingError."""
+    """Return the service's list, kept for all readers. Raises ServingError."""
     return _serving.models()
 
 
@@ -120,7 +120,7 @@ def _get_model(
 
 
 def _forget() -> None:
-    """Ask the service again: what is kept of its answers is out of date."""
+    """Forget the service's answers: what is kept of them is out of date."""
     _entries.clear()
     active_model.clear()
 
