@@ -105,12 +105,15 @@ def is_there(path: Path) -> bool:
     """Return whether there is such a database yet.
 
     Raises:
-        DatabaseError: this user may not read its folder.
+        DatabaseError: its folder is a file, or may not be read by this user.
     """
     try:
-        return path.exists()
+        path.stat()
+    except FileNotFoundError:
+        return False
     except OSError as error:
         raise _cannot_open(path, error) from error
+    return True
 
 
 @contextmanager

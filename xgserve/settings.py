@@ -3,8 +3,9 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from db.environment import Environment, address, names, number, setting, size, whole
+from db.environment import Environment, names, number, setting, size, whole
 from db.serving import FILE_NAME
 from xgserve.names import SAFE_NAME, ModelName, is_name
 
@@ -15,6 +16,17 @@ def _level(text: str) -> int:
     if text.upper() not in LEVELS:
         raise ValueError(f"must be one of {', '.join(LEVELS)}")
     return logging.getLevelNamesMapping()[text.upper()]
+
+
+def _registry(text: str) -> str:
+    """Read the address of a registry as it is: Comet's ends with a slash."""
+    try:
+        has_host = bool(urlsplit(text).hostname)
+    except ValueError:
+        has_host = False
+    if not has_host:
+        raise ValueError("must be an address such as https://comet.example.com/clientlib/")
+    return text
 
 
 def _model(text: str) -> ModelName:
@@ -44,7 +56,7 @@ class ServiceSettings(Environment):
     pinned_model: ModelName | None = setting("XG_MODEL", None, _model)
 
     comet_api_key: str | None = setting("COMET_API_KEY", None, is_secret=True)
-    comet_url: str | None = setting("COMET_URL_OVERRIDE", None, address)
+    comet_url: str | None = setting("COMET_URL_OVERRIDE", None, _registry)
     download_timeout_s: float = setting("XG_DOWNLOAD_TIMEOUT_S", 120.0, number(1, 3600))
     trial_timeout_s: float = setting("XG_TRIAL_TIMEOUT_S", 60.0, number(1, 3600))
     model_max_bytes: int = setting("XG_MODEL_MAX_MB", 500_000_000, size(0.001, 100_000, 1_000_000))

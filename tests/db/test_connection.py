@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from db.connection import Connection, DatabaseError, open_reader, open_writer, transaction, wal_is_safe
+from db.connection import Connection, DatabaseError, is_there, open_reader, open_writer, transaction, wal_is_safe
 
 MIGRATIONS = {
     1: "CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);",
@@ -135,3 +135,10 @@ def test_a_file_keeps_the_wal_that_it_has(tmp_path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_a_database_whose_folder_is_a_file_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(DatabaseError, match="data"):
+        is_there(tmp_path / "data" / "serving.db")
+    assert not is_there(tmp_path / "other" / "serving.db")
