@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import Final
 
 _HERE: Final = Path(__file__).parents[1]
-# Whatever lies between an answer of the feed and a row of the history.
 _SOURCES: Final = ("dates.py", "plays.py", "rink.py", "parsing/*.py", "features/*.py")
+
+
+def source_files() -> list[Path]:
+    """Return all files between an answer of the feed and a row of the history."""
+    return [path for pattern in _SOURCES for path in sorted(_HERE.glob(pattern))]
 
 
 @cache
 def code_fingerprint() -> str:
-    """Return 16 hex digits of the SHA-256 of all code that makes shots and features of a feed's answer.
+    """Return 16 hex digits of the SHA-256 of these files.
 
-    It follows the source by itself: a version number that a person must raise is forgotten one day.
+    It follows the source by itself; a version number raised by hand would be forgotten one day.
     """
     digest = hashlib.sha256()
-    for pattern in _SOURCES:
-        for path in sorted(_HERE.glob(pattern)):
-            digest.update(path.read_bytes())
+    for path in source_files():
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
