@@ -14,8 +14,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.games import FeedServer, feed_server, wsgi_server
-from xgserve.app import Service as App
-from xgserve.app import create_app
+from xgserve.app import App, create_app
 from xgserve.client import ServingClient
 from xgserve.settings import ServiceSettings
 

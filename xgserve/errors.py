@@ -1,205 +1,230 @@
-"""Every error that a caller can get: one class each, with its HTTP status and code, and the JSON they become.
+"""Every error that a caller can get. Each class is one code; the message says what to do.
 
-`{"error": {"code": ..., "message": ..., ...details}}`; the message tells a person what to do.
+ServiceError                     500  internal                a fault of ours
+  InvalidJson                    400  invalid_json
+  InvalidParameter               400  invalid_parameter
+  BadRequest                     400  bad_request             not HTTP as we read it
+  Unauthorized                   401  unauthorized
+  CrossOrigin                    403  cross_origin
+  NotFound                       404  not_found
+  MethodNotAllowed               405  method_not_allowed
+  RequestTimeout                 408  request_timeout
+  LengthRequired                 411  length_required
+  ModelChanged                   412  model_changed
+  TooLarge                       413  too_large
+  UnsupportedMediaType           415  unsupported_media_type
+  WrongHost                      421  wrong_host
+  InvalidRequest                 422  invalid_request
+  InvalidFrame                   422  invalid_frame
+  NoModel                        503  no_model
+  ModelError                     503  model_failed
+  DatabaseUnavailable            503  database_unavailable
+  TooManyLargeBodies             503  busy
+  RegistryError                  502  registry_error          a model was not activated; the active one stays
+    InvalidName                  422  invalid_name
+    WorkspaceNotAllowed          403  workspace_not_allowed
+    UnknownModel                 404  unknown_model
+    ModelPinned                  409  model_pinned
+    NothingToRollBack            409  nothing_to_roll_back
+    KeyMissing                   424  registry_key_missing
+    KeyRefused                   424  registry_key_refused
+    DownloadFailed               502  download_failed
+    ModelTooLarge                502  model_too_large
+    Busy                         503  registry_busy
+    StorageFailed                503  storage_failed
+    DownloadTooSlow              504  download_deadline
+    ArtifactRefused              422  artifact_refused
+      PickleNotAllowed           422  pickle_not_allowed
+      SeveralCandidates          422  several_candidates
+      NoCandidate                422  no_candidate
+
+The docstrings are shown to users, in the OpenAPI document.
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any
-
-import msgspec
-
-RETRY_AFTER_S = 5  # what a 503 tells the caller to wait, where it says nothing else
-
-# on every answer: whatever a browser makes of it, it stays what it is, where it is
-COMMON_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-    ("Cache-Control", "no-store"),
-)
+from typing import Any, Final, Self
 
 
 class ServiceError(Exception):
-    """A request that cannot be answered as asked."""
+    """The service failed on this request; its log has the details."""
 
     status: int = 500
     code: str = "internal"
 
+    def __init_subclass__(cls, status: int | None = None, code: str | None = None) -> None:
+        cls.status, cls.code = status or cls.status, code or cls.code
+
     def __init__(self, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> None:
+        """Take the message, headers of the answer, and details that the JSON shows beside the message."""
         super().__init__(message)
         self.headers = dict(headers or {})
         self.details = details
 
-
-class ApiError(ServiceError):
-    """What is wrong with the request itself, with the status and code that say so."""
-
-    def __init__(
-        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None, **details: Any
-    ) -> None:
-        super().__init__(message, headers=headers, **details)
-        self.status = status
-        self.code = code
+    @classmethod
+    def kinds(cls) -> list[type[Self]]:
+        """Return this class and all below it."""
+        return [cls, *(kind for child in cls.__subclasses__() for kind in child.kinds())]
 
 
-def too_large(sent_bytes: int, max_bytes: int) -> ApiError:
-    """Return what to tell a caller whose body is larger than the service takes."""
-    limit = max_bytes / (1 << 20)
-    return ApiError(
-        413,
-        "too_large",
-        f"the body has {sent_bytes:,} bytes or more, and XG_MAX_BODY_MB is {limit:g}; send fewer rows at a time",
-    )
+# -- the request ------------------------------------------------------------------------------------------------------
 
 
-class InvalidFrame(ServiceError):
-    """The caller's frame cannot be scored; `details` names the columns and the first offending rows."""
-
-    status = 422
-    code = "invalid_frame"
+class InvalidJson(ServiceError, status=400, code="invalid_json"):
+    """The body is not JSON, or one of its objects has the same key twice."""
 
 
-class ModelError(ServiceError):
-    """The artifact cannot be trusted, loaded or used; the message says why and what would help."""
-
-    status = 503
-    code = "model_failed"
+class InvalidParameter(ServiceError, status=400, code="invalid_parameter"):
+    """A parameter of the query is unknown, given twice, or has a value that cannot be used; `parameter` names it."""
 
 
-class RegistryError(ServiceError):
-    """A model could not be activated; the message says why and what to do. The active model is unchanged."""
-
-    status = 502
-    code = "registry_error"
+class BadRequest(ServiceError, status=400, code="bad_request"):
+    """The request breaks the rules of HTTP."""
 
 
-class InvalidName(RegistryError):
+class Unauthorized(ServiceError, status=401, code="unauthorized"):
+    """The header `Authorization: Bearer <token>` is missing or wrong."""
+
+
+class CrossOrigin(ServiceError, status=403, code="cross_origin"):
+    """The request comes from a web page of another site."""
+
+
+class NotFound(ServiceError, status=404, code="not_found"):
+    """There is no such route."""
+
+
+class MethodNotAllowed(ServiceError, status=405, code="method_not_allowed"):
+    """The route does not take this method."""
+
+
+class RequestTimeout(ServiceError, status=408, code="request_timeout"):
+    """The request did not arrive in time."""
+
+
+class LengthRequired(ServiceError, status=411, code="length_required"):
+    """The body comes without a Content-Length."""
+
+
+class ModelChanged(ServiceError, status=412, code="model_changed"):
+    """The active model is not the one in `If-Match`; nothing was scored."""
+
+
+class TooLarge(ServiceError, status=413, code="too_large"):
+    """The body is larger than the service takes."""
+
+    def __init__(self, sent_bytes: int, max_bytes: int) -> None:
+        """Say how many bytes were sent, as far as they were counted."""
+        limit = max_bytes / (1 << 20)
+        super().__init__(
+            f"the body has {sent_bytes:,} bytes or more, and XG_MAX_BODY_MB is {limit:g}; send fewer rows at a time"
+        )
+
+
+class UnsupportedMediaType(ServiceError, status=415, code="unsupported_media_type"):
+    """The body is compressed, or its Content-Type is not JSON."""
+
+
+class WrongHost(ServiceError, status=421, code="wrong_host"):
+    """The request is for a host name that is not the service's."""
+
+
+class InvalidRequest(ServiceError, status=422, code="invalid_request"):
+    """The body is JSON, but does not name a model."""
+
+
+class InvalidFrame(ServiceError, status=422, code="invalid_frame"):
+    """The frame cannot be scored; the details name the columns and the first offending rows."""
+
+
+# -- what it needs ----------------------------------------------------------------------------------------------------
+
+
+class NoModel(ServiceError, status=503, code="no_model"):
+    """No model is loaded."""
+
+
+class ModelError(ServiceError, status=503, code="model_failed"):
+    """The model cannot be trusted, loaded or used."""
+
+
+class DatabaseUnavailable(ServiceError, status=503, code="database_unavailable"):
+    """The database cannot be read: the log, the activations, or the answer that was given under this key before."""
+
+
+class TooManyLargeBodies(ServiceError, status=503, code="busy"):
+    """Too many large bodies are under way."""
+
+
+# -- activating a model -----------------------------------------------------------------------------------------------
+
+
+class RegistryError(ServiceError, status=502, code="registry_error"):
+    """The registry failed."""
+
+
+class InvalidName(RegistryError, status=422, code="invalid_name"):
     """The workspace, model or version cannot be a name in the registry."""
 
-    status = 422
-    code = "invalid_name"
 
-
-class WorkspaceNotAllowed(RegistryError):
+class WorkspaceNotAllowed(RegistryError, status=403, code="workspace_not_allowed"):
     """The operator limits the workspaces that models may come from."""
 
-    status = 403
-    code = "workspace_not_allowed"
 
-
-class UnknownModel(RegistryError):
+class UnknownModel(RegistryError, status=404, code="unknown_model"):
     """No source has this workspace, model or version."""
 
-    status = 404
-    code = "unknown_model"
+
+class ModelPinned(RegistryError, status=409, code="model_pinned"):
+    """The service is pinned to one model: another one would be this replica's alone."""
 
 
-class KeyMissing(RegistryError):
-    """The model must come from the registry, and no API key is set (424: what the request depends on failed)."""
-
-    status = 424
-    code = "registry_key_missing"
-
-
-class KeyRefused(RegistryError):
-    """The registry refuses the service's API key; not 401, since the caller's own credentials are not meant."""
-
-    status = 424
-    code = "registry_key_refused"
-
-
-class DownloadFailed(RegistryError):
-    """The registry could not be reached, answered with an error, or sent something that is not a model."""
-
-    status = 502
-    code = "download_failed"
-
-
-class DownloadTooSlow(RegistryError):
-    """The registry did not deliver within the deadline."""
-
-    status = 504
-    code = "download_deadline"
-
-
-class ModelTooLarge(RegistryError):
-    """The model is larger than the service takes, as sent or once unpacked."""
-
-    status = 502
-    code = "model_too_large"
-
-
-class ArtifactRefused(RegistryError):
-    """The artifact is not trusted, not loadable, or does not give a probability for its golden row."""
-
-    status = 422
-    code = "artifact_refused"
-
-
-class PickleNotAllowed(ArtifactRefused):
-    """The artifact is a pickle from a workspace that the operator did not name as trusted."""
-
-    code = "pickle_not_allowed"
-
-
-class SeveralCandidates(ArtifactRefused):
-    """Several files could be the model; `details["candidates"]` names them."""
-
-    code = "several_candidates"
-
-
-class NoCandidate(ArtifactRefused):
-    """No file could be the model."""
-
-    code = "no_candidate"
-
-
-class Busy(RegistryError):
-    """Other activations are under way, and one more would take a thread away from predictions."""
-
-    status = 503
-    code = "registry_busy"
-
-
-class StorageFailed(RegistryError):
-    """The cache or the record of activations cannot be written."""
-
-    status = 503
-    code = "storage_failed"
-
-
-class ModelPinned(RegistryError):
-    """The operator chose the model when the service was started; another one would be this replica's alone."""
-
-    status = 409
-    code = "model_pinned"
-
-
-class NothingToRollBack(RegistryError):
+class NothingToRollBack(RegistryError, status=409, code="nothing_to_roll_back"):
     """No other model was active before."""
 
-    status = 409
-    code = "nothing_to_roll_back"
+
+class KeyMissing(RegistryError, status=424, code="registry_key_missing"):
+    """The model must come from the registry, and the service has no API key for it."""
 
 
-def _all_subclasses(of: type[RegistryError]) -> list[type[RegistryError]]:
-    return [of, *(found for child in of.__subclasses__() for found in _all_subclasses(child))]
+class KeyRefused(RegistryError, status=424, code="registry_key_refused"):
+    """The registry refuses the service's API key; not 401, which is about the caller's own credentials."""
 
 
-BY_CODE = {error.code: error for error in _all_subclasses(RegistryError)}
+class DownloadFailed(RegistryError, status=502, code="download_failed"):
+    """The registry could not be reached, answered with an error, or sent something that is not a model."""
 
 
-def error_body(code: str, message: str, details: Mapping[str, Any]) -> bytes:
-    """Return the JSON of an error."""
-    return to_json({"error": {"code": code, "message": message, **details}})
+class ModelTooLarge(RegistryError, status=502, code="model_too_large"):
+    """The model is larger than the service takes, as sent or once unpacked."""
 
 
-def to_json(answer: Mapping[str, Any]) -> bytes:
-    """Return the JSON of an answer, on one line."""
-    try:
-        return msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=0)
-    except UnicodeEncodeError:  # half a character, as the caller sent it
-        # null in place of what is no JSON, as above
-        plain = json.loads(json.dumps(answer, default=str), parse_constant=lambda _: None)
-        return json.dumps(plain).encode()
+class Busy(RegistryError, status=503, code="registry_busy"):
+    """Other activations are under way, and one more would take a thread away from predictions."""
+
+
+class StorageFailed(RegistryError, status=503, code="storage_failed"):
+    """The cache or the record of activations cannot be written."""
+
+
+class DownloadTooSlow(RegistryError, status=504, code="download_deadline"):
+    """The registry did not deliver in time."""
+
+
+class ArtifactRefused(RegistryError, status=422, code="artifact_refused"):
+    """The artifact is not trusted, not loadable, or does not give a probability for its golden row."""
+
+
+class PickleNotAllowed(ArtifactRefused, status=422, code="pickle_not_allowed"):
+    """The artifact is a pickle from a workspace that the operator did not name as trusted."""
+
+
+class SeveralCandidates(ArtifactRefused, status=422, code="several_candidates"):
+    """Several files could be the model; `candidates` names them."""
+
+
+class NoCandidate(ArtifactRefused, status=422, code="no_candidate"):
+    """No file could be the model."""
+
+
+ERRORS: Final = tuple(ServiceError.kinds())
+BY_CODE: Final = {error.code: error for error in RegistryError.kinds()}

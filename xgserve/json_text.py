@@ -1,4 +1,4 @@
-"""JSON as callers send it: parsed, and refused where one object has the same key twice."""
+"""JSON as callers send it, with every key once in its object, and JSON as the service answers it."""
 
 import json
 from collections.abc import Sequence
@@ -6,47 +6,47 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from xgserve.errors import ApiError
+from xgserve.errors import InvalidJson
 
 
-def parsed(text: bytes) -> Any:
-    """Return what a text of JSON says.
+def read_json(text: bytes) -> Any:
+    """Return the value of a JSON text.
 
     Raises:
-        ApiError: it is not JSON, or one of its objects has the same key twice.
+        InvalidJson: it is not JSON, or one of its objects has the same key twice.
     """
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _parsed_slowly(text)  # reads more, and says better what is wrong
+        return _read_slowly(text)  # it reads more, and says what is wrong
     if not _has_keys_once(text, value):
-        _parsed_slowly(text)
+        _read_slowly(text)
     return value
 
 
-def _parsed_slowly(text: bytes) -> Any:
+def _read_slowly(text: bytes) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twins)
     except (ValueError, RecursionError) as error:
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ApiError(400, "invalid_json", f"the body is not JSON: {what}") from error
+        raise InvalidJson(f"the body is not JSON: {what}") from error
 
 
 def _has_keys_once(text: bytes, value: Any) -> bool:
-    """Whether no key was lost by parsing; False may need a closer look.
+    """Return whether parsing lost no key; False may be wrong, and needs a closer look.
 
-    Each key of the text has a colon after it. Colons are counted in a small part of the time that parsing takes.
+    Each key of the text is followed by a colon. Counting colons takes a small part of the time of parsing.
     """
     keys = _keys_in(value)
     if text.count(b":") == keys:
         return True
-    # others are in texts, such as times of day
+    # other colons are inside strings, such as times of day
     spaced = any(text.count(space + b":") for space in (b" ", b"\t", b"\n", b"\r"))
     return not spaced and text.count(b'":') == keys
 
 
 def _keys_in(value: Any, depth: int = 1) -> int:
-    """Count the keys of a frame, or fewer, if it holds more objects in objects than frames do."""
+    """Count the keys of a frame; too few if objects are nested deeper than in a frame."""
     if isinstance(value, dict):
         if depth and set(map(type, value.values())) == {dict}:  # the usual form, counted quickly
             return len(value) + sum(map(len, value.values()))
@@ -68,3 +68,12 @@ def _refuse_twins(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(token: str) -> NoReturn:
     raise ValueError(f"{token} is not a JSON value; send null for a missing one")
+
+
+def to_json(answer: Any) -> bytes:
+    """Return an answer, a Struct of `contract` or a mapping, as JSON on one line; NaN and infinity become null."""
+    try:
+        return msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=0)
+    except UnicodeEncodeError:  # half a character, as the caller sent it: only Python's own JSON can escape it
+        plain = json.dumps(msgspec.to_builtins(answer, enc_hook=str))
+        return json.dumps(json.loads(plain, parse_constant=lambda _: None)).encode()

@@ -26,7 +26,7 @@ from livegame.recordings.files import dump_compact, find_recordings, read_record
 from livegame.recordings.replay import create_app
 from tests.conftest import ROOT
 from tests.games import GAME_ID, wsgi_server
-from xgserve.app import Service as App
+from xgserve.app import App
 from xgserve.client import ServingClient
 
 LENGTH_S = 4_200  # of the sample game, intermissions included

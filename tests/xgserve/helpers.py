@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from tests.conftest import ROOT
-from xgserve.app import Service, create_app
+from xgserve.app import App, create_app
 from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
 
@@ -81,7 +81,7 @@ class Running:
     """A service that answers at `url`."""
 
     url: str
-    app: Service
+    app: App
 
     def post(self, path: str, body: Any, **headers: str | bytes) -> requests.Response:
         data = body if isinstance(body, bytes | str) else json.dumps(body)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import cache
 
+from msgspec.structs import astuple
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -80,7 +81,7 @@ class _State(Collector):
             "xg_active_model_info", "The active model", labels=["id", "workspace", "model", "version", "digest"]
         )
         if (model := self._active()) is not None:
-            info.add_metric(list(model.identity.values()), 1)
+            info.add_metric(astuple(model.identity), 1)
         yield info
         yield CounterMetricFamily(
             "xg_log_rows_dropped", "Log rows that were given up because the disk failed", value=self._dropped_log_rows()

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from bottle import SimpleTemplate
 
-from xgserve.settings import LEVELS
+from xgserve.contract import LEVELS, LogRow
 
 _PAGE = SimpleTemplate(Path(__file__).with_suffix(".tpl").read_text(encoding="utf-8"))  # escapes values in {{...}}
 
 
-def render(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, str], next_before: int | None) -> str:
+def render(rows: Sequence[LogRow], asked: Mapping[str, str], next_before: int | None) -> str:
     """Return the page for these rows; `asked` are the parameters of the request as they came."""
     older = _link({**asked, "before": str(next_before)}) if next_before is not None else None
     return str(_PAGE.render(rows=rows, asked=dict(asked), older=older, levels=LEVELS, link=_link))

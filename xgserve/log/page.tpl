@@ -42,16 +42,16 @@ pre { margin: .3rem 0 0; white-space: pre-wrap; }
 <thead><tr><th>Time (UTC)</th><th>Level</th><th>Where</th><th>Message</th><th>Request</th></tr></thead>
 <tbody>
 % for row in rows:
-<tr class="{{row['level']}}">
-<td class="at">{{row['at']}}</td><td class="level">{{row['level']}}</td><td>{{row['logger']}}</td>
-<td>{{row['message']}}
-% if row['exception']:
-<pre>{{row['exception']}}</pre>
+<tr class="{{row.level}}">
+<td class="at">{{row.at}}</td><td class="level">{{row.level}}</td><td>{{row.logger}}</td>
+<td>{{row.message}}
+% if row.exception:
+<pre>{{row.exception}}</pre>
 % end
 </td>
 <td>
-% if row['request_id']:
-<a href="{{!link({'request_id': row['request_id']})}}">{{row['request_id']}}</a>
+% if row.request_id:
+<a href="{{!link({'request_id': row.request_id})}}">{{row.request_id}}</a>
 % end
 </td></tr>
 % end

@@ -9,8 +9,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-from xgserve.errors import ApiError, InvalidFrame
-from xgserve.json_text import parsed
+from xgserve.errors import InvalidFrame, InvalidJson
+from xgserve.json_text import read_json
 
 ACCEPTED: Final = (
     '{"column": {"0": value}} (df.to_json())',
@@ -26,7 +26,7 @@ ACCEPTED: Final = (
 FORMS: Final = f"send what pandas writes: {'; '.join(ACCEPTED)}"
 MAX_TEXTS: Final = 2  # a JSON text in a JSON text
 
-_WRAPPERS: Final = frozenset({"dataframe_split", "dataframe_records", "instances", "inputs"})
+WRAPPERS: Final = frozenset({"dataframe_split", "dataframe_records", "instances", "inputs"})
 _SPLIT: Final = frozenset({"columns", "index", "data", "index_names", "column_names"})
 
 # what str(int) writes, within 64 bits
@@ -49,16 +49,16 @@ def read_frame(text: bytes, names: Set[str]) -> ParsedFrame:
     """Read a frame from JSON, for a model with columns of these names.
 
     Raises:
-        ApiError: it is not JSON.
+        InvalidJson: it is not JSON.
         InvalidFrame: it is not a frame in one of the forms.
     """
-    body = _unwrapped(parsed(text), names)
+    body = _unwrapped(read_json(text), names)
     for _ in range(MAX_TEXTS):
         if not isinstance(body, str):
             break
         try:
-            body = _unwrapped(parsed(body.encode("utf-8", "surrogatepass")), names)
-        except ApiError as error:
+            body = _unwrapped(read_json(body.encode("utf-8", "surrogatepass")), names)
+        except InvalidJson as error:
             raise _no_frame(f"the body is a text that is no frame ({error})") from error
     return parse_frame(body, names)
 
@@ -88,7 +88,7 @@ def parse_frame(body: Any, names: Set[str]) -> ParsedFrame:
 def _unwrapped(body: Any, names: Set[str]) -> Any:
     """Return what MLflow's and TensorFlow's clients put into an object of one key, or beside empty parameters."""
     if isinstance(body, dict) and len(body) <= 2 and body.keys() != names and not body.get("params"):
-        for key in _WRAPPERS & body.keys():
+        for key in WRAPPERS & body.keys():
             if body.keys() <= {key, "params"}:
                 return body[key]
     return body

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
+from xgserve.contract import GoldenRow, LibraryVersions, ModelDescription, ModelIdentity
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.schema import Column, Scalar
 from xgserve.model.validation import FrameErrors
@@ -97,12 +99,10 @@ class Model:
         """The names of the columns that it takes."""
         return frozenset(column.name for column in self.columns)
 
-    @property
-    def identity(self) -> dict[str, str]:
+    @cached_property
+    def identity(self) -> ModelIdentity:
         """The id and its parts, as every answer about a model shows them."""
-        name = self.name
-        parts = {"workspace": name.workspace, "model": name.name, "version": name.version, "digest": self.digest}
-        return {"id": self.id, **parts}
+        return ModelIdentity(self.id, self.name.workspace, self.name.name, self.name.version, self.digest)
 
     def predict(self, values: Values, index: Sequence[Any]) -> Probabilities:
         """Return P(goal) of each row, shape (rows,), each within [0, 1].
@@ -144,19 +144,19 @@ class Model:
             )
         return probability
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> ModelDescription:
         """Return what `GET /model` answers: identity, columns, versions, and what the card says about quality."""
-        return {
-            **self.identity,
-            "features": [column.describe() for column in self.columns],
-            "sklearn_version": {"artifact": self.versions.artifact, "service": self.versions.service},
-            "loaded_at": self.loaded_at.isoformat(timespec="milliseconds"),
-            "golden_row": {"values": dict(self.golden_row), "probability": self.golden_probability},
-            "population": self.card.get("population"),
-            "metrics": self.card.get("metrics"),
-            "trained_on": self._seasons,
-            "warnings": self.versions.warnings,
-        }
+        return ModelDescription(
+            **structs.asdict(self.identity),
+            features=[column.describe() for column in self.columns],
+            sklearn_version=LibraryVersions(self.versions.artifact, self.versions.service),
+            loaded_at=self.loaded_at.isoformat(timespec="milliseconds"),
+            golden_row=GoldenRow(dict(self.golden_row), self.golden_probability),
+            population=self.card.get("population"),
+            metrics=self.card.get("metrics"),
+            trained_on=self._seasons,
+            warnings=self.versions.warnings,
+        )
 
     @property
     def _seasons(self) -> list[int] | None:

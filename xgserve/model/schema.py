@@ -7,6 +7,8 @@ from functools import cached_property
 from types import NoneType
 from typing import Any, Final, Literal
 
+from xgserve.contract import ColumnDescription
+
 UNKNOWN_CATEGORY = "a category that no model was trained on"
 
 REFUSED: Final = object()
@@ -67,13 +69,12 @@ class Column:
             return max(c for c in self.categories or () if isinstance(c, int | float)) + 1
         return UNKNOWN_CATEGORY
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> ColumnDescription:
         """Return the column as `GET /model` shows it."""
-        described: dict[str, Any] = {"name": self.name, "kind": self.kind, "nullable": self.nullable}
-        if self.kind == "category":
-            described["categories"] = list(self.categories) if self.categories is not None else None
-            described["takes_unknown"] = self.takes_unknown
-        return described
+        if self.kind == "number":
+            return ColumnDescription(self.name, self.kind, self.nullable)
+        categories = list(self.categories) if self.categories is not None else None
+        return ColumnDescription(self.name, self.kind, self.nullable, categories, self.takes_unknown)
 
 
 def is_null(value: object) -> bool:

@@ -7,13 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from xgserve.contract import ModelEntry, RegistryProblem, Source
 from xgserve.errors import RegistryError
 from xgserve.names import NAME_IN_WORDS, ModelName, version_order
 from xgserve.registry.active import Active
 from xgserve.registry.bundle import BUNDLED, bundled_models
 from xgserve.registry.cache import ModelCache
 from xgserve.registry.comet import Comet
-from xgserve.registry.sources import Source, Sources, explained
+from xgserve.registry.sources import Sources, explained
 from xgserve.single_flight import SingleFlight
 
 logger = logging.getLogger("xgserve.registry")
@@ -47,12 +48,12 @@ class Catalogue:
         self._refreshing = threading.Lock()
         self._latest: _Listing | None = None
 
-    def available(self, active: Active) -> list[dict[str, Any]]:
-        """Return what can be activated: `{"workspace", "model", "version", "source", "active", ...}`, one each.
+    def available(self, active: Active) -> list[ModelEntry | RegistryProblem]:
+        """Return what can be activated.
 
         The bundled models come first, the default before the others; of each model, the newest version comes first.
         What only the registry has is listed with `"source": "registry"` and its `stages`. A registry that fails or
-        is slow gives one entry of that source with `problem` instead.
+        is slow gives one `RegistryProblem` instead.
         """
         names: dict[ModelName, Source] = dict.fromkeys(bundled_models(self._default), BUNDLED)
         cached = [model.name for model in self._cache.models() if self._sources.allows(model.name.workspace)]
@@ -62,18 +63,18 @@ class Catalogue:
         listed, problem = self._listed()
         stages = {ModelName(entry["workspace"], entry["model"], entry["version"]): entry["stages"] for entry in listed}
         name_of_active = active.model.name if active.model else None
-        entries: list[dict[str, Any]] = [
-            {
-                "workspace": name.workspace,
-                "model": name.name,
-                "version": name.version,
-                "source": names.get(name, "registry"),
-                "stages": stages.get(name, []),
-                "active": name == name_of_active,
-            }
+        entries: list[ModelEntry | RegistryProblem] = [
+            ModelEntry(
+                workspace=name.workspace,
+                model=name.name,
+                version=name.version,
+                source=names.get(name, "registry"),
+                stages=stages.get(name, []),
+                active=name == name_of_active,
+            )
             for name in dict.fromkeys([*names, *stages])
         ]
-        return [*entries, {"source": "registry", "problem": problem}] if problem else entries
+        return [*entries, RegistryProblem("registry", problem)] if problem else entries
 
     def _listed(self) -> tuple[list[dict[str, Any]], str | None]:
         """Return what Comet lists, and what went wrong; it is asked by one thread, at most once in `LIST_KEPT_S`.

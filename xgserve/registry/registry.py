@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from db.serving import READ_TIMEOUT_S, Activations, StoredActivation
+from xgserve.contract import ModelEntry, RegistryProblem
 from xgserve.errors import Busy, NothingToRollBack, RegistryError, UnknownModel
 from xgserve.model.model import Model
 from xgserve.names import SAFE_NAME, ModelName
@@ -123,7 +123,7 @@ class Registry:
         finally:
             self._rolling_back.release()
 
-    def available(self) -> list[dict[str, Any]]:
+    def available(self) -> list[ModelEntry | RegistryProblem]:
         """Return what can be activated; see `Catalogue.available`."""
         return self._catalogue.available(self._active)
 

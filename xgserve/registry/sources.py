@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from db.connection import DatabaseError
 from xgserve.compiler.build import load_model
 from xgserve.compiler.loading import pickle_refusal
+from xgserve.contract import Source
 from xgserve.errors import (
     ArtifactRefused,
     DownloadFailed,
@@ -35,8 +35,6 @@ from xgserve.registry.trial import environment, try_artifact
 from xgserve.settings import ServiceSettings
 
 MAX_ASKED_LENGTH = 100
-
-Source = Literal["bundled", "cache", "registry"]
 
 
 @dataclass(frozen=True)

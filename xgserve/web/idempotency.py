@@ -20,7 +20,7 @@ from typing import Final
 from db.connection import DatabaseError
 from db.serving import DELETE_BATCH, READ_TIMEOUT_S, ROW_BYTES, StoredAnswers, open_serving
 from db.times import timestamp
-from xgserve.errors import ApiError
+from xgserve.errors import DatabaseUnavailable
 from xgserve.single_flight import SingleFlight
 
 logger = logging.getLogger("xgserve.idempotency")
@@ -56,7 +56,7 @@ class Answers:
         Waits for an answer that another thread is still making. What `answer` raises is not remembered.
 
         Raises:
-            ApiError: this was answered before, and the answer cannot be read now.
+            DatabaseUnavailable: this was answered before, and the answer cannot be read now.
         """
         if not key:
             return answer()
@@ -77,9 +77,7 @@ class Answers:
             except DatabaseError as error:
                 self._failed(error)
         if question in self._written:
-            raise ApiError(
-                503,
-                "database_unavailable",
+            raise DatabaseUnavailable(
                 f"this request was answered before, and the answer cannot be read now: {self._problem}; nothing was"
                 " scored, send it again",
                 headers={"Retry-After": "1"},

@@ -1,4 +1,4 @@
-"""What a request says, read and checked: its headers, its JSON body, its query."""
+"""What requests say, read and checked: headers, JSON bodies, queries."""
 
 import hmac
 import ipaddress
@@ -7,98 +7,106 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 from bottle import request
 
 from db.serving import LogQuery
 from db.times import timestamp
-from xgserve.errors import ApiError, too_large
+from xgserve.contract import LEVELS, ModelRequest
+from xgserve.errors import (
+    CrossOrigin,
+    InvalidParameter,
+    InvalidRequest,
+    LengthRequired,
+    ModelChanged,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMediaType,
+    WrongHost,
+)
+from xgserve.json_text import read_json
 from xgserve.model.model import Model
 from xgserve.names import tag
-from xgserve.settings import LEVELS
 
-MAX_LIMIT = 1000
-MAX_SEARCH = 200
-HOST = re.compile(r"[A-Za-z0-9._-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
-LOG_PARAMETERS = ("limit", "level", "since", "before", "request_id", "q")
+MAX_LIMIT: Final = 1000
+MAX_SEARCH: Final = 200
+HOST: Final = re.compile(r"[A-Za-z0-9._-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
+LOG_PARAMETERS: Final = ("limit", "level", "since", "before", "request_id", "q")
+
+_MUST_BE: Final = {
+    "version": 'a text such as "1.10.0" (as numbers, 1.10 and 1.1 are the same), a whole number such as 1 for "1.0.0",'
+    " or null for the newest"
+}
 
 
 def header(name: str, default: str = "") -> str:
-    """Return a header's bytes as latin-1 text; Bottle's own `get_header` fails on what is not UTF-8."""
+    """Return a header as latin-1 text; Bottle's own `get_header` fails on bytes that are not UTF-8."""
     key = "CONTENT_TYPE" if name == "Content-Type" else f"HTTP_{name.upper().replace('-', '_')}"
     return str(request.environ.get(key, default))
 
 
-def check_if_match(model: Model) -> None:
-    """Hold `If-Match` against the active model.
+def prediction_request(model: Model, max_bytes: int) -> tuple[str, bytes]:
+    """Return the `Idempotency-Key` of a request to score a frame, "" if it has none, and its body.
 
     Raises:
-        ApiError: the caller means another model.
+        ModelChanged: `If-Match` names another model than this one, the active one.
+        ServiceError: the body cannot be read; see `body`.
     """
     wanted = header("If-Match", "*").strip()
     if wanted != "*" and not {model.id, tag(model.id)} & {one.strip().strip('"') for one in wanted.split(",")}:
-        raise ApiError(
-            412,
-            "model_changed",
-            f"the active model is {model.id}, not {wanted[:300]}; nothing was scored",
-            active=model.identity,
+        raise ModelChanged(
+            f"the active model is {model.id}, not {wanted[:300]}; nothing was scored", active=model.identity
         )
-
-
-def idempotency_key() -> str:
-    """Return the key by which the caller sends the same request again; "" if there is none."""
-    return header("Idempotency-Key").strip().strip('"')
+    return header("Idempotency-Key").strip().strip('"'), body(max_bytes)
 
 
 def check_host(allowed: frozenset[str]) -> None:
-    """Answer only under names that are the service's own.
+    """Refuse a request for a host name that is not the service's own.
 
-    A web page can have its own host name lead to this machine once it is loaded (DNS rebinding); to the browser, the
-    service then is the page's own site, whose answers the page may read. Nobody can do that with an address, with a
-    name without a dot, or with `localhost`; other names must be among those allowed.
+    A web page can point its own host name to this machine once it is loaded (DNS rebinding). The browser then takes the
+    service for the page's own site, and lets the page read its answers. This cannot be done with an address, a name
+    without a dot, or `localhost`; any other name must be among those allowed.
 
     Raises:
-        ApiError: the request is for another host.
+        WrongHost: the name is not the service's.
     """
     host = header("Host")
     if not _is_own(host, allowed):
-        raise ApiError(
-            421,
-            "wrong_host",
-            f"this service does not answer as {host[:100]!r}; if that is its name, add it to XG_ALLOWED_HOSTS",
+        raise WrongHost(
+            f"this service does not answer as {host[:100]!r}; if that is its name, add it to XG_ALLOWED_HOSTS"
         )
 
 
-@lru_cache(maxsize=100)  # each client sends the same one with every request
+@lru_cache(maxsize=100)  # a client sends the same one with every request
 def _is_own(host: str, allowed: frozenset[str]) -> bool:
-    if not HOST.fullmatch(host):  # such as "example.com@localhost", which people and programs read in several ways
+    if not HOST.fullmatch(host):  # "example.com@localhost" is read differently by different programs
         return False
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         return "." not in name or name.endswith(".localhost") or name in allowed or bool(ipaddress.ip_address(name))
-    except ValueError:  # no address, or nothing that could be a host at all
+    except ValueError:  # neither an address nor anything else that can be a host
         return False
 
 
 def check_may_swap(admin_token: str | None) -> None:
-    """Let only those change the model who may: the holder of the token, and no web page of somebody else.
+    """Refuse a change of the model by a caller without the token, or by a web page of another site.
 
     Raises:
-        ApiError: the caller may not.
+        CrossOrigin: another site's page asks.
+        Unauthorized: the token is missing or wrong.
     """
     origin = header("Origin")
     if origin and origin.partition("://")[2] != header("Host"):
-        raise ApiError(403, "cross_origin", "other web sites must not change the model")
+        raise CrossOrigin("other web sites must not change the model")
     if admin_token is None:
         return
     scheme, _, token = header("Authorization").partition(" ")
     right = hmac.compare_digest(token.strip().encode("latin-1"), admin_token.encode())
     if scheme.lower() != "bearer" or not right:
-        raise ApiError(
-            401,
-            "unauthorized",
+        raise Unauthorized(
             "changing the model needs the header Authorization: Bearer <token>, with the token of XG_ADMIN_TOKEN",
             headers={"WWW-Authenticate": "Bearer"},
         )
@@ -108,66 +116,54 @@ def body(max_bytes: int) -> bytes:
     """Return the body as it came.
 
     Raises:
-        ApiError: it is not said to be JSON, or larger than `max_bytes`.
+        UnsupportedMediaType: its Content-Type is not JSON, or it is compressed.
+        LengthRequired: it has no Content-Length.
+        TooLarge: it has more than `max_bytes`.
     """
     content_type = header("Content-Type").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        raise ApiError(
-            415,
-            "unsupported_media_type",
-            f"the body must be JSON with Content-Type: application/json, not {content_type[:100] or 'none'}",
+        raise UnsupportedMediaType(
+            f"the body must be JSON with Content-Type: application/json, not {content_type[:100] or 'none'}"
         )
     if header("Content-Encoding", "identity").lower() != "identity":
-        raise ApiError(415, "unsupported_media_type", "the body must not be compressed")
+        raise UnsupportedMediaType("the body must not be compressed")
     if header("Transfer-Encoding"):  # waitress decodes chunks; other servers may not
-        raise ApiError(411, "length_required", "send the body with a Content-Length")
+        raise LengthRequired("send the body with a Content-Length")
     length = max(0, request.content_length)
     if length > max_bytes:
-        raise too_large(length, max_bytes)
+        raise TooLarge(length, max_bytes)
     return bytes(request.environ["wsgi.input"].read(length))
 
 
-def model_request(body: Any) -> tuple[str, str, str | None]:
-    """Return the workspace, model and version that the body of `POST /download_registry_model` asks for.
+def model_request(max_bytes: int) -> tuple[str, str, str | None]:
+    """Return the workspace, the model and the version, None for the newest, that a request asks for.
 
     Raises:
-        ApiError: it does not say so.
+        InvalidRequest: the body does not name a model.
+        ServiceError: the body cannot be read; see `body`.
     """
-    if not isinstance(body, dict):
-        raise _unusable('the body must be {"workspace": ..., "model": ..., "version": ...}')
-    unknown = sorted(body.keys() - {"workspace", "model", "version"})
-    if unknown:
-        raise _unusable(
-            f"unknown keys: {', '.join(unknown)[:200]}; the keys are workspace, model and version", unknown=unknown[:50]
-        )
-    for key in ("workspace", "model"):
-        if not isinstance(body.get(key), str) or not body[key].strip():
-            raise _unusable(f'"{key}" must be a text that is not empty', key=key)
-    return body["workspace"].strip(), body["model"].strip(), _version(body.get("version"))
-
-
-def _version(asked: Any) -> str | None:
-    """Read a version: a text, null for the newest, or a whole number n, which is short for "n.0.0"."""
-    if isinstance(asked, int | float) and not isinstance(asked, bool) and 0 <= asked < 1e6 and asked == int(asked):
-        return f"{int(asked)}.0.0"
-    if not isinstance(asked, str | None):
-        raise _unusable(
-            '"version" must be a text such as "1.10.0" (as numbers, 1.10 and 1.1 are the same), a whole number such as'
-            ' 1 for "1.0.0", or null for the newest',
-            key="version",
-        )
-    return (asked.strip() or None) if asked else None
-
-
-def _unusable(message: str, **details: Any) -> ApiError:
-    return ApiError(422, "invalid_request", message, **details)
+    asked = read_json(body(max_bytes))
+    if not isinstance(asked, dict):
+        raise InvalidRequest('the body must be {"workspace": ..., "model": ..., "version": ...}')
+    keys = ModelRequest.__struct_fields__
+    if unknown := sorted(asked.keys() - set(keys)):
+        names = ", ".join(unknown)[:200]
+        raise InvalidRequest(f"unknown keys: {names}; the keys are workspace, model and version", unknown=unknown[:50])
+    stripped = {key: value.strip() if isinstance(value := asked.get(key), str) else value for key in keys}
+    try:
+        wanted = msgspec.convert(stripped, ModelRequest)
+    except msgspec.ValidationError as error:
+        key = str(error).rpartition("$.")[2].strip("`")
+        raise InvalidRequest(f'"{key}" must be {_MUST_BE.get(key, "a text that is not empty")}', key=key) from error
+    version = wanted.version
+    return wanted.workspace, wanted.model, f"{version:.0f}.0.0" if isinstance(version, float) else version or None
 
 
 def parameters(*allowed: str) -> dict[str, str]:
-    """Return the request's parameters; empty ones, as forms send them, count as not given.
+    """Return the parameters of the query; empty ones, as forms send them, count as missing.
 
     Raises:
-        ApiError: there is another one than those allowed, or one twice.
+        InvalidParameter: one is not among those allowed, or comes twice.
     """
     asked: dict[str, str] = {}
     for name, value in parse_qsl(request.query_string, keep_blank_values=True):
@@ -180,10 +176,10 @@ def parameters(*allowed: str) -> dict[str, str]:
 
 
 def limit(asked: Mapping[str, str]) -> int:
-    """Return how many rows a request wants: its parameter `limit`, 100 by default.
+    """Return how many rows a request asks for: its parameter `limit`, 100 by default.
 
     Raises:
-        ApiError: it is not a number in range.
+        InvalidParameter: it is not a number in range.
     """
     text = asked.get("limit", "100")
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
@@ -192,10 +188,10 @@ def limit(asked: Mapping[str, str]) -> int:
 
 
 def log_query(asked: Mapping[str, str]) -> LogQuery:
-    """Return the query that parameters among `LOG_PARAMETERS` stand for.
+    """Return the query for log rows that these parameters, some of `LOG_PARAMETERS`, ask for.
 
     Raises:
-        ApiError: one of them has a value that cannot be used.
+        InvalidParameter: one has a value that cannot be used.
     """
     level = asked.get("level", "DEBUG").upper()
     if level not in LEVELS:
@@ -214,18 +210,18 @@ def log_query(asked: Mapping[str, str]) -> LogQuery:
 
 
 def _moment(name: str, text: str | None) -> int | str | None:
-    """Read a row's id or an ISO time (UTC, if it names no zone)."""
+    """Return the id of a row, or an ISO time; a time without a zone is UTC."""
     if text is None:
         return None
     if re.fullmatch(r"[0-9]{1,18}", text):
         return int(text)
     try:
-        # the "+" of a zone is a space in a query that was not encoded
+        # a "+" that was not encoded arrives as a space
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise _bad_parameter(name, "must be the id of a row or a time such as 2024-01-31T19:30:00Z") from None
 
 
-def _bad_parameter(name: str, why: str) -> ApiError:
-    return ApiError(400, "invalid_parameter", f"{name} {why}", parameter=name)
+def _bad_parameter(name: str, why: str) -> InvalidParameter:
+    return InvalidParameter(f"{name} {why}", parameter=name)

@@ -12,12 +12,12 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
-from waitress.utilities import Error
 from waitress.wasyncore import loop
 
-from xgserve.errors import COMMON_HEADERS, RETRY_AFTER_S, error_body, too_large
+from xgserve.errors import BadRequest, RequestTimeout, ServiceError, TooLarge, TooManyLargeBodies
 from xgserve.request_id import choose_id, request_id
 from xgserve.settings import ServiceSettings
+from xgserve.web.answers import common_headers, error_answer
 from xgserve.web.memory import give_back_memory
 from xgserve.web.threads import Dispatcher, Lane
 
@@ -43,16 +43,6 @@ FAST_LARGE_S = 5.0  # beyond `MAX_LARGE`, one that takes longer to come than thi
 SLOW_PATHS = frozenset({"/logs", "/activations", "/models", "/download_registry_model", "/rollback"})
 
 
-class _RequestTimeout(Error):
-    code = 408
-    reason = "Request Timeout"
-
-
-class _TooManyLarge(Error):
-    code = 503
-    reason = "Service Unavailable"
-
-
 class _Parser(HTTPRequestParser):
     """Refuses a request whose length can be read in two ways: what follows it could be taken for another request."""
 
@@ -68,35 +58,20 @@ class _Parser(HTTPRequestParser):
 
 
 class _JsonErrorTask(ErrorTask):
-    """Answers what is not even a request, or too large to be read."""
+    """Answers in JSON what never reaches the app: what is not HTTP, too large, or too slow to arrive."""
 
     def execute(self) -> None:
         request: Any = self.request  # the stubs name the wrong type of request
         channel = cast("_Channel", self.channel)
-        status = HTTPStatus(request.error.code)
+        error = channel.refusal(request)
+        if isinstance(error, TooLarge | TooManyLargeBodies):
+            channel.linger_bytes = LINGER_FACTOR * channel.max_body_bytes
         identity = choose_id(request.headers.get("X_REQUEST_ID", ""), channel.secrets)
-        if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            refusal = too_large(max(request.content_length, request.body_bytes_received), channel.max_body_bytes)
-            code, message = refusal.code, str(refusal)
-            channel.linger_bytes = LINGER_FACTOR * channel.max_body_bytes
-        elif status is HTTPStatus.SERVICE_UNAVAILABLE:
-            code, message = "busy", request.error.body
-            channel.linger_bytes = LINGER_FACTOR * channel.max_body_bytes
-            self.response_headers = [*self.response_headers, ("Retry-After", str(RETRY_AFTER_S))]
-        else:
-            code = status.phrase.lower().replace(" ", "_")
-            message = f"{status.phrase.lower()}: {request.error.body}"
-        body = error_body(code, message, {"request_id": identity})
         token = request_id.set(identity)
-        logger.warning("refused a request before reading it: %d %s", status, message)
+        logger.warning("refused a request before reading it: %d %s", error.status, error)
         request_id.reset(token)
-        self.status = f"{status.value} {status.phrase}"
-        self.response_headers = [
-            *self.response_headers,
-            ("Content-Type", "application/json"),
-            ("X-Request-ID", identity),
-            *COMMON_HEADERS,
-        ]
+        self.status, headers, body = error_answer(error, identity)
+        self.response_headers = [*self.response_headers, *headers, *common_headers(identity)]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -151,7 +126,7 @@ class _Channel(HTTPChannel):
             return False
         if not request.headers_finished:
             request.parse_header(b"GET / HTTP/1.0\r\n")  # what an error is an answer to
-        self._refuse(_RequestTimeout("the request did not arrive in time"))
+        self._refuse(RequestTimeout("the request did not arrive in time"))
         return True
 
     def give_up(self, now: float) -> None:
@@ -190,10 +165,22 @@ class _Channel(HTTPChannel):
             slowest = min(began, key=began.__getitem__, default=self)
             is_slow = slowest is not self and time.monotonic() - began[slowest] > FAST_LARGE_S
             why = f"{MAX_LARGE} large requests are under way already; send it again later"
-            (slowest if is_slow else self)._refuse(_TooManyLarge(why))
+            (slowest if is_slow else self)._refuse(TooManyLargeBodies(why))
 
-    def _refuse(self, error: Any) -> None:
-        """Answer with an error at once the request that is being received."""
+    def refusal(self, request: Any) -> ServiceError:
+        """Return why a request is not read: our own error, or what waitress makes of one that it cannot parse."""
+        found = request.error
+        if isinstance(found, ServiceError):
+            return found
+        status = HTTPStatus(found.code)
+        if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return TooLarge(max(request.content_length, request.body_bytes_received), self.max_body_bytes)
+        error = BadRequest(f"{status.phrase.lower()}: {found.body}")
+        error.status, error.code = status.value, status.phrase.lower().replace(" ", "_")
+        return error
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer the request that is being received with an error, at once."""
         channel: Any = self
         with channel.requests_lock:
             request = channel.request

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import sklearn
 import skops.io
+from msgspec import to_builtins
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
@@ -128,7 +129,7 @@ def test_tells_what_each_column_takes(tmp_path: Path) -> None:
         ),
         LogisticRegression(),
     ).fit(SHOTS, GOALS)
-    described = {feature["name"]: feature for feature in load(tmp_path, estimator).describe()["features"]}
+    described = {feature["name"]: feature for feature in to_builtins(load(tmp_path, estimator).describe())["features"]}
     assert described == {
         "distance": {"name": "distance", "kind": "number", "nullable": True},
         "angle": {"name": "angle", "kind": "number", "nullable": False},
@@ -265,7 +266,7 @@ def test_pickles_only_where_the_operator_allows_them(tmp_path: Path) -> None:
 def test_another_scikit_learn_is_reported(tmp_path: Path) -> None:
     artifact = bundle(tmp_path, numeric_model())
     aged = _with_text_replaced(artifact, f'\\"{sklearn.__version__}\\"', '\\"1.2.2\\"')
-    described = load_model(aged, NAME).describe()
+    described = to_builtins(load_model(aged, NAME).describe())
     assert described["sklearn_version"] == {"artifact": "1.2.2", "service": sklearn.__version__}
     assert described["warnings"] == [f"made with scikit-learn 1.2.2, loaded with {sklearn.__version__}"]
 
@@ -333,8 +334,8 @@ def test_the_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -
     probability = float(numeric_model().predict_proba(pd.DataFrame([row]))[0, 1])
     model = load(tmp_path, numeric_model(), golden_row=row, golden_probability=probability, metrics={"auc": 0.7})
     assert model.check() == pytest.approx(probability)
-    assert model.describe()["golden_row"] == {"values": row, "probability": pytest.approx(probability)}
-    assert model.describe()["metrics"] == {"auc": 0.7}
+    assert to_builtins(model.describe().golden_row) == {"values": row, "probability": pytest.approx(probability)}
+    assert model.describe().metrics == {"auc": 0.7}
 
 
 def test_many_threads_may_use_one_model(tmp_path: Path) -> None:
@@ -372,4 +373,4 @@ def test_the_list_of_trusted_types_is_not_taken_from_the_file(tmp_path: Path) ->
      ([True], None), ({"20202021": 1}, None)],
 )  # fmt: skip
 def test_the_seasons_that_the_card_tells_are_passed_on(tmp_path: Path, told: Any, understood: Any) -> None:
-    assert load(tmp_path, numeric_model(), seasons=told).describe()["trained_on"] == understood
+    assert load(tmp_path, numeric_model(), seasons=told).describe().trained_on == understood

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from tests.xgserve.helpers import bundle, bundled_models
 from tests.xgserve.registry import hostile
@@ -34,7 +35,7 @@ def comet() -> Iterator[StandIn]:
 def test_the_list_names_every_source(tmp_path: Path, comet: StandIn) -> None:
     put_in_cache(tmp_path, "1.9.0", 0.5)
     registry = open_registry(settings(tmp_path, comet))
-    listed = registry.available()
+    listed = to_builtins(registry.available())
     assert [(e["source"], e["version"], e["stages"]) for e in listed if e.get("workspace") == "acme"] == [
         ("cache", "1.9.0", ["Production"]),
         ("registry", "1.10.1-rc.1", []),
@@ -42,7 +43,7 @@ def test_the_list_names_every_source(tmp_path: Path, comet: StandIn) -> None:
     ]
     assert [e["model"] for e in listed if e["active"]] == ["xg-distance"]
     comet.asked.clear()
-    assert registry.available() == listed
+    assert to_builtins(registry.available()) == listed
     assert comet.asked == [], "the registry's answer is kept for a while"
 
 
@@ -52,7 +53,7 @@ def test_the_list_begins_with_the_default_and_each_model_with_its_newest_version
     for version in ("1.9.0", "1.10.0"):  # the newest is not the one used last
         put_in_cache(tmp_path, version, 0.5)
     with bundled_models(tmp_path / "bundled"):
-        listed = open_registry(settings(tmp_path, default_model="bundled/xg-default")).available()
+        listed = to_builtins(open_registry(settings(tmp_path, default_model="bundled/xg-default")).available())
     assert [f"{entry['workspace']}/{entry['model']}:{entry['version']}" for entry in listed] == [
         "bundled/xg-default:1.10.0",
         "bundled/xg-default:1.9.0",
@@ -65,7 +66,7 @@ def test_the_list_begins_with_the_default_and_each_model_with_its_newest_version
 
 def test_a_registry_that_fails_is_an_entry_of_the_list(tmp_path: Path, comet: StandIn) -> None:
     registry = open_registry(settings(tmp_path, comet, comet_api_key="wrong-key-5150"))
-    *known, failed = registry.available()
+    *known, failed = to_builtins(registry.available())
     assert [entry["source"] for entry in known if entry["active"]] == ["bundled"]
     assert failed["source"] == "registry" and "COMET_API_KEY" in failed["problem"]
     assert "wrong-key" not in str(failed)
@@ -91,7 +92,7 @@ def test_two_first_lists_at_once_are_the_same_list(tmp_path: Path, comet: StandI
         finally:
             may_answer.set()
         assert second.result() == first.result()
-    assert [entry["version"] for entry in second.result() if entry.get("workspace") == "acme"] == [
+    assert [entry["version"] for entry in to_builtins(second.result()) if entry.get("workspace") == "acme"] == [
         "1.10.1-rc.1",
         "1.10.0",
         "1.9.0",
@@ -121,4 +122,4 @@ def test_a_list_that_is_old_is_served_while_one_thread_asks_again(
             assert registry.available() == before
         finally:
             may_answer.set()
-        assert [entry["workspace"] for entry in refreshed.result()] == ["bundled"] * 3
+        assert [entry["workspace"] for entry in to_builtins(refreshed.result())] == ["bundled"] * 3

@@ -14,6 +14,7 @@ import pytest
 from tests.xgserve.registry import comet_standin, hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import bytes_below, refusal, settings
+from xgserve.contract import RegistryProblem
 from xgserve.registry.registry import Registry, open_registry
 
 GOOD = hostile.zipped(hostile.good())
@@ -66,7 +67,7 @@ def test_no_other_server_is_asked_wherever_comet_sends_a_request(
 def test_nor_for_the_list(comet: StandIn, registry: Registry) -> None:
     with StandIn().running() as other:
         comet.faults["names"] = comet_standin.redirect(302, lambda handler: other.url.rstrip("/") + handler.path)
-        problems = [entry["problem"] for entry in registry.available() if "problem" in entry]
+        problems = [entry.problem for entry in registry.available() if isinstance(entry, RegistryProblem)]
     assert len(problems) == 1 and "not followed" in problems[0]
     assert other.asked == []
 

@@ -12,6 +12,7 @@ from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import refusal, settings
 from xgserve.client import ModelChanged
+from xgserve.contract import ModelEntry, RegistryProblem
 from xgserve.names import folder_name, is_name, tag
 from xgserve.registry.registry import Registry, open_registry
 
@@ -52,8 +53,8 @@ def comet() -> Iterator[StandIn]:
 
 
 def listed(registry: Registry) -> list[tuple[str, str, str]]:
-    entries = [entry for entry in registry.available() if "model" in entry and entry["workspace"] != "bundled"]
-    return [(entry["workspace"], entry["model"], entry["version"]) for entry in entries]
+    entries = [entry for entry in registry.available() if isinstance(entry, ModelEntry)]
+    return [(entry.workspace, entry.model, entry.version) for entry in entries if entry.workspace != "bundled"]
 
 
 def test_all_that_is_listed_can_be_loaded_and_kept(tmp_path: Path, comet: StandIn) -> None:
@@ -80,7 +81,7 @@ def test_what_cannot_be_loaded_is_not_listed(tmp_path: Path, comet: StandIn) -> 
         comet.add("acme", name, "1.0.0", content)
     registry = open_registry(settings(tmp_path, comet))
     assert listed(registry) == [("acme", "shots", "1.0.0")]
-    (problem,) = [entry["problem"] for entry in registry.available() if "problem" in entry]
+    (problem,) = [entry.problem for entry in registry.available() if isinstance(entry, RegistryProblem)]
     assert repr(f"acme/{UNUSABLE[0]}") in problem and "Rename them on Comet" in problem
     for name in UNUSABLE:
         assert not is_name(name)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import StandIn, slowly
@@ -113,7 +114,7 @@ def test_only_the_named_workspaces_are_allowed(tmp_path: Path) -> None:
     error = refusal(registry, "other", "shots", "1.0.0")
     assert (error.status, error.code) == (403, "workspace_not_allowed")
     assert "acme" in str(error) and "XG_WORKSPACES" in str(error)
-    assert not [entry for entry in registry.available() if entry["workspace"] == "other"]
+    assert not [entry for entry in to_builtins(registry.available()) if entry["workspace"] == "other"]
 
 
 def test_callers_that_want_the_same_model_share_one_download(tmp_path: Path, comet: StandIn) -> None:

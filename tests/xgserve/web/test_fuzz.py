@@ -32,7 +32,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.xgserve.helpers import process
-from xgserve.web.contract import DOCUMENT
+from xgserve.web.openapi import DOCUMENT
 
 REQUESTS = int(os.environ.get("XG_TEST_REQUESTS", "0"))
 DEFAULT_REQUESTS = 500

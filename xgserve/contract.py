@@ -1,0 +1,214 @@
+"""The service's HTTP contract as types: what it answers, what it reads, and what its client returns.
+
+`web/openapi.py` makes the OpenAPI document of them. The dashboard's image has this file without the rest of the
+service, so it imports nothing of the service but `names`.
+"""
+
+from typing import Annotated, Any, Final, Literal, get_args
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from xgserve.names import NAME
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LEVELS: Final[tuple[str, ...]] = get_args(Level)
+
+Source = Literal["bundled", "cache", "registry"]
+Value = str | int | float | bool | None
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+_NAME: Final = Meta(min_length=1, extra_json_schema={"pattern": f"^{NAME.pattern}$"})
+
+
+class ModelRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which model to load."""
+
+    workspace: Annotated[str, _NAME, Meta(description="`bundled`, or a workspace of the registry")]
+    model: Annotated[str, _NAME]
+    version: Annotated[
+        str | Annotated[float, Meta(ge=0, lt=1_000_000, multiple_of=1)] | None,
+        Meta(
+            description="a version or a stage such as Production; a whole number n is short for `n.0.0`; the newest if"
+            " left out"
+        ),
+    ] = None
+
+
+class ModelIdentity(Struct, frozen=True):
+    """Exactly one artifact: its id, and the parts of the id."""
+
+    id: Annotated[str, Meta(description="`workspace/model:version@sha256:<12 hex>`")]
+    workspace: str
+    model: str
+    version: str
+    digest: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the artifact")]
+
+
+class Predictions(Struct, frozen=True):
+    """P(goal) of each row of a frame, and the model that gave it."""
+
+    predictions: Annotated[list[Probability], Meta(description="P(goal), one for each row, in the frame's order")]
+    index: Annotated[list[Any], Meta(description="the rows' labels, as pandas writes them")]
+    model: ModelIdentity
+
+
+class ColumnDescription(Struct, frozen=True):
+    """One column that the model expects."""
+
+    name: str
+    kind: Literal["number", "category"]
+    nullable: Annotated[bool, Meta(description="whether null is accepted")]
+    categories: list[Value] | UnsetType | None = UNSET
+    takes_unknown: Annotated[bool, Meta(description="whether unseen categories are accepted")] | UnsetType = UNSET
+
+
+class LibraryVersions(Struct, frozen=True):
+    """The versions of scikit-learn that the artifact was made with and that the service runs."""
+
+    artifact: str | None
+    service: str
+
+
+class GoldenRow(Struct, frozen=True):
+    """A row that is scored whenever the model is checked, and the probability that must come out."""
+
+    values: dict[str, Value]
+    probability: Probability
+
+
+class ModelDescription(ModelIdentity, frozen=True):
+    """The active model: identity, columns, and what its card says."""
+
+    features: Annotated[list[ColumnDescription], Meta(description="the columns that a frame must have, no others")]
+    sklearn_version: LibraryVersions
+    loaded_at: Time
+    golden_row: GoldenRow
+    population: Annotated[str | None, Meta(description="the attempts that it was made for: unblocked or on-goal")]
+    metrics: Annotated[Any, Meta(description="what its card says about its quality")]
+    trained_on: Annotated[
+        list[int] | None, Meta(description="the seasons that it learned from, such as 20222023; null if unknown")
+    ]
+    warnings: list[str]
+
+
+class Activated(Struct, frozen=True):
+    """The model that is active from now on, and where it came from."""
+
+    source: Source
+    model: ModelDescription
+
+
+class ModelEntry(Struct, frozen=True):
+    """A model that can be loaded."""
+
+    workspace: str
+    model: str
+    version: str
+    source: Source
+    stages: list[str]
+    active: bool
+
+
+class RegistryProblem(Struct, frozen=True):
+    """Why the registry's own models are not listed, or not all of them."""
+
+    source: Literal["registry"]
+    problem: str
+
+
+class Models(Struct, frozen=True):
+    """The models that can be loaded now, and the active one."""
+
+    models: Annotated[
+        list[Any],  # `ModelEntry`, or `RegistryProblem`: msgspec does not tell two types apart that have no tag
+        Meta(
+            extra_json_schema={
+                "items": {
+                    "oneOf": [{"$ref": f"#/components/schemas/{t.__name__}"} for t in (ModelEntry, RegistryProblem)]
+                }
+            }
+        ),
+    ]
+    active: ModelIdentity | None
+
+
+class ActivationRow(Struct, frozen=True):
+    """One activation on record."""
+
+    at: Time
+    workspace: str
+    model: str
+    version: str
+    digest: str
+    source: str
+    request_id: str | None
+
+
+class Activations(Struct, frozen=True):
+    """The activations on record, newest first."""
+
+    activations: list[ActivationRow]
+
+
+class LogRow(Struct, frozen=True):
+    """One row of the log."""
+
+    id: int
+    at: Time
+    level: Level
+    logger: str
+    message: str
+    request_id: str | None
+    exception: str | None
+
+
+class Logs(Struct, frozen=True):
+    """Rows of the log, newest first."""
+
+    logs: list[LogRow]
+    next_before: Annotated[int | None, Meta(description="`before` for the next page; null on the last")]
+
+
+class Health(Struct, frozen=True):
+    """The process is alive."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Check(Struct, frozen=True):
+    """The state of one dependency."""
+
+    ok: bool
+    id: str | UnsetType = UNSET
+    golden_probability: Probability | UnsetType = UNSET
+    problem: str | UnsetType = UNSET
+
+
+class Checks(Struct, frozen=True):
+    """The state of each dependency."""
+
+    model: Check
+    database: Check
+    stored_model: Annotated[Check, Meta(description="whether the model that was active before the start was loaded")]
+
+
+class Ready(Struct, frozen=True):
+    """Whether the service can predict."""
+
+    ready: bool
+    checks: Checks
+
+
+class ErrorBody(Struct, frozen=True):
+    """What went wrong, and, by code, details such as rows, columns or the active model."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+class Error(Struct, frozen=True):
+    """The answer to a request that failed."""
+
+    error: ErrorBody

@@ -1,0 +1,235 @@
+"""The service in OpenAPI 3.1, as `GET /openapi.json` answers it, made of the types in `contract` and of `errors`."""
+
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.json import schema_components
+
+from xgserve.contract import (
+    LEVELS,
+    Activated,
+    Activations,
+    Error,
+    Health,
+    Logs,
+    ModelDescription,
+    ModelEntry,
+    ModelRequest,
+    Models,
+    Predictions,
+    Ready,
+    RegistryProblem,
+)
+from xgserve.errors import ERRORS
+from xgserve.model.frames import WRAPPERS
+from xgserve.web.incoming import MAX_LIMIT, MAX_SEARCH
+
+Schema = dict[str, Any]
+
+_TEXT: Final[Schema] = {"type": "string"}
+_ANY_SITE: Final = 421  # every route can refuse the host name
+
+
+def _map(values: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": values}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _object(properties: dict[str, Schema], required: list[str]) -> Schema:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+_LABEL: Final[Schema] = {
+    "description": "a row's label, as pandas writes it: plain, an interval, or a list if the index has several levels"
+}
+_VALUE: Final[Schema] = {"type": ["number", "string", "boolean", "null"]}
+_FRAME: Final[Schema] = {
+    "description": "A frame as pandas writes it (`df.to_json()`, in any `orient` that names the columns, or"
+    " `df.to_dict(orient=...)` as JSON). A frame that can be read in two ways is refused.",
+    "anyOf": [
+        {
+            "title": "columns, or index",
+            "description": "column -> label of the row -> value, every column with the same rows; or label of the"
+            " row -> column -> value, told apart by the model's columns",
+            **_map(_map(_VALUE)),
+        },
+        {
+            "title": "records",
+            "description": "one object per row; every row has the same columns",
+            **_list(_map(_VALUE)),
+        },
+        {
+            "title": "split",
+            **_object(
+                {
+                    "columns": _list({"type": ["string", "integer"]}),
+                    "index": _list(_LABEL),
+                    "data": _list(_list(_VALUE)),
+                    "index_names": {"type": "array"},
+                    "column_names": {"type": "array"},
+                },
+                required=["columns", "data"],
+            ),
+        },
+        {
+            "title": "table",
+            **_object(
+                {
+                    "schema": {"type": "object", "properties": {"primaryKey": _list(_TEXT)}},
+                    "data": _list(_map(_LABEL)),
+                },
+                required=["schema", "data"],
+            ),
+        },
+        {"title": "list", "description": "column -> its values, one per row", **_map(_list(_VALUE))},
+        {"title": "one row", "description": "column -> value", **_map(_VALUE)},
+        {"title": "text", "description": "any of these as a JSON text, as `json=df.to_json()` sends it", **_TEXT},
+        {
+            "title": "MLflow",
+            "description": "any of these under the one key that MLflow and TensorFlow use",
+            "minProperties": 1,
+            "maxProperties": 2,
+            **_object(
+                {name: {"type": ["object", "array"]} for name in sorted(WRAPPERS)}
+                | {"params": {"type": ["object", "null"], "maxProperties": 0}},
+                required=[],
+            ),
+        },
+    ],
+}
+
+
+def _schemas() -> dict[str, Schema]:
+    answers = (Predictions, ModelDescription, Activated, Models, Activations, Logs, Health, Ready, Error)
+    types = (*answers, ModelRequest, ModelEntry, RegistryProblem)
+    _, schemas = schema_components(types, ref_template="#/components/schemas/{name}")
+    for name, schema in schemas.items():
+        schema.setdefault("additionalProperties", name == "ErrorBody")  # an error has details
+    return schemas | {"Frame": _FRAME}
+
+
+def _ref(answer: type[Struct]) -> Schema:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}}
+
+
+def _response(description: str, content: Schema) -> Schema:
+    return {
+        "description": description,
+        "headers": {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}},
+        "content": content,
+    }
+
+
+def _failure(status: int) -> Schema:
+    kinds = [f"`{error.code}`: {(error.__doc__ or '').strip()}" for error in ERRORS if error.status == status]
+    return _response("\n".join(kinds), _ref(Error))
+
+
+def _route(summary: str, content: Schema, *errors: int, **more: Any) -> Schema:
+    """Return a route that answers 200 with these contents by media type, or one of these errors."""
+    failures = {str(status): _failure(status) for status in sorted((*errors, _ANY_SITE))}
+    return {"summary": summary, **more, "responses": {"200": _response("Done.", content), **failures}}
+
+
+def _body(schema: str, example: Schema) -> Schema:
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {"required": True, "content": {"application/json": content}}
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _header(name: str, description: str) -> Schema:
+    return {"name": name, "in": "header", "description": description, "schema": _TEXT}
+
+
+_LIMIT: Final = _query("limit", "How many rows at most", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT})
+_MOMENT: Final[Schema] = {"type": "string", "examples": ["2024-01-31T19:30:00Z", "1234"]}
+_WITH_TOKEN: Final[list[Schema]] = [{}, {"token": []}]
+
+_PATHS: Final[dict[str, dict[str, Schema]]] = {
+    "/predict": {
+        "post": _route(
+            "P(goal) for each row of a frame",
+            _ref(Predictions),
+            *(400, 408, 411, 412, 413, 415, 422, 503),
+            parameters=[
+                _header("If-Match", "The id of a model in quotes: answer 412 unless that model is active"),
+                _header(
+                    "Idempotency-Key",
+                    "The same body under the same key gets the same answer, and is scored once; for 30 days, also"
+                    " after a restart of the service",
+                ),
+            ],
+            requestBody=_body("Frame", {"distance": {"7": 12.0, "8": 55.0}}),
+        )
+    },
+    "/download_registry_model": {
+        "post": _route(
+            "Load a model from the bundle, the local cache or the registry, and make it the active one",
+            _ref(Activated),
+            *(400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 424, 502, 503, 504),
+            description="If it fails, the active model stays as it is.",
+            security=_WITH_TOKEN,
+            requestBody=_body("ModelRequest", {"workspace": "bundled", "model": "xg-distance", "version": "1.0.0"}),
+        )
+    },
+    "/rollback": {
+        "post": _route(
+            "Return to the model that was active before this one",
+            _ref(Activated),
+            *(401, 403, 404, 409, 422, 503),
+            security=_WITH_TOKEN,
+        )
+    },
+    "/model": {"get": _route("The active model: its columns and what its card says", _ref(ModelDescription), 503)},
+    "/models": {"get": _route("What can be loaded now", _ref(Models))},
+    "/activations": {
+        "get": _route(
+            "Which model was made active when, newest first", _ref(Activations), 400, 503, parameters=[_LIMIT]
+        )
+    },
+    "/logs": {
+        "get": _route(
+            "The log, newest row first; a page for a browser",
+            _ref(Logs) | {"text/html": {"schema": _TEXT}},
+            *(400, 503),
+            parameters=[
+                _LIMIT,
+                _query("level", "Rows of this level or a higher one", {"enum": list(LEVELS)}),
+                _query("since", "Rows at or after a time (ISO 8601), or after the row of this id", _MOMENT),
+                _query("before", "Rows before a time (ISO 8601), or before the row of this id", _MOMENT),
+                _query("request_id", "Rows of one request", _TEXT),
+                _query("q", "Rows that contain this text, in any case", _TEXT | {"maxLength": MAX_SEARCH}),
+            ],
+        )
+    },
+    "/health": {"get": _route("Whether the process is alive", _ref(Health))},
+    "/ready": {"get": _route("Whether it can predict: each dependency by name", _ref(Ready))},
+    "/metrics": {"get": _route("Figures for Prometheus", {"text/plain": {"schema": _TEXT}})},
+    "/openapi.json": {"get": _route("This description", {"application/json": {"schema": {"type": "object"}}})},
+}
+_PATHS["/ready"]["get"]["responses"]["503"] = _response("It cannot; the checks say why.", _ref(Ready))
+
+DOCUMENT: Final[Schema] = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "Live xG prediction service",
+        "version": "1",
+        "description": "Behaves like a fitted classifier behind HTTP: a frame in, probabilities out. Each answer "
+        "carries `X-Request-ID`, the caller's or a new one, and so does each row of the log.",
+    },
+    "servers": [{"url": "/"}],
+    "paths": _PATHS,
+    "components": {
+        "schemas": _schemas(),
+        "headers": {"RequestId": {"description": "The request's id, also in the log", "schema": _TEXT}},
+        "securitySchemes": {
+            "token": {"type": "http", "scheme": "bearer", "description": "Required if XG_ADMIN_TOKEN is set."}
+        },
+    },
+}
