@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from tests.xgserve.helpers import Running, bundle, bundled_models, numeric_model, process, read_to_the_end, running
+from xgserve.web import connection as connection_module
 from xgserve.web import memory, server
 
 ROW = {"distance": 20.5, "angle": 12}
@@ -44,8 +45,9 @@ def connect(service: Running) -> socket.socket:
 def test_a_request_that_does_not_arrive_in_time_is_refused(
     service: Running, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    for name in ("HEAD_S", "BODY_S", "LOOK_EVERY_S"):
-        monkeypatch.setattr(server, name, 0.1)
+    monkeypatch.setattr(server, "CHECK_EVERY_S", 0.1)
+    for name in ("HEAD_S", "BODY_S"):
+        monkeypatch.setattr(connection_module, name, 0.1)
     with connect(service) as connection:
         connection.sendall(sent)
         head, body = read_to_the_end(connection)
@@ -55,10 +57,10 @@ def test_a_request_that_does_not_arrive_in_time_is_refused(
 
 
 def test_a_body_that_comes_fast_enough_has_more_time(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_S", 0.1)
-    monkeypatch.setattr(server, "BODY_S", 0.0)
-    monkeypatch.setattr(server, "LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(server, "MIN_BYTES_PER_S", 1)  # each byte adds a second
+    monkeypatch.setattr(connection_module, "HEAD_S", 0.1)
+    monkeypatch.setattr(connection_module, "BODY_S", 0.0)
+    monkeypatch.setattr(server, "CHECK_EVERY_S", 0.05)
+    monkeypatch.setattr(connection_module, "MIN_BYTES_PER_S", 1)  # each byte adds a second
     body = json.dumps([ROW]).encode()
     with connect(service) as connection:
         connection.sendall(HEAD + f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:20])
@@ -69,8 +71,8 @@ def test_a_body_that_comes_fast_enough_has_more_time(service: Running, monkeypat
 
 
 def test_an_answer_that_its_client_does_not_take_is_not_kept(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "READ_S", 0.1)
-    monkeypatch.setattr(server, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(connection_module, "READ_S", 0.1)
+    monkeypatch.setattr(server, "CHECK_EVERY_S", 0.05)
     body = json.dumps({"columns": list(ROW), "index": ["x" * 3_900_000], "data": [list(ROW.values())]}).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -90,7 +92,7 @@ def test_an_answer_that_its_client_does_not_take_is_not_kept(service: Running, m
 def test_connections_that_keep_the_service_waiting_make_room_for_others(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CONNECTIONS", 20)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 20)
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         slow = [stack.enter_context(connect(service)) for _ in range(15)]
         for connection in slow:
@@ -129,7 +131,7 @@ def send_large(service: Running) -> tuple[int, dict[str, str], str]:
 def test_more_large_bodies_than_there_is_room_for_are_told_to_come_back(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_LARGE", 2)
+    monkeypatch.setattr(connection_module, "MAX_LARGE", 2)
     with ExitStack() as stack:
         for _ in range(20):  # large only by their own word
             stack.enter_context(connect(service)).sendall(LARGE_HEAD)
@@ -152,8 +154,8 @@ def test_more_large_bodies_than_there_is_room_for_are_told_to_come_back(
 def test_a_large_body_that_comes_slowly_makes_room_for_one_that_does_not(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_LARGE", 1)
-    monkeypatch.setattr(server, "FAST_LARGE_S", 0.0)
+    monkeypatch.setattr(connection_module, "MAX_LARGE", 1)
+    monkeypatch.setattr(connection_module, "FAST_LARGE_S", 0.0)
     with connect(service) as slow:
         slow.sendall(LARGE_HEAD + LARGE[:-1])
         assert send_large(service)[0] == 200
@@ -176,7 +178,7 @@ def test_what_large_bodies_took_is_given_back(tmp_path: Path) -> None:
             """The resident memory, once it has not shrunk for some looks of the server."""
             found = [psutil.Process(running.popen.pid).memory_info().rss]
             while len(found) < 4 or min(found[:-3]) > min(found[-3:]):
-                threading.Event().wait(server.LOOK_EVERY_S)
+                threading.Event().wait(server.CHECK_EVERY_S)
                 found.append(psutil.Process(running.popen.pid).memory_info().rss)
             return min(found)
 
