@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 from db.environment import Environment, names, number, setting, size, whole
 from db.serving import FILE_NAME
+from xgserve.contract import LEVELS
 from xgserve.names import SAFE_NAME, ModelName, is_name
-
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def _level(text: str) -> int:

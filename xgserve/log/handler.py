@@ -17,8 +17,9 @@ from typing import Any, NamedTuple, TextIO
 from db.connection import Connection, DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, trim_logs
 from db.times import timestamp
+from xgserve.contract import LEVELS
 from xgserve.request_id import request_id
-from xgserve.settings import LEVELS, ServiceSettings
+from xgserve.settings import ServiceSettings
 
 QUEUE_ROWS = 10_000
 BATCH_WAIT_S = 0.2
