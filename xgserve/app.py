@@ -20,7 +20,7 @@ from xgserve.contract import (
     Predictions,
     Ready,
 )
-from xgserve.errors import RegistryError
+from xgserve.errors import NoModel, RegistryError
 from xgserve.json_text import to_json
 from xgserve.log import metrics
 from xgserve.log.handler import level_name
@@ -28,6 +28,7 @@ from xgserve.log.page import render
 from xgserve.model.frames import read_frame
 from xgserve.model.model import Model
 from xgserve.names import tag
+from xgserve.registry.registry import open_registry
 from xgserve.registry.sources import Activation
 from xgserve.settings import ServiceSettings
 from xgserve.web import incoming, readiness
@@ -40,6 +41,7 @@ class App(Service):
 
     def __init__(self, settings: ServiceSettings, stream: TextIO | None) -> None:
         super().__init__(settings, stream)
+        self.registry = open_registry(settings)
         self._database = readiness.DatabaseCheck(self.journal, settings.database)
         self.post("/predict", callback=self.predict)
         self.post("/download_registry_model", callback=self.download_registry_model)
@@ -53,9 +55,27 @@ class App(Service):
         self.get("/openapi.json", callback=self.openapi)
         self.get("/metrics", callback=self.prometheus)
 
+    def active(self) -> Model | None:
+        """Return the active model; None if no model is loaded."""
+        return self.registry.active
+
+    def _active_model(self) -> Model:
+        """Return the active model.
+
+        Raises:
+            NoModel: no model is loaded.
+        """
+        if (model := self.active()) is not None:
+            return model
+        problem = self.registry.startup_problem
+        raise NoModel(
+            f"no model is loaded{f' ({problem})' if problem else ''}"
+            + ("" if self.settings.pinned_model else "; load one with POST /download_registry_model")
+        )
+
     def predict(self) -> bytes:
         """Score a frame, or return the answer that this request had before."""
-        model = self.active_model()
+        model = self._active_model()
         key, body = incoming.prediction_request(model, self.settings.max_body_bytes)
         note(f"answered before, nothing scored by {model.id}")
         return self.answers.once(key, model.id, body, lambda: self._score(model, body))
@@ -96,12 +116,12 @@ class App(Service):
         return to_json(Activated(activation.source, activation.model.describe()))
 
     def _active_identity(self) -> ModelIdentity | None:
-        active = self.registry.active
+        active = self.active()
         return active.identity if active else None
 
     def model(self) -> bytes:
         """Describe the active model."""
-        active = self.active_model()
+        active = self._active_model()
         response.set_header("ETag", f'"{tag(active.id)}"')
         return to_json(active.describe())
 
@@ -133,7 +153,7 @@ class App(Service):
     def ready(self) -> bytes:
         """Say whether the service can predict: 503 if it cannot."""
         checks = Checks(
-            model=readiness.model_state(self.registry.active),
+            model=readiness.model_state(self.active()),
             database=self._database.state(),
             stored_model=readiness.state(self.registry.startup_problem),
         )

@@ -9,11 +9,10 @@ import bottle
 from bottle import request, response
 
 from db.connection import DatabaseError
-from xgserve.errors import BadRequest, DatabaseUnavailable, MethodNotAllowed, NoModel, NotFound, ServiceError
+from xgserve.errors import BadRequest, DatabaseUnavailable, MethodNotAllowed, NotFound, ServiceError
 from xgserve.log.handler import Journal
 from xgserve.log.metrics import Metrics
 from xgserve.model.model import Model
-from xgserve.registry.registry import open_registry
 from xgserve.request_id import choose_id, request_id
 from xgserve.settings import ServiceSettings
 from xgserve.text import on_one_line
@@ -42,9 +41,8 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         self.journal = Journal(settings, stream)
         logging.getLogger().addHandler(self.journal)
         logging.getLogger("xgserve").setLevel(settings.log_level)
-        self.registry = open_registry(settings)
         self.answers = Answers(settings.database)
-        self.metrics = Metrics(lambda: self.registry.active, lambda: self.journal.dropped)
+        self.metrics = Metrics(self.active, lambda: self.journal.dropped)
         self.add_hook("before_request", self._before_request)
 
     def close(self) -> None:
@@ -53,19 +51,9 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logging.getLogger().removeHandler(self.journal)
         self.journal.close()
 
-    def active_model(self) -> Model:
-        """Return the active model.
-
-        Raises:
-            NoModel: no model is loaded.
-        """
-        if (model := self.registry.active) is not None:
-            return model
-        problem = self.registry.startup_problem
-        raise NoModel(
-            f"no model is loaded{f' ({problem})' if problem else ''}"
-            + ("" if self.settings.pinned_model else "; load one with POST /download_registry_model")
-        )
+    def active(self) -> Model | None:
+        """Return the active model, which the app holds; None if no model is loaded."""
+        raise NotImplementedError
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
