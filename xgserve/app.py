@@ -42,7 +42,7 @@ class App(Service):
     def __init__(self, settings: ServiceSettings, stream: TextIO | None) -> None:
         super().__init__(settings, stream)
         self.registry = open_registry(settings)
-        self._database = readiness.DatabaseCheck(self.journal, settings.database)
+        self._database = readiness.DatabaseCheck(self.log, settings.database)
         self.post("/predict", callback=self.predict)
         self.post("/download_registry_model", callback=self.download_registry_model)
         self.post("/rollback", callback=self.rollback)
@@ -138,7 +138,7 @@ class App(Service):
         """Return log rows, as a page if the caller is a browser."""
         asked = incoming.parameters(*incoming.LOG_PARAMETERS)
         query = incoming.log_query(asked)
-        rows = [LogRow(**row | {"level": level_name(row["level"])}) for row in self.journal.read(query)]
+        rows = [LogRow(**row | {"level": level_name(row["level"])}) for row in self.log.read(query)]
         next_before = rows[-1].id if len(rows) == query.limit else None
         response.set_header("Vary", "Accept")
         if "text/html" in incoming.header("Accept"):

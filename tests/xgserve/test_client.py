@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.games import hanging_server
 from tests.xgserve.helpers import Running, bundle, bundled_models, mixed_model, running, shots
 from xgserve.client import LOG_LEVELS, ModelChanged, ServiceUnavailable, ServingClient, ServingError
-from xgserve.settings import LEVELS
+from xgserve.contract import LEVELS
 
 ESTIMATOR = mixed_model()
 FRAME = shots(5, seed=9)

@@ -1,6 +1,6 @@
-"""The log: rows go to a bounded queue, one thread writes them out in batches, and /logs reads them back.
+"""The log: rows go to a bounded queue, one thread writes them to SQLite in batches, and /logs reads them back.
 
-A request never waits for the disk. A disk that fails costs log rows, counted and reported on stderr, never an answer.
+A request never waits for the disk. A disk that fails costs log rows, counted and reported on stderr, but no answers.
 """
 
 import logging
@@ -30,29 +30,29 @@ CLOSE_WITHIN_S = 4.0
 MAX_TEXT = 20_000
 
 REDACTED = "[redacted]"
-CUT_LENGTH = 8  # so much of a secret is recognized, since texts are cut before they are logged
+CUT_LENGTH = 8  # a secret is recognized by its first characters, since texts are cut before they are logged
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """Match each secret, and the beginning of one that was cut short."""
+    """Return a pattern of each secret, and of the start of one that was cut off; None without secrets."""
     parts = {secret[:length] for secret in secrets for length in range(min(len(secret), CUT_LENGTH), len(secret) + 1)}
     longest_first = sorted(parts, key=len, reverse=True)  # one may be a part of another
     return re.compile("|".join(map(re.escape, longest_first))) if parts else None
 
 
 class _Logged(NamedTuple):
-    """What only the thread that logs a record knows."""
+    """A record, and what only the thread that logged it knows."""
 
     record: logging.LogRecord
     message: str
     request_id: str | None
 
 
-class Journal(logging.Handler):
+class LogHandler(logging.Handler):
     """A logging handler that keeps its records in the `logs` table, capped by age and by number of rows.
 
-    Writes them to `stream` as well, for terminals and container engines. Counts in `dropped` the rows that had to be
-    given up, and says in `problem` why rows cannot be written right now.
+    It also writes them to `stream`, for terminals and container engines. `dropped` counts lost rows; `problem` is the
+    current write error, if any.
     """
 
     def __init__(self, settings: ServiceSettings, stream: TextIO | None = None) -> None:
@@ -64,11 +64,11 @@ class Journal(logging.Handler):
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._closing = threading.Event()
-        self._give_up_at = float("inf")
+        self._close_by = float("inf")
         self._drop_lock = threading.Lock()
         self.dropped = 0
         self.problem: str | None = None
-        self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="log writer", daemon=True)
         self._writer.start()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -78,29 +78,29 @@ class Journal(logging.Handler):
             return
         try:
             message = record.getMessage()
-        except Exception:  # noqa: BLE001 - a library's own slip must not fail the request that it serves
-            message = f"{record.msg!r} does not go with {record.args!r}"
+        except Exception:  # noqa: BLE001 - a library's mistake must not fail the request
+            message = f"{record.msg!r} cannot be formatted with {record.args!r}"
         self._logged.append(_Logged(record, message, request_id.get()))
-        if not self._wake.is_set():  # once a batch: waking a thread costs more than a row
+        if not self._wake.is_set():  # once per batch: waking a thread costs more than a row
             self._wake.set()
 
     def flush(self) -> None:
-        """Wait until the rows logged so far are on disk; give up after a moment if the disk does not take them."""
+        """Wait until the rows logged so far are on disk, for two seconds at most."""
         if not self._closing.is_set():
             self._wait_for_writer(2.0)
 
     def close(self) -> None:
-        """Write what is queued and stop. Rows that the disk does not take within some seconds are counted as lost."""
+        """Write what is queued and stop. Rows not written within `CLOSE_WITHIN_S` are counted as lost."""
         if self._closing.is_set():
             return
-        self._give_up_at = time.monotonic() + CLOSE_WITHIN_S
+        self._close_by = time.monotonic() + CLOSE_WITHIN_S
         self._closing.set()
         self._wait_for_writer(0)
         self._writer.join(CLOSE_WITHIN_S + 5)
         super().close()
 
     def read(self, query: LogQuery) -> list[dict[str, Any]]:
-        """Return the rows that match, newest first, those logged just now included.
+        """Return the rows that match, newest first, including those logged just before.
 
         Raises:
             DatabaseError: the database cannot be read.
@@ -133,9 +133,9 @@ class Journal(logging.Handler):
             del rows[QUEUE_ROWS:]
             connection = self._store(connection, rows)
             if connection is None:
-                if time.monotonic() >= self._give_up_at:
+                if time.monotonic() >= self._close_by:
                     self._drop(len(rows))
-                    _tell(f"{len(rows)} log rows are lost\n")
+                    _print(f"{len(rows)} log rows are lost\n")
                     return
                 continue
             written_since_trim += len(rows)
@@ -150,7 +150,7 @@ class Journal(logging.Handler):
             connection.close()
 
     def _wait(self, *, retrying: bool) -> None:
-        """Wait for a row, then a little longer for others, unless somebody waits for it to be written."""
+        """Wait for a row, then a little longer for others, unless a thread waits for it to be written."""
         if self._closing.is_set():
             time.sleep(0.2 if retrying else 0)
             return
@@ -184,10 +184,10 @@ class Journal(logging.Handler):
                 f"{row.at} {logging.getLevelName(row.level)} {row.logger} [{row.request_id or '-'}] {row.message}\n"
             )
             lines += [f"{row.exception}\n"] if row.exception else []
-        _tell("".join(lines), self._stream)
+        _print("".join(lines), self._stream)
 
     def _store(self, connection: Connection | None, rows: list[LogRow]) -> Connection | None:
-        """Write the rows; return the connection to go on with, or None if they could not be written."""
+        """Write the rows; return the connection for the next ones, or None if they could not be written."""
         try:
             connection = connection or open_serving(self._settings.database)
             if rows:
@@ -201,7 +201,7 @@ class Journal(logging.Handler):
         return connection
 
     def _trim(self, connection: Connection) -> tuple[Connection | None, bool]:
-        """Delete old rows; return the connection, None if that failed, and whether new rows came in between."""
+        """Delete old rows; return the connection (None: it failed), and whether new rows interrupted it."""
         oldest = timestamp(datetime.now(UTC) - timedelta(days=self._settings.log_max_days))
         try:
             while trim_logs(connection, max_rows=self._settings.log_max_rows, oldest=oldest) == DELETE_BATCH:
@@ -214,13 +214,13 @@ class Journal(logging.Handler):
         return connection, False
 
     def _report(self, problem: str) -> None:
-        if self.problem is None:  # once, not every second
-            _tell(f"{self._redact(problem)}; the service goes on\n")
+        if self.problem is None:  # report it once, not every second
+            _print(f"{self._redact(problem)}; the service goes on\n")
         self.problem = problem
 
     def _recovered(self) -> None:
         if self.problem is not None:
-            _tell(f"the log can be written again; {self.dropped} rows were lost since the start\n")
+            _print(f"the log can be written again; {self.dropped} rows were lost since the start\n")
         self.problem = None
 
     def _drop(self, count: int) -> None:
@@ -233,8 +233,8 @@ def level_name(level: int) -> str:
     return [LEVELS[0], *(name for name in LEVELS if getattr(logging, name) <= level)][-1]
 
 
-def _tell(text: str, stream: TextIO | None = None) -> None:
-    # stderr may be on the disk that fails; the writer must live on all the same
+def _print(text: str, stream: TextIO | None = None) -> None:
+    # stderr may be on the disk that fails; the writer goes on all the same
     with suppress(OSError):
         stream = stream or sys.stderr
         stream.write(text)

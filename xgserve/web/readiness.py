@@ -10,7 +10,7 @@ from db.connection import DatabaseError
 from db.serving import check
 from xgserve.contract import Check
 from xgserve.errors import ModelError
-from xgserve.log.handler import Journal
+from xgserve.log.handler import LogHandler
 from xgserve.model.model import Model
 
 CHECK_TIMEOUT_S: Final = 0.5  # a caller of /ready must not wait for the database's lock
@@ -34,16 +34,16 @@ def model_state(model: Model | None) -> Check:
 class DatabaseCheck:
     """Asks the database whether it answers, in one thread at a time; other threads get the last result."""
 
-    def __init__(self, journal: Journal, path: Path) -> None:
-        self._journal = journal
+    def __init__(self, log: LogHandler, path: Path) -> None:
+        self._log = log
         self._path = path
         self._one_at_a_time = threading.Lock()
         self._problem: str | None = None
 
     def state(self) -> Check:
         """Return whether the log can be written and the database read, after `CHECK_TIMEOUT_S` at the latest."""
-        if self._journal.problem is not None:
-            return state(self._journal.problem)
+        if self._log.problem is not None:
+            return state(self._log.problem)
         if self._one_at_a_time.acquire(blocking=False):
             try:
                 check(self._path, CHECK_TIMEOUT_S)

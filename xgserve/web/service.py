@@ -10,7 +10,7 @@ from bottle import request, response
 
 from db.connection import DatabaseError
 from xgserve.errors import BadRequest, DatabaseUnavailable, MethodNotAllowed, NotFound, ServiceError
-from xgserve.log.handler import Journal
+from xgserve.log.handler import LogHandler
 from xgserve.log.metrics import Metrics
 from xgserve.model.model import Model
 from xgserve.request_id import choose_id, request_id
@@ -38,18 +38,18 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         super().__init__()
         self.config["catchall"] = False  # `wsgi` below answers exceptions, in JSON
         self.settings = settings
-        self.journal = Journal(settings, stream)
-        logging.getLogger().addHandler(self.journal)
+        self.log = LogHandler(settings, stream)
+        logging.getLogger().addHandler(self.log)
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.answers = Answers(settings.database)
-        self.metrics = Metrics(self.active, lambda: self.journal.dropped)
+        self.metrics = Metrics(self.active, lambda: self.log.dropped)
         self.add_hook("before_request", self._before_request)
 
     def close(self) -> None:
         """Write the rest of the log and let go of the database."""
         self.answers.close()
-        logging.getLogger().removeHandler(self.journal)
-        self.journal.close()
+        logging.getLogger().removeHandler(self.log)
+        self.log.close()
 
     def active(self) -> Model | None:
         """Return the active model, which the app holds; None if no model is loaded."""

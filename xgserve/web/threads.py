@@ -1,11 +1,12 @@
-"""Runs requests on one thread while they are short, adds threads when one is slow, and keeps one for the quick.
+"""The threads that answer requests: one while requests are short, more when one is slow, one kept for the quick ones.
 
-Python runs one thread at a time, and passing that right around between busy threads takes longer than a prediction. So
-another thread is woken only when all that work have been at their requests for a while, and always the one that worked
-last, whose data is still near the processor.
+This is what waitress's own dispatcher does not do:
 
-A request that may wait for a lock, a disk or the registry (`Lane.SLOW`), or has much to read (`Lane.LARGE`), never gets
-the last thread, and large ones take few threads at a time: quick requests pass them.
+- It hands each request to any idle thread. Python runs one thread at a time, and passing that right around between busy
+  threads takes longer than a prediction. Here a second thread is woken only after all busy ones have been running for
+  `RUNNING_LONG_S`, and always the thread that worked last, whose data is still in the processor's cache.
+- It knows one queue. Here a request that may wait for a lock, a disk or the registry (`Lane.SLOW`), or has much to read
+  (`Lane.LARGE`), never gets the last thread, and large ones get few threads at a time: quick requests overtake them.
 """
 
 import logging
@@ -17,7 +18,7 @@ from typing import Any
 
 logger = logging.getLogger("xgserve.server")
 
-PATIENCE_S = 0.005  # ten short requests fit into this; nobody notices it beside a long one
+RUNNING_LONG_S = 0.005  # time for ten short requests, and too short to be noticed after a long one
 
 
 class Lane(Enum):
@@ -29,7 +30,7 @@ class Lane(Enum):
 
 
 class Dispatcher:
-    """Hands out requests in place of waitress's own dispatcher; call `relieve` whenever `late_in_s` is over.
+    """Stands in for waitress's dispatcher. Call `relieve` after `late_in_s` seconds.
 
     A task may have a `lane`; without one it is quick.
     """
@@ -38,9 +39,9 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._tasks: dict[Lane, deque[tuple[int, Any]]] = {lane: deque() for lane in Lane}
         self._added = 0
-        self._places = {Lane.SLOW: max(1, threads - 1), Lane.LARGE: max(1, threads // 4)}
-        self._lane_of: dict[threading.Lock, Lane] = {}  # of the threads that are at a slow or large task
-        # a thread is known by the lock that it waits for; the one that worked last is at the end
+        self._room = {Lane.SLOW: max(1, threads - 1), Lane.LARGE: max(1, threads // 4)}
+        self._lane_of: dict[threading.Lock, Lane] = {}  # of the threads that run a slow or large task
+        # a thread is known by the lock that it waits on; the last one is the one that worked last
         self._idle: list[threading.Lock] = []
         self._busy_since: dict[threading.Lock, float] = {}
         self._stopping = False
@@ -61,12 +62,12 @@ class Dispatcher:
 
     @property
     def late_in_s(self) -> float | None:
-        """In how many seconds another thread is needed, if none gets done by then; None if no request waits for one."""
+        """In how many seconds another thread is needed, unless one gets free before; None if no request is waiting."""
         with self._lock:
             if not self._idle or self._next_lane() is None:
                 return None
             last_began = max(self._busy_since.values(), default=0.0)
-            return max(0.0, last_began + PATIENCE_S - time.monotonic())
+            return max(0.0, last_began + RUNNING_LONG_S - time.monotonic())
 
     def relieve(self) -> None:
         """Wake another thread if one is needed."""
@@ -75,7 +76,7 @@ class Dispatcher:
                 self._wake()
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        """Stop the threads, as soon as they have done what they are at; return whether requests were cancelled."""
+        """Stop each thread after its current task; return whether waiting tasks were cancelled."""
         with self._lock:
             self._stopping = True
             tasks = [task for queue in self._tasks.values() for _, task in queue] if cancel_pending else []
@@ -106,43 +107,41 @@ class Dispatcher:
                 continue
             try:
                 task.service()
-            except BaseException:  # the thread must live on
+            except BaseException:  # the thread goes on with the next task
                 logger.exception("the server failed on a request")
 
     def _next_task(self, gate: threading.Lock) -> Any | None:
-        """Return the task that the thread of this gate is to do now; None if it is idle from now on."""
+        """Return the next task for the thread of this gate; None if the thread is idle from now on."""
         with self._lock:
             now = time.monotonic()
             self._busy_since.pop(gate, None)
-            made_room = self._lane_of.pop(gate, None) is not None
+            left_lane = self._lane_of.pop(gate, None) is not None
             lane = self._next_lane()
-            # nobody looks after a task for which no thread was idle, or no room in its lane, so this one must not be
-            # the first to become so
-            others_can_do_it = (
+            # a task that came when no thread was idle, or its lane was full, is not watched by `late_in_s`: the first
+            # thread to get free must take it
+            another_will_take_it = (
                 bool(self._idle)
-                and not made_room
-                and any(now - since < PATIENCE_S for since in self._busy_since.values())
+                and not left_lane
+                and any(now - since < RUNNING_LONG_S for since in self._busy_since.values())
             )
-            if self._stopping or lane is None or others_can_do_it:
+            if self._stopping or lane is None or another_will_take_it:
                 self._idle.append(gate)
                 return None
             self._busy_since[gate] = now
             if lane is not Lane.QUICK:
                 self._lane_of[gate] = lane
             task = self._tasks[lane].popleft()[1]
-            if made_room and self._next_lane() is not None:
+            if left_lane and self._next_lane() is not None:
                 self._wake()
             return task
 
     def _next_lane(self) -> Lane | None:
-        """Return the lane of the oldest task for which there is room; None if there is none."""
+        """Return the lane of the oldest task that may run now; None if there is none."""
         taken = list(self._lane_of.values())
         waiting = [
             (queue[0][0], lane)
             for lane, queue in self._tasks.items()
             if queue
-            and (
-                lane is Lane.QUICK or (taken.count(lane) < self._places[lane] and len(taken) < self._places[Lane.SLOW])
-            )
+            and (lane is Lane.QUICK or (taken.count(lane) < self._room[lane] and len(taken) < self._room[Lane.SLOW]))
         ]
         return min(waiting)[1] if waiting else None

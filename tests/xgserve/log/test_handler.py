@@ -19,8 +19,8 @@ import pytest
 from db.connection import transaction
 from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs
 from db.times import timestamp
-from xgserve.log import handler as journal_module
-from xgserve.log.handler import Journal
+from xgserve.log import handler as handler_module
+from xgserve.log.handler import LogHandler
 from xgserve.request_id import choose_id, request_id
 from xgserve.settings import ServiceSettings
 
@@ -28,14 +28,14 @@ ALL = LogQuery(limit=100_000)
 
 
 @contextmanager
-def logging_to(settings: ServiceSettings, stream: TextIO | None = None) -> Iterator[tuple[logging.Logger, Journal]]:
-    journal = Journal(settings, stream)
+def logging_to(settings: ServiceSettings, stream: TextIO | None = None) -> Iterator[tuple[logging.Logger, LogHandler]]:
+    handler = LogHandler(settings, stream)
     logger = logging.Logger("test")  # on its own, so that tests do not share handlers
-    logger.addHandler(journal)
+    logger.addHandler(handler)
     try:
-        yield logger, journal
+        yield logger, handler
     finally:
-        journal.close()
+        handler.close()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -68,19 +68,19 @@ def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -
 
 
 def test_a_row_is_readable_as_soon_as_it_was_logged(tmp_path: Path) -> None:
-    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         for i in range(20):
             logger.warning("row %d", i)
-            assert journal.read(LogQuery(limit=1))[0]["message"] == f"row {i}"
+            assert handler.read(LogQuery(limit=1))[0]["message"] == f"row {i}"
 
 
 def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path: Path) -> None:
-    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         try:
             raise ValueError("why")
         except ValueError:
             logger.exception("what")
-        (row,) = journal.read(ALL)
+        (row,) = handler.read(ALL)
     assert (row["level"], row["logger"], row["message"]) == (logging.ERROR, "test", "what")
     assert row["exception"].startswith("Traceback")
     assert row["exception"].endswith("ValueError: why")
@@ -88,12 +88,12 @@ def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path:
 
 def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ServiceSettings(data_dir=tmp_path, comet_api_key="k3y-0f-comet", admin_token="t0ken")
-    with logging_to(settings, sys.stderr) as (logger, journal):
+    with logging_to(settings, sys.stderr) as (logger, handler):
         try:
             raise ValueError("https://example.org/?apiKey=k3y-0f-comet")
         except ValueError:
             logger.exception("key %s and token %s", "k3y-0f-comet", "t0ken")
-        rows = journal.read(ALL)
+        rows = handler.read(ALL)
     shown = capsys.readouterr().err + str(rows) + repr(settings)
     assert "k3y-0f-comet" not in shown
     assert "t0ken" not in shown
@@ -105,19 +105,19 @@ def test_a_secret_that_was_cut_short_does_not_reach_the_log_either(tmp_path: Pat
     key = "k3y-0f-comet-and-nobody-else"
     with logging_to(ServiceSettings(data_dir=tmp_path, comet_api_key=key, admin_token="k3y-0f-x"), None) as (
         logger,
-        journal,
+        handler,
     ):
         logger.info("GET /%s 404 in 1 ms", ("x" * 100 + key)[: 100 + cut])
-        (row,) = journal.read(ALL)
+        (row,) = handler.read(ALL)
     assert row["message"] == f"GET /{'x' * 100}[redacted] 404 in 1 ms"
 
 
 def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -> None:
     blocked, stream = tmp_path / "file", io.StringIO()
     blocked.write_text("no folder")
-    with logging_to(ServiceSettings(data_dir=blocked), stream) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=blocked), stream) as (logger, handler):
         logger.info("first")
-        until(lambda: journal.problem is not None)
+        until(lambda: handler.problem is not None)
         logger.warning("second")
         until(lambda: "WARNING test [-] second\n" in stream.getvalue())
         blocked.unlink()
@@ -127,32 +127,32 @@ def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -
 
 @pytest.mark.parametrize("text", ["\ud800", "nul \x00 in it", "x" * 1_000_000, "", "line\nline"])
 def test_any_text_can_be_logged(tmp_path: Path, text: str) -> None:
-    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         logger.info("%s", text)
         logger.info("after it")
-        rows = journal.read(ALL)
+        rows = handler.read(ALL)
     assert [rows[0]["message"], len(rows)] == ["after it", 2]
-    assert len(rows[1]["message"]) <= journal_module.MAX_TEXT + 3
+    assert len(rows[1]["message"]) <= handler_module.MAX_TEXT + 3
 
 
-def test_a_message_that_does_not_go_with_its_arguments_is_logged_all_the_same(tmp_path: Path) -> None:
-    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
+def test_a_message_that_does_not_fit_its_arguments_is_logged_all_the_same(tmp_path: Path) -> None:
+    with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         logger.info("%d rows", "many")
-        (row,) = journal.read(ALL)
-    assert row["message"] == "'%d rows' does not go with ('many',)"
+        (row,) = handler.read(ALL)
+    assert row["message"] == "'%d rows' cannot be formatted with ('many',)"
 
 
 def test_the_oldest_rows_beyond_the_cap_are_deleted(tmp_path: Path) -> None:
-    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, handler):
         for i in range(5000):
             logger.info("%d", i)
-        journal.flush()
-        until(lambda: len(journal.read(ALL)) < 100 + 2 * journal_module.TRIM_EVERY_ROWS)
-        newest = journal.read(LogQuery(limit=1))[0]["message"]
-    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, journal):
+        handler.flush()
+        until(lambda: len(handler.read(ALL)) < 100 + 2 * handler_module.TRIM_EVERY_ROWS)
+        newest = handler.read(LogQuery(limit=1))[0]["message"]
+    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, handler):
         logger.info("a start trims too")
-        until(lambda: len(journal.read(ALL)) == 100)
-        last = journal.read(ALL)[0]["message"]
+        until(lambda: len(handler.read(ALL)) == 100)
+        last = handler.read(ALL)[0]["message"]
     assert (newest, last) == ("4999", "a start trims too")
 
 
@@ -161,27 +161,27 @@ def test_rows_beyond_the_age_are_deleted(tmp_path: Path) -> None:
     with closing(open_serving(tmp_path / "serving.db")) as connection:
         rows = [LogRow(timestamp(at), 20, "test", "row", None, None) for at in [old] * 2500 + [new] * 3]
         insert_logs(connection, rows)
-    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_days=30)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=tmp_path, log_max_days=30)) as (logger, handler):
         logger.info("now")
-        until(lambda: len(journal.read(ALL)) == 4)
+        until(lambda: len(handler.read(ALL)) == 4)
 
 
 def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("db.connection.BUSY_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(journal_module, "RETRY_S", 0.05)
+    monkeypatch.setattr(handler_module, "RETRY_S", 0.05)
     with closing(open_serving(tmp_path / "serving.db")) as other:
-        with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, journal):
+        with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
             with transaction(other):
                 started = time.perf_counter()
                 for i in range(1000):
                     logger.info("%d", i)
                 spent = time.perf_counter() - started
-                until(lambda: journal.problem is not None)
-            until(lambda: len(journal.read(ALL)) == 1000)
-            assert journal.problem is None
-        assert journal.dropped == 0
+                until(lambda: handler.problem is not None)
+            until(lambda: len(handler.read(ALL)) == 1000)
+            assert handler.problem is None
+        assert handler.dropped == 0
     assert spent < 50  # one wait for the lock a row would take 100 s
     assert capsys.readouterr().err.count("the log cannot be written") == 1
 
@@ -189,41 +189,41 @@ def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
 def test_a_disk_that_never_recovers_costs_rows_that_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(journal_module, "CLOSE_WITHIN_S", 0.3)
-    monkeypatch.setattr(journal_module, "QUEUE_ROWS", 50)
+    monkeypatch.setattr(handler_module, "CLOSE_WITHIN_S", 0.3)
+    monkeypatch.setattr(handler_module, "QUEUE_ROWS", 50)
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    with logging_to(ServiceSettings(data_dir=blocked)) as (logger, journal):
+    with logging_to(ServiceSettings(data_dir=blocked)) as (logger, handler):
         for _ in range(10_000):
             logger.info("row")
-        assert journal.dropped > 0
-    assert journal.dropped == 10_000
+        assert handler.dropped > 0
+    assert handler.dropped == 10_000
     assert "rows are lost" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_stderr_that_fails_does_not_stop_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "RETRY_S", 0.05)
+    monkeypatch.setattr(handler_module, "RETRY_S", 0.05)
     folder = tmp_path / "data"
     folder.write_text("no folder yet")
     full = io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", full)
-        with logging_to(ServiceSettings(data_dir=folder)) as (logger, journal):
+        with logging_to(ServiceSettings(data_dir=folder)) as (logger, handler):
             logger.info("kept")
-            until(lambda: journal.problem is not None)
+            until(lambda: handler.problem is not None)
             folder.unlink()
-            until(lambda: journal.problem is None)
-            assert [row["message"] for row in journal.read(ALL)] == ["kept"]
+            until(lambda: handler.problem is None)
+            assert [row["message"] for row in handler.read(ALL)] == ["kept"]
     full.detach().close()
 
 
 def test_logging_after_the_end_is_counted_and_harmless(tmp_path: Path) -> None:
-    with logging_to(replace(ServiceSettings(), data_dir=tmp_path)) as (logger, journal):
+    with logging_to(replace(ServiceSettings(), data_dir=tmp_path)) as (logger, handler):
         logger.info("in time")
     logger.info("too late")
-    journal.close()
-    assert journal.dropped == 1
+    handler.close()
+    assert handler.dropped == 1
     with closing(sqlite3.connect(tmp_path / "serving.db")) as connection:
         assert connection.execute("SELECT message FROM logs").fetchall() == [("in time",)]
 

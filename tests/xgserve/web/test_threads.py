@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from xgserve.web import threads as dispatcher_module
-from xgserve.web.threads import PATIENCE_S, Dispatcher, Lane
+from xgserve.web.threads import RUNNING_LONG_S, Dispatcher, Lane
 
 GIVE_UP_S = 60  # long enough for a machine that is busy with something else
 
@@ -60,7 +60,7 @@ def dispatcher(threads: int) -> Iterator[Dispatcher]:
 
 
 def test_one_thread_answers_all_short_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher_module, "PATIENCE_S", GIVE_UP_S)  # short they are, however busy the machine is
+    monkeypatch.setattr(dispatcher_module, "RUNNING_LONG_S", GIVE_UP_S)  # short they are, however busy the machine is
     with dispatcher(4) as made:
         requests = [Request() for _ in range(200)]
         for request in requests:
@@ -143,7 +143,7 @@ def test_a_task_that_finds_all_threads_busy_is_taken_by_the_first_that_gets_free
         made.add_task(first)
         assert first.begun.wait(GIVE_UP_S)
         made.add_task(second)
-        time.sleep(2 * PATIENCE_S)
+        time.sleep(2 * RUNNING_LONG_S)
         made.relieve()
         assert second.begun.wait(GIVE_UP_S)
         made.add_task(long)
