@@ -120,12 +120,12 @@ ESTIMATORS: Final[Mapping[str, tuple[str, ...]]] = {
 
 # What estimators are made of.
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "scipy.interpolate._bsplines": ("BSpline",),  # built anew by its own constructor: see rebuilt.py
+    "scipy.interpolate._bsplines": ("BSpline",),  # made again by its own constructor: see loading.py
     "sklearn._loss.link": ("HalfLogitLink", "IdentityLink", "Interval", "LogitLink", "MultinomialLogit"),
     "sklearn._loss.loss": ("ExponentialLoss", "HalfBinomialLoss"),
     "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
     "sklearn.ensemble._hist_gradient_boosting.binning": ("_BinMapper",),
-    "sklearn.ensemble._hist_gradient_boosting.predictor": ("TreePredictor",),  # see indices.py
+    "sklearn.ensemble._hist_gradient_boosting.predictor": ("TreePredictor",),  # see integrity.py
     "sklearn.multiclass": ("_ConstantPredictor",),
     "sklearn.preprocessing._label": ("LabelBinarizer",),
 }
@@ -133,7 +133,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
 OBJECTS: Final = frozenset(
     f"{module}.{name}" for types in (ESTIMATORS, PARTS) for module, names in types.items() for name in names
 )
-TREE: Final = "sklearn.tree._tree.Tree"  # see indices.py
+TREE: Final = "sklearn.tree._tree.Tree"  # see integrity.py
 LOSSES: Final = frozenset({"sklearn._loss._loss.CyExponentialLoss", "sklearn._loss._loss.CyHalfBinomialLoss"})
 DICTIONARIES: Final = frozenset({"builtins.dict", "collections.OrderedDict"})
 NUMBERS: Final = frozenset(
@@ -149,7 +149,7 @@ ARRAYS: Final = NUMBERS | {"numpy.ndarray", "numpy.str_"}
 TYPES: Final = NUMBERS | {"builtins.bool", "builtins.float", "builtins.int", "builtins.str", "numpy.str_"}
 
 # Attributes that scoring has no use for. They are never built, whatever they hold: generators of random numbers, folds,
-# scorers and candidates of a search that is over, caches on disk, trees of neighbours (grown again: see rebuilt.py).
+# scorers and candidates of a search that is over, caches on disk, trees of neighbours (grown again: see loading.py).
 DROPPED: Final = frozenset(
     {
         *(

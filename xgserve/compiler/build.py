@@ -24,6 +24,7 @@ from xgserve.compiler.columns import columns_of
 from xgserve.compiler.fast_path import NoFastPath, build_fast_path
 from xgserve.compiler.integrity import check_indices, parts_of
 from xgserve.compiler.loading import load_estimator
+from xgserve.compiler.sklearn_internals import THREAD_COUNTS
 from xgserve.compiler.sklearn_path import SklearnPath, forget_names
 from xgserve.errors import InvalidFrame, ModelError, ServiceError
 from xgserve.model.model import GOLDEN_TOLERANCE, Model, Scorer, score
@@ -36,7 +37,6 @@ from xgserve.text import clipped
 logger = logging.getLogger("xgserve.compiler")
 
 MAX_CARD_BYTES = 1_000_000
-JOBS = {"n_jobs", "n_threads", "_n_threads"}
 
 # warnings.catch_warnings swaps process-wide state, so loads take turns
 _one_load_at_a_time = threading.Lock()
@@ -144,7 +144,7 @@ def _run_in_one_thread(estimator: Any) -> None:
     """
     for part in parts_of(estimator):
         if isinstance(part, BaseEstimator):
-            for name in JOBS & vars(part).keys():
+            for name in THREAD_COUNTS & vars(part).keys():
                 setattr(part, name, 1)
             if "verbose" in vars(part):  # forests and bagging print with each request
                 part.verbose = 0

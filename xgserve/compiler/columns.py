@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from xgserve.compiler.sklearn_internals import preprocessor_of
 from xgserve.errors import ModelError
 from xgserve.model.schema import Column, Scalar, is_null
 from xgserve.text import clipped
@@ -67,8 +68,8 @@ def _card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
 def _encoded_categories(estimator: Any, names: tuple[str, ...]) -> dict[str, tuple[Scalar, ...]]:
     """Return the categories of the columns that the first steps of a pipeline hand to a fitted encoder."""
     inner = _innermost_first_step(estimator)
-    if getattr(inner, "_preprocessor", None) is not None:  # histogram gradient boosting with category columns
-        inner = inner._preprocessor
+    if (preprocessor := preprocessor_of(inner)) is not None:
+        inner = preprocessor
     if hasattr(inner, "transformers_"):  # ColumnTransformer
         parts = [(part, columns) for _, part, columns in inner.transformers_]
     else:

@@ -5,7 +5,6 @@ reader looks up, trees become one operator of ONNX, and what has no shorter form
 gives the same is not taken on trust: both paths score made-up rows, and if they differ, scikit-learn serves.
 """
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +28,14 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
+from xgserve.compiler.sklearn_internals import (
+    baseline_of,
+    input_indices,
+    preprocessor_of,
+    rounds_of,
+    start_of,
+    without_preprocessor,
+)
 from xgserve.compiler.sklearn_path import SklearnPath
 from xgserve.compiler.tree_ensemble import Tree, sum_of_trees
 from xgserve.model.model import Probabilities, Values
@@ -118,11 +125,10 @@ def _(pipeline: Pipeline, columns: Sequence[Column]) -> TakenApart:
 
 @_taken_apart.register
 def _(boosting: HistGradientBoostingClassifier, columns: Sequence[Column]) -> TakenApart:
-    if boosting._preprocessor is None:
+    preprocessor = preprocessor_of(boosting)
+    if preprocessor is None:
         return _as_numbers(columns), _evaluator(boosting)
-    on_numbers = copy.copy(boosting)
-    on_numbers._preprocessor = None
-    return _after(boosting._preprocessor, on_numbers, columns)
+    return _after(preprocessor, without_preprocessor(boosting), columns)
 
 
 def _after(transformer: Any, classifier: Any, columns: Sequence[Column]) -> TakenApart:
@@ -152,7 +158,7 @@ def _(by_column: ColumnTransformer, columns: Sequence[Column]) -> tuple[list[Col
     blocks: list[tuple[slice, Step | None]] = []
     for name, part, _ in by_column.transformers_:
         if part != "drop":
-            read, step = _read(part, [columns[position] for position in by_column._transformer_to_input_indices[name]])
+            read, step = _read(part, [columns[position] for position in input_indices(by_column)[name]])
             blocks.append((slice(len(codecs), len(codecs) + len(read)), step))
             codecs += read
     if all(step is None for _, step in blocks):
@@ -249,18 +255,17 @@ def _(logistic: LogisticRegression) -> Evaluator:
 
 @_evaluator.register
 def _(boosting: HistGradientBoostingClassifier) -> Evaluator:
-    predictors = [predictor for (predictor,) in boosting._predictors]
+    predictors = [predictor for (predictor,) in rounds_of(boosting)]
     if any(predictor.nodes["is_categorical"].any() for predictor in predictors):
         raise NoFastPath("its trees split by sets of categories")
-    start = boosting._baseline_prediction.item()
-    total = sum_of_trees(map(Tree.of_histogram, predictors), boosting.n_features_in_, start)
+    total = sum_of_trees(map(Tree.of_histogram, predictors), boosting.n_features_in_, baseline_of(boosting))
     return _shared(lambda matrix: np.asarray(expit(total(matrix))))
 
 
 @_evaluator.register
 def _(boosting: GradientBoostingClassifier) -> Evaluator:
     total = _sum_of_carts([member.tree_ for member in boosting.estimators_[:, 0]], boosting)
-    start = boosting._raw_predict_init(np.zeros((1, boosting.n_features_in_))).item()
+    start = start_of(boosting)
     return _shared(lambda matrix: np.asarray(expit(start + boosting.learning_rate * total(matrix))))
 
 

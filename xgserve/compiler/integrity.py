@@ -13,10 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
-from sklearn.cluster._kmeans import _BaseKMeans
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble._gb import BaseGradientBoosting
-from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -26,10 +23,28 @@ from sklearn.preprocessing import (
     SplineTransformer,
     TargetEncoder,
 )
-from sklearn.svm._base import BaseSVC
 from sklearn.tree import BaseDecisionTree
-from sklearn.tree._tree import Tree
 
+from xgserve.compiler.sklearn_internals import (
+    BaseGradientBoosting,
+    BaseHistGradientBoosting,
+    BaseKMeans,
+    BaseSVC,
+    CartTree,
+    degrees_of,
+    dropped_codes,
+    encoded_widths,
+    has_neighbours,
+    has_rounds,
+    infrequent_codes,
+    input_indices,
+    is_category,
+    neighbours_of,
+    polynomial_widths,
+    preprocessor_of,
+    rounds_of,
+    support_vectors_fit,
+)
 from xgserve.errors import ModelError
 
 LEAF = -1  # in place of a child
@@ -51,7 +66,7 @@ def check_indices(estimator: object) -> None:
         if type(part).__module__.startswith("sklearn."):
             _check_methods(part)
         match part:
-            case Tree():
+            case CartTree():
                 _check_tree(part)
             case BaseDecisionTree(tree_=tree):
                 _require(tree.n_features == part.n_features_in_, "a tree takes other columns than it is given")
@@ -59,25 +74,25 @@ def check_indices(estimator: object) -> None:
                     _require(np.allclose(tree.value.sum(axis=2), 1), "the leaves of a tree do not hold shares of rows")
             case BaseGradientBoosting(estimators_=members):
                 _check_members(members, part.n_features_in_)
-            case BaseHistGradientBoosting(_predictors=rounds):
-                _check_histogram_boosting(part, [predictor for trees in rounds for predictor in trees])
+            case BaseHistGradientBoosting() if has_rounds(part):
+                _check_histogram_boosting(part, [predictor for trees in rounds_of(part) for predictor in trees])
             case OneHotEncoder(categories_=_):
                 _check_encoder(part)
             case TargetEncoder(encodings_=encodings, categories_=categories):
                 # a column without numbers would be left as the memory that it lies in was before
                 fits = len(encodings) == len(categories) and part.target_type_ in ("binary", "continuous")
                 _require(fits, "an encoder has no numbers for a column")
-            case _BaseKMeans(cluster_centers_=centers):
+            case BaseKMeans(cluster_centers_=centers):
                 fits = centers.ndim == 2 and len(centers) > 0 and centers.shape[1] == part.n_features_in_
                 _require(fits, "a centre has other columns than it is given")
             case PolynomialFeatures(n_output_features_=_):
                 _check_polynomials(part)
             case SplineTransformer(bsplines_=splines):
                 _check_splines(part, splines)
-            case KNeighborsClassifier(_fit_X=_):
+            case KNeighborsClassifier() if has_neighbours(part):
                 _check_neighbours(part)
             case BaseSVC(support_vectors_=_):
-                _check_support_vectors(part)
+                _require(support_vectors_fit(part), "its support vectors do not go together")
 
 
 def parts_of(root: object) -> Iterator[object]:
@@ -119,8 +134,9 @@ def _check_members(members: Any, columns: int) -> None:
 
 def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
     columns = boosting.n_features_in_
-    categorical = boosting._bin_mapper.is_categorical_
-    given = columns if boosting._preprocessor is None else _columns_behind(boosting._preprocessor)
+    categorical = is_category(boosting)
+    preprocessor = preprocessor_of(boosting)
+    given = columns if preprocessor is None else _columns_behind(preprocessor)
     _require(given == columns == categorical.size, "a tree takes other columns than it is given")
     for predictor in predictors:
         nodes, bitsets = predictor.nodes, predictor.raw_left_cat_bitsets
@@ -152,7 +168,7 @@ def _columns_behind(door: Any) -> int:
             type(part) in (OrdinalEncoder, FunctionTransformer)
             and isinstance(chosen, np.ndarray)
             and (chosen.dtype, chosen.shape) == (np.dtype(bool), (door.n_features_in_,))
-            and np.array_equal(np.flatnonzero(chosen), door._transformer_to_input_indices[name])
+            and np.array_equal(np.flatnonzero(chosen), input_indices(door)[name])
         )
         _require(fits, "a tree takes other columns than it is given")
         count += int(chosen.sum())
@@ -160,14 +176,10 @@ def _columns_behind(door: Any) -> int:
 
 
 def _check_encoder(encoder: Any) -> None:
-    widths = encoder._compute_n_features_outs()
-    _require(encoder._n_features_outs == widths, "an encoder makes other columns than it has categories")
-    none = [None] * len(widths)
-    dropped = none if encoder._drop_idx_after_grouping is None else encoder._drop_idx_after_grouping.tolist()
-    enabled = encoder._infrequent_enabled
-    grouped, rare = (encoder._default_to_infrequent_mappings, encoder._infrequent_indices) if enabled else (none, none)
+    widths, stored = encoded_widths(encoder)
+    _require(stored == widths, "an encoder makes other columns than it has categories")
     for categories, width, drop, groups, members in zip(
-        encoder.categories_, widths, dropped, grouped, rare, strict=True
+        encoder.categories_, widths, dropped_codes(encoder), *infrequent_codes(encoder), strict=True
     ):
         # a group counts as one column, and only where there is one are the codes of its members replaced
         _require((groups is None) == (members is None), "an encoder has a group of categories that it does not map")
@@ -182,20 +194,10 @@ def _check_encoder(encoder: Any) -> None:
 
 def _check_polynomials(part: Any) -> None:
     """Check how many columns are made of one row: memory is taken for them, and what is not filled stays as it was."""
-    degrees = (part._min_degree, part._max_degree)
     fitted = (0, part.degree) if isinstance(part.degree, int) else tuple(part.degree)
-    made = [
-        PolynomialFeatures._num_combinations(
-            n_features=part.n_features_in_,
-            min_degree=lowest,
-            max_degree=degrees[1],
-            interaction_only=part.interaction_only,
-            include_bias=part.include_bias,
-        )
-        for lowest in (0, degrees[0])
-    ]
-    fits = degrees == fitted and made == [part._n_out_full, part.n_output_features_]
-    _require(fits and max(made) <= MAX_MADE_COLUMNS, "polynomials make other columns than they say, or too many")
+    counted, stored = polynomial_widths(part)
+    fits = degrees_of(part) == fitted and counted == stored and max(counted) <= MAX_MADE_COLUMNS
+    _require(fits, "polynomials make other columns than they say, or too many")
 
 
 def _check_splines(part: Any, splines: Any) -> None:
@@ -206,7 +208,7 @@ def _check_splines(part: Any, splines: Any) -> None:
 
 
 def _check_neighbours(part: Any) -> None:
-    stored, labels = part._fit_X, part._y
+    stored, labels = neighbours_of(part)
     _require(
         stored.ndim == 2 and stored.shape[1] == part.n_features_in_, "a neighbour has other columns than it is given"
     )
@@ -214,20 +216,6 @@ def _check_neighbours(part: Any) -> None:
     _require(labels.shape == (len(stored),) and labels.dtype.kind == "i", "a neighbour has no class")
     _check_range(labels, len(part.classes_), "a class")
     _require(part.effective_metric_params_.keys() <= {"p", "w"}, "its distance is not one")
-
-
-def _check_support_vectors(part: Any) -> None:
-    count = len(part.support_)
-    fits = (
-        part.support_vectors_.shape == (count, part.n_features_in_)
-        and part._dual_coef_.shape == (1, count)
-        and part._n_support.shape == (2,)
-        and (part._n_support >= 0).all()
-        and part._n_support.sum() == count
-        and part._intercept_.size == 1
-        and part._probA.size == part._probB.size <= 1
-    )
-    _require(fits, "its support vectors do not go together")
 
 
 def _check_children(inner: Indices, left: Indices, right: Indices) -> None:

@@ -8,6 +8,7 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +18,12 @@ import joblib
 import sklearn
 import skops.io
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.preprocessing import SplineTransformer
 from skops.io._audit import audit_tree, get_tree
 from skops.io._utils import LoadContext
 
 from xgserve.compiler.integrity import parts_of
-from xgserve.compiler.rebuilt import rebuild
+from xgserve.compiler.sklearn_internals import VERSION, NeighborsBase, regrow_tree, remade_spline
 from xgserve.compiler.skops_schema import Copy, NotAllowed, read_schema
 from xgserve.errors import ModelError
 from xgserve.model.versions import EXTRAS, SklearnVersions, needs
@@ -93,8 +95,22 @@ def _built(content: bytes) -> Any:
         tree = get_tree(copy.schema, LoadContext(src=archive, protocol=copy.schema["protocol"]), trusted=trusted)
         audit_tree(tree, trusted=trusted)
         estimator = tree.construct()
-    rebuild(parts_of(estimator))
+    _remake(parts_of(estimator))
     return estimator
+
+
+def _remake(parts: Iterable[object]) -> None:
+    """Make splines and trees of neighbours again from their numbers: compiled code takes what is in a file on trust.
+
+    Raises:
+        Exception: whatever a constructor raises on numbers that do not go together.
+    """
+    for part in parts:
+        match part:
+            case SplineTransformer(bsplines_=splines):
+                part.bsplines_ = [remade_spline(spline) for spline in splines]
+            case NeighborsBase():
+                regrow_tree(part)
 
 
 def _refusal(file_name: str, error: NotAllowed, versions: SklearnVersions, workspace: str) -> str:
@@ -117,7 +133,7 @@ def _made_with(caught: list[warnings.WarningMessage], content: bytes) -> str | N
             content = schema.read(MAX_SEARCHED_BYTES)
     except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError):
         content = _unpacked(content)  # not a skops file: look at the bytes of the pickle
-    found = re.search(rb"_sklearn_version.{1,400}?(\d+\.\d+(?:\.\w+)?)", content, re.DOTALL)
+    found = re.search(VERSION.encode() + rb".{1,400}?(\d+\.\d+(?:\.\w+)?)", content, re.DOTALL)
     return found.group(1).decode("ascii", "replace") if found else None
 
 

@@ -13,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 
 from xgserve.compiler.integrity import parts_of
+from xgserve.compiler.sklearn_internals import input_indices, makes_frames
 from xgserve.errors import ModelError
 from xgserve.model.model import Probabilities, Values
 from xgserve.model.validation import FrameReader
@@ -71,9 +72,9 @@ def forget_names(estimator: Any) -> bool:
         return False
     for part in parts:
         if isinstance(part, ColumnTransformer) and hasattr(part, "transformers_"):  # fitted
-            places = part._transformer_to_input_indices
+            indices = input_indices(part)
             part.transformers_ = [
-                (name, step, places[name][0] if isinstance(columns, str) else places[name])
+                (name, step, indices[name][0] if isinstance(columns, str) else indices[name])
                 for name, step, columns in part.transformers_
             ]
         if isinstance(part, BaseEstimator):
@@ -87,6 +88,5 @@ def _may_want_frames(part: object) -> bool:
             function = function.func if isinstance(function, partial) else function
             return not str(getattr(function, "__module__", "")).startswith("sklearn.")
         case BaseEstimator():
-            makes_frames = getattr(part, "_sklearn_output_config", {}).get("transform", "default") != "default"
-            return makes_frames or not type(part).__module__.startswith("sklearn.")
+            return makes_frames(part) or not type(part).__module__.startswith("sklearn.")
     return False

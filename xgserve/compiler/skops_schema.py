@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from xgserve.compiler import allow_list
+from xgserve.compiler.sklearn_internals import VERSION
 from xgserve.errors import ModelError
 from xgserve.text import clipped
 
@@ -243,7 +244,7 @@ class Copy:
             if value is _NOT_PLAIN or not rule.takes(value):
                 shown = _name(node) if value is _NOT_PLAIN else repr(value)
                 raise NotAllowed(f"the {name} of its {kind.__name__} is {clipped(shown, 100)}, and may be {rule}")
-        if name == "_sklearn_version":
+        if name == VERSION:
             self.sklearn_version = self.sklearn_version or str(_plain(self._archive, node))
         return self._node(node, place)
 
