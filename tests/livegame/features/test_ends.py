@@ -1,4 +1,4 @@
-"""A feed that turns the ends round in the middle of a period: coordinates and sides, or coordinates alone."""
+"""A feed that swaps the ends in the middle of a period: coordinates and sides together, or coordinates alone."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ def zone_of(x: float) -> str:
 
 
 def made_game(seed: int, *, own_half: float = 0.08) -> Game:
-    """Three periods of plays at random places, as a feed that gets everything right tells them."""
+    """Three periods of plays at random places, as a feed without mistakes gives them."""
     dice = random.Random(seed)
 
     def plays() -> Iterator[Play]:
@@ -54,7 +54,7 @@ def made_game(seed: int, *, own_half: float = 0.08) -> Game:
 
 
 def turned_round(shown: Game, seed: int, *, earliest: int = 0, sides: bool = True) -> Game:
-    """The game with the ends turned round from a random second of each period on, or the coordinates alone."""
+    """The game with ends swapped from a random second of each period: coordinates and sides, or coordinates alone."""
     dice = random.Random(seed)
     at = {period: dice.uniform(earliest, 1200) for period in range(1, 20)}
 
@@ -86,7 +86,7 @@ def test_recorded_games_with_swapped_ends_keep_their_features(recordings: Path, 
 
 @pytest.mark.parametrize("x", [74, -74])
 def test_a_zone_that_agrees_with_the_side_outweighs_all_attempts(x: float) -> None:
-    """From 15 ft, not from 163: the others of the period were told with the ends the other way round."""
+    """From 15 ft, not from 163: the other attempts of the period have the ends swapped."""
     before = [play(n, "shot-on-goal", n, HOME, x=70, y=5, zone="O") for n in range(1, 30)]
     zone = "O" if x < 0 else "D"
     shot = shot_features(game(*before, play(90, "goal", 60, HOME, x=x, y=0, zone=zone, home_defends="right"))).loc[90]
@@ -101,7 +101,7 @@ def test_the_play_before_a_swap_is_turned_by_its_own_side() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_side_stated_once_per_period_is_reversed_after_three_contrary_attempts(seed: int) -> None:
-    """The legacy feed tells no zones: nothing can place the first attempts after the ends were turned round."""
+    """The legacy feed has no zones, so nothing can place the first attempts after a swap."""
     shown = made_game(seed, own_half=0)
     after = turned_round(shown, seed, earliest=300, sides=False)
     right = shot_features(parse_game(as_legacy_feed(shown)))

@@ -1,4 +1,4 @@
-"""Where a shot was taken from: distance, angle, and which way the teams attack, whatever the feed says of it."""
+"""Where a shot was taken from: distance, angle, and which way the teams attack, whatever the feed says."""
 
 import math
 

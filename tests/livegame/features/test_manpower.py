@@ -1,4 +1,4 @@
-"""Skaters, empty nets, the power play's clock, and the score before a shot."""
+"""Skaters, empty nets, power play seconds, and the score before a shot."""
 
 from typing import Any
 

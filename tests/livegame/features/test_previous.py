@@ -57,7 +57,7 @@ def test_the_first_shot_after_an_intermission_has_no_event_before() -> None:
 
 
 def begins_anew(shot: Any) -> bool:
-    """Whether nothing is told of what came before the shot."""
+    """Whether the shot has no event before it."""
     places = ["prev_x", "prev_y", "prev_offset", "prev_seconds", "prev_distance", "speed"]
     none = shot["prev_type"] is None and shot["prev_play"] is None and bool(shot[places].isna().all())
     return none and not shot[["prev_same_team", "rebound", "angle_change"]].any()
@@ -77,7 +77,7 @@ def test_a_faceoff_after_a_stoppage_is_the_event_before(read: Read) -> None:
 
 
 def test_a_stoppage_in_the_shots_own_second_leaves_the_event_before() -> None:
-    """Within a second the order says little, and a goal is listed after its own stoppage more often than a save."""
+    """Within a second the order says little, and goals are listed after their own stoppage more often than saves."""
     shot = last(play(1, "hit", 14, AWAY), play(2, "stoppage", 16), play(3, "goal", 16))
     assert shot["prev_play"] == "opposing hit"
 

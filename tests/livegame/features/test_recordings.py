@@ -1,4 +1,4 @@
-"""Features on recorded games: the same live and after the game, turned the right way, explained in the docs."""
+"""Features of recorded games: the same live and after the game, turned the right way, described in the docs."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Who is on the power play, and when."""
+"""Which team is on the power play, and when."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The situation code of legacy plays: each rule by a few plays made by hand, and real games held in both shapes."""
+"""The situation code of legacy plays: each rule on a few plays made by hand, and games recorded from both feeds."""
 
 import json
 import lzma
@@ -16,14 +16,14 @@ from tests.games import AWAY, HOME
 
 
 def play(kind: str, seconds: int, team: int | None = None, period: int = 1) -> Fact:
-    """A play that is no penalty; the fourth period is overtime, the fifth a shootout."""
+    """A play other than a penalty; the fourth period is overtime, the fifth a shootout."""
     return Fact(kind, period, {4: "OT", 5: "SO"}.get(period, "REG"), seconds, team)
 
 
 def penalty(
     seconds: int, team: int, player: int | None = None, severity: str = "Minor", minutes: int = 2, period: int = 1
 ) -> Fact:
-    """A penalty; players are told apart by their number."""
+    """A penalty; `player` is any number that identifies the player."""
     fact = play("penalty", seconds, team, period)
     return replace(fact, player_id=player, severity=severity, penalty_minutes=minutes)
 
@@ -168,7 +168,7 @@ def test_two_minors_of_unnamed_players_are_served_at_once() -> None:
 
 def test_a_player_serves_his_major_before_his_minor() -> None:
     facts = [penalty(100, HOME, 1), major(100, HOME, 1), faceoff(100)]
-    # the goal comes while the major runs, which no goal ends, and the minor waits
+    # the goal is scored during the major, which no goal ends, while the minor waits
     assert codes(*facts, goal(150, AWAY), faceoff(150), shot(460), shot(520)) == ["1541", "1551"]
 
 
@@ -256,7 +256,7 @@ def test_coincident_minors_in_overtime_change_nothing() -> None:
 def test_an_empty_net_goal_has_a_pulled_goalie_in_its_code() -> None:
     facts = [replace(goal(1190, AWAY, 3), at_empty_net=True), faceoff(1190, 3), shot(1195, AWAY, 3)]
     assert codes(*facts, kind="goal") == ["1560"]
-    assert codes(*facts) == ["1551"]  # nothing tells that the goalie left again
+    assert codes(*facts) == ["1551"]  # nothing shows that the goalie left again
 
 
 def test_a_miss_without_a_goalie_is_at_an_empty_net_once_misses_name_goalies() -> None:
@@ -285,14 +285,14 @@ def _held_in_both_shapes(recordings: Path) -> Iterator[tuple[Game, Game]]:
 
 @pytest.mark.recordings
 def test_codes_of_recorded_games_agree_with_the_leagues_own(recordings: Path) -> None:
-    extra_attacker = {  # the shooters have pulled their goalie, which no legacy play tells
+    extra_attacker = {  # the shooting team has pulled its goalie, which no legacy play shows
         2019020007: {499: "1560", 729: "1460", 731: "1460", 734: "1560", 735: "1560"},
         2022020799: {497: "0651", 500: "0651"},
         2022030236: {803: "0651", 804: "0651"},
     }
     others = {
         2019020007: {732: "1460"},  # a miss at an empty net; misses of that season name no goalie
-        2022020799: {235: "1541"},  # in the very second in which the penalty ends; here it has ended
+        2022020799: {235: "1541"},  # in the second in which the penalty ends; here it has ended
         2022030236: {},
     }
     compared = {}

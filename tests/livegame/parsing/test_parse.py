@@ -1,4 +1,4 @@
-"""Reading the two feeds: what is taken from them, and that nonsense is refused in words."""
+"""Answers of the two feeds become games; anything else is malformed, with the reason."""
 
 import copy
 from datetime import date
@@ -77,7 +77,7 @@ def legacy_feed() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("game_type", "seconds", "code", "read"),
     [
-        (2, 300, "1010", "1331"),  # as overtime ends, the feed says the shootout's
+        (2, 300, "1010", "1331"),  # as overtime ends, the feed gives the shootout's situation
         (2, 299, "1010", "1010"),
         (3, 300, "1010", "1010"),  # in the playoffs, overtime does not end there
         (2, 300, "0441", "0441"),
@@ -308,12 +308,12 @@ def overtime(number: int, seconds: int, length: int, **more: Any) -> dict[str, A
 @pytest.mark.parametrize(
     ("game_type", "length", "seconds", "is_penalty_shot"),
     [
-        (2, 300, 300, False),  # the feed says the coming shootout's situation
+        (2, 300, 300, False),  # the feed gives the situation of the shootout to come
         (2, 300, 120, True),
         (9, 600, 300, True),
         (9, 600, 600, False),
         (20, 1200, 480, True),
-        (3, 1200, 1200, True),  # no shootout comes
+        (3, 1200, 1200, True),  # no shootout follows
         (3, 300, 300, False),  # a round robin of 2020
     ],
 )
@@ -377,7 +377,7 @@ def test_a_game_not_started_with_shots_is_live() -> None:
         ((1, 0), (1, 0), False, GameState.FINAL, False),
         ((4, 0), (1, 0), False, GameState.FINAL, True),
         ((0, 0), (1, 0), False, GameState.FINAL, True),
-        ((4, 0), (1, 0), False, GameState.LIVE, False),  # either may be told first
+        ((4, 0), (1, 0), False, GameState.LIVE, False),  # either may come first
         ((2, 1), (1, 1), True, GameState.FINAL, False),
         ((1, 2), (1, 1), True, GameState.FINAL, False),
         ((3, 1), (1, 1), True, GameState.FINAL, True),
@@ -393,7 +393,7 @@ def test_an_official_score_that_the_goals_do_not_add_up_to_is_a_problem(
     assert bool(problems) is is_said
     if is_said:
         words = f"the score is WSH {scores[1]}, CAR {scores[0]}, but the plays hold {goals[1]} and {goals[0]} goals"
-        # the goal of the shootout won counts as one more of its winner
+        # winning the shootout counts as one goal
         assert problems[0].startswith(words if not shootout else "the score is WSH 1, CAR 3")
 
 
