@@ -98,23 +98,18 @@ def correction_words(report: GameReport) -> str:
 
 def waiting_words(report: GameReport) -> str:
     """Return why some shots of either team are not rated yet, in one sentence; nothing if all are."""
-    shots = report.present[report.present["status"] == "pending"]
-    if shots.empty:
-        return ""
-    owed = sorted({part.replace("_", " ") for missing in shots["missing"].dropna() for part in missing.split(", ")})
-    waiting = int(shots["missing"].isna().sum())
-    attempts = count(waiting, "attempt")
-    reasons = []
-    if waiting and report.is_asked:
+    unrated, reasons = report.unrated, []
+    attempts = count(unrated.complete, "attempt")
+    if unrated.complete and report.is_asked:
         reasons.append(f"{attempts} cannot be rated: the league does not report what the model needs")
-    elif waiting and report.latest_model not in (None, report.model):
+    elif unrated.complete and report.latest_model not in (None, report.model):
         reasons.append(f"{attempts} came after another model was loaded")
-    elif waiting:
+    elif unrated.complete:
         reasons.append(f"{attempts} waiting for the model; saved, and rated as soon as it answers")
-    if owed:
-        number = count(len(shots) - waiting, "attempt")
-        reasons.append(f"the league has not reported the {' and '.join(owed)} of {number} yet")
-    return sentence("; ".join(reasons))
+    if unrated.incomplete:
+        missing = " and ".join(unrated.missing).replace("_", " ")
+        reasons.append(f"the league has not reported the {missing} of {count(unrated.incomplete, 'attempt')} yet")
+    return sentence("; ".join(reasons)) if reasons else ""
 
 
 def odds_words(report: GameReport, odds: Odds) -> str:

@@ -39,6 +39,15 @@ class TeamTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrated:
+    """How many shots are pending, and why."""
+
+    complete: int  # the league has reported them in full: the model has not rated them, or cannot
+    incomplete: int
+    missing: tuple[str, ...]  # what the league has not reported of the incomplete ones
+
+
+@dataclass(frozen=True, slots=True)
 class GameReport:
     """One game as the history holds it, under one model."""
 
@@ -100,9 +109,16 @@ class GameReport:
     @property
     def is_catching_up(self) -> bool:
         """Whether there are shots that the next ping may have rated, were the service to answer."""
-        waiting = self.present[self.present["status"] == PENDING]
         is_waited_for = not self.is_asked and self.model == self.latest_model  # others are asked for no more
-        return is_waited_for and bool(waiting["missing"].isna().any())
+        return is_waited_for and bool(self.unrated.complete)
+
+    @property
+    def unrated(self) -> Unrated:
+        """The pending shots of both teams, whether they count or not."""
+        missing = self.present.loc[self.present["status"] == PENDING, "missing"]
+        owed = missing.dropna()
+        names = sorted({name for listed in owed for name in listed.split(", ")})
+        return Unrated(len(missing) - len(owed), len(owed), tuple(names))
 
     @property
     def counted(self) -> pd.DataFrame:

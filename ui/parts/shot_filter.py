@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
@@ -43,15 +43,14 @@ class ShotFilter:
 
 def filter_set(game_id: int) -> ShotFilter:
     """Return what the reader has set, before the fields are drawn."""
-    key = _key(game_id)
-    kept = {name: st.session_state.get(f"{key}_{name}") or () for name in ("teams", "periods", "situations", "players")}
-    goals_only = bool(st.session_state.get(f"{key}_goals"))
-    return ShotFilter(**{name: tuple(values) for name, values in kept.items()}, goals_only=goals_only)
+    kept = {field.name: st.session_state.get(f"filter_{game_id}_{field.name}") for field in fields(ShotFilter)}
+    chosen: dict[str, Any] = {name: value if value is True else tuple(value) for name, value in kept.items() if value}
+    return ShotFilter(**chosen)
 
 
 def choose_filter(report: GameReport) -> ShotFilter:
     """Draw the filter's fields; return what they are set to."""
-    shots, key = report.present, _key(report.game_id)
+    shots, key = report.present, f"filter_{report.game_id}"
     names = player_names(shots)
 
     def pills(label: str, name: str, options: Sequence[Any], text: Callable[[Any], str] = str) -> tuple[Any, ...]:
@@ -72,7 +71,7 @@ def choose_filter(report: GameReport) -> ShotFilter:
                 "Player", list(names), format_func=names.__getitem__, key=f"{key}_players", placeholder="All"
             )
         ),
-        goals_only=st.toggle("Goals only", key=f"{key}_goals"),
+        goals_only=st.toggle("Goals only", key=f"{key}_goals_only"),
     )
 
 
@@ -83,7 +82,3 @@ def player_names(shots: pd.DataFrame) -> dict[int, str]:
     names = {int(player): (f"{name} ({team}", int(player)) for player, name, team in found}
     shared = Counter(name for name, _ in names.values())
     return {player: f"{name}, {player})" if shared[name] > 1 else f"{name})" for player, (name, _) in names.items()}
-
-
-def _key(game_id: int) -> str:
-    return f"filter_{game_id}"
