@@ -74,7 +74,7 @@ def _tasks(answer: bytes, game_id: int, folder: Path, url: str, feed: str) -> di
 def _floor(folder: Path, url: str, feed: str, shots: int) -> Callable[[], object]:
     """The same bytes over the same wires and onto the same disk, and nothing done with them."""
     http = urllib3.PoolManager()
-    columns = [feature["name"] for feature in ServingClient(url).model()["features"]]
+    columns = [feature.name for feature in ServingClient(url).model().features]
     body = json.dumps({"columns": columns, "index": list(range(shots)), "data": [[None] * len(columns)] * shots})
     rows = [("x" * 700, "y" * 400) for _ in range(shots)]
     with closing(sqlite3.connect(folder / "floor.db")) as connection:

@@ -45,7 +45,7 @@ class Service:
 
     def begin(self) -> None:
         """Back to the default model and to a count of 0."""
-        if self.client.model()["model"] != "xg-default":
+        if self.client.model().model != "xg-default":
             self.client.download_registry_model("bundled", "xg-default")
         self.rows_before = self._counted()
 

@@ -14,7 +14,7 @@ from livegame.recordings.demo import Demo
 from livegame.scoring.inputs import read_feature_map
 from livegame.settings import ClientSettings
 from ui.words import plain
-from xgserve.client import ServingClient, ServingError
+from xgserve.client import ModelDescription, ServingClient, ServingError
 
 MODEL_KEPT_S = 5
 
@@ -56,13 +56,13 @@ def _clients() -> Clients:
 
 
 @st.cache_data(ttl=MODEL_KEPT_S, show_spinner=False)
-def active_model(_serving: ServingClient) -> tuple[dict[str, Any] | None, str | None]:
+def active_model(_serving: ServingClient) -> tuple[ModelDescription | None, str | None]:
     """Return the service's active model, or None and why it is unknown; asked at most every few seconds per server."""
     try:
         model = _serving.model()
     except ServingError as error:
         return None, error.message
-    last_active_model().update(id=str(model["id"]), trained_on=model.get("trained_on"))
+    last_active_model().update(id=model.id, trained_on=model.trained_on)
     return model, None
 
 

@@ -1,15 +1,15 @@
 """The page's vocabulary: labels for the history's terms, and how numbers, dates and text from outside are written."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from livegame.plays import REGULATION_PERIODS
 from livegame.reports.counting import Count
+from xgserve.client import ModelEntry
 
 OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
 STATUS_MARKS: Final = {"scored": "✓ rated", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
@@ -149,10 +149,10 @@ def model_name(model_id: str) -> str:
     return model_id.partition("@")[0]
 
 
-def offer_label(offer: Mapping[str, Any]) -> str:
+def offer_label(offer: ModelEntry) -> str:
     """Return how the list of available models shows one of them."""
-    notes = [str(offer["source"]), *map(str, offer["stages"]), *(["active"] if offer["active"] else [])]
-    return f"{offer['workspace']}/{offer['model']}:{offer['version']} ({', '.join(notes)})"
+    notes = [offer.source, *offer.stages, *(["active"] if offer.active else [])]
+    return f"{offer.workspace}/{offer.model}:{offer.version} ({', '.join(notes)})"
 
 
 def _local(moment: str) -> datetime:

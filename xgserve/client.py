@@ -1,6 +1,6 @@
-"""ServingClient: the prediction service's routes as Python calls, for frames of pandas.
+"""ServingClient: the prediction service's routes as Python calls, for pandas frames.
 
-The only part of `xgserve` that others import; it knows the service by its HTTP contract alone.
+The only part of `xgserve` that others import, the types of the answers included.
 """
 
 import json
@@ -8,26 +8,58 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
+from xgserve.contract import (
+    LEVELS,
+    Activated,
+    ActivationRow,
+    Activations,
+    LogRow,
+    Logs,
+    ModelDescription,
+    ModelEntry,
+    ModelIdentity,
+    Models,
+    Predictions,
+    Ready,
+    RegistryProblem,
+)
 from xgserve.names import tag
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "LEVELS",
+    "Activated",
+    "ActivationRow",
+    "ModelChanged",
+    "ModelDescription",
+    "ModelEntry",
+    "ModelIdentity",
+    "Prediction",
+    "Ready",
+    "RegistryProblem",
+    "ServiceUnavailable",
+    "ServingClient",
+    "ServingError",
+]
+
+Answer = TypeVar("Answer")
+
 CONNECT_TIMEOUT_S = 3.0
 BUSY_PAUSE_S = 1.0  # as the service asks for (Retry-After)
-LOG_COLUMNS = ("id", "at", "level", "logger", "message", "request_id", "exception")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")  # from the least to the most urgent
 
 
 class ServingError(Exception):
-    """The service refused the request; `code` and `details` are those of its JSON error, `status` is HTTP's."""
+    """The service refused the request; `code` and `details` come from its JSON error, `status` from HTTP."""
 
     def __init__(
         self, message: str, *, code: str = "error", status: int = 0, details: Mapping[str, Any] | None = None
@@ -44,60 +76,39 @@ class ServiceUnavailable(ServingError):
 
 
 class ModelChanged(ServingError):
-    """Another model than the one asked for is active; nothing was scored. `active` is the one that is."""
+    """The model asked for is not active; nothing was scored."""
 
     @property
-    def active(self) -> "ServedModel":
+    def active(self) -> ModelIdentity:
         """The model that is active now."""
-        return ServedModel.from_json(self.details["active"])
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """The identity of a model as the service reports it; `id` names exactly one artifact."""
-
-    id: str
-    workspace: str
-    model: str
-    version: str
-    digest: str
-
-    @classmethod
-    def from_json(cls, answer: Mapping[str, Any]) -> "ServedModel":
-        """Read the identity from an answer.
-
-        Raises:
-            KeyError: the answer lacks a part of it.
-        """
-        return cls(**{name: str(answer[name]) for name in ("id", "workspace", "model", "version", "digest")})
+        return msgspec.convert(self.details["active"], ModelIdentity)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """P(goal) for each row, under the index of the frame that was sent, and the model that made it."""
+    """P(goal) of each row, under the index of the frame that was sent, and the model that made it."""
 
     probabilities: "pd.Series[float]"
-    model: ServedModel
+    model: ModelIdentity
 
     @property
     def model_id(self) -> str:
-        """What names exactly this model: `workspace/name:version@sha256:<12 hex>`."""
+        """The id of exactly this model: `workspace/name:version@sha256:<12 hex>`."""
         return self.model.id
 
 
 class ServingClient:
     """Talks to one prediction service.
 
-    Reading is tried again when the connection fails, not when the answer takes too long; anything that changes or
-    scores something only as long as it could not even be sent.
-    `timeout` is in seconds, for each answer. Every call may raise `ServingError` or its subclasses.
+    GETs are retried on connection errors, not on timeouts. POSTs are retried only if the request was never sent.
+    `timeout` is in seconds, per answer. Every call may raise `ServingError` or one of its subclasses.
     """
 
     def __init__(self, base_url: str, timeout: float = 10.0, token: str | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
         self._session = requests.Session()
-        self._session.trust_env = False  # the service is near: no proxies, no .netrc
+        self._session.trust_env = False  # the service is nearby: no proxies, no .netrc
         retry = _Retry(total=2, connect=2, read=2, status=0, backoff_factor=0.2, allowed_methods=("GET",))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
@@ -107,18 +118,18 @@ class ServingClient:
     def predict(
         self, df: "pd.DataFrame", *, if_match: str | None = None, idempotency_key: str | None = None
     ) -> Prediction:
-        """Return P(goal) for each row of a frame with the model's columns; any index will do, missing values are null.
+        """Return P(goal) of each row of a frame with the model's columns, under any index; missing values are null.
 
-        With `if_match`, the id of a model, nothing is scored unless that model is the active one. Whoever sends the
-        same frame again with the same `idempotency_key` within 30 days gets the same answer, and the rows are scored
-        once, also if the service was restarted in between.
+        With `if_match`, the id of a model, nothing is scored unless that model is active. The same frame sent again
+        with the same `idempotency_key` within 30 days gets the same answer, and its rows are scored once, even if the
+        service was restarted in between.
 
         Raises:
             ModelChanged: the active model is not `if_match`.
             ServingError: the service cannot score this frame; `details` name the columns and rows.
-            ServiceUnavailable: no answer. Rows may have been scored nonetheless.
+            ServiceUnavailable: no answer. The rows may have been scored.
         """
-        import pandas as pd  # not above: a caller without frames need not wait for it
+        import pandas as pd  # here, because callers without frames need not wait for it
 
         columns = [str(name) for name in df.columns]
         probabilities, model = self.predict_rows(
@@ -133,28 +144,24 @@ class ServingClient:
         *,
         if_match: str | None = None,
         idempotency_key: str | None = None,
-    ) -> tuple[list[float], ServedModel]:
-        """As `predict`, of plain numbers, texts and None: P(goal) for each row, and the model that made them."""
+    ) -> tuple[list[float], ModelIdentity]:
+        """As `predict`, for rows of numbers, texts and None: return P(goal) of each row, and the model that made it."""
         headers = {"Content-Type": "application/json"}
         if if_match is not None:
             headers["If-Match"] = f'"{tag(if_match)}"'
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'
         answer = self._predict(_split_json(columns, rows), headers, is_repeatable=idempotency_key is not None)
-        try:
-            predictions, index = answer["predictions"], answer["index"]
-            if index != list(range(len(rows))) or len(predictions) != len(rows):
-                raise ValueError("not one prediction for each row")
-            return [float(p) for p in predictions], ServedModel.from_json(answer["model"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._strange(f"the answer to /predict cannot be read ({error})") from error
+        if answer.index != list(range(len(rows))) or len(answer.predictions) != len(rows):
+            raise self._unexpected("the answer to /predict has not one prediction for each row")
+        return answer.predictions, answer.model
 
-    def _predict(self, body: bytes, headers: Mapping[str, str], *, is_repeatable: bool) -> dict[str, Any]:
-        """Send a frame; a request with a key is repeated while the service's database is busy, which scores nothing."""
+    def _predict(self, body: bytes, headers: Mapping[str, str], *, is_repeatable: bool) -> Predictions:
+        """Send a frame; repeat a request with a key while the service's database is busy, which scores nothing."""
         give_up = time.monotonic() + self.timeout
         while True:
             try:
-                return self._call("POST", "/predict", data=body, headers=headers)
+                return self._call(Predictions, "POST", "/predict", data=body, headers=headers)
             except ServingError as error:
                 is_busy = is_repeatable and error.code == "database_unavailable"
                 if not is_busy or time.monotonic() + BUSY_PAUSE_S > give_up:
@@ -162,59 +169,63 @@ class ServingClient:
                 time.sleep(BUSY_PAUSE_S)
 
     def logs(self, **query: str | int) -> "pd.DataFrame":
-        """Return log rows, newest first, one row each; `query` are the parameters of `GET /logs`.
+        """Return log rows, newest first; `query` takes the parameters of `GET /logs`.
 
-        `at` is a time in UTC. Older rows: pass `before=` the last `id`.
+        `at` is a time in UTC. For older rows, pass the last `id` as `before`.
         """
         import pandas as pd
 
-        rows = self._call("GET", "/logs", params=query).get("logs", [])
-        frame = pd.DataFrame(rows, columns=list(LOG_COLUMNS))
+        rows = self._call(Logs, "GET", "/logs", params=query).logs
+        frame = pd.DataFrame(map(msgspec.structs.astuple, rows), columns=list(LogRow.__struct_fields__))
         return frame.assign(at=pd.to_datetime(frame["at"], utc=True))
 
     def download_registry_model(
         self, workspace: str, model: str, version: str | None = None, *, timeout: float = 240.0
-    ) -> dict[str, Any]:
-        """Make a model the active one, the newest without `version`; return `{"source": ..., "model": {...}}`.
+    ) -> Activated:
+        """Make a model the active one; the newest version, if none is given.
 
         Raises:
-            ServingError: it could not be activated; the message says why, `details["active"]` which model serves.
+            ServingError: it was not activated; the message says why, `details["active"]` which model is active.
         """
         body = {"workspace": workspace, "model": model, "version": version}
-        return self._call("POST", "/download_registry_model", json=body, timeout=timeout)
+        return self._call(Activated, "POST", "/download_registry_model", json=body, timeout=timeout)
 
-    def rollback(self) -> dict[str, Any]:
-        """Return to the model that was active before; the answer is that of `download_registry_model`."""
-        return self._call("POST", "/rollback", timeout=max(self.timeout, 60.0))
+    def rollback(self) -> Activated:
+        """Return to the model that was active before."""
+        return self._call(Activated, "POST", "/rollback", timeout=max(self.timeout, 60.0))
 
-    def model(self) -> dict[str, Any]:
-        """Return what `GET /model` says of the active model: identity, columns, versions, metrics."""
-        return self._call("GET", "/model")
+    def model(self) -> ModelDescription:
+        """Return the active model: identity, columns, versions, metrics."""
+        return self._call(ModelDescription, "GET", "/model")
 
-    def models(self) -> list[dict[str, Any]]:
-        """Return what can be loaded now: `{"workspace", "model", "version", "source", "stages", "active"}` each.
+    def models(self) -> list[ModelEntry | RegistryProblem]:
+        """Return what can be loaded now; `RegistryProblem` if the registry could not be asked."""
+        listed: list[dict[str, Any]] = self._call(Models, "GET", "/models").models
+        return [
+            self._read(RegistryProblem, entry, "/models")
+            if "problem" in entry
+            else self._read(ModelEntry, entry, "/models")
+            for entry in listed
+        ]
 
-        A registry that could not be asked is an entry with `source` and `problem` alone.
-        """
-        listed = self._call("GET", "/models").get("models")
-        if not isinstance(listed, list):
-            raise self._strange("the answer to /models has no list")
-        return listed
+    def activations(self, limit: int = 20) -> list[ActivationRow]:
+        """Return which models were made active when, newest first."""
+        return self._call(Activations, "GET", "/activations", params={"limit": limit}).activations
 
-    def activations(self, limit: int = 20) -> list[dict[str, Any]]:
-        """Return which models were made active when, newest first, as the service has it on record."""
-        listed = self._call("GET", "/activations", params={"limit": limit}).get("activations")
-        if not isinstance(listed, list):
-            raise self._strange("the answer to /activations has no list")
-        return listed
-
-    def ready(self) -> dict[str, Any]:
-        """Return `{"ready": bool, "checks": {...}}`; that the service is not ready is an answer, no error."""
-        return self._call("GET", "/ready", accept=503)
+    def ready(self) -> Ready:
+        """Return whether the service can predict; that it cannot is an answer, not an error."""
+        return self._call(Ready, "GET", "/ready", accept=503)
 
     def _call(
-        self, method: str, path: str, *, accept: int = 200, timeout: float | None = None, **arguments: Any
-    ) -> dict[str, Any]:
+        self,
+        kind: type[Answer],
+        method: str,
+        path: str,
+        *,
+        accept: int = 200,
+        timeout: float | None = None,
+        **arguments: Any,
+    ) -> Answer:
         headers = {"Accept": "application/json", **arguments.pop("headers", {})}
         try:
             answer = self._session.request(
@@ -230,38 +241,44 @@ class ServingClient:
                 f"the prediction service at {self.base_url} did not answer {path} in time", code="timeout"
             ) from error
         except (requests.RequestException, HTTPError, HTTPException, ValueError, OSError) as error:
-            # `requests` lets some of urllib3's and http.client's through; ValueError: odd host names
+            # `requests` lets some errors of urllib3 and http.client pass; ValueError: odd host names
             raise ServiceUnavailable(
                 f"the prediction service at {self.base_url} cannot be reached; is it running?", code="unreachable"
             ) from error
         try:
-            body = json.loads(answer.content)  # not answer.json(): that may take a slower parser where one is installed
+            body = json.loads(answer.content)  # not answer.json(), which may use a slower parser that is installed
         except (ValueError, RecursionError) as error:
-            raise self._strange(f"{path} answers {answer.status_code} without JSON", answer.status_code) from error
+            raise self._unexpected(f"{path} answers {answer.status_code} without JSON", answer.status_code) from error
         if not isinstance(body, dict):
-            raise self._strange(f"{path} answers JSON that is no object", answer.status_code)
+            raise self._unexpected(f"{path} answers JSON that is not an object", answer.status_code)
         if answer.status_code in (200, accept) and "error" not in body:
-            return body
+            return self._read(kind, body, path)
         error_body = body.get("error")
         if not isinstance(error_body, dict):
-            raise self._strange(f"{path} answers {answer.status_code}", answer.status_code)
+            raise self._unexpected(f"{path} answers {answer.status_code}", answer.status_code)
         details = {key: value for key, value in error_body.items() if key not in ("code", "message")}
-        kind = ModelChanged if answer.status_code == 412 else ServingError
-        raise kind(
+        refusal = ModelChanged if answer.status_code == 412 else ServingError
+        raise refusal(
             str(error_body.get("message", f"{path} answers {answer.status_code}")),
             code=str(error_body.get("code", "error")),
             status=answer.status_code,
             details=details,
         )
 
-    def _strange(self, what: str, status: int = 0) -> ServiceUnavailable:
+    def _read(self, kind: type[Answer], answer: Any, path: str) -> Answer:
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError as error:
+            raise self._unexpected(f"the answer to {path} cannot be read ({error})") from error
+
+    def _unexpected(self, what: str, status: int = 0) -> ServiceUnavailable:
         return ServiceUnavailable(
             f"{what}; is {self.base_url} the prediction service?", code="unexpected_answer", status=status
         )
 
 
 class _Retry(Retry):
-    """Gives up at once on a service that hangs: who asks, a reader of a page among them, has waited long enough."""
+    """Does not retry read timeouts: the caller has waited long enough."""
 
     def increment(self, *arguments: Any, **named: Any) -> Self:
         if isinstance(named.get("error"), ReadTimeoutError):
@@ -270,7 +287,7 @@ class _Retry(Retry):
 
 
 def _values(df: "pd.DataFrame") -> list[tuple[Any, ...]]:
-    """The rows of a frame, what is missing as None."""
+    """Return the rows of a frame, with None for missing values."""
     missing = df.isna().to_numpy()
     columns = []
     for position in range(df.shape[1]):
@@ -282,9 +299,9 @@ def _values(df: "pd.DataFrame") -> list[tuple[Any, ...]]:
 
 
 def _split_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """Write a frame as orient="split" with the rows' positions as labels, and numbers in full precision.
+    """Return a frame as JSON in orient="split", with the rows' positions as labels and numbers in full precision.
 
-    `df.to_json` rounds to ten decimals, and the service's probabilities must be those of the caller's numbers.
+    `df.to_json` rounds to ten decimals; the service must score the caller's own numbers.
     """
     frame = {"columns": columns, "index": list(range(len(rows))), "data": rows}
     try:
@@ -294,7 +311,7 @@ def _split_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Turn a numpy scalar from a column of mixed values into Python's."""
+    """Return a NumPy scalar, from a column of mixed values, as a Python one."""
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{type(value).__name__} is neither a number, nor text, nor true or false")

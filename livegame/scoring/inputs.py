@@ -9,7 +9,7 @@ from typing import Any
 from livegame.errors import FeatureMapError, UnknownFeatures
 from livegame.features.features import FEATURE_NAMES
 from livegame.features.rows import GameRows
-from xgserve.client import ServiceUnavailable
+from xgserve.client import ModelDescription
 
 
 def read_feature_map(path: Path | None) -> dict[str, str]:
@@ -43,29 +43,19 @@ class ModelInputs:
     trained_on: tuple[int, ...] | None = None  # the seasons of its training data, if the service knows them
 
     @classmethod
-    def from_model(cls, model: Mapping[str, Any], feature_map: Mapping[str, str]) -> "ModelInputs":
-        """Read the answer of the service's `GET /model`.
+    def from_model(cls, model: ModelDescription, feature_map: Mapping[str, str]) -> "ModelInputs":
+        """Return what a model expects, as the service describes it.
 
         Raises:
             UnknownFeatures: the model expects a column that is no feature of ours and that the map does not explain.
-            ServiceUnavailable: the answer is not that of a prediction service.
         """
-        try:
-            names = [feature["name"] for feature in model["features"]]
-            columns = {name: feature_map.get(name, name) for name in names}
-            unknown = tuple(name for name, ours in columns.items() if ours not in FEATURE_NAMES)
-            if unknown:
-                raise UnknownFeatures(model["id"], unknown)
-            required = frozenset(feature["name"] for feature in model["features"] if not feature["nullable"])
-            seasons = model.get("trained_on")
-            trained_on = None if seasons is None else tuple(seasons)
-            return cls(model["id"], model.get("population") or "unblocked", columns, required, trained_on)
-        except (LookupError, TypeError, AttributeError) as error:
-            raise ServiceUnavailable(
-                f"the answer to /model cannot be read ({type(error).__name__}: {error}); is XG_SERVING_URL the"
-                " prediction service?",
-                code="unexpected_answer",
-            ) from error
+        columns = {column.name: feature_map.get(column.name, column.name) for column in model.features}
+        unknown = tuple(name for name, ours in columns.items() if ours not in FEATURE_NAMES)
+        if unknown:
+            raise UnknownFeatures(model.id, unknown)
+        required = frozenset(column.name for column in model.features if not column.nullable)
+        trained_on = None if model.trained_on is None else tuple(model.trained_on)
+        return cls(model.id, model.population or "unblocked", columns, required, trained_on)
 
     def unscored(self, rows: GameRows, scored: Container[int]) -> dict[int, dict[str, Any]]:
         """Return the inputs, by event id, of the shots that the model can score now and has not scored."""

@@ -26,6 +26,7 @@ from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
 from tests.xgserve.helpers import bundle, bundled_models, goals, shots
 from xgserve.client import ServiceUnavailable, ServingClient, ServingError
+from xgserve.contract import ColumnDescription, GoldenRow, LibraryVersions, ModelDescription
 
 FACEOFF = play(50, "faceoff", 0, x=0, y=0)
 SHOTS = [
@@ -68,7 +69,7 @@ def test_a_ping_scores_every_shot_and_reports_it(client: GameClient, feed: FeedS
     assert xg(report) == pytest.approx(report.shots["probability"].sum())
     assert report.home.counted.difference == pytest.approx(report.home.counted.xg - 1)
     active = service.client.model()
-    assert report.model == active["id"]
+    assert report.model == active.id
 
 
 def test_the_first_new_shot_knows_the_play_before_it(client: GameClient, feed: FeedServer) -> None:
@@ -354,8 +355,27 @@ def test_who_waits_while_others_ping_takes_what_they_stored(
     assert xg(ping.report) == pytest.approx(xg(first.report))
 
 
+def model_of(column: str, population: str | None = None) -> ModelDescription:
+    """A model with one column, as the service describes it."""
+    return ModelDescription(
+        id="x/y:1@sha256:0",
+        workspace="x",
+        model="y",
+        version="1",
+        digest="0" * 64,
+        features=[ColumnDescription(column, "number", nullable=False)],
+        sklearn_version=LibraryVersions(None, "1"),
+        loaded_at="2024-01-01T00:00:00.000+00:00",
+        golden_row=GoldenRow({column: 1}, 0.5),
+        population=population,
+        metrics=None,
+        trained_on=None,
+        warnings=[],
+    )
+
+
 def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path) -> None:
-    wanted = {"id": "x/y:1@sha256:0", "population": None, "features": [{"name": "shot_distance", "nullable": False}]}
+    wanted = model_of("shot_distance")
     with pytest.raises(UnknownFeatures, match="shot_distance"):
         ModelInputs.from_model(wanted, {})
     path = tmp_path / "map.json"
@@ -375,10 +395,9 @@ def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path)
 
 
 def test_a_model_of_shots_on_goal_is_not_asked_for_misses() -> None:
-    wanted = {"id": "x/y:1@sha256:0", "features": [{"name": "distance", "nullable": False}]}
     rows = game_rows(game(*SHOTS))
-    assert list(ModelInputs.from_model(wanted, {}).unscored(rows, scored={812})) == [11, 300]
-    assert list(ModelInputs.from_model(wanted | {"population": "on-goal"}, {}).unscored(rows, scored=set())) == [
+    assert list(ModelInputs.from_model(model_of("distance"), {}).unscored(rows, scored={812})) == [11, 300]
+    assert list(ModelInputs.from_model(model_of("distance", "on-goal"), {}).unscored(rows, scored=set())) == [
         812,
         300,
     ]

@@ -58,11 +58,11 @@ def test_the_service_after_the_clock_was_set_back(tmp_path: Path) -> None:
         assert len(service.client.logs(q="xg-distance"))
     assert a_year_ahead(tmp_path / FILE_NAME) > 2
     with running_service(tmp_path) as service:
-        assert service.client.model()["model"] == "xg-distance"
+        assert service.client.model().model == "xg-distance"
         service.client.download_registry_model("bundled", "xg-distance-angle")
         shown = service.client.logs(limit=1000)
         assert shown["id"].is_monotonic_decreasing
         assert shown.iloc[0]["at"] < shown.iloc[-1]["at"], "the newest first, whatever the clock said"
     with running_service(tmp_path) as service:
-        assert service.client.model()["model"] == "xg-distance-angle"
-        assert service.client.rollback()["model"]["model"] == "xg-distance"
+        assert service.client.model().model == "xg-distance-angle"
+        assert service.client.rollback().model.model == "xg-distance"

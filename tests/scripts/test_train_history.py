@@ -23,6 +23,7 @@ from training.artifact import load
 from training.evaluation import FEWEST_GOALS
 from training.recipe import RECIPES, predict
 from training.refit import TooFewGames, compare_models, held_back, merge_history, stored_frame
+from xgserve.client import ModelEntry
 
 FIRST_DAY = datetime(2021, 10, 12, 23, 0, tzinfo=UTC)
 GAMES = 90
@@ -142,12 +143,12 @@ def test_a_model_of_ones_own_history_is_served(tmp_path: Path, capsys: pytest.Ca
     assert out.splitlines()[-1].startswith(("Use local/xg-default:2022.1.9: ", "Keep bundled/", "Use either: "))
     assert "fitting" in err, "long work shows how far it is"
     with running_service(tmp_path) as service:
-        listed = [entry for entry in service.client.models() if entry["workspace"] == "local"]
-        assert [(entry["model"], entry["version"]) for entry in listed] == [("xg-default", "2022.1.9")]
+        listed = [e for e in service.client.models() if isinstance(e, ModelEntry) and e.workspace == "local"]
+        assert [(entry.model, entry.version) for entry in listed] == [("xg-default", "2022.1.9")]
         loaded = service.client.download_registry_model("local", "xg-default", "2022.1.9")
-        assert loaded["source"] == "cache"
+        assert loaded.source == "cache"
         frame = training_frame(made_games(1))
-        columns = [feature["name"] for feature in service.client.model()["features"]]
+        columns = [feature.name for feature in service.client.model().features]
         answer = service.client.predict(frame[columns])
         assert answer.model_id.startswith("local/xg-default:2022.1.9@sha256:")
     folder = tmp_path / "models" / "local" / "xg-default" / "2022.1.9"

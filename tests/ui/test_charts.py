@@ -92,7 +92,7 @@ def test_csv_of_shots_with_missing_ids_keeps_whole_numbers(tmp_path: Path, servi
 
 def test_reliability_diagram_has_its_line_at_one_goal_per_expected_goal(tmp_path: Path, service: Service) -> None:
     report_of(tmp_path, service.url, *SHOTS)
-    found = calibration(History(tmp_path / "history.db"), service.client.model()["id"])
+    found = calibration(History(tmp_path / "history.db"), service.client.model().id)
     assert found is not None
     spec = reliability(found, "#000")
     for axis in "xy":

@@ -40,7 +40,7 @@ def test_model_with_unknown_columns_is_refused_by_name_and_rolled_back(open_page
     assert "shot_distance, shot_angle" in refused
     assert "XG_FEATURE_MAP" in refused
     assert "Rolled back: bundled/xg-default" in refused
-    assert service.client.model()["model"] == "xg-default"
+    assert service.client.model().model == "xg-default"
 
 
 def test_shots_under_a_model_with_unknown_columns_stay_pending(

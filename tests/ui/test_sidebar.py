@@ -52,7 +52,7 @@ def test_model_that_cannot_be_loaded_is_reported_with_the_active_one(open_page: 
     page = get_model(open_page(), "somebody", "something", "1.0.0")
     assert "COMET_API_KEY" in words(page.sidebar.error)
     assert "bundled/xg-default" in words(page.sidebar.error)
-    assert service.client.model()["model"] == "xg-default"
+    assert service.client.model().model == "xg-default"
     get_model(page, "", "")
     assert "Enter a workspace and a model" in words(page.sidebar.error)
 

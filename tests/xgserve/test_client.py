@@ -16,8 +16,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.games import hanging_server
 from tests.xgserve.helpers import Running, bundle, bundled_models, mixed_model, running, shots
-from xgserve.client import LOG_LEVELS, ModelChanged, ServiceUnavailable, ServingClient, ServingError
-from xgserve.contract import LEVELS
+from xgserve.client import ModelChanged, ModelEntry, ServiceUnavailable, ServingClient, ServingError
 
 ESTIMATOR = mixed_model()
 FRAME = shots(5, seed=9)
@@ -53,7 +52,7 @@ def test_probabilities_come_under_the_index_of_the_frame(client: ServingClient, 
     prediction = client.predict(FRAME.set_index(index))
     pd.testing.assert_index_equal(prediction.probabilities.index, index)
     np.testing.assert_allclose(prediction.probabilities, ESTIMATOR.predict_proba(FRAME)[:, 1], rtol=1e-12)
-    assert prediction.model_id == client.model()["id"]
+    assert prediction.model_id == client.model().id
 
 
 def test_missing_values_of_any_kind_are_sent_as_null(client: ServingClient) -> None:
@@ -79,7 +78,7 @@ def test_columns_of_any_dtype_are_sent_exactly(client: ServingClient) -> None:
 
 def test_an_empty_frame_has_an_empty_prediction(client: ServingClient) -> None:
     prediction = client.predict(FRAME.iloc[:0])
-    assert (len(prediction.probabilities), prediction.model.version) == (0, client.model()["version"])
+    assert (len(prediction.probabilities), prediction.model.version) == (0, client.model().version)
 
 
 def test_errors_carry_the_words_of_the_service(client: ServingClient) -> None:
@@ -102,15 +101,16 @@ def test_what_is_no_json_is_not_sent(client: ServingClient, service: Running) ->
 
 
 def test_a_swap_in_between_scores_nothing(client: ServingClient, service: Running) -> None:
-    first = client.download_registry_model("bundled", "xg-default", "1.0.0")["model"]["id"]
-    second = client.download_registry_model("bundled", "xg-default")["model"]["id"]
+    first = client.download_registry_model("bundled", "xg-default", "1.0.0").model.id
+    second = client.download_registry_model("bundled", "xg-default").model.id
     before = service.rows_scored()
     with pytest.raises(ModelChanged) as changed:
         client.predict(FRAME, if_match=first)
     assert (changed.value.active.id, service.rows_scored()) == (second, before)
     assert client.predict(FRAME, if_match=second).model_id == second
-    assert client.rollback()["model"]["id"] == first
-    assert {entry["version"]: entry["active"] for entry in client.models()} == {"1.0.0": True, "2.0.0": False}
+    assert client.rollback().model.id == first
+    listed = [entry for entry in client.models() if isinstance(entry, ModelEntry)]
+    assert {entry.version: entry.active for entry in listed} == {"1.0.0": True, "2.0.0": False}
 
 
 def test_a_swap_needs_the_token(service: Running) -> None:
@@ -131,10 +131,10 @@ def test_logs_come_as_a_frame(client: ServingClient) -> None:
 
 
 def test_ready_is_an_answer_even_when_it_says_no(client: ServingClient, tmp_path: Path) -> None:
-    assert client.ready()["ready"] is True
+    assert client.ready().ready is True
     with bundled_models(tmp_path / "none"), running(tmp_path / "data") as empty:
         without = ServingClient(empty.url)
-        assert without.ready()["ready"] is False
+        assert without.ready().ready is False
         with pytest.raises(ServingError, match="no model is loaded") as refused:
             without.predict(FRAME)
         assert refused.value.code == "no_model"
@@ -190,10 +190,10 @@ def test_what_answers_like_something_else_is_unavailable(answer: bytes) -> None:
     assert got == [b"POST /predict HTTP/1.1"]  # asked once: rows are never scored twice by trying again
 
 
-def test_reading_is_tried_again() -> None:
-    with answering(b"", http(200, b'{"id": "a/b:1@sha256:0"}')) as (url, got):
-        assert ServingClient(url, timeout=5).model() == {"id": "a/b:1@sha256:0"}
-    assert got == [b"GET /model HTTP/1.1"] * 2
+def test_a_get_is_retried_after_a_connection_error() -> None:
+    with answering(b"", http(200, b'{"activations": []}')) as (url, got):
+        assert ServingClient(url, timeout=5).activations(3) == []
+    assert got == [b"GET /activations?limit=3 HTTP/1.1"] * 2
 
 
 def test_nobody_there() -> None:
@@ -219,7 +219,3 @@ def test_the_client_brings_nothing_of_the_service_with_it() -> None:
     code = f"import sys, xgserve.client; print(sorted({heavy!r} & sys.modules.keys()))"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
-
-
-def test_log_levels_are_those_of_the_service() -> None:
-    assert LOG_LEVELS == LEVELS

@@ -8,7 +8,7 @@ import streamlit as st
 from ui.clients import active_model, connect
 from ui.parts import model_card
 from ui.words import count, plain, sentence
-from xgserve.client import LOG_LEVELS, ServingClient, ServingError
+from xgserve.client import LEVELS, ModelDescription, ServingClient, ServingError
 
 LOG_ROWS: Final = 100
 SWAPS: Final = 20
@@ -46,24 +46,25 @@ def _show_error(error: ServingError) -> None:
 
 def _state(serving: ServingClient) -> None:
     ready = serving.ready()
+    checks = {name: getattr(ready.checks, name) for name in ("model", "database", "stored_model")}
     with st.container(horizontal=True):
-        st.badge("ready" if ready["ready"] else "not ready", color="green" if ready["ready"] else "red")
-        for name, check in ready["checks"].items():
+        st.badge("ready" if ready.ready else "not ready", color="green" if ready.ready else "red")
+        for name, check in checks.items():
             text = plain(name.replace("_", " "))
-            st.badge(text, icon=":material/check:" if check["ok"] else ":material/close:", color="gray")
+            st.badge(text, icon=":material/check:" if check.ok else ":material/close:", color="gray")
         st.caption(plain(serving.base_url))
-    for check in ready["checks"].values():
-        if not check["ok"]:
-            st.warning(plain(check["problem"]))
+    for check in checks.values():
+        if not check.ok:
+            st.warning(plain(str(check.problem)))
 
 
-def _model(serving: ServingClient) -> dict[str, Any] | None:
+def _model(serving: ServingClient) -> ModelDescription | None:
     st.subheader("Active model", anchor=False)
     model, problem = active_model(serving)
     if model is None:
         st.info(plain(f"{sentence(str(problem))} Choose a model in the sidebar."))
         return None
-    st.markdown(f"**{plain(model['id'])}**")
+    st.markdown(f"**{plain(model.id)}**")
     model_card.facts(model)
     return model
 
@@ -76,11 +77,11 @@ def _swaps(serving: ServingClient) -> None:
         return
     frame = pd.DataFrame(
         {
-            "When": pd.to_datetime([swap["at"] for swap in swaps]),
-            "Model": [f"{swap['workspace']}/{swap['model']}:{swap['version']}" for swap in swaps],
-            "Source": [swap["source"] for swap in swaps],
-            "Digest": [swap["digest"][:12] for swap in swaps],
-            "Request": [swap["request_id"] for swap in swaps],
+            "When": pd.to_datetime([swap.at for swap in swaps]),
+            "Model": [f"{swap.workspace}/{swap.model}:{swap.version}" for swap in swaps],
+            "Source": [swap.source for swap in swaps],
+            "Digest": [swap.digest[:12] for swap in swaps],
+            "Request": [swap.request_id for swap in swaps],
         }
     )
     when = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")
@@ -90,7 +91,7 @@ def _swaps(serving: ServingClient) -> None:
 def _log(serving: ServingClient) -> None:
     st.subheader("Log", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        level = st.selectbox("Minimum level", LOG_LEVELS, index=1, width=130, key="log_level")
+        level = st.selectbox("Minimum level", LEVELS, index=1, width=130, key="log_level")
         text = st.text_input("Contains", key="log_text", type="search", width=240)
         request = st.text_input("Request ID", key="log_request", type="search", width=200)
         st.button("Refresh", icon=":material/refresh:")

@@ -1,8 +1,5 @@
 """What has to be said about a game's numbers: who rated them, what they lack, what the league changed."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from livegame.reports.game import GameReport
@@ -10,6 +7,7 @@ from ui.game_words import correction_words, waiting_words
 from ui.parts.notices import Notice
 from ui.shown_model import newer_model
 from ui.words import league_words, model_name
+from xgserve.client import ModelDescription
 
 
 def notices_of(report: GameReport) -> list[Notice]:
@@ -30,9 +28,9 @@ def notices_of(report: GameReport) -> list[Notice]:
     return notices
 
 
-def model_notices(report: GameReport, model: Mapping[str, Any] | None) -> list[Notice]:
+def model_notices(report: GameReport, model: ModelDescription | None) -> list[Notice]:
     """Return which model the numbers are by, and what to do if that is not the active one, `model`."""
-    active = "" if model is None else str(model["id"])
+    active = "" if model is None else model.id
     if report.model is None:
         rate = f" Ping the game to have it rated by {model_name(active)}." if active else ""
         return [Notice("info", f"Not rated yet.{rate}")]

@@ -8,6 +8,7 @@ import streamlit as st
 
 from livegame.features.features import FEATURES
 from ui.words import POPULATIONS, count, number, plain, season_name
+from xgserve.client import ModelDescription
 
 _METRICS: Final = {
     "shots": "Attempts",
@@ -21,30 +22,30 @@ _METRICS: Final = {
 _MEANINGS: Final = {feature.name: feature.formula for feature in FEATURES}
 
 
-def facts(model: Mapping[str, Any]) -> None:
+def facts(model: ModelDescription) -> None:
     """Draw what a model is, what it was trained on, and how good its card says it is."""
-    seasons = model.get("trained_on")
+    seasons = model.trained_on
     trained_on = "not recorded" if seasons is None else ", ".join(map(season_name, sorted(seasons))) or "no season"
     st.markdown(
-        f"Version: {plain(model['version'])}  \n"
-        f"Digest: `{model['digest'][:12]}`  \n"
-        f"Rates: {plain(POPULATIONS.get(model['population'] or 'unblocked', model['population']))}  \n"
+        f"Version: {plain(model.version)}  \n"
+        f"Digest: `{model.digest[:12]}`  \n"
+        f"Rates: {plain(POPULATIONS.get(model.population or 'unblocked', model.population))}  \n"
         f"Trained on: {plain(trained_on)}  \n"
-        f"scikit-learn: {plain(model['sklearn_version']['artifact'] or 'not recorded')}  \n"
-        f"Loaded: {plain(model['loaded_at'][:19].replace('T', ' '))} UTC"
+        f"scikit-learn: {plain(model.sklearn_version.artifact or 'not recorded')}  \n"
+        f"Loaded: {plain(model.loaded_at[:19].replace('T', ' '))} UTC"
     )
-    _quality(model["metrics"] or {})
+    _quality(model.metrics or {})
 
 
-def columns(model: Mapping[str, Any]) -> None:
+def columns(model: ModelDescription) -> None:
     """Draw the columns that a model needs."""
-    features = model["features"]
+    features = model.features
     frame = pd.DataFrame(
         {
-            "Column": [feature["name"] for feature in features],
-            "Meaning": [_MEANINGS.get(feature["name"]) for feature in features],
-            "Kind": [feature["kind"] for feature in features],
-            "Nullable": [feature["nullable"] for feature in features],
+            "Column": [feature.name for feature in features],
+            "Meaning": [_MEANINGS.get(feature.name) for feature in features],
+            "Kind": [feature.kind for feature in features],
+            "Nullable": [feature.nullable for feature in features],
         }
     )
     st.dataframe(frame, hide_index=True, height=220, alt="The columns that the model needs.")

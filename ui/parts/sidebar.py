@@ -1,7 +1,7 @@
 """The sidebar: which model is active, which others can be loaded, and loading one."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from ui.parts import model_card
 from ui.parts.notices import Notice, keep, show
 from ui.shown_model import follow
 from ui.words import model_name, offer_label, plain
-from xgserve.client import ServingClient, ServingError
+from xgserve.client import ModelEntry, RegistryProblem, ServingClient, ServingError
 
 LIST_KEPT_S: Final = 60
 CARD_KEPT_S: Final = 15
@@ -23,10 +23,12 @@ _FIELDS: Final = {"workspace": "bundled", "model": "xg-default", "version": "new
 
 def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
     """Draw the form and the button that change the model, and do what they ask for."""
-    picked, start = st.session_state.setdefault("picked", (0, {}))
+    picked, start = st.session_state.setdefault("picked", (0, None))
     with st.form("get_model", border=False):
         wanted = [
-            st.text_input(field.title(), start.get(field, ""), key=f"{field}_{picked}", placeholder=example).strip()
+            st.text_input(
+                field.title(), getattr(start, field, ""), key=f"{field}_{picked}", placeholder=example
+            ).strip()
             for field, example in _FIELDS.items()
         ]
         get = st.form_submit_button("Get model", type="primary", width="stretch")
@@ -53,8 +55,8 @@ def _active_model(serving: ServingClient, *, with_card: bool) -> None:
     if model is None:
         st.error(plain(problem), icon=":material/cloud_off:")
     else:
-        st.markdown(f"**{plain(model_name(model['id']))}** is active")
-        for warning in model["warnings"]:
+        st.markdown(f"**{plain(model_name(model.id))}** is active")
+        for warning in model.warnings:
             st.warning(plain(warning))
         if with_card:
             with st.expander("Model card"):
@@ -70,8 +72,8 @@ def pick_model(serving: ServingClient) -> None:
     except ServingError as error:
         st.caption(f"The models cannot be listed: {plain(error.message)}")
         return
-    problems = [entry["problem"] for entry in entries if "problem" in entry]
-    listed = {offer_label(entry): entry for entry in entries if "problem" not in entry}
+    problems = [entry.problem for entry in entries if isinstance(entry, RegistryProblem)]
+    listed = {offer_label(entry): entry for entry in entries if isinstance(entry, ModelEntry)}
     st.selectbox(
         "Available models",
         list(listed),
@@ -85,13 +87,13 @@ def pick_model(serving: ServingClient) -> None:
         st.caption(f"The list is incomplete: {plain('; '.join(problems))}")
 
 
-def _fill_form(listed: Mapping[str, Mapping[str, Any]]) -> None:
+def _fill_form(listed: Mapping[str, ModelEntry]) -> None:
     if offer := listed.get(st.session_state.pick or ""):
         st.session_state.picked = (st.session_state.picked[0] + 1, offer)
 
 
 @st.cache_data(ttl=LIST_KEPT_S, show_spinner="Listing models ...")
-def _entries(_serving: ServingClient) -> list[dict[str, Any]]:
+def _entries(_serving: ServingClient) -> list[ModelEntry | RegistryProblem]:
     """Return the service's list, kept for all readers. Raises ServingError."""
     return _serving.models()
 
@@ -115,8 +117,8 @@ def _get_model(
     except UnknownFeatures as error:
         keep(_PLACE, Notice("error", f"{error} {_undo(serving)}"))
     else:
-        follow(answer["model"]["id"])
-        keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active, from {answer['source']}."))
+        follow(answer.model.id)
+        keep(_PLACE, Notice("success", f"{model_name(answer.model.id)} is active, from {answer.source}."))
 
 
 def _forget() -> None:
@@ -132,7 +134,7 @@ def _undo(serving: ServingClient) -> str:
         _forget()
     except ServingError as error:
         return f"Rolling back failed as well: {error.message}. Get another model."
-    return f"Rolled back: {model_name(answer['model']['id'])} is active again."
+    return f"Rolled back: {model_name(answer.model.id)} is active again."
 
 
 def _roll_back(serving: ServingClient) -> None:
@@ -143,5 +145,5 @@ def _roll_back(serving: ServingClient) -> None:
     except ServingError as error:
         keep(_PLACE, Notice("error", error.message))
     else:
-        follow(answer["model"]["id"])
-        keep(_PLACE, Notice("success", f"{model_name(answer['model']['id'])} is active again."))
+        follow(answer.model.id)
+        keep(_PLACE, Notice("success", f"{model_name(answer.model.id)} is active again."))

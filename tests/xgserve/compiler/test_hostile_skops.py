@@ -91,7 +91,7 @@ def test_a_pipe_that_a_row_names_holds_no_thread_of_the_service(tmp_path: Path) 
     standin.add("acme", "shots", "1.0.0", hostile.zipped(files))
     settings = {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": standin.url}
     with standin.running(), running_service(tmp_path / "data", settings=settings) as service:
-        before = service.client.model()["id"]
+        before = service.client.model().id
         wanted = {"workspace": "acme", "model": "shots", "version": "1.0.0"}
         request = urllib.request.Request(
             f"{service.url}/download_registry_model",
@@ -103,7 +103,7 @@ def test_a_pipe_that_a_row_names_holds_no_thread_of_the_service(tmp_path: Path) 
         answer = json.loads(error.value.read())["error"]
         assert (error.value.code, answer["code"]) == (422, "artifact_refused")
         assert "CountVectorizer" in answer["message"]
-        assert service.client.model()["id"] == before
+        assert service.client.model().id == before
 
 
 def test_a_node_is_what_was_looked_at_and_no_other(tmp_path: Path) -> None:

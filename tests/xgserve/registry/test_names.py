@@ -103,7 +103,7 @@ def test_a_model_of_any_name_is_asked_for_by_its_id(name: str, tmp_path: Path, c
     access = {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url}
     with running_service(tmp_path, settings=access) as service:
         service.client.download_registry_model("My team", name, "1.0.0")
-        served = service.client.model()["id"]
+        served = service.client.model().id
         assert served.startswith(f"My team/{name}:1.0.0@sha256:")
         with urllib.request.urlopen(f"{service.url}/model") as answer:
             assert answer.headers["ETag"] == f'"{tag(served)}"'
@@ -123,4 +123,4 @@ def test_a_pinned_model_may_be_called_anything(tmp_path: Path, comet: StandIn) -
     comet.add("My team", "Shot Quality", "1.0.0", hostile.zipped(hostile.good()))
     open_registry(settings(tmp_path, comet)).activate("My team", "Shot Quality", "1.0.0")
     with running_service(tmp_path, settings={"XG_MODEL": "My team/Shot Quality:1.0.0"}) as service:
-        assert service.client.model()["model"] == "Shot Quality"
+        assert service.client.model().model == "Shot Quality"
