@@ -14,6 +14,7 @@ from db.connection import open_reader, open_writer
 from db.history.schema import MIGRATIONS
 from livegame.settings import ClientSettings
 from tests.conftest import ROOT, Service
+from xgserve.errors import ServiceError
 from xgserve.settings import ServiceSettings
 
 PAGES = {
@@ -87,6 +88,18 @@ def test_the_examples_over_http_answer_what_the_page_says(service: Service, page
         else:
             assert answer["predictions"] == pytest.approx(json.loads(re.findall(r"\[.+?\]", printed)[0]))
             assert answer["model"]["id"] in printed
+
+
+def test_every_error_code_is_listed_with_its_status() -> None:
+    cells = (line.split("|")[1:3] for line in PAGES["docs/http.md"].splitlines() if re.match(r"\| \d{3}", line))
+    listed = {(int(status), code) for statuses, codes in cells for status, code in _pairs(statuses, codes)}
+    assert listed == {(kind.status, kind.code) for kind in ServiceError.kinds()}
+
+
+def _pairs(statuses: str, codes: str) -> Iterator[tuple[str, str]]:
+    """Return each code with its status: one status for all of them, or one for each."""
+    numbers, names = re.findall(r"\d+", statuses), re.findall(r"\w+", codes)
+    yield from zip(numbers * len(names) if len(numbers) == 1 else numbers, names, strict=True)
 
 
 def test_the_example_in_python_returns_what_its_comment_says(service: Service) -> None:
