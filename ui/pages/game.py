@@ -102,7 +102,7 @@ def _game(clients: Clients, first: list[Read], waited: bool) -> None:
         return
     if read is None:
         line.say(notices)
-        _start_screen(shown, is_demo=shown == clients.demo_game, is_told=bool(notices))
+        _start_screen(shown, is_demo=shown == clients.demo_game, has_notice=bool(notices))
         return
     if _waits(read, shown) != waited:
         st.rerun()  # from now on there is something to wait for, or nothing any more
@@ -182,7 +182,7 @@ def _ping(clients: Clients, text: str, line: NoticeLine | None = None) -> None:
     keep(_PLACE, notice, _shown(clients))
 
 
-def _start_screen(shown: str, *, is_demo: bool, is_told: bool) -> None:
+def _start_screen(shown: str, *, is_demo: bool, has_notice: bool) -> None:
     st.title("Live expected goals", anchor=False)
     st.markdown(
         "Who is really winning? Expected goals for every shot, live.\n\n"
@@ -190,7 +190,7 @@ def _start_screen(shown: str, *, is_demo: bool, is_told: bool) -> None:
         "2. Its shots are read from the league's feed, rated by the model and saved.\n"
         "3. During the game the page pings it as often as **Refresh** says."
     )
-    if is_told:
+    if has_notice:
         return  # one message is enough
     if shown and is_demo:
         st.info(f"This is a demo: game {plain(shown)} is a recording that starts with your first ping.")
