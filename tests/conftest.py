@@ -14,6 +14,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.games import FeedServer, feed_server, wsgi_server
+from tests.helpers import rows_scored
 from xgserve.app import App, create_app
 from xgserve.client import ServingClient
 from xgserve.settings import ServiceSettings
@@ -26,9 +27,6 @@ def recordings() -> Path:
     if not (folder / "games").is_dir():
         pytest.skip("no recorded games: set XG_RECORDINGS to a folder that holds games/")
     return folder
-
-
-ROOT = Path(__file__).parents[1]  # of the project
 
 
 @dataclass
@@ -51,8 +49,7 @@ class Service:
 
     def _counted(self) -> int:
         with urllib.request.urlopen(f"{self.url}/metrics") as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(int(float(line.split()[-1])) for line in lines if line.startswith("xg_rows_scored_total"))
+            return rows_scored(answer.read().decode())
 
 
 @contextmanager

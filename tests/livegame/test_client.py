@@ -13,19 +13,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from db.history import History
-from livegame.client import GameClient, Ping
+from livegame.client import GameClient
 from livegame.errors import FeatureMapError, FeedMalformed, GameBusy, UnknownFeatures
 from livegame.features.rows import game_rows
-from livegame.feed import Feed
 from livegame.plays import GameState, Player, Team
 from livegame.reports.game import GameReport
 from livegame.scoring.inputs import ModelInputs, read_feature_map
 from livegame.scoring.lock import game_lock
 from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
+from tests.helpers import make_client, statuses
 from tests.xgserve.helpers import bundle, bundled_models, goals, shots
-from xgserve.client import ServiceUnavailable, ServingClient, ServingError
+from xgserve.client import ServiceUnavailable, ServingError
 from xgserve.contract import ColumnDescription, GoldenRow, LibraryVersions, ModelDescription
 
 FACEOFF = play(50, "faceoff", 0, x=0, y=0)
@@ -37,22 +36,14 @@ SHOTS = [
 ]
 
 
-def make_client(tmp_path: Path, feed: FeedServer, url: str) -> GameClient:
-    return GameClient(Feed(feed.url), ServingClient(url), History(tmp_path / "history.db"), tmp_path)
-
-
 @pytest.fixture
 def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
-    return make_client(tmp_path, feed, service.url)
+    return make_client(tmp_path, feed.url, service.url)
 
 
 def xg(report: GameReport | None) -> float:
     assert report is not None
     return report.home.counted.xg + report.away.counted.xg
-
-
-def statuses(ping: Ping) -> dict[int, str]:
-    return dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True))
 
 
 def test_a_ping_scores_every_shot_and_reports_it(client: GameClient, feed: FeedServer, service: Service) -> None:
@@ -151,7 +142,7 @@ def test_a_swap_scores_once_more_and_the_way_back_nothing(
 
 def test_pings_at_the_same_instant_ask_once(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
-    clients = [make_client(tmp_path, feed, service.url) for _ in range(6)]
+    clients = [make_client(tmp_path, feed.url, service.url) for _ in range(6)]
     threads = [threading.Thread(target=client.ping, args=(GAME_ID,)) for client in clients]
     for thread in threads:
         thread.start()
@@ -175,7 +166,7 @@ def test_swaps_while_games_are_pinged_never_score_a_shot_twice_for_a_model(
     swapper = threading.Thread(target=swap)
     swapper.start()
     try:
-        client = make_client(tmp_path, feed, service.url)
+        client = make_client(tmp_path, feed.url, service.url)
         for last in range(2, 5):
             feed.show(game(*SHOTS[:last]))
             for _ in range(3):
@@ -194,13 +185,13 @@ def test_shots_wait_for_a_service_that_is_down_and_are_never_left_out(
     tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(*SHOTS))
-    client = make_client(tmp_path, feed, "http://127.0.0.1:9")
+    client = make_client(tmp_path, feed.url, "http://127.0.0.1:9")
     with pytest.raises(ServiceUnavailable, match="cannot be reached"):
         client.ping(GAME_ID)
     report = client.report(GAME_ID)
     assert report is not None
     assert (report.pending, report.model, xg(report)) == (3, None, 0)
-    ping = make_client(tmp_path, feed, service.url).ping(GAME_ID)
+    ping = make_client(tmp_path, feed.url, service.url).ping(GAME_ID)
     assert (ping.scored, len(ping.new_shots), ping.report.pending) == (3, 0, 0)
 
 
@@ -410,7 +401,7 @@ def test_what_the_model_can_never_answer_is_asked_anew_when_the_league_corrects_
     encode = make_column_transformer((OneHotEncoder(handle_unknown="error"), ["shot_type"]), remainder="passthrough")
     bundle(tmp_path / "models", make_pipeline(encode, LogisticRegression()).fit(frame, goals(shots())))
     with bundled_models(tmp_path / "models"), running_service(tmp_path / "serving") as service:
-        client = make_client(tmp_path, feed, service.url)
+        client = make_client(tmp_path, feed.url, service.url)
         feed.show(game(FACEOFF, play(812, "shot-on-goal", 12, shot_type="bat"), play(11, "goal", 30)))
         with pytest.raises(ServingError, match="is not a category that the model knows"):
             client.ping(GAME_ID)

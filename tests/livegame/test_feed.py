@@ -19,9 +19,9 @@ from livegame.dates import LEAGUE_ZONE
 from livegame.errors import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
 from livegame.feed import MAX_FRESH_S, RETRIES, Feed, valid_game_id
 from livegame.settings import ClientSettings
-from tests.conftest import ROOT, Service
+from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, as_feed, game, play
-from tests.promises.helpers import make_client
+from tests.helpers import ROOT, make_client
 from xgserve.client import ServiceUnavailable
 
 PATH = f"/v1/gamecenter/{GAME_ID}/play-by-play"

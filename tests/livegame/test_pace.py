@@ -12,7 +12,7 @@ from livegame.pace import LINGER_S, SELDOM_S, is_due, pause_s
 from livegame.plays import GameState
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play
-from tests.promises.helpers import make_client
+from tests.helpers import make_client
 
 NOW = datetime(2026, 11, 29, 20, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from livegame.plays import Game, GameState, Play, Team
 from livegame.recordings.files import read_recording
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
-from tests.promises.helpers import make_client
+from tests.helpers import make_client
 
 FEW = tuple(play(n, "shot-on-goal", 20 * n, x=60, y=n) for n in range(1, 6))
 MANY = tuple(play(n, "shot-on-goal", 20 * n, x=60, y=n) for n in range(1, 31))

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from tests.conftest import ROOT
+from tests import helpers
+from tests.helpers import ROOT
 from tests.ui.hosts import opens
 
 pytestmark = pytest.mark.containers
@@ -84,8 +85,7 @@ def ping() -> str:
 
 def rows_scored(port: int = 18690) -> int:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
-    return sum(int(float(line.split()[-1])) for line in lines if line.startswith("xg_rows_scored_total"))
+        return helpers.rows_scored(answer.read().decode())
 
 
 @pytest.mark.usefixtures("system")

@@ -13,7 +13,8 @@ import requests
 from db.connection import open_reader, open_writer
 from db.history.schema import MIGRATIONS
 from livegame.settings import ClientSettings
-from tests.conftest import ROOT, Service
+from tests.conftest import Service
+from tests.helpers import ROOT
 from xgserve.errors import ServiceError
 from xgserve.settings import ServiceSettings
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.servers import free_port
 from db.environment import SettingsError
 from livegame.settings import ClientSettings
-from tests.promises.helpers import environment
+from tests.helpers import environment, free_port
 from xgserve.settings import ServiceSettings
 
 NAMES = sorted(field.metadata["variable"] for field in fields(ClientSettings))

@@ -1,7 +1,6 @@
 """What the tests of the promises share: a replayed night, real pings of it, and what must be in the history after."""
 
 import itertools
-import os
 import random
 import sqlite3
 import subprocess
@@ -9,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,33 +16,15 @@ import pytest
 from msgspec.structs import replace
 
 from db.connection import DatabaseError, open_writer, transaction
-from db.history import History
 from db.history.schema import MIGRATIONS
-from livegame.client import GameClient
-from livegame.feed import Feed
 from livegame.recordings.files import dump_compact, find_recordings, read_recording
 from livegame.recordings.replay import create_app
-from tests.conftest import ROOT
 from tests.games import GAME_ID, wsgi_server
+from tests.helpers import ROOT, Clock, make_client
 from xgserve.app import App
-from xgserve.client import ServingClient
 
 LENGTH_S = 4_200  # of the sample game, intermissions included
 TABLES = ("games", "models", "shots", "predictions", "power_plays", "game_models", "game_totals", "corrections")
-
-
-@dataclass
-class Clock:
-    """The replay's clock: each time that somebody reads it, `tick` seconds have passed."""
-
-    seconds: float = 0.0
-    tick: float = 0.0
-    readings: int = 0
-
-    def __call__(self) -> float:
-        self.readings += 1
-        self.seconds += self.tick
-        return self.seconds
 
 
 def copies_of_the_sample(folder: Path, number: int) -> list[int]:
@@ -62,17 +42,6 @@ def replayed(folder: Path, clock: Clock) -> Iterator[str]:
     """A replay of the folder's recordings, and of the sample, from their beginning on that clock; gives its address."""
     with TemporaryDirectory() as state, wsgi_server(create_app(folder, Path(state) / "starts", 1.0, clock)) as url:
         yield url
-
-
-def make_client(data_dir: Path, feed_url: str, serving_url: str) -> GameClient:
-    return GameClient(Feed(feed_url), ServingClient(serving_url), History(data_dir / "history.db"), data_dir)
-
-
-def environment(data_dir: Path, feed_url: str, serving_url: str) -> dict[str, str]:
-    """The environment of a command that works in `data_dir`."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XG_", "COMET_"))}
-    settings = {"XG_DATA_DIR": str(data_dir), "XG_FEED_URL": feed_url, "XG_SERVING_URL": serving_url}
-    return inherited | settings | {"PYTHONPATH": str(ROOT)}
 
 
 def start_script(env: dict[str, str], *arguments: object) -> "subprocess.Popen[str]":

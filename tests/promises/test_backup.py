@@ -6,15 +6,13 @@ import sys
 from pathlib import Path
 
 from db.serving import Activations, LogQuery, read_logs
-from tests.conftest import ROOT, Service
+from tests.conftest import Service
+from tests.helpers import ROOT, Clock, environment, make_client
 from tests.promises.helpers import (
     LENGTH_S,
-    Clock,
     contents,
     copies_of_the_sample,
-    environment,
     is_sound,
-    make_client,
     replayed,
     start_script,
     stored_predictions,

@@ -7,16 +7,8 @@ from pathlib import Path
 
 from db.serving import FILE_NAME
 from tests.conftest import Service, running_service
-from tests.promises.helpers import (
-    LENGTH_S,
-    Clock,
-    contents,
-    copies_of_the_sample,
-    make_client,
-    replayed,
-    stored_predictions,
-    undisturbed,
-)
+from tests.helpers import Clock, make_client
+from tests.promises.helpers import LENGTH_S, contents, copies_of_the_sample, replayed, stored_predictions, undisturbed
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -27,7 +27,7 @@ from livegame.recordings.files import read_recording
 from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
-from tests.promises.helpers import make_client
+from tests.helpers import make_client
 from xgserve.compiler.build import load_model
 from xgserve.model.model import Model
 from xgserve.names import ModelName

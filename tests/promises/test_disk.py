@@ -12,15 +12,13 @@ import pytest
 
 from db.connection import open_writer
 from db.history.schema import MIGRATIONS
-from tests.conftest import ROOT, Service
+from tests.conftest import Service
+from tests.helpers import ROOT, Clock, environment, make_client
 from tests.promises.helpers import (
     LENGTH_S,
-    Clock,
     contents,
     copies_of_the_sample,
-    environment,
     is_sound,
-    make_client,
     replayed,
     stored_predictions,
     undisturbed,

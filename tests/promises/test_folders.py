@@ -22,7 +22,7 @@ from livegame.scoring.lock import game_lock
 from scripts import ping_game
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play
-from tests.promises.helpers import environment, make_client
+from tests.helpers import environment, make_client
 from xgserve.client import ServiceUnavailable, ServingClient
 
 SHOTS = (play(50, "faceoff", 0), play(11, "goal", 30), play(12, "shot-on-goal", 60))

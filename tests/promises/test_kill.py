@@ -15,16 +15,14 @@ from db.connection import open_writer
 from db.history.schema import MIGRATIONS
 from tests.conftest import Service, running_service
 from tests.games import GAME_ID, feed_server, game, play
+from tests.helpers import Clock, environment, make_client
 from tests.promises.helpers import (
     LENGTH_S,
-    Clock,
     contents,
     copies_of_the_sample,
-    environment,
     is_sound,
     kill,
     killer_of,
-    make_client,
     replayed,
     start_script,
     stored_predictions,

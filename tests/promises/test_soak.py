@@ -23,15 +23,8 @@ from livegame.recordings.replay import create_app
 from livegame.recordings.seasons import find_seasons
 from tests.conftest import Service
 from tests.games import wsgi_server
-from tests.promises.helpers import (
-    LENGTH_S,
-    environment,
-    is_sound,
-    make_client,
-    ping_for_ever,
-    start_script,
-    stored_predictions,
-)
+from tests.helpers import environment, make_client
+from tests.promises.helpers import LENGTH_S, is_sound, ping_for_ever, start_script, stored_predictions
 from tests.xgserve.helpers import process
 from xgserve.client import ServingClient
 

@@ -15,17 +15,9 @@ from db.backup import backup
 from db.connection import DatabaseError, open_reader, open_writer
 from db.history import History
 from db.history.schema import MIGRATIONS
-from tests.conftest import ROOT, Service
-from tests.promises.helpers import (
-    LENGTH_S,
-    Clock,
-    copies_of_the_sample,
-    environment,
-    is_sound,
-    make_client,
-    replayed,
-    write_as_the_old_version,
-)
+from tests.conftest import Service
+from tests.helpers import ROOT, Clock, environment, make_client
+from tests.promises.helpers import LENGTH_S, copies_of_the_sample, is_sound, replayed, write_as_the_old_version
 from tests.xgserve.helpers import running
 
 NEWER = MIGRATIONS | {max(MIGRATIONS) + 1: "CREATE TABLE of_the_future (n INTEGER PRIMARY KEY) STRICT;"}

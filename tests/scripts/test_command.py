@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.servers import free_port
-from tests.promises.helpers import environment
+from tests.helpers import environment, free_port
 
 
 def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Popen[str]:

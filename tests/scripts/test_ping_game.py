@@ -19,8 +19,9 @@ from db.history.schema import MIGRATIONS
 from livegame.dates import LEAGUE_ZONE
 from livegame.plays import GameState, Team
 from livegame.scoring.lock import game_lock
-from tests.conftest import ROOT, Service
+from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
+from tests.helpers import ROOT
 
 SCRIPT = ROOT / "scripts" / "ping_game.py"
 SHOTS = [play(50, "faceoff", 0), play(11, "goal", 30), play(12, "shot-on-goal", 60)]

@@ -11,8 +11,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from tests.conftest import ROOT
 from tests.games import GAME_ID
+from tests.helpers import ROOT
 
 PAGE = ROOT / "ui" / "pages" / "app.py"
 OpenPage = Callable[..., AppTest]

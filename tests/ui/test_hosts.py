@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT, free_port
 from tests.ui.hosts import ask, opens
 
 START_TIMEOUT_S = 60
@@ -22,9 +21,7 @@ START_TIMEOUT_S = 60
 @contextmanager
 def dashboard(folder: Path, **settings: str) -> Iterator[tuple[psutil.Process, int]]:
     """The dashboard, started from a folder that is not the project's; its process and port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XG_", "STREAMLIT_"))}
     environment |= {"PYTHONPATH": str(ROOT), "XG_UI_PORT": str(port), "XG_DATA_DIR": str(folder)} | settings
     with (folder / "log").open("wb") as log:

@@ -1,7 +1,6 @@
 """Small real models as files, and real services on free loopback ports."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -24,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT, rows_scored, without_settings
 from xgserve.app import App, create_app
 from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
@@ -93,8 +92,7 @@ class Running:
 
     def rows_scored(self) -> int:
         """The service's own count."""
-        lines = self.get("/metrics").text.splitlines()
-        return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("xg_rows_scored_total")))
+        return rows_scored(self.get("/metrics").text)
 
 
 @contextmanager
@@ -150,11 +148,10 @@ def process(folder: Path, environment: Mapping[str, str] | None = None) -> Itera
 
 
 def _start(folder: Path, log: IO[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XG_", "COMET_"))}
     return subprocess.Popen(
         [sys.executable, "-m", "xgserve"],
         cwd=ROOT,
-        env={**inherited, "XG_DATA_DIR": str(folder / "data"), "XG_SERVING_PORT": "0", **environment},
+        env={**without_settings(), "XG_DATA_DIR": str(folder / "data"), "XG_SERVING_PORT": "0", **environment},
         stderr=log,
         text=True,
     )

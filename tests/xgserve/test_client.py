@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT
 from tests.games import hanging_server
+from tests.helpers import ROOT
 from tests.xgserve.helpers import Running, bundle, bundled_models, mixed_model, running, shots
 from xgserve.client import ModelChanged, ModelEntry, ServiceUnavailable, ServingClient, ServingError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 HEAVY = {"joblib", "onnx", "onnxruntime", "pandas", "scipy", "skops", "sklearn"}
 

@@ -17,7 +17,7 @@ import requests
 
 from db.environment import SettingsError
 from db.serving import LogQuery, read_logs
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 from tests.xgserve.helpers import process
 from xgserve.settings import ServiceSettings
 

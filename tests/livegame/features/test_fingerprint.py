@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from livegame.features.fingerprint import source_files
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 SAYS_NOTHING_OF_A_SHOT = {"__init__.py", "errors.py"}
 

@@ -22,8 +22,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from db.history import History
-from livegame.client import GameClient, Ping
+from livegame.client import GameClient
 from livegame.errors import FeedMalformed, FeedUnavailable, LiveGameError
 from livegame.features.frames import shot_features
 from livegame.features.situations import power_plays
@@ -35,8 +34,8 @@ from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import Game, GameState, Player, Team
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, feed_server, game, play
+from tests.helpers import make_client, statuses
 from tests.livegame.parsing.test_parse import legacy_feed
-from xgserve.client import ServingClient
 
 PATH = f"/v1/gamecenter/{GAME_ID}/play-by-play"
 SHOTS = (11, 12, 13, 14)
@@ -87,15 +86,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
-    return client_of(tmp_path, feed, service)
-
-
-def client_of(folder: Path, feed: FeedServer, service: Service) -> GameClient:
-    return GameClient(Feed(feed.url), ServingClient(service.url), History(folder / "history.db"), folder)
-
-
-def statuses(ping: Ping) -> dict[int, str]:
-    return dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True))
+    return make_client(tmp_path, feed.url, service.url)
 
 
 # -- one thing wrong --------------------------------------------------------------------------------------------------
@@ -493,12 +484,12 @@ def test_a_ping_loses_nothing_whatever_the_feed_says_and_the_next_clean_one_puts
     tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     feed.show(clean())
-    undisturbed = client_of(tmp_path, feed, service).ping(GAME_ID).report.shots
+    undisturbed = make_client(tmp_path, feed.url, service.url).ping(GAME_ID).report.shots
 
     @fuzzed(default=40)
     @given(first=MUTATIONS, second=MUTATIONS)
     def check(first: Mutations, second: Mutations) -> None:
-        client = client_of(tmp_path / uuid4().hex, feed, service)
+        client = make_client(tmp_path / uuid4().hex, feed.url, service.url)
         feed.show(clean())
         told = statuses(client.ping(GAME_ID))
         for mutations in (first, second):

@@ -28,10 +28,11 @@ from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, load_recordin
 from livegame.recordings.workers import Workers
 from livegame.scoring.lock import game_lock
 from scripts import backfill
-from tests.conftest import ROOT, Service, running_service
+from tests.conftest import Service, running_service
 from tests.games import AWAY, as_feed, feed_server, game, play
+from tests.helpers import ROOT, environment
 from tests.promises import helpers as promises
-from tests.promises.helpers import environment, is_sound, killer_of, start_script
+from tests.promises.helpers import is_sound, killer_of, start_script
 from xgserve.client import ServiceUnavailable, ServingClient
 
 # A real season and many kills: XG_TEST_BACKFILL=seasons/2022-23.jsonl.xz XG_TEST_KILLS=50 pytest ... --timeout=3000

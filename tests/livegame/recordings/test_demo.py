@@ -19,24 +19,16 @@ from livegame.recordings.replay import create_app
 from livegame.settings import ClientSettings
 from tests.conftest import Service
 from tests.games import GAME_ID, game, play, wsgi_server
-from tests.promises.helpers import is_sound, make_client
+from tests.helpers import Clock, make_client
+from tests.promises.helpers import is_sound
 from tests.ui.page_session import click, page_opener, ping, restart, score_line
 
 SPEED = 20
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000)
 
 
 @pytest.fixture
@@ -62,7 +54,7 @@ def client(tmp_path: Path, replay: str, service: Service) -> GameClient:
 def test_the_first_click_shows_something_and_so_does_each_after_it(client: GameClient, clock: Clock) -> None:
     seen = [client.ping(GAME_ID).report]
     for _ in range(4):
-        clock.now += 5
+        clock.seconds += 5
         seen.append(client.ping(GAME_ID).report)
     assert seen[0].status == "Period 1 - 15:00 left"
     assert seen[0].away.counted.xg + seen[0].home.counted.xg > 0
@@ -76,9 +68,9 @@ def test_the_strip_has_the_game_that_is_played_on_its_own_day(client: GameClient
     feed = Feed(replay)
     before = feed.day()
     assert (before.day, [entry.game_id for entry in before.games]) == (date(2021, 11, 28), [GAME_ID])
-    clock.now += 600
+    clock.seconds += 600
     assert client.ping(GAME_ID).report.status == "Period 1 - 15:00 left", "to be listed started nothing"
-    clock.now += 5
+    clock.seconds += 5
     (entry,) = feed.day().games
     assert (entry.state, entry.status) == (GameState.LIVE, client.ping(GAME_ID).report.status)
 
@@ -87,7 +79,7 @@ def test_it_is_played_again_from_the_beginning_and_nothing_of_it_is_left(
     client: GameClient, tmp_path: Path, replay: str, clock: Clock, service: Service
 ) -> None:
     first = client.ping(GAME_ID).report
-    clock.now += 1_000
+    clock.seconds += 1_000
     assert client.ping(GAME_ID).report.status == "Final"
     shown = Demo.of(settings(tmp_path, replay))
     assert shown is not None
@@ -95,7 +87,7 @@ def test_it_is_played_again_from_the_beginning_and_nothing_of_it_is_left(
     history = History(tmp_path / "demo" / "history.db")
     assert (client.report(GAME_ID), history.count_games(), history.models()) == (None, 0, [])
     assert is_sound(tmp_path / "demo" / "history.db")
-    clock.now += 500
+    clock.seconds += 500
     again = client.ping(GAME_ID).report
     assert (again.status, len(again.present), again.pending) == (first.status, len(first.present), 0)
     assert again.home.counted.xg == pytest.approx(first.home.counted.xg)
@@ -151,7 +143,7 @@ def test_a_replay_that_is_gone_leaves_all_as_it_is(client: GameClient, tmp_path:
 
 def test_no_page_of_another_site_restarts_the_replay(client: GameClient, replay: str, clock: Clock) -> None:
     client.ping(GAME_ID)
-    clock.now += 5
+    clock.seconds += 5
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{replay}/replay/{GAME_ID}/restart", data=b"")
     assert client.ping(GAME_ID).report.status != "Period 1 - 15:00 left"
@@ -169,7 +161,7 @@ def test_the_page_refreshes_often_and_plays_the_game_again(
     page = ping(open_page())
     assert next(box for box in page.selectbox if box.label == "Refresh").value == 5
     assert "Period 1 \N{EN DASH} 15:00 left" in score_line(page)
-    clock.now += 1_000
+    clock.seconds += 1_000
     page = ping(page)
     assert "Final" in score_line(page)
     assert "Period 1 \N{EN DASH} 15:00 left" in score_line(click(page, "Play again"))

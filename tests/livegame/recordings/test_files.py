@@ -8,19 +8,17 @@ from typing import Any
 
 import pytest
 
-from db.history import History
 from livegame.client import GameClient, Ping
 from livegame.errors import FeedMalformed
 from livegame.features.features import FEATURE_NAMES
 from livegame.features.frames import shot_features
-from livegame.feed import Feed
 from livegame.parsing.parse import parse_game
 from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import Game, Team
 from livegame.recordings.files import find_recordings, read_recording
 from tests.conftest import Service
 from tests.games import FeedServer
-from xgserve.client import ServingClient
+from tests.helpers import make_client, statuses
 
 pytestmark = pytest.mark.recordings
 
@@ -39,16 +37,12 @@ def from_season(recordings: Path, season: str, game_id: int) -> Game:
 
 @pytest.fixture
 def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
-    return GameClient(Feed(feed.url), ServingClient(service.url), History(tmp_path / "history.db"), tmp_path)
+    return make_client(tmp_path, feed.url, service.url)
 
 
 def show_and_ping(client: GameClient, feed: FeedServer, game_id: int, answer: Any) -> Ping:
     feed.answer(f"/v1/gamecenter/{game_id}/play-by-play", json.dumps(answer).encode())
     return client.ping(game_id)
-
-
-def statuses(ping: Ping) -> dict[int, str]:
-    return dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True))
 
 
 def goals_and_score(game: Game) -> tuple[list[int], list[int]]:

@@ -19,16 +19,7 @@ from livegame.plays import Game, GameState
 from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, find_recordings, load_compact, read_recording
 from livegame.recordings.replay import INTERMISSION_S, create_app, moment, play_by_play
 from tests.games import GAME_ID, game, play, wsgi_server
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.helpers import Clock
 
 
 @contextmanager
@@ -96,39 +87,39 @@ def test_a_shootout_is_shown_attempt_by_attempt() -> None:
 
 
 def test_the_feed_serves_a_game_from_the_first_time_it_is_asked_for(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         feed = Feed(url)
         assert [(entry.game_id, entry.state) for entry in feed.day().games] == [(GAME_ID, GameState.NOT_STARTED)]
         assert feed.game(GAME_ID).seconds_left == 1200
-        clock.now += 44.5
+        clock.seconds += 44.5
         assert feed.game(GAME_ID).seconds_left == 755
         assert feed.day().games[0].state is GameState.LIVE
 
 
 def test_a_replay_that_was_killed_goes_on_where_the_game_would_be(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         Feed(url).game(GAME_ID)
-    clock.now += 44.5
+    clock.seconds += 44.5
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         assert Feed(url).game(GAME_ID).seconds_left == 755
 
 
 def test_a_clock_that_is_set_back_stops_the_game_and_undoes_nothing(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         Feed(url).game(GAME_ID)
-        clock.now += 44.5
+        clock.seconds += 44.5
         before = Feed(url).game(GAME_ID)
-        clock.now -= 3600
+        clock.seconds -= 3600
         assert Feed(url).game(GAME_ID) == before
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         assert Feed(url).game(GAME_ID).state is GameState.LIVE
 
 
 def test_an_unchanged_answer_is_not_sent_twice(tmp_path: Path) -> None:
-    with replay(tmp_path, tmp_path / "replay.json", Clock()) as url:
+    with replay(tmp_path, tmp_path / "replay.json", Clock(1_000)) as url:
         address = f"{url}/v1/gamecenter/{GAME_ID}/play-by-play"
         with urllib.request.urlopen(address) as first:
             etag = first.headers["ETag"]
@@ -144,7 +135,7 @@ def test_recordings_of_both_shapes_are_found_and_damaged_ones_named(tmp_path: Pa
     (tmp_path / "2022020003.json.gz").write_bytes(b"not gzip")
     (tmp_path / "notes.json").write_text("{}")
     assert sorted(find_recordings(tmp_path)) == [GAME_ID, 2022020001, 2022020002, 2022020003]
-    with replay(tmp_path, tmp_path / "replay.json", Clock()) as url:
+    with replay(tmp_path, tmp_path / "replay.json", Clock(1_000)) as url:
         feed = Feed(url)
         assert {entry.game_id for entry in feed.day().games} == {GAME_ID, 2022020001, 2022020002}
         assert feed.game(2022020002).title == sample().title

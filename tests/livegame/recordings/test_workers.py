@@ -18,8 +18,9 @@ from livegame.recordings.backfill import BATCH
 from livegame.recordings.seasons import find_seasons
 from livegame.recordings.workers import open_workers
 from livegame.settings import ClientSettings
-from tests.conftest import ROOT, Service
+from tests.conftest import Service
 from tests.games import season_games
+from tests.helpers import ROOT
 from tests.livegame.recordings.test_backfill import SHOTS, contents, make_client, run, write_season
 from training.training_set import load_frame
 

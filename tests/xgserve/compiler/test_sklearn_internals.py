@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 FOLDER = ROOT / "xgserve"
 INTERNALS = FOLDER / "compiler/sklearn_internals.py"

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ import pytest
 from db.connection import transaction
 from db.serving import LogQuery, LogRow, insert_logs, open_serving, read_logs
 from db.times import timestamp
+from tests.helpers import wait_until
 from xgserve.log import handler as handler_module
 from xgserve.log.handler import LogHandler
 from xgserve.request_id import choose_id, request_id
@@ -36,15 +37,6 @@ def logging_to(settings: ServiceSettings, stream: TextIO | None = None) -> Itera
         yield logger, handler
     finally:
         handler.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; give up after some seconds."""
-    waited = threading.Event()
-    give_up = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen"
-        waited.wait(0.02)
 
 
 def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -> None:
@@ -117,9 +109,9 @@ def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -
     blocked.write_text("no folder")
     with logging_to(ServiceSettings(data_dir=blocked), stream) as (logger, handler):
         logger.info("first")
-        until(lambda: handler.problem is not None)
+        wait_until(lambda: handler.problem is not None)
         logger.warning("second")
-        until(lambda: "WARNING test [-] second\n" in stream.getvalue())
+        wait_until(lambda: "WARNING test [-] second\n" in stream.getvalue())
         blocked.unlink()
     lines = stream.getvalue().splitlines()
     assert [line.split(" ", 1)[1] for line in lines] == ["INFO test [-] first", "WARNING test [-] second"]
@@ -147,11 +139,11 @@ def test_the_oldest_rows_beyond_the_cap_are_deleted(tmp_path: Path) -> None:
         for i in range(5000):
             logger.info("%d", i)
         handler.flush()
-        until(lambda: len(handler.read(ALL)) < 100 + 2 * handler_module.TRIM_EVERY_ROWS)
+        wait_until(lambda: len(handler.read(ALL)) < 100 + 2 * handler_module.TRIM_EVERY_ROWS)
         newest = handler.read(LogQuery(limit=1))[0]["message"]
     with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, handler):
         logger.info("a start trims too")
-        until(lambda: len(handler.read(ALL)) == 100)
+        wait_until(lambda: len(handler.read(ALL)) == 100)
         last = handler.read(ALL)[0]["message"]
     assert (newest, last) == ("4999", "a start trims too")
 
@@ -163,7 +155,7 @@ def test_rows_beyond_the_age_are_deleted(tmp_path: Path) -> None:
         insert_logs(connection, rows)
     with logging_to(ServiceSettings(data_dir=tmp_path, log_max_days=30)) as (logger, handler):
         logger.info("now")
-        until(lambda: len(handler.read(ALL)) == 4)
+        wait_until(lambda: len(handler.read(ALL)) == 4)
 
 
 def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
@@ -178,8 +170,8 @@ def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
                 for i in range(1000):
                     logger.info("%d", i)
                 spent = time.perf_counter() - started
-                until(lambda: handler.problem is not None)
-            until(lambda: len(handler.read(ALL)) == 1000)
+                wait_until(lambda: handler.problem is not None)
+            wait_until(lambda: len(handler.read(ALL)) == 1000)
             assert handler.problem is None
         assert handler.dropped == 0
     assert spent < 50  # one wait for the lock a row would take 100 s
@@ -211,9 +203,9 @@ def test_stderr_that_fails_does_not_stop_the_writer(tmp_path: Path, monkeypatch:
         patch.setattr(sys, "stderr", full)
         with logging_to(ServiceSettings(data_dir=folder)) as (logger, handler):
             logger.info("kept")
-            until(lambda: handler.problem is not None)
+            wait_until(lambda: handler.problem is not None)
             folder.unlink()
-            until(lambda: handler.problem is None)
+            wait_until(lambda: handler.problem is None)
             assert [row["message"] for row in handler.read(ALL)] == ["kept"]
     full.detach().close()
 

@@ -1,7 +1,7 @@
 """Artifacts that must never become active: none runs code in the service, none takes its memory or its time."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,6 @@ from xgserve.errors import ArtifactRefused, ModelError
 from xgserve.names import ModelName
 from xgserve.registry import trial
 from xgserve.registry.registry import open_registry
-
-
-@pytest.fixture
-def comet() -> Iterator[StandIn]:
-    with StandIn().running() as standin:
-        yield standin
-
 
 Files = dict[str, bytes]
 

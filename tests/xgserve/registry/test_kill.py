@@ -4,15 +4,14 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import pytest
 import requests
 
 from db.serving import Activations
+from tests.helpers import wait_until
 from tests.xgserve.helpers import Process, process
 from tests.xgserve.registry import comet_standin, hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
@@ -20,12 +19,6 @@ from tests.xgserve.registry.helpers import put_in_cache, settings
 from xgserve.client import ServingClient, ServingError
 from xgserve.names import MODEL_SUFFIXES
 from xgserve.registry.registry import open_registry
-
-
-@pytest.fixture
-def comet() -> Iterator[StandIn]:
-    with StandIn().running() as standin:
-        yield standin
 
 
 def access(comet: StandIn) -> dict[str, str]:
@@ -42,13 +35,6 @@ def ask_for(service: Process, version: str) -> threading.Thread:
     return thread
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def children(service: Process, module: str, megabytes: float = 0) -> list[psutil.Process]:
     """Return the service's children that run the module and have grown to some size."""
     found = []
@@ -63,7 +49,7 @@ def kill(service: Process) -> None:
     """Kill the service alone, and see that its children go with it."""
     left = psutil.Process(service.popen.pid).children(recursive=True)
     assert service.stop(signal.SIGKILL) == -signal.SIGKILL
-    wait_for(lambda: not [child for child in left if child.is_running() and child.status() != "zombie"])
+    wait_until(lambda: not [child for child in left if child.is_running() and child.status() != "zombie"])
 
 
 def check_bundled(tmp_path: Path, workspace: str | None) -> None:
@@ -78,7 +64,7 @@ def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> Non
     comet.faults["download"] = comet_standin.hang(comet)
     with process(tmp_path, access(comet)) as service:
         asking = ask_for(service, "1.0.0")
-        wait_for(lambda: "download" in comet.asked)
+        wait_until(lambda: "download" in comet.asked)
         (child,) = children(service, "xgserve.registry.comet")
         assert KEY not in " ".join(child.cmdline())
         assert requests.get(f"{service.url}/ready", timeout=10).ok, "it serves while it downloads"
@@ -90,7 +76,7 @@ def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> Non
     with process(tmp_path, access(comet) | {"XG_TRUST_PICKLE_WORKSPACES": "acme"}) as service:
         check_bundled(tmp_path, requests.get(f"{service.url}/model", timeout=10).json()["workspace"])
         asking = ask_for(service, "1.0.0")
-        wait_for(lambda: children(service, "xgserve.registry.trial", megabytes=150))  # its imports are done
+        wait_until(lambda: children(service, "xgserve.registry.trial", megabytes=150))  # its imports are done
         kill(service)
         asking.join()
 

@@ -2,7 +2,6 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,12 +43,6 @@ UNUSABLE = [
     "zero\u200bwidth",
     "x" * 101,
 ]
-
-
-@pytest.fixture
-def comet() -> Iterator[StandIn]:
-    with StandIn().running() as standin:
-        yield standin
 
 
 def listed(registry: Registry) -> list[tuple[str, str, str]]:

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from db.environment import SettingsError
+from tests.helpers import wait_until
 from tests.xgserve.helpers import running
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
@@ -22,20 +22,6 @@ from xgserve.settings import ServiceSettings
 
 DISTANCE = ModelName("bundled", "xg-distance", "1.0.0")
 SHOTS = ModelName("acme", "shots", "1.0.0")
-
-
-@pytest.fixture
-def comet() -> Iterator[StandIn]:
-    standin = StandIn()
-    with standin.running():
-        yield standin
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen"
-        time.sleep(0.02)
 
 
 def test_the_pinned_model_serves_and_every_other_is_refused(tmp_path: Path) -> None:
@@ -69,7 +55,7 @@ def test_what_was_chosen_before_the_pin_is_back_after_it(tmp_path: Path) -> None
 def test_a_model_that_is_neither_bundled_nor_here_comes_from_the_registry(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
     with running(tmp_path, pinned_model=SHOTS, comet_api_key=KEY, comet_url=comet.url) as service:
-        until(lambda: service.get("/ready").status_code == 200)
+        wait_until(lambda: service.get("/ready").status_code == 200)
         assert service.get("/model").json()["id"].startswith("acme/shots:1.0.0@")
     comet.asked.clear()
     again = open_registry(settings(tmp_path, comet, pinned_model=SHOTS))
@@ -82,22 +68,22 @@ def test_a_model_that_cannot_be_had_is_tried_again_and_no_other_serves(
 ) -> None:
     monkeypatch.setattr(pinned_module, "RETRY_S", 0.1)
     with running(tmp_path, pinned_model=SHOTS, comet_api_key=KEY, comet_url=comet.url) as service:
-        until(lambda: "could not be loaded" in str(service.get("/ready").json()["checks"]["stored_model"]))
+        wait_until(lambda: "could not be loaded" in str(service.get("/ready").json()["checks"]["stored_model"]))
         ready = service.get("/ready")
         assert (ready.status_code, ready.json()["checks"]["model"]["problem"]) == (503, "no model is loaded")
         assert "acme/shots:1.0.0 of XG_MODEL" in ready.json()["checks"]["stored_model"]["problem"]
         predicted = service.post("/predict", [{"distance": 1, "angle": 2}])
         assert (predicted.status_code, predicted.json()["error"]["code"]) == (503, "no_model")
         comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
-        until(lambda: service.get("/ready").status_code == 200)
+        wait_until(lambda: service.get("/ready").status_code == 200)
 
 
 def test_a_stage_is_no_version_to_pin(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)), ["Production"])
     registry = open_registry(settings(tmp_path, comet, pinned_model=ModelName("acme", "shots", "Production")))
-    until(lambda: "must name a version" in str(registry.startup_problem))
+    wait_until(lambda: "must name a version" in str(registry.startup_problem))
     assert registry.active is None
-    until(lambda: "pinned model" not in [thread.name for thread in threading.enumerate()])  # it would never be one
+    wait_until(lambda: "pinned model" not in [thread.name for thread in threading.enumerate()])  # it would never be one
 
 
 def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
@@ -119,7 +105,7 @@ def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
 def test_replicas_that_download_the_same_model_at_once_all_get_it(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
     replicas = [open_registry(settings(tmp_path, comet, pinned_model=SHOTS)) for _ in range(3)]
-    until(lambda: all(replica.active is not None for replica in replicas))
+    wait_until(lambda: all(replica.active is not None for replica in replicas))
     assert len({replica.active.id for replica in replicas if replica.active}) == 1
     assert all(replica.startup_problem is None for replica in replicas)
 

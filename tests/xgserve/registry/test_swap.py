@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 import pytest
 
 from db.serving import Activations
+from tests.helpers import wait_until
 from tests.xgserve.helpers import process
 from tests.xgserve.registry import comet_standin, hostile
 from tests.xgserve.registry.comet_standin import StandIn
@@ -22,12 +22,6 @@ from xgserve.registry.registry import Registry, open_registry
 # A thousand take minutes: XG_TEST_SWAPS=1000 pytest tests/xgserve/registry/test_swap.py -k production -s --timeout=1200
 SWAPS = int(os.environ.get("XG_TEST_SWAPS", "30"))
 CLIENTS = 8
-
-
-@pytest.fixture
-def comet() -> Iterator[StandIn]:
-    with StandIn().running() as standin:
-        yield standin
 
 
 def test_no_prediction_ever_sees_half_a_swap(tmp_path: Path) -> None:
@@ -169,7 +163,7 @@ def test_a_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: 
     registry = open_registry(settings(tmp_path, comet, threads=4, download_timeout_s=5))
     hanging = threading.Thread(target=refusal_of_any, args=(registry, "3.0.0"))
     hanging.start()
-    wait_for(lambda: "download" in comet.asked)
+    wait_until(lambda: "download" in comet.asked)
     assert registry.activate("acme", "shots", "1.0.0").source == "cache", "a download blocks nobody"
     registry.rollback()
     second = threading.Thread(target=refusal_of_any, args=(registry, "3.0.0"))
@@ -189,13 +183,6 @@ def test_a_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: 
 def refusal_of_any(registry: Registry, version: str) -> None:
     with pytest.raises(RegistryError):
         registry.activate("acme", "shots", version)
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_other_libraries_mean_another_trial(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Helpers for tests of several folders: ports, clocks, commands, and game clients on a folder of their own."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.history import History
+from livegame.client import GameClient, Ping
+from livegame.feed import Feed
+from xgserve.client import ServingClient
+
+ROOT = Path(__file__).parents[1]  # of the project
+NOWHERE = "http://127.0.0.1:9"  # an address at which nothing listens
+
+
+@dataclass
+class Clock:
+    """A clock in seconds for the replay; each reading moves it on by `tick`."""
+
+    seconds: float = 0.0
+    tick: float = 0.0
+    readings: int = 0
+
+    def __call__(self) -> float:
+        self.readings += 1
+        self.seconds += self.tick
+        return self.seconds
+
+
+def free_port() -> int:
+    """Return a loopback port at which nothing listens right now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for something that another thread or process does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen within {seconds:g} s"
+        time.sleep(0.02)
+
+
+def environment(data_dir: Path, feed_url: str = NOWHERE, serving_url: str = NOWHERE) -> dict[str, str]:
+    """Return the environment of a command that works in `data_dir`."""
+    settings = {"XG_DATA_DIR": str(data_dir), "XG_FEED_URL": feed_url, "XG_SERVING_URL": serving_url}
+    return without_settings() | settings | {"PYTHONPATH": str(ROOT)}
+
+
+def without_settings() -> dict[str, str]:
+    """Return the environment of the tests without the project's settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("XG_", "COMET_"))}
+
+
+def make_client(data_dir: Path, feed_url: str, serving_url: str) -> GameClient:
+    """Return a game client whose history and locks are in `data_dir`."""
+    return GameClient(Feed(feed_url), ServingClient(serving_url), History(data_dir / "history.db"), data_dir)
+
+
+def statuses(ping: Ping) -> dict[int, str]:
+    """Return the status of each shot after a ping, by event id."""
+    return dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True))
+
+
+def rows_scored(metrics: str) -> int:
+    """Return how many rows the service has scored with all models, by the text of `/metrics`."""
+    lines = (line for line in metrics.splitlines() if line.startswith("xg_rows_scored_total"))
+    return sum(int(float(line.split()[-1])) for line in lines)
