@@ -24,10 +24,10 @@ from livegame.plays import Game
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser
 from scripts.command import fail, run
-from training.artifact import ArtifactUnusable, load
+from training.artifact import load
+from training.errors import NoRecordings, TrainingError
 from training.leakage_checks import compare_live, mean_by_outcome, shift_clock
 from training.recipe import RECIPES, predict
-from training.training_set import NoRecordings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _check_clock(feeds, options.clock) if options.clock else _check_live(feeds)
     except SettingsError as error:
         return fail(error, 2)
-    except (LiveGameError, ArtifactUnusable) as error:
+    except (LiveGameError, TrainingError) as error:
         return fail(error, 3)
 
 

@@ -30,7 +30,8 @@ from livegame.errors import LiveGameError
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser, season
 from scripts.command import fail, run, write_stderr
-from training.artifact import ArtifactUnusable, load
+from training.artifact import load
+from training.errors import NoRecordings, TrainingError
 from training.evaluation import (
     Probabilities,
     bootstrap_by_game,
@@ -41,7 +42,7 @@ from training.evaluation import (
     scores_by,
     standard_groups,
 )
-from training.published_xg import TableUnusable, compare_with_published, join_published, read_published
+from training.published_xg import compare_with_published, join_published, read_published
 from training.recipe import (
     CLOCK,
     LOCATION,
@@ -56,7 +57,7 @@ from training.recipe import (
     out_of_fold,
     predict,
 )
-from training.training_set import NoRecordings, load_frame, recorded_seasons
+from training.training_set import load_frame, recorded_seasons
 
 FIRST_GAMES: Final = (40, 150, 500)
 GROUPS: Final = {"location": LOCATION, "shot type": SHOT_TYPE, "manpower": MANPOWER, "previous event": PREVIOUS}
@@ -78,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         _evaluate(options, ClientSettings.from_env())
     except SettingsError as error:
         return fail(error, 2)
-    except (LiveGameError, TableUnusable, ArtifactUnusable) as error:
+    except (LiveGameError, TrainingError) as error:
         return fail(error, 3)
     return 0
 

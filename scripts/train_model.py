@@ -34,9 +34,10 @@ from livegame.errors import LiveGameError
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser, season
 from scripts.command import fail, run, write_stderr
-from training.artifact import ArtifactUnusable, load, save
+from training.artifact import load, save
 from training.card import make_card
-from training.publish import LOCAL, PublishError, keep, newest_kept, register
+from training.errors import TrainingError
+from training.publish import LOCAL, keep, newest_kept, register
 from training.recipe import POPULATIONS, RECIPES, Recipe, fit, folds, of_population, out_of_fold, predict
 from training.refit import Comparison, compare_models, held_back, merge_history, stored_frame
 from training.training_set import load_frame, recorded_seasons
@@ -68,10 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
         return fail(error, 2)
     except DatabaseError as error:
         return fail(error, 5)
-    except (LiveGameError, ArtifactUnusable, OSError) as error:
+    except TrainingError as error:
+        return fail(error, error.exit_code)
+    except (LiveGameError, OSError) as error:
         return fail(error, 3)
-    except PublishError as error:
-        return fail(error, 4)
     return 0
 
 

@@ -1,1 +1,1 @@
-"""Training and judging of expected-goals models: recipes, metrics and the model card."""
+"""Train and evaluate expected-goals models: recipes, scores and model cards."""

@@ -11,14 +11,11 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from training.card_page import card_page
+from training.errors import ArtifactUnusable
 
 _ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 # What our recipes need beyond the types that skops trusts by itself.
 TRUSTED_TYPES: Final = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
-
-
-class ArtifactUnusable(Exception):
-    """The folder does not hold a model that training wrote."""
 
 
 def load(folder: Path) -> tuple[Any, dict[str, Any]]:

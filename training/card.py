@@ -31,12 +31,12 @@ def make_card(
     """Describe a fitted model, ready for JSON.
 
     Args:
-        recipe: what it was fitted by.
+        recipe: the recipe that it was fitted with.
         estimator: the fitted model.
         frame: the training frame it was fitted on.
         population: `unblocked` or `on-goal`.
         unseen: P(goal) of each row of the frame from models that had not seen its season (or its game).
-        seed: what it was fitted with.
+        seed: the seed that it was fitted with.
     """
     golden = _golden_row(recipe, frame)
     groups = scores_by(frame, unseen, standard_groups(frame))
@@ -66,7 +66,7 @@ def make_card(
 
 
 def _saw(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """What of each season it was fitted on, from where, and until which day where that is known."""
+    """Return what it was fitted on: one entry per season and source, with the last day where that is known."""
     dates = frame["game_date"] if "game_date" in frame else pd.Series([None] * len(frame), frame.index, dtype=object)
     saw = []
     for season in sorted(frame["season"].unique()):
@@ -102,7 +102,7 @@ def _features(recipe: Recipe, estimator: Any) -> list[dict[str, Any]]:
 
 
 def _golden_row(recipe: Recipe, frame: pd.DataFrame) -> dict[str, float | str]:
-    """A wrist shot at 5v5 from 20 to 30 ft: the first such of the frame with every input known."""
+    """Return the frame's first wrist shot at 5v5 from 20 to 30 ft that has every input."""
     usual = frame[
         (frame["shot_type"] == "wrist") & (frame["strength_state"] == "5v5") & frame["distance"].between(20, 30)
     ]

@@ -70,7 +70,7 @@ def _cell(value: Any) -> str:
 
 
 def _reliability_diagram(rows: Sequence[Mapping[str, Any]]) -> str:
-    """An SVG of goal rate over mean xG per decile, with the 95 % interval of the goal rate, on square-root axes."""
+    """Return an SVG of goal rate over mean xG per decile, with 95 % intervals, on square-root axes."""
     size, margin = 360, 44
     largest = max(max(row["mean_xg"], row["goal_rate"]) for row in rows) * 1.1
 

@@ -1,4 +1,4 @@
-"""How good probabilities of goals are: log loss and other scores, calibration, intervals by game."""
+"""Evaluate probabilities of goals: log loss and other scores, calibration, intervals by game."""
 
 from collections.abc import Mapping
 from typing import Any, Final

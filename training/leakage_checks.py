@@ -1,4 +1,4 @@
-"""Checks on recorded games: features are the same live and after the game, and the clock does not leak goals."""
+"""Check recorded games: features must be the same live and after the game, and the clock must not leak goals."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def compare_live(feed: dict[str, Any]) -> LiveCheck:
 
 
 def shift_clock(games: Iterable[Game], seconds: int, *, goals: bool) -> Iterator[Game]:
-    """Yield the games with the times of all goals, or of all other attempts, moved by some seconds; the order stays.
+    """Yield the games with the times of all goals, or of all other attempts, shifted; the order of plays stays.
 
     A stoppage in the same second belongs to the attempt and moves with it.
     """

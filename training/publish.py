@@ -1,17 +1,14 @@
-"""Publishes a trained model: to the service's own cache, or to Comet's registry."""
+"""Publish a trained model: to the service's own cache, or to Comet's registry."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from training.errors import PublishError
 from xgserve.names import ModelName, version_order
 from xgserve.registry.cache import ModelCache
 
 LOCAL: Final = "local"  # the workspace of models that were trained here
-
-
-class PublishError(Exception):
-    """The model could not be registered; the message says what is missing."""
 
 
 def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
@@ -20,7 +17,7 @@ def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
     The service tries it in a child process before it first loads it, like every model from outside.
 
     Returns:
-        Where it is now.
+        The folder that holds it now.
 
     Raises:
         OSError: the data folder cannot be written.

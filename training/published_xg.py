@@ -1,4 +1,4 @@
-"""Published xG of others compared with ours, on exactly the same shots."""
+"""Compare published xG of others with ours, on exactly the same shots."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -6,15 +6,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from training.errors import TableUnusable
 from training.evaluation import Probabilities, bootstrap_by_game, log_losses, scores
 
 _KINDS: Final = {"SHOT": "shot-on-goal", "GOAL": "goal", "MISSED_SHOT": "missed-shot"}
 _OTHER_NAMES: Final = {"period_seconds": "seconds", "event_type": "kind"}
 _KEY: Final = ["game_id", "period", "seconds", "kind"]
-
-
-class TableUnusable(Exception):
-    """The table of published xG cannot be read or joined."""
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -41,7 +38,7 @@ def read_published(path: Path) -> pd.DataFrame:
 
 
 def join_published(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a training frame that the published table has as well, with its xG in the column `theirs`.
+    """Return the rows of a training frame that are also in the published table, with its xG in the column `theirs`.
 
     Shots are matched by game, period, second and kind, in order where several share all four: event ids differ between
     sources.

@@ -1,4 +1,4 @@
-"""How each bundled model is fitted: one function per recipe, for the test on unseen seasons and for what ships."""
+"""The recipes of the bundled models: their columns, and one function each that fits them for tests and for release."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,11 +45,11 @@ _BLANKED: Final = (
     (PREVIOUS, 0.005),
     (MANPOWER, 0.005),
 )
-ITERATIONS: Final = 140  # of boosting; many more are within 0.0002 of log loss and four times the file
-# What is recorded, and how, drifts over the years: a shot's weight falls with the games of newer seasons, down to this
-# where there is a whole season of them.
+ITERATIONS: Final = 140  # of boosting; many more change log loss by less than 0.0002, in a file four times as large
+# What is recorded, and how, drifts over the years. A shot's weight falls with the number of games in newer seasons,
+# down to this once they make up a whole season.
 _OLD_SEASON: Final = 0.25
-_WHOLE_SEASON: Final = 900  # games of a season that counts in full; the short 2012-13 and 2020-21 do, too
+_WHOLE_SEASON: Final = 900  # games of a season that counts in full, as the short 2012-13 and 2020-21 do
 _FARTHEST_SHIFT: Final = 5.0  # of the level, in log odds
 _RARE: Final = 50  # categories with fewer training shots are treated as unknown
 
@@ -67,7 +67,7 @@ class Recipe:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """The columns that hold text."""
+        """Return the columns that hold text."""
         return tuple(name for name in self.features if _KINDS[name] == "category")
 
 
@@ -113,7 +113,7 @@ def out_of_fold(recipe: Recipe, frame: pd.DataFrame, seed: int, report: Callable
 
 
 def inputs(recipe: Recipe, frame: pd.DataFrame) -> pd.DataFrame:
-    """The recipe's columns as the service hands them to a model: float64, and objects with NaN for null."""
+    """Return the recipe's columns as the service passes them to a model: float64, and objects with NaN for null."""
     columns = {}
     for name in recipe.features:
         column = frame[name].astype(object if name in recipe.categories else np.float64)
@@ -142,10 +142,10 @@ def _boosted_trees(frame: pd.DataFrame, recipe: Recipe, seed: int) -> Pipeline:
 
 
 def _set_level(model: Pipeline, recipe: Recipe, frame: pd.DataFrame, shares: "pd.Series[float]") -> None:
-    """Move the trees' start so that xG equals goals in the mean of the seasons, each counted by its share.
+    """Shift the trees' baseline so that xG equals goals in the mean of the seasons, each weighted by its share.
 
-    The weights by age are for the shape of the trees. A level by them would be the newest season's, and one unusual
-    season is no new normal.
+    The weights by age shape the trees. A level set by them would be the newest season's, and one unusual season is not
+    a new normal.
     """
     weights = frame["season"].map(shares / frame.groupby("season").size()).to_numpy()
     goals = (weights * frame["is_goal"].to_numpy()).sum()
@@ -160,7 +160,7 @@ def _set_level(model: Pipeline, recipe: Recipe, frame: pd.DataFrame, shares: "pd
 def _fit_trees(frame: pd.DataFrame, recipe: Recipe, weights: npt.NDArray[np.float64], seed: int) -> Pipeline:
     rows = _blanked(frame, recipe, seed)
     encoder = OrdinalEncoder(
-        # Ordered by goal rate, so that one split of a tree parts the dangerous categories from the harmless ones.
+        # Ordered by goal rate, so that one split of a tree separates dangerous categories from harmless ones.
         categories=[_by_goal_rate(rows[name], frame["is_goal"]) for name in recipe.categories],
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
@@ -184,7 +184,7 @@ def _fit_trees(frame: pd.DataFrame, recipe: Recipe, weights: npt.NDArray[np.floa
 
 
 def _blanked(frame: pd.DataFrame, recipe: Recipe, seed: int) -> pd.DataFrame:
-    """The recipe's columns with shot types that were never recorded drawn at random, then some inputs blanked."""
+    """Return the recipe's columns, with missing shot types drawn at random and then some inputs blanked."""
     random = np.random.default_rng(seed)
     frame = frame.copy(deep=False)
     unknown = frame["shot_type"].isna()

@@ -1,4 +1,4 @@
-"""Refitting a model on the games of the user's own history: what is stored, what is held out, which model to use."""
+"""Refit a model on the games of the user's own history, and compare it with the old one on games held out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +10,11 @@ import numpy as np
 import pandas as pd
 
 from db.history import History
-from livegame.errors import FeedError
 from livegame.features.features import FEATURES
+from training.errors import TooFewGames
 from training.evaluation import FEWEST_GOALS, Probabilities, bootstrap_by_game, log_losses, scores
 
 HELD_BACK_DAYS: Final = 30
-
-
-class TooFewGames(FeedError):
-    """The history holds too few games to fit a model on, or to compare two."""
 
 
 def stored_frame(history: History) -> pd.DataFrame:
@@ -27,7 +23,7 @@ def stored_frame(history: History) -> pd.DataFrame:
     Regular season and playoffs only. Features are as the last ping or backfill stored them.
 
     Raises:
-        TooFewGames: there is none.
+        TooFewGames: it holds no finished game.
         DatabaseError: the history cannot be read.
     """
     columns: dict[str, list[Any]] = {
@@ -67,7 +63,7 @@ def held_back(frame: pd.DataFrame, old_card: Mapping[str, Any]) -> "pd.Series[bo
     after = (date.fromisoformat(newest) - timedelta(days=HELD_BACK_DAYS)).isoformat()
     seen = max((entry["until"] or "" for entry in old_card.get("saw", ())), default="")
     if seen >= newest:
-        raise TooFewGames(f"the model in use has seen every game up to {seen}; come back when more have been played")
+        raise TooFewGames(f"the model in use has seen every game up to {seen}; try again when more have been played")
     rows = frame["game_date"].fillna("") > max(after, seen)
     goals = int(frame.loc[~rows, "is_goal"].sum())
     if goals < FEWEST_GOALS:
@@ -107,7 +103,7 @@ class Comparison:
         elif high < 0:
             said = f"Keep {self.old}: {where} {self.new} is worse ({figures})"
         else:
-            said = f"Use either: {where} no difference between {self.new} and {self.old} can be told ({figures})"
+            said = f"Use either: {where} {self.new} and {self.old} do not differ beyond chance ({figures})"
         return said + (f"; {self.old} had this season in training, which flatters it." if self.old_saw_season else ".")
 
 

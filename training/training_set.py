@@ -6,19 +6,15 @@ from typing import Final
 
 import pandas as pd
 
-from livegame.errors import FeedError
 from livegame.features.frames import training_frame
 from livegame.feed import Feed
 from livegame.recordings.files import Recording
 from livegame.recordings.seasons import download_season, find_seasons, is_counted, season_recordings
 from livegame.recordings.workers import open_workers
 from livegame.settings import ClientSettings
+from training.errors import NoRecordings
 
 BATCH: Final = 64  # games that a worker gets at a time
-
-
-class NoRecordings(FeedError):
-    """There is nothing to train on."""
 
 
 def recorded_seasons(settings: ClientSettings) -> list[int]:
@@ -31,7 +27,7 @@ def load_frame(
 ) -> pd.DataFrame:
     """Return the training frame of the wanted seasons, or of all recorded ones if none is named.
 
-    It is made on all cores of this machine, or on the Dask cluster at the address `cluster`.
+    It is computed on all cores of this machine, or on the Dask cluster at the address `cluster`.
 
     Raises:
         NoRecordings: no season is recorded and none was named, or a named one has no finished game.
@@ -58,7 +54,7 @@ def load_frame(
     with open_workers(cluster) as workers:
         every = recordings()
         frames = list(workers.map(_frame, iter(lambda: list(islice(every, BATCH)), [])))
-    # an empty frame would turn the columns of all into objects
+    # an empty frame would turn the columns of the others into objects
     frame = pd.concat([part for part in frames if len(part)] or [training_frame([])], ignore_index=True)
     without = sorted(set(folders) - set(frame["season"]))
     if without:

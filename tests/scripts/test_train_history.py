@@ -20,9 +20,10 @@ from tests.conftest import running_service
 from tests.games import AWAY, HOME, game, play
 from tests.training.frames import training_rows
 from training.artifact import load
+from training.errors import TooFewGames
 from training.evaluation import FEWEST_GOALS
 from training.recipe import RECIPES, predict
-from training.refit import TooFewGames, compare_models, held_back, merge_history, stored_frame
+from training.refit import compare_models, held_back, merge_history, stored_frame
 from xgserve.client import ModelEntry
 
 FIRST_DAY = datetime(2021, 10, 12, 23, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from livegame.plays import GameState, Play
 from scripts import evaluate_model, train_model
 from tests.games import AWAY, HOME, FeedServer, game, play
-from training.publish import PublishError, register
+from training.errors import PublishError
+from training.publish import register
 from xgserve.compiler.build import load_model
 from xgserve.names import ModelName
 

@@ -11,8 +11,9 @@ import pytest
 
 from livegame.features.features import FEATURES
 from tests.training.frames import training_rows
-from training.artifact import ArtifactUnusable, load, save
+from training.artifact import load, save
 from training.card import make_card
+from training.errors import ArtifactUnusable
 from training.recipe import RECIPES, fit, out_of_fold, predict
 from xgserve.compiler.build import load_model
 from xgserve.names import ModelName

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.training.frames import training_rows
+from training.errors import TableUnusable
 from training.evaluation import (
     bootstrap_by_game,
     deciles,
@@ -17,7 +18,7 @@ from training.evaluation import (
     scores_by,
     standard_groups,
 )
-from training.published_xg import TableUnusable, compare_with_published, join_published, read_published
+from training.published_xg import compare_with_published, join_published, read_published
 
 
 def test_scores_of_known_cases() -> None:
