@@ -7,7 +7,7 @@ import pytest
 from db.serving import Activations
 
 
-def test_reading_the_record_opens_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_activations_opens_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "serving.db"
     record = Activations(path)
     assert (record.latest(), record.previous(), record.newest(5)) == (None, None, [])

@@ -15,7 +15,7 @@ from scripts import backup as command
 MIGRATIONS = {1: "CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT; INSERT INTO numbers VALUES (1);"}
 
 
-def test_a_copy_holds_what_was_committed_and_no_more(tmp_path: Path) -> None:
+def test_copy_holds_committed_rows_only(tmp_path: Path) -> None:
     source, target = tmp_path / "a.db", tmp_path / "copy.db"
     with closing(open_writer(source, MIGRATIONS)) as connection, transaction(connection):
         connection.execute("INSERT INTO numbers VALUES (2)")
@@ -26,7 +26,7 @@ def test_a_copy_holds_what_was_committed_and_no_more(tmp_path: Path) -> None:
         backup(source, target)  # never over something that is there
 
 
-def test_a_damaged_database_is_said_to_be_so_and_not_copied(tmp_path: Path) -> None:
+def test_damaged_database_is_reported_and_not_copied(tmp_path: Path) -> None:
     source, target = tmp_path / "a.db", tmp_path / "copy.db"
     with closing(open_writer(source, MIGRATIONS)) as connection, transaction(connection):
         connection.execute("CREATE TABLE parents (p INTEGER PRIMARY KEY) STRICT")
@@ -44,7 +44,7 @@ def test_a_damaged_database_is_said_to_be_so_and_not_copied(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.glob("copy*")] == []
 
 
-def test_what_a_copy_that_was_killed_left_is_removed_but_not_what_another_one_is_writing(tmp_path: Path) -> None:
+def test_only_abandoned_parts_of_copies_are_removed(tmp_path: Path) -> None:
     open_writer(tmp_path / "a.db", MIGRATIONS).close()
     left, at_work = tmp_path / "copy.db.1.part", tmp_path / "copy.db.2.part"
     for part in (left, at_work):
@@ -55,7 +55,7 @@ def test_what_a_copy_that_was_killed_left_is_removed_but_not_what_another_one_is
     assert [path.name for path in tmp_path.glob("*.part")] == [at_work.name]
 
 
-def test_the_command_says_what_it_did_or_why_not(
+def test_backup_command_reports_its_copies_and_refusals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XG_DATA_DIR", str(tmp_path))

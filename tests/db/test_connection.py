@@ -24,12 +24,12 @@ def _open(path: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM numbers").fetchone()[0])
 
 
-def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
+def test_processes_starting_together_migrate_once(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert pool.map(_open, [tmp_path / "new.db"] * 8) == [2] * 8
 
 
-def test_who_comes_while_another_process_sets_the_database_up_waits(
+def test_writer_waits_while_another_process_creates_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.connection.wal_is_safe", lambda _version: True)  # as it is with a newer SQLite
@@ -41,7 +41,7 @@ def test_who_comes_while_another_process_sets_the_database_up_waits(
         timer.join()
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_migration_leaves_nothing_behind(tmp_path: Path) -> None:
     broken = {1: MIGRATIONS[1], 2: "INSERT INTO numbers VALUES (7); INSERT INTO nowhere VALUES (1);"}
     with pytest.raises(DatabaseError, match="nowhere"):
         open_writer(tmp_path / "a.db", broken)
@@ -49,7 +49,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("open_it", [open_writer, open_reader])
-def test_a_file_of_a_version_that_was_never_released_is_refused_and_left_alone(
+def test_file_of_an_unreleased_version_is_refused_and_unchanged(
     tmp_path: Path, open_it: Callable[[Path, dict[int, str]], Connection]
 ) -> None:
     path = tmp_path / "a.db"
@@ -60,7 +60,7 @@ def test_a_file_of_a_version_that_was_never_released_is_refused_and_left_alone(
     assert path.read_bytes() == content
 
 
-def test_a_failed_transaction_is_rolled_back(tmp_path: Path) -> None:
+def test_failed_transaction_is_rolled_back(tmp_path: Path) -> None:
     with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
         with pytest.raises(KeyError), transaction(connection):
             connection.execute("INSERT INTO numbers VALUES (9)")
@@ -70,7 +70,7 @@ def test_a_failed_transaction_is_rolled_back(tmp_path: Path) -> None:
     assert _open(tmp_path / "a.db") == 2
 
 
-def test_a_reader_cannot_write(tmp_path: Path) -> None:
+def test_reader_cannot_write(tmp_path: Path) -> None:
     _open(tmp_path / "a.db")
     with (
         closing(open_reader(tmp_path / "a.db")) as connection,
@@ -88,7 +88,7 @@ def _die_while_writing(path: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_writer_killed_half_way_is_undone_by_whoever_reads_next(tmp_path: Path) -> None:
+def test_killed_writers_work_is_undone_by_the_next_reader(tmp_path: Path) -> None:
     _open(tmp_path / "a.db")
     process = multiprocessing.get_context("spawn").Process(target=_die_while_writing, args=(tmp_path / "a.db",))
     process.start()
@@ -98,7 +98,7 @@ def test_a_writer_killed_half_way_is_undone_by_whoever_reads_next(tmp_path: Path
         assert connection.execute("SELECT count(*) FROM numbers").fetchone()[0] == 2
 
 
-def test_bad_files_are_named(tmp_path: Path) -> None:
+def test_unusable_files_are_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, whatever its name says " * 50)
     with pytest.raises(DatabaseError, match=r"text\.db"):
         open_writer(tmp_path / "text.db", MIGRATIONS)
@@ -122,7 +122,9 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         ((3, 53, 1), True),
     ],
 )
-def test_wal_only_where_its_reset_bug_is_mended(version: tuple[int, int, int], safe: bool, tmp_path: Path) -> None:
+def test_wal_is_used_only_where_its_reset_bug_is_fixed(
+    version: tuple[int, int, int], safe: bool, tmp_path: Path
+) -> None:
     assert wal_is_safe(version) is safe
     for _ in range(2):  # the second connection finds the file as the first left it
         with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
@@ -130,7 +132,7 @@ def test_wal_only_where_its_reset_bug_is_mended(version: tuple[int, int, int], s
         assert mode == ("wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate")
 
 
-def test_a_file_keeps_the_wal_that_it_has(tmp_path: Path) -> None:
+def test_file_in_wal_mode_keeps_it(tmp_path: Path) -> None:
     with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     with closing(open_writer(tmp_path / "a.db", MIGRATIONS)) as connection:

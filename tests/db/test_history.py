@@ -82,7 +82,7 @@ def stored(history: History, model: str | None = MODEL) -> StoredGame:
     return found
 
 
-def test_new_shots_are_found_by_identity_wherever_they_stand(history: TwoStepHistory) -> None:
+def test_new_shots_are_found_by_event_id_at_any_position(history: TwoStepHistory) -> None:
     assert history.record(GAME, [shot(900), shot(12, position=1)]) == Recorded((900, 12), ())
     assert score(history) == [900, 12]
     # a lower number, in front: new all the same
@@ -90,14 +90,14 @@ def test_new_shots_are_found_by_identity_wherever_they_stand(history: TwoStepHis
     assert score(history) == [5]
 
 
-def test_a_second_look_at_the_same_feed_changes_nothing(history: TwoStepHistory) -> None:
+def test_same_answer_twice_changes_nothing(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     score(history)
     assert history.record(GAME, [shot(1), shot(2)]) == Recorded((), ())
     assert score(history) == []
 
 
-def test_a_shot_is_scored_once_for_each_model_and_keeps_its_first_probability(history: TwoStepHistory) -> None:
+def test_shot_is_scored_once_per_model_and_keeps_its_first_probability(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1)])
     assert score(history, MODEL, p=0.25) == [1]
     assert score(history, OTHER, p=0.5) == [1]
@@ -107,7 +107,7 @@ def test_a_shot_is_scored_once_for_each_model_and_keeps_its_first_probability(hi
     assert by_team(history, OTHER)["CAR"]["xg"] == 0.5
 
 
-def test_sums_stand_beside_goals_of_the_same_shots(history: TwoStepHistory) -> None:
+def test_xg_and_goals_are_summed_over_the_same_shots(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1, "goal"), shot(2), shot(3, "missed-shot", is_home=False)])
     score(history)
     totals = by_team(history)
@@ -115,7 +115,7 @@ def test_sums_stand_beside_goals_of_the_same_shots(history: TwoStepHistory) -> N
     assert (totals["WSH"]["xg"], totals["WSH"]["goals"], totals["WSH"]["shots"]) == (0.25, 0, 1)
 
 
-def test_a_retracted_shot_leaves_the_sums_and_comes_back(history: TwoStepHistory) -> None:
+def test_retracted_shot_leaves_the_sums_until_restored(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1, "goal"), shot(2)])
     score(history)
     assert [c.what for c in history.record(GAME, [shot(2)]).corrections] == ["retracted"]
@@ -127,13 +127,13 @@ def test_a_retracted_shot_leaves_the_sums_and_comes_back(history: TwoStepHistory
     assert [row["what"] for row in stored(history).corrections] == ["restored", "retracted"]
 
 
-def test_a_retracted_shot_is_not_scored(history: TwoStepHistory) -> None:
+def test_retracted_shot_is_not_scored(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     history.record(GAME, [shot(2)])
     assert score(history) == [2]
 
 
-def test_a_goal_taken_back_keeps_its_prediction(history: TwoStepHistory) -> None:
+def test_goal_taken_back_keeps_its_prediction(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1, "goal")])
     score(history)
     recorded = history.record(GAME, [shot(1, "shot-on-goal")])
@@ -142,7 +142,7 @@ def test_a_goal_taken_back_keeps_its_prediction(history: TwoStepHistory) -> None
     assert score(history) == []
 
 
-def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(history: TwoStepHistory) -> None:
+def test_shot_with_changed_inputs_is_amended_and_keeps_its_prediction(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1)])
     score(history)
     moved = shot(1, features={"distance": 30})
@@ -157,7 +157,7 @@ def test_moved_inputs_keep_the_first_prediction_and_mark_the_shot_amended(histor
     assert stored(history).shots[0]["status"] == "scored"
 
 
-def test_a_shot_is_amended_for_the_models_that_scored_it_before(history: TwoStepHistory) -> None:
+def test_shot_is_amended_only_for_models_that_scored_it_before_the_change(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1)])
     score(history)
     history.record(GAME, [shot(1, features={"distance": 30})])
@@ -176,7 +176,7 @@ def test_a_shot_is_amended_for_the_models_that_scored_it_before(history: TwoStep
     assert [(c.what, '"distance":20' in str(c.after)) for c in back.corrections] == [("amended", True)]
 
 
-def test_an_answer_that_comes_after_the_correction_is_amended_from_the_start(history: TwoStepHistory) -> None:
+def test_prediction_from_outdated_inputs_is_amended_from_the_start(history: TwoStepHistory) -> None:
     """A ping that died may have asked with what the league told then."""
     history.record(
         GAME, [shot(1, features={"distance": 30})], scores=Scores(MODEL, "unblocked", [(1, 0.5, {"distance": 20})])
@@ -185,14 +185,14 @@ def test_an_answer_that_comes_after_the_correction_is_amended_from_the_start(his
     assert (row["status"], row["probability"], row["distance"]) == ("amended", 0.5, 30)
 
 
-def test_only_inputs_of_a_prediction_amend(history: TwoStepHistory) -> None:
+def test_change_of_features_that_are_no_inputs_amends_nothing(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     history.score([(1, 0.25, {"distance": 20})])
     recorded = history.record(GAME, [shot(1, features={"speed": 3}), shot(2, features={"distance": 30})])
     assert recorded.corrections == ()  # not an input of 1's prediction; 2 was never scored
 
 
-def test_pending_shots_are_counted_even_before_any_model(history: TwoStepHistory) -> None:
+def test_pending_shots_are_counted_before_any_model(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2, is_home=False, missing="coordinates")])
     assert {team: (row["pending"], row["xg"]) for team, row in by_team(history, None).items()} == {
         "CAR": (1, 0.0), "WSH": (1, 0.0),
@@ -215,13 +215,13 @@ def test_empty_net_and_penalty_shots_are_summed_apart(history: TwoStepHistory) -
     assert (row["goals"], row["goals_5v5"], row["goals_empty_net"], row["goals_penalty_shots"]) == (2, 1, 1, 0)
 
 
-def test_misses_do_not_wait_for_a_model_of_shots_on_goal(history: TwoStepHistory) -> None:
+def test_misses_are_not_pending_for_an_on_goal_model(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2, "missed-shot"), shot(3, "goal")])
     history.score([(1, 0.25, {}), (3, 0.25, {})], OTHER, "on-goal")
     assert (by_team(history, OTHER)["CAR"]["shots"], by_team(history, OTHER)["CAR"]["pending"]) == (2, 0)
 
 
-def test_the_running_sum_is_each_teams_own_and_leaves_retracted_shots_out(history: TwoStepHistory) -> None:
+def test_running_sum_is_per_team_without_retracted_shots(history: TwoStepHistory) -> None:
     shots = [shot(1), shot(2, is_home=False, position=1), shot(3, position=2), shot(4, position=3)]
     history.record(GAME, shots)
     score(history)
@@ -230,19 +230,19 @@ def test_the_running_sum_is_each_teams_own_and_leaves_retracted_shots_out(histor
     assert (running[1], running[2], running[4]) == (0.25, 0.25, 0.5)
 
 
-def test_a_probability_outside_0_and_1_is_never_stored(history: TwoStepHistory) -> None:
+def test_probability_outside_0_and_1_is_refused_with_its_whole_answer(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     with pytest.raises(DatabaseError, match="probability"):
         history.score([(1, 0.5, {}), (2, 1.5, {})])
     assert score(history) == [1, 2]  # nor is the rest of that answer
 
 
-def test_an_unpinged_game_is_none(history: TwoStepHistory) -> None:
+def test_unpinged_game_reads_as_none(history: TwoStepHistory) -> None:
     assert history.read_game(GAME.game_id) is None
     assert (history.games(), history.count_games(), history.models(), history.seasons()) == ([], 0, [], [])
 
 
-def test_a_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:
+def test_file_without_our_tables_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     open_writer(path, {max(MIGRATIONS): "CREATE TABLE notes (note TEXT) STRICT;"}).close()
     with pytest.raises(DatabaseError, match=r"no such table.*not of this program"):
@@ -251,12 +251,12 @@ def test_a_file_that_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:
         History(path).record_all([GameUpdate(GAME, [])])
 
 
-def test_an_empty_file_as_a_full_disk_leaves_it_becomes_a_history(tmp_path: Path) -> None:
+def test_empty_file_becomes_a_history(tmp_path: Path) -> None:
     (tmp_path / "history.db").touch()
     assert History(tmp_path / "history.db").read_game(GAME.game_id) is None
 
 
-def test_two_models_are_read_side_by_side_and_the_last_one_by_default(history: TwoStepHistory) -> None:
+def test_game_is_read_under_the_named_model_or_the_latest(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     score(history, MODEL, p=0.25)
     score(history, OTHER, p=0.5)
@@ -266,7 +266,7 @@ def test_two_models_are_read_side_by_side_and_the_last_one_by_default(history: T
     assert stored(history, "nobody/knows:1").model == OTHER
 
 
-def test_power_plays_are_those_of_the_last_answer(history: TwoStepHistory) -> None:
+def test_power_plays_are_those_of_the_latest_answer(history: TwoStepHistory) -> None:
     first, second = PowerPlayRow(10, 130, is_home=True), PowerPlayRow(200, 210, is_home=False)
     history.record(GAME, [], [first, second])
     history.record(GAME, [], [replace(first, end_s=120), second])
@@ -276,7 +276,7 @@ def test_power_plays_are_those_of_the_last_answer(history: TwoStepHistory) -> No
 # -- over all games ---------------------------------------------------------------------------------------------------
 
 
-def test_games_are_found_by_words_latest_first_with_their_totals(history: TwoStepHistory) -> None:
+def test_search_by_words_finds_games_latest_first_with_totals(history: TwoStepHistory) -> None:
     later = replace(
         GAME, game_id=2021020400, start_time="2021-12-05T18:00:00Z", game_date="2021-12-05", home_abbrev="NYR",
         home_name="New York Rangers",
@@ -300,7 +300,7 @@ def test_games_are_found_by_words_latest_first_with_their_totals(history: TwoSte
     }
 
 
-def test_games_are_found_by_the_leagues_date_and_without_accents(history: TwoStepHistory) -> None:
+def test_search_uses_the_leagues_date_and_ignores_accents(history: TwoStepHistory) -> None:
     """A start at 19:00 in New York is on the next day in UTC."""
     game = replace(
         GAME, start_time="2023-02-01T00:00:00Z", game_date="2023-01-31", away_abbrev="MTL",
@@ -332,7 +332,7 @@ def test_games_are_found_by_the_leagues_date_and_without_accents(history: TwoSte
     [(1, "preseason"), (4, "all-star"), (12, "all-star"), (9, "olympics"), (19, "4 nations"), (20, "4 nations"),
      (6, "other")],
 )  # fmt: skip
-def test_season_sums_hold_regular_season_and_playoffs_and_others_stand_apart(
+def test_season_sums_cover_regular_season_and_playoffs_only(
     history: TwoStepHistory, game_type: int, competition: str
 ) -> None:
     for number, kind in enumerate((2, 3, game_type)):
@@ -354,7 +354,7 @@ def test_season_sums_hold_regular_season_and_playoffs_and_others_stand_apart(
     assert (sums(), history.competitions(MODEL)) == (((3, 0.78), 0.78), ["season"])
 
 
-def test_what_a_model_learned_from_is_noted_once_it_is_known(history: TwoStepHistory) -> None:
+def test_training_seasons_of_a_model_are_stored_once_known(history: TwoStepHistory) -> None:
     def note(trained_on: list[int] | None) -> Any:
         scores = Scores(MODEL, "unblocked", [(1, 0.25, {})], trained_on=trained_on)
         history.record(GAME, [shot(1)], scores=scores)
@@ -400,7 +400,7 @@ def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> Non
     assert history.teams(MODEL, 20202021) == []
 
 
-def test_the_dates_of_games_stored_before_are_the_leagues_as_well(tmp_path: Path) -> None:
+def test_migration_gives_stored_games_the_leagues_date(tmp_path: Path) -> None:
     """By a rule in SQL; the same as the time zone's own at every hour of some years."""
     path = tmp_path / "history.db"
     start, hour = datetime(2007, 1, 1, tzinfo=UTC), timedelta(hours=1)
@@ -417,7 +417,7 @@ def test_the_dates_of_games_stored_before_are_the_leagues_as_well(tmp_path: Path
     assert History(path).count_games("montreal") == len(moments)
 
 
-def test_a_history_of_the_first_version_is_summed_up_when_it_is_migrated(tmp_path: Path) -> None:
+def test_migration_from_version_1_adds_up_stored_games(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with closing(open_writer(path, {1: MIGRATIONS[1]})) as connection:
         connection.execute("INSERT INTO models VALUES (?, 'unblocked', '')", (MODEL,))

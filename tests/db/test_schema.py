@@ -27,9 +27,7 @@ def schema(path: Path) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("package", "migrations"), [(history, MIGRATIONS), (serving, serving.MIGRATIONS)], ids=["history", "serving"]
 )
-def test_the_files_of_a_folder_can_be_piped_into_sqlite3(
-    package: object, migrations: Migrations, tmp_path: Path
-) -> None:
+def test_sql_files_can_be_piped_into_sqlite3(package: object, migrations: Migrations, tmp_path: Path) -> None:
     files = sorted(Path(str(getattr(package, "__file__", ""))).parent.glob("*.sql"), key=lambda file: int(file.stem))
     assert [int(file.stem) for file in files] == list(migrations)
     script = "".join(file.read_text("utf-8") for file in files)
@@ -38,7 +36,7 @@ def test_the_files_of_a_folder_can_be_piped_into_sqlite3(
     assert schema(tmp_path / "piped.db") == schema(tmp_path / "opened.db")
 
 
-def test_version_6_of_the_history_is_that_of_the_files_that_people_have(tmp_path: Path) -> None:
+def test_history_version_6_has_the_schema_of_existing_files(tmp_path: Path) -> None:
     """They were brought to it by five migrations; one does now, and nothing is done to such a file."""
     open_writer(tmp_path / "history.db", MIGRATIONS).close()
     digest = hashlib.sha256(repr(schema(tmp_path / "history.db")).encode()).hexdigest()
@@ -46,7 +44,7 @@ def test_version_6_of_the_history_is_that_of_the_files_that_people_have(tmp_path
 
 
 @pytest.mark.parametrize("version", [2, 3, 4, 5])
-def test_a_history_of_a_version_that_was_never_released_is_refused_with_advice(version: int, tmp_path: Path) -> None:
+def test_history_of_an_unreleased_version_is_refused_with_advice(version: int, tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     open_writer(path, MIGRATIONS).close()
     with closing(sqlite3.connect(path)) as connection:

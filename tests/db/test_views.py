@@ -55,7 +55,7 @@ def views(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.mark.parametrize("view", ["xg_by_period", "xg_by_situation", "xg_by_shooter"])
-def test_every_division_adds_up_to_the_totals(views: sqlite3.Connection, view: str) -> None:
+def test_sums_of_each_view_add_up_to_the_team_totals(views: sqlite3.Connection, view: str) -> None:
     wanted = views.execute("SELECT team, shots, goals, pending, xg FROM xg_by_team ORDER BY team").fetchall()
     found = views.execute(
         f"SELECT team, sum(shots), sum(goals), sum(pending), sum(xg) FROM {view} GROUP BY team ORDER BY team"
@@ -65,7 +65,7 @@ def test_every_division_adds_up_to_the_totals(views: sqlite3.Connection, view: s
     assert [(row["team"], row["shots"], row["pending"]) for row in wanted] == [("CAR", 6, 0), ("WSH", 4, 1)]
 
 
-def test_a_goal_that_is_not_scored_yet_does_not_count_against_what_is(views: sqlite3.Connection) -> None:
+def test_pending_goal_does_not_count_against_xg(views: sqlite3.Connection) -> None:
     ((goals, difference),) = views.execute("SELECT goals, difference FROM xg_by_team WHERE team = 'WSH'")
     assert (goals, difference) == (3, pytest.approx(0.05 * (4 + 6 + 8) - 2))  # the goal 9 is pending
     ((above,),) = views.execute("SELECT sum(goals_above_expected) FROM xg_by_shooter WHERE team = 'WSH'")
@@ -89,7 +89,7 @@ def test_each_shot_is_in_one_situation(views: sqlite3.Connection) -> None:
     ]
 
 
-def test_players_of_one_name_are_two(views: sqlite3.Connection) -> None:
+def test_players_with_the_same_name_are_kept_apart(views: sqlite3.Connection) -> None:
     rows = views.execute(
         "SELECT shooter_id, shots, on_goal, goals, goals_above_expected AS above FROM xg_by_shooter"
         " WHERE shooter = 'Elias Pettersson' ORDER BY shooter_id"
@@ -98,7 +98,7 @@ def test_players_of_one_name_are_two(views: sqlite3.Connection) -> None:
     assert [row["above"] for row in rows] == pytest.approx([1 - 0.05, -0.15])
 
 
-def test_goalies_answer_for_what_they_faced(views: sqlite3.Connection) -> None:
+def test_goalie_sums_cover_the_attempts_faced(views: sqlite3.Connection) -> None:
     rows = {row["team"]: row for row in views.execute("SELECT * FROM xg_by_goalie")}
     washington = rows["WSH"]  # faced Carolina's attempts 0, 2, 6, 8 and 10; nobody is named on 4
     assert (washington["shots"], washington["on_goal"], washington["goals"]) == (5, 4, 2)
@@ -109,6 +109,6 @@ def test_goalies_answer_for_what_they_faced(views: sqlite3.Connection) -> None:
     assert rows["CAR"]["shots"] == 3  # 3, 5 and 9; the net was empty at 7
 
 
-def test_the_goal_log_counts_the_score(views: sqlite3.Connection) -> None:
+def test_goal_log_has_the_score_after_each_goal(views: sqlite3.Connection) -> None:
     rows = views.execute("SELECT event_id, away_score, home_score FROM goal_log ORDER BY period, seconds, position")
     assert [tuple(row) for row in rows] == [(0, 0, 1), (3, 1, 1), (6, 1, 2), (7, 2, 2), (9, 3, 2)]

@@ -19,5 +19,5 @@ from db.words import folded
         ("\u0130lker", "ilker"),
     ],
 )
-def test_accents_and_case_do_not_matter(written: str, typed: str) -> None:
+def test_folded_text_ignores_accents_and_case(written: str, typed: str) -> None:
     assert folded(written) == folded(written.upper()) == typed

@@ -15,7 +15,7 @@ DOCKERFILES = sorted(ROOT.glob("Dockerfile.*"))
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_container_has_the_least_rights(name: str) -> None:
+def test_container_has_the_least_rights(name: str) -> None:
     service = COMPOSE["services"][name]
     assert (service["read_only"], service["init"]) == (True, True)
     assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
@@ -35,7 +35,7 @@ def test_every_container_has_the_least_rights(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_no_container_takes_the_whole_machine(name: str) -> None:
+def test_container_is_bounded_in_memory_processes_and_logs(name: str) -> None:
     service = COMPOSE["services"][name]
     assert service["mem_limit"] in ("512m", "1g", "2g")
     assert service["pids_limit"] == 512
@@ -43,18 +43,18 @@ def test_no_container_takes_the_whole_machine(name: str) -> None:
     assert (service["logging"]["driver"], options["max-size"], options["max-file"]) == ("json-file", "10m", "3")
 
 
-def test_the_dashboard_waits_for_nobody() -> None:
+def test_dashboard_starts_without_a_healthy_service() -> None:
     assert COMPOSE["services"]["dashboard"]["depends_on"] == ["serving"]
 
 
-def test_every_image_has_the_uid_that_the_documents_name() -> None:
+def test_images_have_the_documented_uid() -> None:
     for path in DOCKERFILES:
         assert "useradd --uid 10001 " in path.read_text()
     for name in ("docs/docker.md", "docs/security.md"):
         assert "10001" in (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_every_port_is_published_on_loopback_unless_the_operator_says_otherwise() -> None:
+def test_ports_are_published_on_loopback_by_default() -> None:
     published = {name: service.get("ports", []) for name, service in COMPOSE["services"].items()}
     assert published["replay"] == []
     for port in (*published["serving"], *published["dashboard"]):
@@ -63,19 +63,19 @@ def test_every_port_is_published_on_loopback_unless_the_operator_says_otherwise(
     assert not re.search(r"\$\{\w*HOST", published["serving"][0])  # nobody opens this one by a variable
 
 
-def test_only_the_service_gets_the_registrys_key() -> None:
+def test_registry_key_reaches_the_service_only() -> None:
     holders = [name for name in SERVICES if "COMET_API_KEY" in COMPOSE["services"][name].get("environment", {})]
     assert holders == ["serving"]
 
 
-def test_no_secret_has_a_value_in_the_file() -> None:
+def test_secrets_have_no_value_in_the_file() -> None:
     for service in COMPOSE["services"].values():
         for name, value in service.get("environment", {}).items():
             if re.search("KEY|TOKEN|SECRET|PASSWORD", name):
                 assert value == f"${{{name}:-}}"
 
 
-def test_every_setting_reaches_its_container() -> None:
+def test_settings_reach_their_containers() -> None:
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     settings = {name for cell in cells for name in re.findall(r"(?:XG|COMET)_[A-Z_]+", cell)}
@@ -84,13 +84,13 @@ def test_every_setting_reaches_its_container() -> None:
     assert handed_over == (settings - inside) | {"XG_UI_HOST"}
 
 
-def test_the_service_alone_gets_the_settings_that_it_gets_from_the_compose_file() -> None:
+def test_run_script_passes_the_settings_that_compose_passes() -> None:
     handed_over = re.findall(r"--env (\w+)", (ROOT / "run.sh").read_text())
     assert sorted(handed_over) == sorted(COMPOSE["services"]["serving"]["environment"])
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.suffix[1:])
-def test_an_image_runs_without_rights_and_holds_only_what_is_named(path: Path) -> None:
+def test_image_runs_unprivileged_and_copies_named_files_only(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     words = [line.split() for line in lines]
     assert [line for line in lines if line.startswith("USER")] == ["USER xg"]

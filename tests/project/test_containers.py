@@ -89,7 +89,7 @@ def rows_scored(port: int = 18690) -> int:
 
 
 @pytest.mark.usefixtures("system")
-def test_a_game_is_scored_once_whatever_goes_down_and_comes_up() -> None:
+def test_game_is_scored_once_across_a_restart_of_all_containers() -> None:
     assert ping() == ""  # the game begins with the first ping
     time.sleep(0.5)
     assert "89 rated" in ping()
@@ -138,7 +138,7 @@ def inside(service: str, code: str) -> str:
 
 
 @pytest.mark.usefixtures("system")
-def test_each_image_holds_its_own_part_only_and_no_secret() -> None:
+def test_image_holds_its_own_part_only_and_no_secret() -> None:
     ping()
     for service, foreign in (
         ("serving", ("livegame", "streamlit")),
@@ -168,7 +168,7 @@ def test_each_image_holds_its_own_part_only_and_no_secret() -> None:
 
 
 @pytest.mark.usefixtures("system")
-def test_each_container_has_no_rights_and_is_reachable_from_this_machine_alone() -> None:
+def test_container_is_unprivileged_and_reachable_from_this_machine_only() -> None:
     rights = "print(open('/proc/1/status').read(), open('/proc/self/status').read())"
     for service in SERVICES:
         status = inside(service, rights)
@@ -189,7 +189,7 @@ def test_each_container_has_no_rights_and_is_reachable_from_this_machine_alone()
 
 
 @pytest.mark.usefixtures("system")
-def test_a_web_page_that_made_its_name_lead_here_gets_nothing() -> None:
+def test_request_under_a_foreign_host_name_is_refused() -> None:
     for path in ("/logs", "/model", "/metrics"):
         request = urllib.request.Request(f"http://127.0.0.1:18690{path}", headers={"Host": "rebound.example.com"})
         with pytest.raises(urllib.error.HTTPError, match="421"):

@@ -39,7 +39,7 @@ def copied(dockerfile: str, folder: Path) -> None:
         ),
     ],
 )
-def test_the_commands_of_an_image_find_their_modules(dockerfile: str, modules: str, tmp_path: Path) -> None:
+def test_commands_of_an_image_find_their_modules_among_its_files(dockerfile: str, modules: str, tmp_path: Path) -> None:
     copied(dockerfile, tmp_path)
     ran = subprocess.run(
         [sys.executable, "-c", f"{WITHOUT_THIS_FOLDER}; import {modules}"],

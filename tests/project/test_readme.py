@@ -31,13 +31,13 @@ MODULE = re.compile(rf"python -m ((?:{PACKAGES})[\w.]*)")
 QUERY = re.compile(r'^\$ sqlite3 .*?history\.db "(.+)"$', re.MULTILINE)
 
 
-def test_every_setting_is_in_the_table() -> None:
+def test_settings_page_lists_every_setting() -> None:
     declared = {field.metadata["variable"] for kind in (ClientSettings, ServiceSettings) for field in fields(kind)}
     lines = PAGES["docs/settings.md"].splitlines()
     assert declared == {name for line in lines if line.startswith("| `") for name in SETTING.findall(line)}
 
 
-def test_defaults_in_the_table_are_those_of_the_code() -> None:
+def test_settings_page_has_the_defaults_of_the_code() -> None:
     rows = [line.split("|")[1:3] for line in PAGES["docs/settings.md"].splitlines() if line.startswith("| `")]
     written = {
         name: default.strip().strip("`")
@@ -51,21 +51,21 @@ def test_defaults_in_the_table_are_those_of_the_code() -> None:
                 assert read(written[variable]) == field.default, variable
 
 
-def test_settings_named_anywhere_in_the_docs_exist() -> None:
+def test_settings_named_in_the_docs_exist() -> None:
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     known = {*SETTING.findall(PAGES["docs/settings.md"]), *SETTING.findall(compose)}
     named = {name for text in PAGES.values() for name in SETTING.findall(text) if not name.startswith("XG_TEST_")}
     assert named - known == set()
 
 
-def test_settings_are_read_nowhere_else() -> None:
+def test_settings_are_read_in_settings_modules_only() -> None:
     rooms = ("db", "livegame", "training", "ui", "xgserve")
     places = [path for room in rooms for path in (ROOT / room).rglob("*.py") if path.name != "settings.py"]
     readers = [path.name for path in places if re.search(r"environ.*XG_", path.read_text(encoding="utf-8"))]
     assert readers == []
 
 
-def test_every_query_runs_and_every_view_is_listed(tmp_path: Path) -> None:
+def test_documented_queries_run_and_every_view_is_listed(tmp_path: Path) -> None:
     assert len(QUERY.findall(PAGES["docs/queries.md"])) >= 5
     queries = [query for text in PAGES.values() for query in QUERY.findall(text)]
     open_writer(tmp_path / "history.db", MIGRATIONS).close()
@@ -78,7 +78,7 @@ def test_every_query_runs_and_every_view_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("page", "examples"), [("README.md", 1), ("docs/http.md", 2)])
-def test_the_examples_over_http_answer_what_the_page_says(service: Service, page: str, examples: int) -> None:
+def test_http_examples_answer_as_printed(service: Service, page: str, examples: int) -> None:
     asked = re.findall(r"localhost:8890/predict --json '(.+)'\n(.+)", PAGES[page])
     assert len(asked) == examples
     service.client.download_registry_model("bundled", "xg-distance")
@@ -91,7 +91,7 @@ def test_the_examples_over_http_answer_what_the_page_says(service: Service, page
             assert answer["model"]["id"] in printed
 
 
-def test_every_error_code_is_listed_with_its_status() -> None:
+def test_http_page_lists_every_error_code_with_its_status() -> None:
     cells = (line.split("|")[1:3] for line in PAGES["docs/http.md"].splitlines() if re.match(r"\| \d{3}", line))
     listed = {(int(status), code) for statuses, codes in cells for status, code in _pairs(statuses, codes)}
     assert listed == {(kind.status, kind.code) for kind in ServiceError.kinds()}
@@ -103,7 +103,7 @@ def _pairs(statuses: str, codes: str) -> Iterator[tuple[str, str]]:
     yield from zip(numbers * len(names) if len(numbers) == 1 else numbers, names, strict=True)
 
 
-def test_the_example_in_python_returns_what_its_comment_says(service: Service) -> None:
+def test_python_example_returns_as_printed(service: Service) -> None:
     (example,) = re.findall(r"^```python\n(.+?)^```", PAGES["README.md"], re.MULTILINE | re.DOTALL)
     *statements, last = example.replace("http://127.0.0.1:8890", service.url).splitlines()
     expression, _, printed = last.partition("  # ")
@@ -113,7 +113,7 @@ def test_the_example_in_python_returns_what_its_comment_says(service: Service) -
     assert ", ".join(f"{probability:.3f}" for probability in returned) == printed
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_links_lead_to_existing_pages_and_anchors() -> None:
     assert "docs/page.png" in PAGES["README.md"]
     assert [f"{page}: {link}" for page, link in _links() if not _leads_somewhere(page, link)] == []
 
@@ -137,7 +137,7 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_file_that_a_page_names_is_there() -> None:
+def test_files_named_in_the_docs_exist() -> None:
     files = {path.name for folder in (ROOT, *(ROOT / name for name in PACKAGES.split("|"))) for path in _files(folder)}
     missing = []
     for page, text in PAGES.items():

@@ -38,7 +38,7 @@ ABSURD = {
 
 @pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_setting_is_taken_or_refused_by_name(name: str, value: str) -> None:
+def test_client_setting_is_accepted_or_refused_by_name(name: str, value: str) -> None:
     try:
         ClientSettings.from_env({name: value})
     except SettingsError as error:
@@ -48,7 +48,7 @@ def test_a_setting_is_taken_or_refused_by_name(name: str, value: str) -> None:
 
 @pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
 @pytest.mark.parametrize("name", SERVING_NAMES)
-def test_a_setting_of_the_service_is_taken_or_refused_by_name(name: str, value: str) -> None:
+def test_service_setting_is_accepted_or_refused_by_name(name: str, value: str) -> None:
     try:
         ServiceSettings.from_env({name: value})
     except SettingsError as error:
@@ -60,7 +60,7 @@ def test_a_setting_of_the_service_is_taken_or_refused_by_name(name: str, value: 
     "value", [value for how, value in ABSURD.items() if how not in ("minus", "huge", "nan", "fraction")]
 )
 @pytest.mark.parametrize("name", ["XG_FEED_URL", "XG_SERVING_URL"])
-def test_no_address_is_taken_that_is_none(name: str, value: str) -> None:
+def test_invalid_address_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         ClientSettings.from_env({name: value})
 
@@ -74,7 +74,7 @@ def test_no_address_is_taken_that_is_none(name: str, value: str) -> None:
         ("XG_SERVING_URL", "http://serving:8890"),
     ],
 )
-def test_an_address_that_is_one_is_taken(name: str, value: str) -> None:
+def test_valid_address_is_accepted(name: str, value: str) -> None:
     settings = ClientSettings.from_env({name: value})
     assert value.rstrip("/") in (settings.feed_url, settings.serving_url)
 
@@ -93,7 +93,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_refuses_in_words(tmp_path: Path, name: str) -> None:
+def test_command_refuses_an_unusable_setting_in_words(tmp_path: Path, name: str) -> None:
     for setting, how in (("XG_FEED_URL", "long address"), ("XG_DATA_DIR", "long")):
         ran = start(tmp_path, [f"scripts.{name}", *COMMANDS[name]], {setting: ABSURD[how]})
         assert (ran.returncode, ran.stdout) == (2, "")
@@ -103,7 +103,7 @@ def test_every_command_refuses_in_words(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ping_game", "backup", "demo"])
-def test_a_folder_that_cannot_be_one_is_named(tmp_path: Path, name: str) -> None:
+def test_impossible_data_folder_is_named(tmp_path: Path, name: str) -> None:
     ran = start(tmp_path, [f"scripts.{name}", *COMMANDS[name]], {"XG_DATA_DIR": "/dev/null/x"})
     assert ran.returncode in (3, 5)
     assert "/dev/null/x" in ran.stderr
@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_one_is_named(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["XG_SERVING_PORT", "XG_MAX_BODY_MB", "XG_DATA_DIR", "XG_SERVING_HOST", "XG_MODEL"])
-def test_the_service_refuses_in_words(tmp_path: Path, name: str) -> None:
+def test_service_refuses_an_unusable_setting_in_words(tmp_path: Path, name: str) -> None:
     ran = start(tmp_path, ["xgserve"], {"XG_SERVING_PORT": str(free_port())} | {name: ABSURD["long"]})
     assert ran.returncode in (1, 2)
     assert "Traceback" not in ran.stderr

@@ -29,7 +29,7 @@ def back_up(env: dict[str, str], folder: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
 
 
-def test_copies_made_while_everything_runs_are_whole(tmp_path: Path) -> None:
+def test_copies_made_during_pings_are_whole(tmp_path: Path) -> None:
     data, clock = tmp_path / "data", Clock()
     games = copies_of_the_sample(tmp_path / "games", 2)
     with replayed(tmp_path / "games", clock) as feed_url, process(tmp_path) as service:
@@ -58,9 +58,7 @@ def test_copies_made_while_everything_runs_are_whole(tmp_path: Path) -> None:
     assert stored == sorted(stored)
 
 
-def test_a_copy_in_place_of_a_lost_history_is_completed_and_asks_for_nothing_that_it_holds(
-    tmp_path: Path, service: Service
-) -> None:
+def test_restored_copy_is_completed_without_scoring_its_shots_again(tmp_path: Path, service: Service) -> None:
     data, clock = tmp_path / "data", Clock()
     games = copies_of_the_sample(tmp_path / "games", 1)
     with replayed(tmp_path / "games", clock) as feed_url:

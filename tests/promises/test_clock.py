@@ -27,7 +27,7 @@ def a_year_ahead(database: Path) -> int:
     return changed
 
 
-def test_pings_after_the_clock_was_set_back(tmp_path: Path, service: Service) -> None:
+def test_pings_after_the_clock_was_set_back_complete_the_game(tmp_path: Path, service: Service) -> None:
     clock, database = Clock(), tmp_path / "data" / "history.db"
     games = copies_of_the_sample(tmp_path / "games", 1)
     with replayed(tmp_path / "games", clock) as feed_url:
@@ -44,7 +44,7 @@ def test_pings_after_the_clock_was_set_back(tmp_path: Path, service: Service) ->
     assert contents(database) == undisturbed(tmp_path / "games", tmp_path / "calm", games, service.url)
 
 
-def test_the_service_after_the_clock_was_set_back(tmp_path: Path) -> None:
+def test_service_after_the_clock_was_set_back_keeps_its_order(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         service.client.download_registry_model("bundled", "xg-distance")
         assert len(service.client.logs(q="xg-distance"))

@@ -217,7 +217,9 @@ OVER: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0
     max_examples=SEQUENCES, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(states())
-def test_made_up_corrections(service: Service, feed: FeedServer, states: list[tuple[Game, str | None]]) -> None:
+def test_made_up_corrections_in_any_order_follow_the_rules(
+    service: Service, feed: FeedServer, states: list[tuple[Game, str | None]]
+) -> None:
     take_all(service, states, feed)
 
 
@@ -239,7 +241,7 @@ def recorded_states(recordings: Path, game_id: int) -> list[Game]:
 
 @pytest.mark.recordings
 @pytest.mark.parametrize("game_id", [2022020804, 2019020611, 2022030411, 2022020001, 2019020007])
-def test_recorded_states_in_any_order(recordings: Path, service: Service, game_id: int) -> None:
+def test_recorded_states_in_any_order_follow_the_rules(recordings: Path, service: Service, game_id: int) -> None:
     states = recorded_states(recordings, game_id)
     assert len(states) >= 3
     orders = list(permutations(states))

@@ -46,7 +46,7 @@ def _run_scripts_until(end: Path, env: dict[str, str], games: list[int], seed: i
 
 
 @pytest.mark.parametrize("journal", JOURNALS)
-def test_everybody_at_once(tmp_path: Path, service: Service, journal: str) -> None:
+def test_concurrent_pings_and_page_views_score_each_shot_once(tmp_path: Path, service: Service, journal: str) -> None:
     clock, end = Clock(), tmp_path / "end"
     games = copies_of_the_sample(tmp_path / "games", 4)
     often_the_same = [*games, *games[:1] * 4]

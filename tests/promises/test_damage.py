@@ -31,7 +31,7 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     return content[:start] + put + content[start + length :]
 
 
-def test_bytes_overwritten_anywhere_in_the_history(tmp_path: Path, service: Service) -> None:
+def test_history_with_overwritten_bytes_is_reported_as_damaged(tmp_path: Path, service: Service) -> None:
     """Where SQLite cannot tell, since it keeps no checksums, the ping goes on; all else is an error in words.
 
     One damage in some hundreds hits the text by which SQLite knows a table or a view, in a way that still makes sense
@@ -66,7 +66,7 @@ def test_bytes_overwritten_anywhere_in_the_history(tmp_path: Path, service: Serv
     assert outcomes["explained"] > DAMAGES
 
 
-def test_a_service_whose_database_is_damaged_predicts_and_says_so(
+def test_service_with_a_damaged_database_predicts_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("xgserve.log.handler.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written

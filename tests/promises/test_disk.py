@@ -53,7 +53,7 @@ def on_a_small_disk(folder: Path, size_kb: int, env: dict[str, str], *command: s
 
 
 @pytest.mark.parametrize("journal", ["truncate", "wal"])
-def test_a_disk_that_fills_up_at_any_step(tmp_path: Path, service: Service, journal: str) -> None:
+def test_disk_full_at_any_step_loses_nothing(tmp_path: Path, service: Service, journal: str) -> None:
     clock, disk = Clock(tick=LENGTH_S / (len(ROOM_KB) + 1)), tmp_path / "disk"
     (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
     with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:
@@ -79,7 +79,7 @@ def test_a_disk_that_fills_up_at_any_step(tmp_path: Path, service: Service, jour
     assert contents(database) == undisturbed(tmp_path / "games", tmp_path / "calm", [game_id], service.url)
 
 
-def test_a_history_that_has_no_room_to_begin(tmp_path: Path, service: Service) -> None:
+def test_history_without_room_is_created_once_there_is_some(tmp_path: Path, service: Service) -> None:
     (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
     disk = tmp_path / "disk"
     with replayed(tmp_path / "games", Clock(tick=LENGTH_S)) as feed_url:
@@ -125,7 +125,9 @@ except DatabaseError as error:
     ],
     ids=["file", "folder", "locks", "unreadable file", "unreadable folder"],
 )
-def test_what_may_not_be_written(tmp_path: Path, service: Service, modes: dict[str, int], words: str) -> None:
+def test_files_without_permission_are_named_and_unchanged(
+    tmp_path: Path, service: Service, modes: dict[str, int], words: str
+) -> None:
     (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
     data, clock = tmp_path / "data", Clock()
     with replayed(tmp_path / "games", clock) as feed_url:

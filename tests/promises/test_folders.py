@@ -30,7 +30,7 @@ OTHER_ID = GAME_ID + 1
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO, errno.EACCES, errno.ESTALE])
-def test_a_lock_that_cannot_be_had_is_named_and_the_other_games_go_on(
+def test_unusable_lock_is_named_and_other_games_are_pinged(
     code: int,
     tmp_path: Path,
     feed: FeedServer,
@@ -75,7 +75,7 @@ def make_link(lock: Path) -> None:
     ids=["link", "pipe", "folder"],
 )
 @pytest.mark.parametrize("name", [f"{GAME_ID}.lock", f"{GAME_ID}.part"])
-def test_what_lies_in_the_place_of_a_file_of_ours_is_named_and_left_alone(
+def test_object_in_place_of_a_lock_file_is_named_and_left_alone(
     spoil: Callable[[Path], None], words: str, name: str, tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(*SHOTS))
@@ -88,7 +88,7 @@ def test_what_lies_in_the_place_of_a_file_of_ours_is_named_and_left_alone(
         assert (tmp_path / "locks" / "precious").read_text() == "precious"
 
 
-def test_a_counter_that_is_a_link_is_not_written_to(tmp_path: Path) -> None:
+def test_ping_counter_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "locks").mkdir()
     make_link(tmp_path / "locks" / f"{GAME_ID}.pings")
     with game_lock(tmp_path, GAME_ID, 0, is_ping=True):
@@ -96,7 +96,7 @@ def test_a_counter_that_is_a_link_is_not_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "locks" / "precious").read_text() == "precious"
 
 
-def test_a_moved_folder_is_called_moved(tmp_path: Path) -> None:
+def test_moved_folder_is_reported_as_moved(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with closing(open_writer(folder / "some.db", {1: "CREATE TABLE numbers (n);"})) as connection:
         folder.rename(tmp_path / "moved")
@@ -106,7 +106,7 @@ def test_a_moved_folder_is_called_moved(tmp_path: Path) -> None:
     assert "readonly" not in str(raised.value)
 
 
-def test_a_folder_of_bytes_that_are_no_text_works(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+def test_folder_whose_name_is_not_text_works(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     data = tmp_path / os.fsdecode(b"caf\xe9?#%41")
     assert make_client(data, feed.url, service.url).ping(GAME_ID).scored == 2
@@ -114,7 +114,7 @@ def test_a_folder_of_bytes_that_are_no_text_works(tmp_path: Path, feed: FeedServ
         assert connection.execute("SELECT count(*) FROM shots").fetchone() == (2,)
 
 
-def test_what_nobody_foresaw_has_a_name_and_the_other_games_go_on(
+def test_unforeseen_exception_is_an_unexpected_error_and_the_next_ping_works(
     tmp_path: Path, feed: FeedServer, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed.show(game(*SHOTS))
@@ -146,7 +146,7 @@ def test_what_nobody_foresaw_has_a_name_and_the_other_games_go_on(
         "http://\u2024\u2024",
     ],
 )
-def test_an_address_that_is_none_is_an_error_in_words(url: str) -> None:
+def test_invalid_address_is_reported_in_words(url: str) -> None:
     with pytest.raises(FeedUnavailable, match="XG_FEED_URL"):
         Feed(url).game(GAME_ID)
     with pytest.raises(ServiceUnavailable):
@@ -154,7 +154,7 @@ def test_an_address_that_is_none_is_an_error_in_words(url: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"features": [{}]}', b'{"id": 1, "features": 3}', b"[" * 100_000])
-def test_a_service_that_is_another_one_is_an_error_in_words(answer: bytes, tmp_path: Path, feed: FeedServer) -> None:
+def test_foreign_service_is_reported_and_the_game_is_stored(answer: bytes, tmp_path: Path, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     feed.answer("/model", answer)
     client = GameClient(Feed(feed.url), ServingClient(feed.url), History(tmp_path / "history.db"), tmp_path)
@@ -164,7 +164,7 @@ def test_a_service_that_is_another_one_is_an_error_in_words(answer: bytes, tmp_p
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can be somebody else")
-def test_a_folder_of_another_user_says_which_uid_it_must_be(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+def test_folder_of_another_user_is_reported_with_both_uids(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents[:3]:
         parent.chmod(0o755)

@@ -47,7 +47,7 @@ def until_it_pings(clock: Clock, popen: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.parametrize("journal", ["truncate", "wal"])
-def test_pings_killed_at_any_moment_lose_nothing_and_ask_for_nothing_twice(
+def test_pings_killed_at_any_moment_lose_nothing_and_score_nothing_twice(
     tmp_path: Path, service: Service, journal: str
 ) -> None:
     chance, clock = random.Random(journal), Clock()
@@ -88,7 +88,7 @@ def test_pings_killed_at_any_moment_lose_nothing_and_ask_for_nothing_twice(
     }
 
 
-def test_a_ping_killed_between_the_answer_and_its_storing_is_completed_without_asking_again(tmp_path: Path) -> None:
+def test_ping_killed_before_storing_its_answer_is_completed_without_scoring_again(tmp_path: Path) -> None:
     victims: list[subprocess.Popen[str]] = []
 
     clock = Clock(LENGTH_S / 10)
@@ -115,7 +115,7 @@ def a_ping_dies_after_its_answer(data_dir: Path, feed_url: str) -> int:
         return service.rows_scored()
 
 
-def test_it_is_not_asked_again_when_the_service_was_restarted_in_between(tmp_path: Path) -> None:
+def test_killed_ping_scores_nothing_twice_with_the_service_restarted_in_between(tmp_path: Path) -> None:
     shots = [play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60), play(12, "missed-shot", 70, x=-70)]
     with feed_server() as feed:
         feed.show(game(*shots))
@@ -130,7 +130,7 @@ def test_it_is_not_asked_again_when_the_service_was_restarted_in_between(tmp_pat
 
 
 @pytest.mark.parametrize("left", [[10, 11], [], [13], [13, 12]], ids=["some", "none", "others", "some and others"])
-def test_it_is_not_asked_again_when_the_league_takes_shots_back_in_between(tmp_path: Path, left: list[int]) -> None:
+def test_killed_ping_scores_nothing_twice_with_shots_taken_back_in_between(tmp_path: Path, left: list[int]) -> None:
     kinds = {10: "goal", 11: "shot-on-goal", 12: "missed-shot", 13: "goal"}
     shots = {event_id: play(event_id, kind, 2 * event_id) for event_id, kind in kinds.items()}
     with feed_server() as feed:
@@ -147,7 +147,7 @@ def test_it_is_not_asked_again_when_the_league_takes_shots_back_in_between(tmp_p
     assert not list((tmp_path / "data" / "locks").glob("*.questions"))
 
 
-def test_it_is_not_asked_again_when_another_model_served_in_between(tmp_path: Path) -> None:
+def test_killed_ping_scores_nothing_twice_with_another_model_in_between(tmp_path: Path) -> None:
     with feed_server() as feed:
         feed.show(game(play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60)))
         assert a_ping_dies_after_its_answer(tmp_path, feed.url) == 2
@@ -159,7 +159,7 @@ def test_it_is_not_asked_again_when_another_model_served_in_between(tmp_path: Pa
             assert (client.ping(GAME_ID).scored, service.rows_scored()) == (2, 2)
 
 
-def test_pings_killed_at_random_and_the_service_restarted_in_between(tmp_path: Path) -> None:
+def test_pings_killed_at_random_score_nothing_twice_with_the_service_restarted_in_between(tmp_path: Path) -> None:
     """Rows asked for, by the services' own counts, are as many as there are shots."""
     chance, restarts, asked = random.Random(12), max(2, KILLS // 4), 0
     clock = Clock(tick=LENGTH_S / (restarts * PINGS_A_KILL * 4))
@@ -188,7 +188,7 @@ def test_pings_killed_at_random_and_the_service_restarted_in_between(tmp_path: P
     assert contents(tmp_path / "data" / "history.db") == expected
 
 
-def test_what_the_league_corrects_after_such_a_death_is_not_asked_for_again(tmp_path: Path) -> None:
+def test_killed_ping_scores_nothing_twice_with_shots_corrected_in_between(tmp_path: Path) -> None:
     victims: list[subprocess.Popen[str]] = []
     shots = [play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60), play(12, "missed-shot", 70, x=-70)]
     with feed_server() as feed, running_service(tmp_path, killer_of(victims)) as service:
@@ -205,7 +205,7 @@ def test_what_the_league_corrects_after_such_a_death_is_not_asked_for_again(tmp_
         assert client.ping(GAME_ID).scored == 0
 
 
-def test_the_service_killed_with_and_without_the_ping(tmp_path: Path) -> None:
+def test_service_killed_with_or_without_the_ping_loses_nothing(tmp_path: Path) -> None:
     chance, clock = random.Random(3), Clock(tick=LENGTH_S / max(KILLS, 20))
     kills = {"service": 0, "both": 0}
     (game_id,) = copies_of_the_sample(tmp_path / "games", 1)

@@ -119,7 +119,7 @@ class Watch:
         )
 
 
-def test_a_night_of_every_game_of_a_day(tmp_path: Path, recordings: Path) -> None:
+def test_night_of_all_games_scores_each_shot_once_within_bounds(tmp_path: Path, recordings: Path) -> None:
     day, feeds = busiest_day(recordings)
     for game_id, feed in feeds.items():
         (tmp_path / f"{game_id}.json.gz").write_bytes(gzip.compress(feed))

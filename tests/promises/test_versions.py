@@ -23,7 +23,7 @@ from tests.xgserve.helpers import running
 NEWER = MIGRATIONS | {max(MIGRATIONS) + 1: "CREATE TABLE of_the_future (n INTEGER PRIMARY KEY) STRICT;"}
 
 
-def test_a_history_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path, service: Service) -> None:
+def test_history_of_a_newer_version_is_refused_and_unchanged(tmp_path: Path, service: Service) -> None:
     (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
     database = tmp_path / "data" / "history.db"
     with replayed(tmp_path / "games", Clock(LENGTH_S / 2)) as feed_url:
@@ -43,7 +43,7 @@ def test_a_history_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path, 
     backup(database, tmp_path / "copy.db")  # a copy needs no knowledge of the tables
 
 
-def test_a_service_on_a_log_of_a_newer_version_predicts_and_says_so(
+def test_service_on_a_newer_log_predicts_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("xgserve.log.handler.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
@@ -60,7 +60,7 @@ def test_a_service_on_a_log_of_a_newer_version_predicts_and_says_so(
     assert "newer version" in capfd.readouterr().err
 
 
-def test_a_reader_brings_an_older_history_up_to_date(tmp_path: Path) -> None:
+def test_reader_migrates_an_older_history(tmp_path: Path) -> None:
     """The page of a new version may be opened before the first ping of it."""
     database = tmp_path / "history.db"
     open_writer(database, {1: MIGRATIONS[1]}).close()
@@ -70,7 +70,7 @@ def test_a_reader_brings_an_older_history_up_to_date(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("journal", ["truncate", "wal"])
-def test_the_old_version_writes_while_the_new_one_migrates(tmp_path: Path, journal: str) -> None:
+def test_old_writers_are_refused_after_a_migration_and_lose_nothing(tmp_path: Path, journal: str) -> None:
     database = tmp_path / "history.db"
     with closing(open_writer(database, {1: MIGRATIONS[1]})) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")

@@ -37,7 +37,7 @@ def means(estimator: Any, recipe: Any, games: list[Game]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_bundled_model_is_small_and_of_allowed_types(name: str) -> None:
+def test_bundled_model_is_small_and_of_allowed_types(name: str) -> None:
     artifact = BUNDLED / name / "1.0.0" / "model.skops"
     assert artifact.stat().st_size < 1_000_000
     assert set(skops.io.get_untrusted_types(file=artifact)) <= set(TRUSTED_TYPES)
@@ -46,7 +46,7 @@ def test_a_bundled_model_is_small_and_of_allowed_types(name: str) -> None:
     assert model.card["golden_probability"] == pytest.approx(model.check(), abs=1e-9)
 
 
-def test_the_default_model_scores_shots_of_which_little_is_known() -> None:
+def test_default_model_scores_a_shot_without_any_input() -> None:
     model = load_model(DEFAULT / "model.skops", ModelName("bundled", "xg-default", "1.0.0"))
     nothing = {feature.name: [None] for feature in model.columns}
     [xg] = model.predict(nothing, [0])
@@ -73,9 +73,7 @@ def test_xg_falls_with_distance_and_rises_at_an_empty_net() -> None:
 @pytest.mark.recordings
 @pytest.mark.parametrize("seconds", [-2, 2])
 @pytest.mark.parametrize("goals", [True, False])
-def test_moving_the_clock_of_goals_or_of_other_attempts_moves_no_xg(
-    games: list[Game], seconds: int, *, goals: bool
-) -> None:
+def test_default_models_xg_does_not_depend_on_the_clock(games: list[Game], seconds: int, *, goals: bool) -> None:
     estimator, _ = load(DEFAULT)
     recipe = RECIPES["xg-default"]
     shifted = list(shift_clock(games, seconds, goals=goals))
@@ -83,7 +81,7 @@ def test_moving_the_clock_of_goals_or_of_other_attempts_moves_no_xg(
 
 
 @pytest.mark.recordings
-def test_the_check_sees_a_model_that_listens_to_the_clock(games: list[Game]) -> None:
+def test_clock_check_detects_a_model_that_uses_the_clock(games: list[Game]) -> None:
     recipe = RECIPES["xg-distance"]
     recipe = dataclasses.replace(recipe, features=("distance", *CLOCK))
     estimator = fit(recipe, training_frame(games), seed=0)
@@ -93,7 +91,7 @@ def test_the_check_sees_a_model_that_listens_to_the_clock(games: list[Game]) -> 
 
 
 @pytest.mark.recordings
-def test_the_default_model_beats_the_beginners_models_on_games_it_has_not_seen(games: list[Game]) -> None:
+def test_default_model_beats_the_simple_models_on_unseen_games(games: list[Game]) -> None:
     frame = training_frame(game for game in games if game.season == 20242025)
     losses = {}
     for name, recipe in RECIPES.items():

@@ -32,9 +32,7 @@ def trained(frame: pd.DataFrame) -> tuple[Any, dict[str, Any]]:
     return estimator, make_card(RECIPE, estimator, frame, "unblocked", out_of_fold(RECIPE, frame, 0), 0)
 
 
-def test_the_service_loads_the_files_and_finds_what_the_card_promises(
-    trained: tuple[Any, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_saved_model_loads_in_the_service_as_its_card_says(trained: tuple[Any, dict[str, Any]], tmp_path: Path) -> None:
     save(tmp_path, *trained)
     model = load_model(tmp_path / "model.skops", ModelName("mine", "xg-distance-angle", "1.0.0"))
     assert [feature.name for feature in model.columns] == list(RECIPE.features)
@@ -51,7 +49,7 @@ def test_saving_twice_gives_the_same_bytes(trained: tuple[Any, dict[str, Any]], 
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
-def test_what_was_saved_predicts_the_same(
+def test_saved_model_predicts_the_same(
     trained: tuple[Any, dict[str, Any]], frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     save(tmp_path, *trained)
@@ -61,12 +59,12 @@ def test_what_was_saved_predicts_the_same(
     np.testing.assert_allclose(predict(estimator, RECIPE, frame), as_trained, rtol=0, atol=1e-12)
 
 
-def test_the_card_tells_units_and_formulas_as_the_features_do(trained: tuple[Any, dict[str, Any]]) -> None:
+def test_card_has_the_units_and_formulas_of_the_features(trained: tuple[Any, dict[str, Any]]) -> None:
     told = {entry["name"]: (entry["unit"], entry["formula"]) for entry in trained[1]["features"]}
     assert told == {f.name: (f.unit, f.formula) for f in FEATURES if f.name in RECIPE.features}
 
 
-def test_the_cards_metrics_are_of_shots_not_seen(trained: tuple[Any, dict[str, Any]], frame: pd.DataFrame) -> None:
+def test_card_metrics_are_out_of_fold(trained: tuple[Any, dict[str, Any]], frame: pd.DataFrame) -> None:
     metrics = trained[1]["metrics"]
     assert metrics["shots"] == len(frame)
     assert metrics["goals"] == frame["is_goal"].sum()
@@ -74,7 +72,7 @@ def test_the_cards_metrics_are_of_shots_not_seen(trained: tuple[Any, dict[str, A
     assert sum(decile["shots"] for decile in metrics["deciles"]) == len(frame)
 
 
-def test_the_readable_card_holds_everything_a_reader_needs(trained: tuple[Any, dict[str, Any]], tmp_path: Path) -> None:
+def test_card_page_is_complete_and_self_contained(trained: tuple[Any, dict[str, Any]], tmp_path: Path) -> None:
     save(tmp_path, *trained)
     page = (tmp_path / "card.html").read_text(encoding="utf-8")
     assert page.count("<circle") == 10
@@ -84,7 +82,7 @@ def test_the_readable_card_holds_everything_a_reader_needs(trained: tuple[Any, d
 
 
 @pytest.mark.parametrize("damage", ["nothing there", "no card", "not a zip file"])
-def test_a_folder_without_a_model_is_refused(trained: tuple[Any, dict[str, Any]], tmp_path: Path, damage: str) -> None:
+def test_folder_without_a_model_is_refused(trained: tuple[Any, dict[str, Any]], tmp_path: Path, damage: str) -> None:
     if damage != "nothing there":
         save(tmp_path, *trained)
     if damage == "no card":
@@ -95,7 +93,9 @@ def test_a_folder_without_a_model_is_refused(trained: tuple[Any, dict[str, Any]]
         load(tmp_path)
 
 
-def test_the_artifact_names_no_class_beyond_the_allow_list(trained: tuple[Any, dict[str, Any]], tmp_path: Path) -> None:
+def test_artifact_with_a_class_beyond_the_allow_list_is_refused(
+    trained: tuple[Any, dict[str, Any]], tmp_path: Path
+) -> None:
     save(tmp_path, *trained)
     path = tmp_path / "model.skops"
     with zipfile.ZipFile(path) as archive:

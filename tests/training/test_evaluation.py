@@ -21,7 +21,7 @@ from training.evaluation import (
 from training.published_xg import compare_with_published, join_published, read_published
 
 
-def test_scores_of_known_cases() -> None:
+def test_scores_equal_values_computed_by_hand() -> None:
     result = scores([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     assert result["auc"] == 0.75
     assert result["log_loss"] == pytest.approx(
@@ -32,13 +32,13 @@ def test_scores_of_known_cases() -> None:
     assert result["xg_per_goal"] == 0.825
 
 
-def test_one_outcome_alone_has_a_log_loss_and_no_ranking() -> None:
+def test_single_outcome_has_a_log_loss_and_an_auc_of_one_half() -> None:
     result = scores([1, 1], [0.5, 0.5])
     assert result["auc"] == 0.5
     assert result["log_loss"] == pytest.approx(math.log(2), abs=1e-5)
 
 
-def test_the_mean_of_the_rows_losses_is_the_log_loss() -> None:
+def test_mean_of_row_losses_is_the_log_loss() -> None:
     random = np.random.default_rng(0)
     y, p = random.integers(0, 2, 200), random.uniform(0.01, 0.99, 200)
     assert log_losses(y, p).mean() == pytest.approx(scores(y, p)["log_loss"], abs=1e-5)
@@ -58,7 +58,7 @@ def test_deciles_split_ties_evenly() -> None:
     assert deciles([0, 1] * 50, [0.5] * 100)["shots"].tolist() == [10] * 10
 
 
-def test_the_interval_is_wider_when_shots_of_a_game_go_together() -> None:
+def test_interval_is_wider_when_shots_of_a_game_are_correlated() -> None:
     random = np.random.default_rng(0)
     by_game = np.repeat(random.normal(size=50), 20)
     together = bootstrap_by_game(by_game, np.repeat(np.arange(50), 20))
@@ -67,7 +67,7 @@ def test_the_interval_is_wider_when_shots_of_a_game_go_together() -> None:
     assert together[0] < by_game.mean() < together[1]
 
 
-def test_groups_part_the_shots_by_goalie_and_season() -> None:
+def test_standard_groups_split_shots_by_goalie_and_season() -> None:
     frame = training_rows(800)
     frame.loc[:99, "empty_net"] = 1.0
     table = scores_by(frame, np.full(800, 0.1), standard_groups(frame))
@@ -82,7 +82,7 @@ def _table(tmp_path: Path, rows: pd.DataFrame) -> Path:
     return path
 
 
-def test_shots_are_joined_by_game_period_second_and_kind_in_order(tmp_path: Path) -> None:
+def test_published_shots_are_joined_by_game_period_second_and_kind_in_order(tmp_path: Path) -> None:
     frame = training_rows(6)
     frame["period_seconds"], frame["kind"], frame["game_id"] = 30.0, "shot-on-goal", 7
     frame.loc[5, "kind"] = "goal"
@@ -102,7 +102,7 @@ def test_shots_are_joined_by_game_period_second_and_kind_in_order(tmp_path: Path
     assert joined["theirs"].tolist() == [0.1, 0.2, 0.9]
 
 
-def test_the_comparison_tells_who_is_better_and_how_surely() -> None:
+def test_comparison_has_the_gain_with_its_interval() -> None:
     joined = training_rows(2000).assign(theirs=0.5)
     honest = np.where(joined["is_goal"] == 1, 0.6, 0.1)
     result = compare_with_published(joined, honest)
@@ -113,14 +113,14 @@ def test_the_comparison_tells_who_is_better_and_how_surely() -> None:
 @pytest.mark.parametrize(
     ("text", "message"), [("game_id,period,seconds,kind\n", "no column xg"), ("", "cannot be read")]
 )
-def test_an_unusable_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_unusable_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "table.csv"
     path.write_text(text)
     with pytest.raises(TableUnusable, match=message):
         read_published(path)
 
 
-def test_the_interval_of_xg_per_goal_draws_whole_games() -> None:
+def test_interval_of_xg_per_goal_draws_whole_games() -> None:
     random = np.random.default_rng(0)
     xg = random.uniform(0.02, 0.3, 4000)
     is_goal = (random.random(4000) < xg).astype(int)

@@ -33,28 +33,28 @@ def fitted(frame: pd.DataFrame) -> Any:
     return fit(DEFAULT, frame, seed=0)
 
 
-def test_the_default_model_looks_at_no_clock() -> None:
+def test_default_model_uses_no_clock_column() -> None:
     assert not set(DEFAULT.features) & set(CLOCK)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_same_seed_gives_the_same_bytes(name: str, frame: pd.DataFrame) -> None:
+def test_same_seed_gives_the_same_bytes(name: str, frame: pd.DataFrame) -> None:
     one, other = (skops_bytes(fit(RECIPES[name], frame, seed=3)) for _ in range(2))
     assert one == other
 
 
-def test_another_seed_gives_another_model(frame: pd.DataFrame, fitted: Any) -> None:
+def test_different_seed_gives_a_different_model(frame: pd.DataFrame, fitted: Any) -> None:
     assert skops_bytes(fitted) != skops_bytes(fit(DEFAULT, frame, seed=4))
 
 
-def test_a_model_learns_that_near_shots_score(frame: pd.DataFrame) -> None:
+def test_fitted_models_rate_near_shots_higher(frame: pd.DataFrame) -> None:
     for recipe in RECIPES.values():
         xg = predict(fit(recipe, frame, seed=0), recipe, frame)
         near = (frame["distance"] < 15).to_numpy()
         assert xg[near].mean() > 3 * xg[~near].mean(), recipe.name
 
 
-def test_a_missing_shot_type_tells_nothing_of_the_outcome(frame: pd.DataFrame) -> None:
+def test_missing_shot_type_does_not_leak_the_outcome(frame: pd.DataFrame) -> None:
     # as in the records: a type is missing only where a goal was scored
     leaking = frame.copy()
     goals = np.flatnonzero(leaking["is_goal"])[::2]
@@ -66,7 +66,7 @@ def test_a_missing_shot_type_tells_nothing_of_the_outcome(frame: pd.DataFrame) -
 
 
 @pytest.mark.parametrize("column", DEFAULT.features)
-def test_a_null_in_any_column_still_gives_a_probability(column: str, frame: pd.DataFrame, fitted: Any) -> None:
+def test_null_in_any_column_gives_a_probability(column: str, frame: pd.DataFrame, fitted: Any) -> None:
     rows = inputs(DEFAULT, frame.head(50)).assign(**{column: np.nan})
     if column in DEFAULT.categories:
         rows[column] = rows[column].astype(object)
@@ -74,14 +74,14 @@ def test_a_null_in_any_column_still_gives_a_probability(column: str, frame: pd.D
     assert ((xg > 0) & (xg < 1)).all()
 
 
-def test_a_category_never_seen_counts_as_unknown(frame: pd.DataFrame, fitted: Any) -> None:
+def test_unseen_category_counts_as_null(frame: pd.DataFrame, fitted: Any) -> None:
     strange, null = (
         frame.head(50).assign(shot_type=value).astype({"shot_type": object}) for value in ("no such", None)
     )
     assert (predict(fitted, DEFAULT, strange) == predict(fitted, DEFAULT, null)).all()
 
 
-def test_fitting_leaves_the_frame_as_it_was(frame: pd.DataFrame) -> None:
+def test_fitting_does_not_change_the_frame(frame: pd.DataFrame) -> None:
     before = frame.copy()
     fit(DEFAULT, frame, seed=0)
     pd.testing.assert_frame_equal(frame, before)
@@ -110,7 +110,7 @@ def short_seasons(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_seasons")
-def test_the_level_is_the_equal_mean_of_the_seasons_whatever_their_weights() -> None:
+def test_level_is_the_equal_mean_of_the_seasons() -> None:
     frame = drifting(6000, 2000, 2000)
     by_season = excesses(fit(DEFAULT, frame, seed=0), frame)
     assert by_season.mean() == pytest.approx(0, abs=1e-9)
@@ -118,7 +118,7 @@ def test_the_level_is_the_equal_mean_of_the_seasons_whatever_their_weights() -> 
 
 
 @pytest.mark.usefixtures("short_seasons")
-def test_the_first_games_of_a_season_move_the_level_by_their_share() -> None:
+def test_partial_season_moves_the_level_by_its_share() -> None:
     """A tenth of a season counts as a tenth: 200 shots are not the new normal."""
     frame = drifting(2000, 2000, 200)
     by_season = excesses(fit(DEFAULT, frame, seed=0), frame)
@@ -135,7 +135,7 @@ def test_the_first_games_of_a_season_move_the_level_by_their_share() -> None:
         ((2000, 2000, 80), [0.25, 0.25**0.04, 1.0]),
     ],
 )
-def test_a_shots_weight_falls_with_the_games_that_are_newer(
+def test_weight_of_a_shot_falls_with_the_number_of_newer_games(
     shots: tuple[int, ...], expected: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {}
@@ -151,7 +151,7 @@ def test_a_shots_weight_falls_with_the_games_that_are_newer(
 
 
 @pytest.mark.parametrize(("by", "column"), [("season", "season"), ("game", "game_id")])
-def test_no_shot_is_scored_by_a_model_that_saw_its_season_or_game(by: str, column: str, frame: pd.DataFrame) -> None:
+def test_out_of_fold_models_have_not_seen_the_season_or_game(by: str, column: str, frame: pd.DataFrame) -> None:
     if by == "game":
         frame = frame[frame["season"] == frame["season"].min()]
     # a model that saw a row's group would know its outcome from the column that names the group
@@ -170,7 +170,7 @@ def test_no_shot_is_scored_by_a_model_that_saw_its_season_or_game(by: str, colum
         assert rows["xg"].nunique() == 1, "one model for the whole game"
 
 
-def test_shots_on_goal_with_a_goalie_are_a_population_of_their_own(frame: pd.DataFrame) -> None:
+def test_on_goal_population_has_no_misses_and_no_empty_nets(frame: pd.DataFrame) -> None:
     shots = frame.assign(empty_net=np.arange(len(frame)) % 2.0)
     assert len(of_population(shots, "unblocked")) == len(shots)
     on_goal = of_population(shots, "on-goal")
