@@ -77,8 +77,8 @@ def test_a_fault_of_the_program_is_said_in_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "state", "code", "says"),
     [
-        (["--speed", "nan"], "{}", 2, "XG_REPLAY_SPEED must lie between"),
-        (["--speed", "0"], "{}", 2, "XG_REPLAY_SPEED must lie between"),
+        (["--speed", "nan"], "{}", 2, "XG_REPLAY_SPEED='nan' must be a number from"),
+        (["--speed", "0"], "{}", 2, "XG_REPLAY_SPEED='0' must be a number from"),
         ([], "[]", 3, "--restart starts every game again"),
         ([], "{", 3, "--restart starts every game again"),
         (["--host", "no.such.host.invalid"], "{}", 3, "cannot listen on no.such.host.invalid"),
