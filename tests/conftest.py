@@ -1,4 +1,4 @@
-"""Fixtures that all tests may use."""
+"""Fixtures for all tests."""
 
 import os
 import urllib.request
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# as the service sets it: several threads for one row cost far more than they bring; before scikit-learn is imported
+# as the service sets it, before scikit-learn is imported: several threads for one row cost more than they save
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.games import FeedServer, feed_server, wsgi_server
@@ -22,7 +22,7 @@ from xgserve.settings import ServiceSettings
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    """The folder of recorded games that XG_RECORDINGS names."""
+    """Return the folder of recorded games that XG_RECORDINGS names."""
     folder = Path(os.environ.get("XG_RECORDINGS") or "recordings")
     if not (folder / "games").is_dir():
         pytest.skip("no recorded games: set XG_RECORDINGS to a folder that holds games/")
@@ -31,18 +31,18 @@ def recordings() -> Path:
 
 @dataclass
 class Service:
-    """A prediction service on loopback, with what a test wants to know of it."""
+    """A prediction service on loopback, with its own count of the rows that it has scored."""
 
     url: str
     client: ServingClient
     rows_before: int = 0
 
     def rows_scored(self) -> int:
-        """How many rows the service scored since the test began, all models together, by its own count."""
+        """Return how many rows the service has scored since `begin`, with all models, by its own count."""
         return self._counted() - self.rows_before
 
     def begin(self) -> None:
-        """Back to the default model and to a count of 0."""
+        """Activate the default model and start counting at 0."""
         if self.client.model().model != "xg-default":
             self.client.download_registry_model("bundled", "xg-default")
         self.rows_before = self._counted()
@@ -56,7 +56,7 @@ class Service:
 def running_service(
     data_dir: Path, wrapped: Callable[[App], Any] = lambda app: app, settings: Mapping[str, str] | None = None
 ) -> Iterator[Service]:
-    """The real service, in this process, with its models and log in `data_dir`."""
+    """Run the real service in this process, with its models and log in `data_dir`."""
     app = create_app(ServiceSettings.from_env({"XG_DATA_DIR": str(data_dir)} | dict(settings or {})))
     try:
         with wsgi_server(wrapped(app)) as url:
@@ -67,20 +67,20 @@ def running_service(
 
 @pytest.fixture(scope="session")
 def session_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with its bundled models: loading it takes longer than most tests."""
+    """Run one service for all tests: loading its models takes longer than most tests."""
     with running_service(tmp_path_factory.mktemp("serving")) as running:
         yield running
 
 
 @pytest.fixture
 def service(session_service: Service) -> Service:
-    """The service, as if it had just started."""
+    """Return the service in its initial state."""
     session_service.begin()
     return session_service
 
 
 @pytest.fixture
 def feed() -> Iterator[FeedServer]:
-    """A feed on loopback that shows what the test tells it to."""
+    """Run a feed on loopback that shows what the test sets."""
     with feed_server() as running:
         yield running

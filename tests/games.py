@@ -24,7 +24,7 @@ GAME_ID = 2021020329
 def play(
     event_id: int, kind: str, seconds: int, team: int = HOME, x: float | None = 70, y: float | None = 10, **more: Any
 ) -> Play:
-    """A play of the first period; a Shot where the kind is an unblocked attempt."""
+    """Return a play of the first period; a Shot if its kind is an unblocked attempt."""
     values: dict[str, Any] = {"period": 1, "period_type": "REG", "situation": "1551", "home_defends": "left"} | more
     if kind in ("goal", "shot-on-goal", "missed-shot"):
         shot = Shot(event_id, kind, seconds=seconds, team_id=team, x=x, y=y, **({"shot_type": "wrist"} | values))
@@ -34,7 +34,7 @@ def play(
 
 
 def game(*plays: Play, **more: Any) -> Game:
-    """A live game in its first period, unless told otherwise."""
+    """Return a live game in its first period, except for what `more` changes."""
     values: dict[str, Any] = {
         "game_id": GAME_ID,
         "season": 20212022,
@@ -52,14 +52,14 @@ def game(*plays: Play, **more: Any) -> Game:
     values |= more
     for side, given in (("home", more.get("home")), ("away", more.get("away"))):
         team = values[side]
-        if values["state"] is GameState.FINAL and given is None:  # an official score is what the plays make
+        if values["state"] is GameState.FINAL and given is None:  # by default, the official score is that of the plays
             goals = sum(p.kind == "goal" and p.team_id == team.team_id and p.period_type != "SO" for p in plays)
             values[side] = replace(team, score=goals)
     return Game(**values, plays=plays)
 
 
 def as_feed(shown: Game) -> dict[str, Any]:
-    """The present feed's answer that says just what the game says."""
+    """Return the game as an answer of the present feed."""
     states = {
         GameState.NOT_STARTED: "FUT",
         GameState.LIVE: "LIVE",
@@ -97,9 +97,9 @@ _LEGACY_PERIODS: Final = {"REG": "REGULAR", "OT": "OVERTIME", "SO": "SHOOTOUT"}
 
 
 def as_legacy_feed(shown: Game) -> dict[str, Any]:
-    """The legacy feed's answer that says of the game what that feed knows: no zones, one side a period, no situations.
+    """Return the game as an answer of the legacy feed: no zones, one side per period, no situations.
 
-    A penalty in the second of a penalty shot is the one that gave it.
+    A penalty in the second of a penalty shot is the one that led to it.
     """
     alone_at = {(play.period, play.seconds) for play in shown.plays if play.situation in PENALTY_SHOT_SITUATIONS}
     sides: dict[int, tuple[str, str | None]] = {}
@@ -148,7 +148,7 @@ def as_legacy_feed(shown: Game) -> dict[str, Any]:
 
 
 def season_games(path: Path) -> Iterator[Game]:
-    """The finished games of a recorded season, regular season and playoffs."""
+    """Yield the finished games of a recorded season, regular season and playoffs."""
     for recording in season_recordings(path):
         if is_counted(shown := recording.game()):
             yield shown
@@ -156,20 +156,20 @@ def season_games(path: Path) -> Iterator[Game]:
 
 @dataclass
 class FeedServer:
-    """What a feed on loopback answers, by path; requests are counted."""
+    """The answers of a feed on loopback, by path, and the requests that it has received."""
 
     url: str
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, If-None-Match
-    agents: set[str] = field(default_factory=set)  # each User-Agent that has asked
+    agents: set[str] = field(default_factory=set)  # of all requests
 
     def show(self, shown: Game | dict[str, Any], etag: str | None = None, **headers: str) -> None:
-        """Serve a game from now on; `headers` as `cache_control="max-age=19"`."""
+        """Serve a game from now on; pass headers as `cache_control="max-age=19"`."""
         feed = as_feed(shown) if isinstance(shown, Game) else shown
         self.answer(f"/v1/gamecenter/{feed['id']}/play-by-play", json.dumps(feed).encode(), 200, etag, **headers)
 
     def answer(self, path: str, body: bytes, status: int = 200, etag: str | None = None, **headers: str) -> None:
-        """Serve these very bytes."""
+        """Serve these bytes."""
         sent = {"Content-Type": "application/json"} | ({"ETag": etag} if etag else {})
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         self.answers[path] = (status, sent, body)
@@ -187,7 +187,7 @@ class FeedServer:
 
 @contextmanager
 def feed_server() -> Iterator[FeedServer]:
-    """A feed on a free loopback port."""
+    """Run a feed on a free loopback port."""
     feed = FeedServer("")
     with wsgi_server(feed._app) as feed.url:
         yield feed
@@ -195,7 +195,7 @@ def feed_server() -> Iterator[FeedServer]:
 
 @dataclass
 class Hanging:
-    """A server on loopback that takes every request and answers none until it ends."""
+    """A server on loopback that accepts every request and answers none until it stops."""
 
     url: str = ""
     requests: list[str] = field(default_factory=list)
@@ -210,7 +210,7 @@ class Hanging:
 
 @contextmanager
 def hanging_server() -> Iterator[Hanging]:
-    """A server on a free loopback port that hangs, for as long as the context lasts."""
+    """Run a server on a free loopback port that hangs until the context ends."""
     hanging = Hanging()
     with wsgi_server(hanging._app) as hanging.url:
         try:
@@ -221,7 +221,7 @@ def hanging_server() -> Iterator[Hanging]:
 
 @contextmanager
 def wsgi_server(app: Any) -> Iterator[str]:
-    """Any WSGI app on a free loopback port; gives its address."""
+    """Serve a WSGI app on a free loopback port; yield its address."""
     server = make_server("127.0.0.1", 0, app, _Server, _QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

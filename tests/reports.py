@@ -22,6 +22,6 @@ SHOTS = (
 
 
 def report_of(folder: Path, url: str, *plays: Play, **stands: Any) -> GameReport:
-    """Return the report of such a game, rated by the service at `url`, which may be down, in a history in `folder`."""
+    """Return the report of a game with these plays, rated by the service at `url` (which may be down)."""
     client = GameClient(Feed("http://127.0.0.1:9"), ServingClient(url), History(folder / "history.db"), folder)
     return client.take(game(*plays, **stands)).report

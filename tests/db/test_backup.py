@@ -23,7 +23,7 @@ def test_copy_holds_committed_rows_only(tmp_path: Path) -> None:
     with closing(open_reader(target)) as copy:
         assert copy.execute("SELECT count(*) FROM numbers").fetchone()[0] == 1
     with pytest.raises(DatabaseError, match="copy"):
-        backup(source, target)  # never over something that is there
+        backup(source, target)  # never over an existing file
 
 
 def test_damaged_database_is_reported_and_not_copied(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_damaged_database_is_reported_and_not_copied(tmp_path: Path) -> None:
     with closing(open_writer(source, MIGRATIONS)) as connection, transaction(connection):
         connection.execute("CREATE TABLE parents (p INTEGER PRIMARY KEY) STRICT")
         connection.execute("CREATE TABLE children (p INTEGER REFERENCES parents (p)) STRICT")
-    with closing(sqlite3.connect(source)) as other:  # SQLite's command line does not hold foreign keys by itself
+    with closing(sqlite3.connect(source)) as other:  # SQLite does not enforce foreign keys by default
         other.execute("INSERT INTO children VALUES (7)")
         other.commit()
     with pytest.raises(DatabaseError, match=r"a row of children without its row of parents.*damaged"):

@@ -32,7 +32,7 @@ def shot(event_id: int, outcome: str = "shot-on-goal", *, is_home: bool = True, 
 
 
 class TwoStepHistory(History):
-    """Scores what was recorded before, without a new answer of the feed."""
+    """A history that scores what it recorded before, without a new answer of the feed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -85,7 +85,7 @@ def stored(history: History, model: str | None = MODEL) -> StoredGame:
 def test_new_shots_are_found_by_event_id_at_any_position(history: TwoStepHistory) -> None:
     assert history.record(GAME, [shot(900), shot(12, position=1)]) == Recorded((900, 12), ())
     assert score(history) == [900, 12]
-    # a lower number, in front: new all the same
+    # a lower id, in front of the others: still new
     assert history.record(GAME, [shot(5), shot(900, position=1), shot(12, position=2)]) == Recorded((5,), ())
     assert score(history) == [5]
 
@@ -153,7 +153,7 @@ def test_shot_with_changed_inputs_is_amended_and_keeps_its_prediction(history: T
     row = stored(history).shots[0]
     assert (row["status"], row["probability"], row["distance"]) == ("amended", 0.25, 30)
     assert score(history) == []
-    history.record(GAME, [shot(1)])  # moved back: what was scored is what the league says again
+    history.record(GAME, [shot(1)])  # moved back: it is again what was scored
     assert stored(history).shots[0]["status"] == "scored"
 
 
@@ -177,7 +177,7 @@ def test_shot_is_amended_only_for_models_that_scored_it_before_the_change(histor
 
 
 def test_prediction_from_outdated_inputs_is_amended_from_the_start(history: TwoStepHistory) -> None:
-    """A ping that died may have asked with what the league told then."""
+    """A killed ping may have sent inputs that the league has corrected since."""
     history.record(
         GAME, [shot(1, features={"distance": 30})], scores=Scores(MODEL, "unblocked", [(1, 0.5, {"distance": 20})])
     )
@@ -252,6 +252,7 @@ def test_file_without_our_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_empty_file_becomes_a_history(tmp_path: Path) -> None:
+    """A full disk may leave such a file."""
     (tmp_path / "history.db").touch()
     assert History(tmp_path / "history.db").read_game(GAME.game_id) is None
 
@@ -349,7 +350,7 @@ def test_season_sums_cover_regular_season_and_playoffs_only(
     assert history.competitions(MODEL) == ["season", competition]
     assert [(row["games"], row["shots"]) for row in history.models()] == [(2, 2)]
     assert history.count_games() == 3
-    # as an answer without the type is read: by the id, until the feed tells
+    # as an answer without the type is read: by the game's id, until the feed has it
     history.record(replace(GAME, game_id=GAME.game_id + 2), [shot(1)])
     assert (sums(), history.competitions(MODEL)) == (((3, 0.78), 0.78), ["season"])
 
@@ -390,7 +391,7 @@ def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> Non
     assert by_step()[0] == (step, 2, 0.5, 0, round(-2 * math.log(0.75), 9))
     assert history.teams(MODEL)[0]["goals"] == 0
 
-    history.record(replace(GAME, home_abbrev="HFD", season=20202021), [shots[2]])  # as its first answer did not tell
+    history.record(replace(GAME, home_abbrev="HFD", season=20202021), [shots[2]])  # missing from its first answer
     assert [(row["team"], row["games"], row["xg"]) for row in history.teams(MODEL, 20202021)] == [
         ("HFD", 1, 0.0), ("WSH", 1, 0.25),
     ]  # fmt: skip
@@ -401,7 +402,7 @@ def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> Non
 
 
 def test_migration_gives_stored_games_the_leagues_date(tmp_path: Path) -> None:
-    """By a rule in SQL; the same as the time zone's own at every hour of some years."""
+    """The rule in SQL agrees with the time zone at every hour of 20 years."""
     path = tmp_path / "history.db"
     start, hour = datetime(2007, 1, 1, tzinfo=UTC), timedelta(hours=1)
     moments = [(start + n * hour).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(24 * 365 * 20)]

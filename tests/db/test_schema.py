@@ -1,4 +1,4 @@
-"""The .sql files of both databases: what sqlite3 makes of them, and that what people have stays good."""
+"""The .sql files of both databases run in sqlite3, and existing files stay valid."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ from db.history.schema import MIGRATIONS
 
 
 def schema(path: Path) -> list[tuple[str, str, str]]:
-    """All tables, views, indexes and triggers of a file, without comments and spaces."""
+    """Return all tables, views, indexes and triggers of a file, without comments and spaces."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY 1, 2").fetchall()
     return [(kind, name, re.sub(r"--.*|\s", "", sql)) for kind, name, sql in rows]
@@ -37,7 +37,7 @@ def test_sql_files_can_be_piped_into_sqlite3(package: object, migrations: Migrat
 
 
 def test_history_version_6_has_the_schema_of_existing_files(tmp_path: Path) -> None:
-    """They were brought to it by five migrations; one does now, and nothing is done to such a file."""
+    """Five migrations made them; one makes the same schema now, and does not touch such a file."""
     open_writer(tmp_path / "history.db", MIGRATIONS).close()
     digest = hashlib.sha256(repr(schema(tmp_path / "history.db")).encode()).hexdigest()
     assert digest == "b8f98860026456592bb28a95fae77cad0473563903441278097cb588ff40367a"

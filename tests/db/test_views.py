@@ -1,4 +1,4 @@
-"""The views that people ask and the page shows: every division of a game's shots adds up to the same totals."""
+"""The views that people query and the page shows: every breakdown of a game's shots adds up to the same totals."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ SHOTS = [
     shot(7, {"opposing_skaters": 6, "strength_state": "5v6"}, empty_net=True, outcome="goal", goalie=None),
     shot(8, {"strength_state": "PS"}, penalty_shot=True),
     shot(9, {"strength_state": None, "friendly_skaters": None, "opposing_skaters": None}, outcome="goal"),
-    shot(10, {"extra_attacker": 1}),  # pulled while a man short
+    shot(10, {"extra_attacker": 1}),  # the goalie was pulled while short-handed
 ]
 
 
@@ -100,7 +100,7 @@ def test_players_with_the_same_name_are_kept_apart(views: sqlite3.Connection) ->
 
 def test_goalie_sums_cover_the_attempts_faced(views: sqlite3.Connection) -> None:
     rows = {row["team"]: row for row in views.execute("SELECT * FROM xg_by_goalie")}
-    washington = rows["WSH"]  # faced Carolina's attempts 0, 2, 6, 8 and 10; nobody is named on 4
+    washington = rows["WSH"]  # faced Carolina's attempts 0, 2, 6, 8 and 10; 4 names no goalie
     assert (washington["shots"], washington["on_goal"], washington["goals"]) == (5, 4, 2)
     chances = [0.05 * (1 + event) for event in (0, 2, 6, 8, 10)]
     assert washington["xg"] == pytest.approx(sum(chances))

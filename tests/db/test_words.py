@@ -1,4 +1,4 @@
-"""What people type when they search."""
+"""Words as people type them in a search."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the container files promise, read without an engine: least rights, loopback, no secrets built in."""
+"""The promises of the container files, checked without an engine: least rights, loopback, no secrets built in."""
 
 import re
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_ports_are_published_on_loopback_by_default() -> None:
     for port in (*published["serving"], *published["dashboard"]):
         # what the file says where no variable is set
         assert re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", port).startswith("127.0.0.1:")
-    assert not re.search(r"\$\{\w*HOST", published["serving"][0])  # nobody opens this one by a variable
+    assert not re.search(r"\$\{\w*HOST", published["serving"][0])  # no variable opens this one
 
 
 def test_registry_key_reaches_the_service_only() -> None:

@@ -1,4 +1,4 @@
-"""The images and the compose file, run for real: `docker-compose build` first, then these find them."""
+"""The images and the compose file, run for real; `docker-compose build` must have made the images."""
 
 import json
 import os
@@ -90,19 +90,19 @@ def rows_scored(port: int = 18690) -> int:
 
 @pytest.mark.usefixtures("system")
 def test_game_is_scored_once_across_a_restart_of_all_containers() -> None:
-    assert ping() == ""  # the game begins with the first ping
+    assert ping() == ""  # the first ping starts the game
     time.sleep(0.5)
     assert "89 rated" in ping()
     assert (ping(), rows_scored()) == ("", 89)
     compose("down")
     compose("up", "--detach", "--no-build")
     wait_until_ready()
-    assert (ping(), rows_scored()) == ("", 0)  # the data is still there: nothing to be asked again
+    assert (ping(), rows_scored()) == ("", 0)  # the data is still there, so nothing is scored again
 
 
 @pytest.fixture
 def replicas() -> Iterator[tuple[int, ...]]:
-    """Ports of three services that are pinned to one model."""
+    """Run three services pinned to one model, and yield their ports."""
     pinned = ENVIRONMENT | {"XG_MODEL": "bundled/xg-distance:1.0.0", "XG_SERVING_PORT": "18693-18695"}
     compose("down", "--volumes", check=False)
     compose("up", "--detach", "--no-build", "--scale", "serving=3", settings=pinned)
@@ -130,7 +130,7 @@ def test_replicas_serve_one_model_and_score_a_game_once(replicas: tuple[int, ...
     busy = next(number for number, port in enumerate(replicas) if rows_scored(port))
     names = run("docker", "ps", "--filter", f"publish={replicas[busy]}", "--format", "{{.Names}}")
     run("docker", "kill", names.strip())
-    assert ping() == ""  # nothing new, asked of one of those that are left
+    assert ping() == ""  # nothing new, by one of the services that are left
 
 
 def inside(service: str, code: str) -> str:
@@ -151,14 +151,14 @@ def test_image_holds_its_own_part_only_and_no_secret() -> None:
         built = run("docker", "history", "--no-trunc", image) + run("docker", "inspect", image)
         assert not [secret for secret in secrets if secret in built]
     assert not [secret for secret in secrets if secret in compose("logs")]
-    # nothing that was written holds one either, the log's table and what the processes left in /tmp included
+    # nor does any file hold one, including the log's database and what the processes left in /tmp
     search = (
         "import pathlib; print([str(p) for d in ('/app', '/data', '/tmp') for p in pathlib.Path(d).rglob('*')"
         f" if p.is_file() and any(s in p.read_bytes() for s in {[s.encode() for s in secrets]!r})])"
     )
     for service in SERVICES:
         assert inside(service, search) == "[]", service
-    # who was handed what: the key to the service alone, the token to the two that use it
+    # the service alone has the key, and the two that use the token have it
     given = "import os; print(*sorted(n for n in os.environ if n.endswith(('_KEY', '_TOKEN')) and os.environ[n]))"
     assert [inside(service, given) for service in SERVICES] == [
         "XG_ADMIN_TOKEN",

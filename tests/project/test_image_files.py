@@ -10,12 +10,12 @@ import pytest
 
 from tests.helpers import ROOT
 
-# where an editable installation would find what the image lacks
+# an editable installation would find in it what the image lacks
 WITHOUT_THIS_FOLDER = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'Editable' not in repr(f)]"
 
 
 def copied(dockerfile: str, folder: Path) -> None:
-    """Do what the COPY lines do."""
+    """Copy what the COPY lines of the Dockerfile copy."""
     for line in (ROOT / dockerfile).read_text().splitlines():
         if line.startswith("COPY "):
             *sources, target = line.split()[1:]
@@ -23,9 +23,9 @@ def copied(dockerfile: str, folder: Path) -> None:
                 if source.endswith("/"):
                     shutil.copytree(ROOT / source, folder / target, dirs_exist_ok=True)
                 else:
-                    place = folder / target if target.endswith("/") else folder
-                    place.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(ROOT / source, place)
+                    destination = folder / target if target.endswith("/") else folder
+                    destination.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / source, destination)
 
 
 @pytest.mark.parametrize(

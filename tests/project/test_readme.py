@@ -1,4 +1,4 @@
-"""What README and docs promise: settings are in their table, queries and examples run, files and links are there."""
+"""The README and the docs are right: settings are in their table, queries and examples run, files and links exist."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_settings_page_has_the_defaults_of_the_code() -> None:
     }
     for kind in (ClientSettings, ServiceSettings):
         for field in fields(kind):
-            if field.default:  # the others are worked out, or are nothing
+            if field.default:  # the others are computed, or empty
                 variable, read = field.metadata["variable"], field.metadata["read"]
                 assert read(written[variable]) == field.default, variable
 

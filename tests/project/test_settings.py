@@ -1,4 +1,4 @@
-"""Every setting with a value that makes no sense, through every way in: words that name it, and never a traceback."""
+"""Every setting with a value that makes no sense, in every command: the message names it, without a traceback."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the tests of the promises share: a replayed night, real pings of it, and what must be in the history after."""
+"""Helpers of the promise tests: a replayed night, real pings of it, and what the history must hold afterwards."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ TABLES = ("games", "models", "shots", "predictions", "power_plays", "game_models
 
 
 def copies_of_the_sample(folder: Path, number: int) -> list[int]:
-    """Write the sample game under other ids, and return these."""
+    """Write the sample game under other ids, and return them."""
     sample = read_recording(find_recordings(folder)[GAME_ID])
     game_ids = list(range(2021021001, 2021021001 + number))
     folder.mkdir(exist_ok=True)
@@ -39,13 +39,13 @@ def copies_of_the_sample(folder: Path, number: int) -> list[int]:
 
 @contextmanager
 def replayed(folder: Path, clock: Clock) -> Iterator[str]:
-    """A replay of the folder's recordings, and of the sample, from their beginning on that clock; gives its address."""
+    """Replay the folder's recordings and the sample from their start, on this clock; yield the address."""
     with TemporaryDirectory() as state, wsgi_server(create_app(folder, Path(state) / "starts", 1.0, clock)) as url:
         yield url
 
 
 def start_script(env: dict[str, str], *arguments: object) -> "subprocess.Popen[str]":
-    """`scripts/ping_game.py` as cron starts it."""
+    """Start `scripts/ping_game.py` as cron does."""
     return subprocess.Popen(
         [sys.executable, "scripts/ping_game.py", *map(str, arguments)],
         cwd=ROOT,
@@ -57,7 +57,7 @@ def start_script(env: dict[str, str], *arguments: object) -> "subprocess.Popen[s
 
 
 def contents(database: Path, *but: str) -> dict[str, set[tuple[Any, ...]]]:
-    """All rows of the history by table, without the times at which they were written and the columns in `but`."""
+    """Return all rows of the history by table, without the times of writing and the columns in `but`."""
     found = {}
     with closing(sqlite3.connect(database)) as connection:
         for table in TABLES:
@@ -69,7 +69,7 @@ def contents(database: Path, *but: str) -> dict[str, set[tuple[Any, ...]]]:
 
 
 def is_sound(database: Path) -> bool:
-    """Whether SQLite finds nothing wrong with the file, every row has those that it refers to, and sums are true."""
+    """Return whether the file passes SQLite's checks, foreign keys included, and its sums over all games are right."""
     with closing(sqlite3.connect(database)) as connection:
         return (
             connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -79,7 +79,7 @@ def is_sound(database: Path) -> bool:
 
 
 def sums_are_true(connection: sqlite3.Connection) -> bool:
-    """Whether the sums over all games are those of the games, which a file that is no history has none of."""
+    """Return whether the sums over all games equal those of the games; True for a file that has no such sums."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'team_totals'").fetchall():
         return True
 
@@ -100,12 +100,13 @@ def sums_are_true(connection: sqlite3.Connection) -> bool:
 
 
 def stored_predictions(database: Path) -> int:
+    """Return the number of stored predictions."""
     with closing(sqlite3.connect(database)) as connection:
         return int(connection.execute("SELECT count(*) FROM predictions").fetchone()[0])
 
 
 def undisturbed(folder: Path, data_dir: Path, game_ids: list[int], serving_url: str) -> dict[str, set[tuple[Any, ...]]]:
-    """What a single client stores that pings the folder's games from the start to the end, with nothing in its way."""
+    """Return what a single client stores that pings the folder's games from start to end, undisturbed."""
     clock = Clock()
     with replayed(folder, clock) as feed_url:
         client = make_client(data_dir, feed_url, serving_url)
@@ -115,11 +116,11 @@ def undisturbed(folder: Path, data_dir: Path, game_ids: list[int], serving_url: 
     return contents(data_dir / "history.db")
 
 
-# -- what other processes do; they would import a test's own file much longer than they live ---------------------------
+# -- run in processes of their own, which would take long to import a test module --------------------------------------
 
 
 def ping_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games: list[int], seed: int) -> list[float]:
-    """Ping one game after the other; how long each ping took."""
+    """Ping games at random until the file `end` exists; return how many seconds each ping took."""
     client, chance = make_client(data_dir, feed_url, serving_url), random.Random(seed)
     took: list[float] = []
     end.with_name(f"ping-{seed}").touch()
@@ -131,7 +132,7 @@ def ping_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games
 
 
 def read_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games: list[int], seed: int) -> int:
-    """Read what the page shows; how many sums were not those of the shots beside them."""
+    """Read reports until the file `end` exists; return how many had sums that were not those of their shots."""
     client, chance, torn = make_client(data_dir, feed_url, serving_url), random.Random(seed), 0
     end.with_name(f"page-{seed}").touch()
     while not end.exists():
@@ -144,7 +145,7 @@ def read_until(end: Path, data_dir: Path, feed_url: str, serving_url: str, games
 
 
 def write_as_the_old_version(path: Path, started: Path) -> tuple[int, str]:
-    """Write until it is refused; how many rows were stored, and the refusal."""
+    """Write as version 1 does until it is refused; return how many rows were stored, and the error."""
     written = 0
     with closing(open_writer(path, {1: MIGRATIONS[1]})) as connection:  # open all the time, as the service's log is
         started.touch()
@@ -159,7 +160,8 @@ def write_as_the_old_version(path: Path, started: Path) -> tuple[int, str]:
             time.sleep(0.002)
 
 
-def ping_for_ever(data_dir: Path, feed_url: str, serving_url: str, games: list[int], times: Path) -> None:
+def ping_forever(data_dir: Path, feed_url: str, serving_url: str, games: list[int], times: Path) -> None:
+    """Ping the games in turn, and append the seconds that each ping took to the file `times`."""
     client = make_client(data_dir, feed_url, serving_url)
     with times.open("a", buffering=1) as file:
         for game_id in itertools.cycle(games):
@@ -175,7 +177,7 @@ def kill(popen: "subprocess.Popen[str]") -> None:
 
 
 def killer_of(victims: "list[subprocess.Popen[str]]") -> Callable[[App], Any]:
-    """The service, which kills a victim when it has an answer for it."""
+    """Return a wrapper of the service that kills a victim once it has an answer for it."""
 
     def killer(app: App) -> Any:
         def killing(environ: dict[str, object], start_response: object) -> object:

@@ -1,4 +1,4 @@
-"""Copies made while games are pinged are whole; a copy put in the place of a lost history goes on where it was made."""
+"""Copies made while games are pinged are whole, and pings resume from a copy that replaces a lost history."""
 
 import shutil
 import subprocess
@@ -41,7 +41,7 @@ def test_copies_made_during_pings_are_whole(tmp_path: Path) -> None:
         for number in range(COPIES):
             made = back_up(env, tmp_path / f"copy{number}")
             assert (made.returncode, made.stderr, made.stdout.count("checked")) == (0, "", 2)
-        assert [popen.poll() for popen in pings] == [None, None], "the pings were at work all the time"
+        assert [popen.poll() for popen in pings] == [None, None], "the pings ran all the time"
         for popen in pings:
             popen.kill()
             popen.communicate()
@@ -67,7 +67,7 @@ def test_restored_copy_is_completed_without_scoring_its_shots_again(tmp_path: Pa
             assert start_script(env, *games).wait(60) == 0
         assert back_up(env, tmp_path / "copy").returncode == 0
 
-        # what the next ping says of a damaged history is what is done here
+        # follow the advice that a ping gives on a damaged history
         (data / "history.db").write_bytes(b"lost" * 5000)
         popen = start_script(env, *games)
         _, said = popen.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""A clock that was wrong and is put right: times may look odd, but what is stored, scored and shown does not."""
+"""A wrong clock that is corrected: times may look odd, but what is stored, scored and shown is right."""
 
 import re
 import sqlite3
@@ -13,8 +13,8 @@ from tests.promises.helpers import LENGTH_S, contents, copies_of_the_sample, rep
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-def a_year_ahead(database: Path) -> int:
-    """Let everything that is stored have been written while the clock was 60 years ahead; how many values that is."""
+def move_times_ahead(database: Path) -> int:
+    """Move all stored times 60 years ahead, and return how many there are."""
     changed = 0
     with closing(sqlite3.connect(database)) as connection:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
@@ -34,7 +34,7 @@ def test_pings_after_the_clock_was_set_back_complete_the_game(tmp_path: Path, se
         client = make_client(tmp_path / "data", feed_url, service.url)
         for clock.seconds in (0.0, LENGTH_S / 3, LENGTH_S / 2):
             client.ping(games[0])
-        assert a_year_ahead(database) > 50
+        assert move_times_ahead(database) > 50
         assert not client.ping(games[0]).changed
         clock.seconds = 2.0 * LENGTH_S
         report = client.ping(games[0]).report
@@ -48,13 +48,13 @@ def test_service_after_the_clock_was_set_back_keeps_its_order(tmp_path: Path) ->
     with running_service(tmp_path) as service:
         service.client.download_registry_model("bundled", "xg-distance")
         assert len(service.client.logs(q="xg-distance"))
-    assert a_year_ahead(tmp_path / FILE_NAME) > 2
+    assert move_times_ahead(tmp_path / FILE_NAME) > 2
     with running_service(tmp_path) as service:
         assert service.client.model().model == "xg-distance"
         service.client.download_registry_model("bundled", "xg-distance-angle")
         shown = service.client.logs(limit=1000)
         assert shown["id"].is_monotonic_decreasing
-        assert shown.iloc[0]["at"] < shown.iloc[-1]["at"], "the newest first, whatever the clock said"
+        assert shown.iloc[0]["at"] < shown.iloc[-1]["at"], "newest first, whatever the clock said"
     with running_service(tmp_path) as service:
         assert service.client.model().model == "xg-distance-angle"
         assert service.client.rollback().model.model == "xg-distance"

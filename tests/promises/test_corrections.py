@@ -1,7 +1,7 @@
-"""Whatever the league corrects, in whatever order its answers come: the sums are those of its last answer.
+"""Whatever the league corrects, in any order of its answers: the sums are those of its last answer.
 
-What the service is asked for, what it answers and what the history adds up are held against the rules, told here once
-more: a shot is scored when its inputs are complete, once for each model, and keeps that first prediction.
+What the service scores, what it answers and what the history adds up are compared with the rules, which this file
+states a second time: a shot is scored once per model, when its inputs are complete, and keeps that prediction.
 """
 
 import os
@@ -42,16 +42,16 @@ class Rules:
     """What must be stored after each state of a game."""
 
     def __init__(self) -> None:
-        self.last: Game | None = None  # the last state that was believed
-        self.ever: set[int] = set()  # plays of the states that were believed
-        self.kept: dict[int, Any] = {}  # shots of plays that were cut off, and stay as they were
+        self.last: Game | None = None  # the last state that was accepted
+        self.ever: set[int] = set()  # plays of all accepted states
+        self.kept: dict[int, Any] = {}  # shots missing from an answer that was cut short; they stay as stored
         self.first: dict[str, dict[int, dict[Any, Any]]] = {}  # model -> event -> what it was scored with
         self.probability: dict[str, dict[int, float]] = {}
         self.seen: set[int] = set()
 
     def follow(self, shown: Game, ping: Ping) -> None:
-        """Take a state and the ping that saw it, and hold the ping against the rules."""
-        assert ping.is_older is not self._believe(shown)
+        """Accept or reject a state, and compare the ping that saw it with the rules."""
+        assert ping.is_older is not self._accept(shown)
         if ping.is_older:
             assert not ping.changed
             return
@@ -61,8 +61,8 @@ class Rules:
         shots = {shot.event_id: shot for shot in shown.shots} | self.kept
         rows: dict[int, dict[Any, Any]] = {row["event_id"]: row for row in report.shots.to_dict("records")}
         self.seen |= set(shots)
-        told = shots.keys() - self.kept.keys()
-        new = [e for e in shots if e in told and e not in first and (shown.is_over or not shots[e].missing)]
+        present = shots.keys() - self.kept.keys()
+        new = [e for e in shots if e in present and e not in first and (shown.is_over or not shots[e].missing)]
         assert ping.scored == len(new)
         for event_id in new:
             first[event_id] = {name: None if pd.isna(value) else value for name, value in rows[event_id].items()}
@@ -82,8 +82,8 @@ class Rules:
         for side, team in ((report.home, shown.home), (report.away, shown.away)):
             self._add_up(side.counted, [shot for shot in shots.values() if shot.team_id == team.team_id], probability)
 
-    def _believe(self, shown: Game) -> bool:
-        """Whether this state is to be stored: it is neither older than the last one, nor cut short while on."""
+    def _accept(self, shown: Game) -> bool:
+        """Return whether this state is to be stored: neither older than the last one, nor cut short during the game."""
         last, plays = self.last, {play.event_id for play in shown.plays}
         is_first = last is None
         known = set() if last is None else {play.event_id for play in last.plays} | self.kept.keys()
@@ -118,8 +118,8 @@ class Rules:
         )  # fmt: skip
 
 
-def take_all(service: Service, states: Sequence[tuple[Game, str | None]], feed: FeedServer | None = None) -> None:
-    """Ping each state in turn, under a model where one is named, and hold all that is stored against the rules."""
+def check_states(service: Service, states: Sequence[tuple[Game, str | None]], feed: FeedServer | None = None) -> None:
+    """Ping each state in turn, after a swap where a model is named, and compare all that is stored with the rules."""
     with tempfile.TemporaryDirectory() as folder:
         database, feed_url = Path(folder) / "history.db", feed.url if feed else "http://127.0.0.1:9"
         client = make_client(Path(folder), feed_url, service.url)
@@ -141,21 +141,21 @@ def take_all(service: Service, states: Sequence[tuple[Game, str | None]], feed: 
         last = states[-1][0]
         again = show(last)
         assert not again.changed
-        for told in (loaded(name) for name in MODELS):
-            first = rules.first.get(told.id, {})
-            columns = {f.name: [shot[f.name] for shot in first.values()] for f in told.columns}
-            expected = told.predict(columns, list(first)).tolist()
-            assert list(rules.probability.get(told.id, {}).values()) == pytest.approx(expected)
+        for scorer in (loaded(name) for name in MODELS):
+            first = rules.first.get(scorer.id, {})
+            columns = {f.name: [shot[f.name] for shot in first.values()] for f in scorer.columns}
+            expected = scorer.predict(columns, list(first)).tolist()
+            assert list(rules.probability.get(scorer.id, {}).values()) == pytest.approx(expected)
 
 
 @cache
 def loaded(name: str) -> Model:
-    """A bundled model, to say what the service should say of the inputs that a shot had when it was first complete."""
+    """Return a bundled model, which computes what the service should have answered."""
     return load_model(FOLDER / name / "1.0.0" / "model.skops", ModelName("bundled", name, "1.0.0"))
 
 
 def input_names(model_id: str) -> list[str]:
-    """What a bundled model's columns are called."""
+    """Return the names of a bundled model's columns."""
     return [column.name for column in loaded(model_id.split("/")[1].split(":")[0]).columns]
 
 
@@ -186,7 +186,7 @@ PLACES = ((80.0, 5.0), (60.0, -20.0), (-70.0, 11.0), (None, None))
 
 @st.composite
 def plays(draw: st.DrawFn) -> tuple[Play, ...]:
-    """Some of nine events, each as the league may tell it: in any order, of any kind, anywhere, by either team."""
+    """Draw some of nine events, in any order, each of any kind, anywhere, by either team."""
     event_ids = draw(st.lists(st.sampled_from([812, 11, 300, 7, 55, 54, 901, 13, 2]), max_size=7, unique=True))
     found = []
     for event_id in event_ids:
@@ -201,14 +201,14 @@ def plays(draw: st.DrawFn) -> tuple[Play, ...]:
 
 @st.composite
 def states(draw: st.DrawFn) -> list[tuple[Game, str | None]]:
-    """What the feed shows of one game, one state after the other, the last of which may be the final."""
+    """Draw what the feed shows of one game, state by state, the last of which may be final."""
     shown = [game(*draw(plays())) for _ in range(draw(st.integers(2, 5)))]
     if draw(st.booleans()):
         shown[-1] = replace(shown[-1], state=GameState.FINAL, period=3, seconds_left=0)
     return [(state, draw(st.sampled_from([None] * 6 + [*MODELS]))) for state in shown]
 
 
-HALF = play(5, "goal", 10, HOME, None, None, home_defends=None)  # of which no input depends on the team
+HALF = play(5, "goal", 10, HOME, None, None, home_defends=None)  # none of its inputs depends on the team
 OVER: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0}
 
 
@@ -220,14 +220,14 @@ OVER: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0
 def test_made_up_corrections_in_any_order_follow_the_rules(
     service: Service, feed: FeedServer, states: list[tuple[Game, str | None]]
 ) -> None:
-    take_all(service, states, feed)
+    check_states(service, states, feed)
 
 
 # -- recorded ---------------------------------------------------------------------------------------------------------
 
 
 def recorded_states(recordings: Path, game_id: int) -> list[Game]:
-    """All that is on record of a game, of whatever day and shape, and its first and second half."""
+    """Return all recorded states of a game, from any day and in either shape, and its first and second half."""
     paths = [
         *sorted((recordings / "games").glob(f"*/{game_id}.json.gz")),
         *sorted((recordings / "live").glob(f"*{game_id}/*")),
@@ -246,4 +246,4 @@ def test_recorded_states_in_any_order_follow_the_rules(recordings: Path, service
     assert len(states) >= 3
     orders = list(permutations(states))
     for order in random.Random(game_id).sample(orders, min(len(orders), max(2, SEQUENCES // 15))):
-        take_all(service, [(state, None) for state in order])
+        check_states(service, [(state, None) for state in order])

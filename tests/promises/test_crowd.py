@@ -1,4 +1,4 @@
-"""Sixteen processes ping and read the same games while these are played: each shot is asked for once, nobody fails."""
+"""Sixteen processes ping and read the same games during play: each shot is scored once, and no process fails."""
 
 import multiprocessing
 import os
@@ -35,7 +35,7 @@ SCRIPTS, LIBRARIES, PAGES = 8, 6, 2
 
 
 def _run_scripts_until(end: Path, env: dict[str, str], games: list[int], seed: int) -> list[str]:
-    """Start the script over and over, as an impatient cron would; what it complained of."""
+    """Start the script over and over, as an impatient cron would; return its complaints."""
     chance, complaints = random.Random(seed), []
     while not end.exists():
         popen = start_script(env, *chance.choices(games, k=5))

@@ -1,4 +1,4 @@
-"""A damaged database: said to be one wherever that shows, never copied over a good one, and never made worse."""
+"""A damaged database is reported wherever the damage shows, never copied over a good one, and never made worse."""
 
 import os
 import random
@@ -24,7 +24,7 @@ DAMAGES = int(os.environ.get("XG_TEST_DAMAGES", "25"))
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:
-    """Some bytes of a file overwritten, with anything or with zeros, somewhere."""
+    """Return the content with some bytes overwritten somewhere, at random or with zeros."""
     length = chance.choice([1, 8, 100, 4096])
     start = chance.randrange(len(content) - length)
     put = chance.randbytes(length) if chance.random() < 0.7 else bytes(length)
@@ -32,10 +32,10 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
 
 
 def test_history_with_overwritten_bytes_is_reported_as_damaged(tmp_path: Path, service: Service) -> None:
-    """Where SQLite cannot tell, since it keeps no checksums, the ping goes on; all else is an error in words.
+    """Damage that SQLite cannot see, since it keeps no checksums, does not stop a ping; all other is a DatabaseError.
 
-    One damage in some hundreds hits the text by which SQLite knows a table or a view, in a way that still makes sense
-    to it. What follows may be an error of Python's; it must stay that rare.
+    In one case of several hundred, the damage turns the stored SQL of a table or view into other SQL that is valid.
+    That may end in an error of Python, which must stay as rare.
     """
     game, chance = read_recording(find_recordings(tmp_path)[GAME_ID]), random.Random(6)
     database = tmp_path / "history.db"

@@ -1,4 +1,4 @@
-"""A full disk and a folder that may not be written: said in words, nothing lost, completed once it is mended."""
+"""A full disk and a folder that may not be written: reported in words, nothing lost, completed once that is fixed."""
 
 import os
 import shutil
@@ -24,8 +24,8 @@ from tests.promises.helpers import (
     undisturbed,
 )
 
-ROOM_KB = (0, 48, 72, 96)  # left on the full disk, so that it fills up at one step of a ping or another
-# Fills the disk but for some room, pings, and looks at the database, for each amount; $1 is the game, $2 the folder.
+ROOM_KB = (0, 48, 72, 96)  # free on the disk, so that it fills up at different steps of a ping
+# For each amount: fill the disk up to it, ping, and check the database. $1 is the game, $2 the folder.
 FILL = """
 for room in $ROOM_KB; do
     head -c 100M /dev/zero > "$2/ballast" 2>/dev/null; truncate -s -${room}K "$2/ballast"
@@ -38,7 +38,7 @@ done
 
 
 def on_a_small_disk(folder: Path, size_kb: int, env: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that has a disk of that size mounted on the folder, which nobody else sees; keep what is on it."""
+    """Run a command with a disk of its own of that size mounted on the folder, and keep a copy of what is on it."""
     folder.mkdir()
     kept = folder.with_name(f"{folder.name}-kept")
     mounted = (
@@ -92,11 +92,11 @@ def test_history_without_room_is_created_once_there_is_some(tmp_path: Path, serv
 
 
 def unprivileged(command: Sequence[str]) -> list[str]:
-    """The command, held to the modes of files even where the superuser runs the tests."""
+    """Return the command, bound by the modes of files even if root runs the tests."""
     if os.geteuid() != 0:
         return list(command)
     if shutil.which("setpriv") is None:
-        pytest.skip("the superuser may write everything, and there is no setpriv to give that up")
+        pytest.skip("root may write everything, and setpriv, which gives that up, is missing")
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
 
 
@@ -137,7 +137,7 @@ def test_files_without_permission_are_named_and_unchanged(
         for clock.seconds in (0.0, LENGTH_S / 2):
             client.ping(game_id)
         before = contents(data / "history.db")
-        (data / "history.db-journal").unlink(missing_ok=True)  # else it could be written where nothing can be created
+        (data / "history.db-journal").unlink(missing_ok=True)  # a ping has to create it, which the folder may not allow
         usual = {name: (data / name).stat().st_mode for name in modes}
         for name, mode in modes.items():
             (data / name).chmod(mode)

@@ -1,4 +1,4 @@
-"""Odd folders and file systems: each trouble with a file of a ping is named, with advice, and stays with its game."""
+"""Odd folders and file systems: trouble with a file is reported with advice, and stops the ping of one game only."""
 
 import errno
 import fcntl
@@ -44,9 +44,8 @@ def test_unusable_lock_is_named_and_other_games_are_pinged(
         monkeypatch.setenv(f"XG_{name}", value)
     really = fcntl.flock
 
-    def flock(
-        file: IO[bytes], operation: int
-    ) -> None:  # what a file system without locks answers, for one of the games
+    def flock(file: IO[bytes], operation: int) -> None:
+        """Fail for one of the games, as on a file system without locks."""
         if f"{GAME_ID}" in str(Path(f"/proc/self/fd/{file.fileno()}").readlink()):
             raise OSError(code, os.strerror(code))
         really(file, operation)
@@ -160,10 +159,10 @@ def test_foreign_service_is_reported_and_the_game_is_stored(answer: bytes, tmp_p
     client = GameClient(Feed(feed.url), ServingClient(feed.url), History(tmp_path / "history.db"), tmp_path)
     with pytest.raises(ServiceUnavailable, match="prediction service"):
         client.ping(GAME_ID)
-    assert History(tmp_path / "history.db").count_games() == 1, "the shots wait"
+    assert History(tmp_path / "history.db").count_games() == 1, "the shots are pending"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can be somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_folder_of_another_user_is_reported_with_both_uids(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents[:3]:

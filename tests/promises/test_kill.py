@@ -1,4 +1,4 @@
-"""kill -9 at any moment, of pings, of the service, of both: nothing is lost, and nothing is asked for twice."""
+"""kill -9 at any moment, of pings, of the service, of both: nothing is lost, and no shot is scored twice."""
 
 import os
 import random
@@ -34,12 +34,12 @@ from xgserve.client import ServingClient
 # Hundreds take some minutes: XG_TEST_KILLS=500 pytest tests/promises/test_kill.py -s --timeout=3000
 KILLS = int(os.environ.get("XG_TEST_KILLS", "12"))
 KILLS_A_GAME = 30
-PINGS_A_KILL = 4  # that one process has time for, about
+PINGS_A_KILL = 4  # roughly as many as one process has time for
 MODELS = ("xg-distance", "xg-default")
 
 
-def until_it_pings(clock: Clock, popen: "subprocess.Popen[str]") -> None:
-    """Wait for the process's first reading of the feed, or somebody else's."""
+def wait_until_it_pings(clock: Clock, popen: "subprocess.Popen[str]") -> None:
+    """Wait until this process, or another one, reads the feed."""
     before, give_up = clock.readings, time.monotonic() + 120
     while clock.readings == before and popen.poll() is None:
         assert time.monotonic() < give_up, "no ping in two minutes"
@@ -64,7 +64,7 @@ def test_pings_killed_at_any_moment_lose_nothing_and_score_nothing_twice(
             service.client.download_registry_model("bundled", chance.choice(MODELS))
             for _ in range(left // 2):
                 pair = [start_script(env, *[game_id] * 200) for _ in range(2)]
-                until_it_pings(clock, pair[0])
+                wait_until_it_pings(clock, pair[0])
                 for popen in pair:
                     time.sleep(chance.uniform(0, 0.12))
                     kill(popen)
@@ -72,7 +72,7 @@ def test_pings_killed_at_any_moment_lose_nothing_and_score_nothing_twice(
                 assert is_sound(database)
         clock.seconds, clock.tick = 100.0 * LENGTH_S, 0.0
         client = make_client(tmp_path / "data", feed_url, service.url)
-        for model in MODELS:  # one of them may have answers that nobody stored
+        for model in MODELS:  # answers of either may not have been stored
             service.client.download_registry_model("bundled", model)
             reports = {game_id: client.ping(game_id).report for game_id in games}
     asked, stored = service.rows_scored(), stored_predictions(database)
@@ -101,13 +101,13 @@ def test_ping_killed_before_storing_its_answer_is_completed_without_scoring_agai
             popen = start_script(environment(tmp_path / "data", feed_url, service.url), game_id)
             victims.append(popen)
             assert popen.wait(30) == -signal.SIGKILL
-            clock.seconds += LENGTH_S / 20  # further shots, which were not part of the question
+            clock.seconds += LENGTH_S / 20  # further shots, which the killed ping had not sent
         report = client.ping(game_id).report
         assert (report.pending, len(report.shots)) == (0, service.rows_scored())
 
 
-def a_ping_dies_after_its_answer(data_dir: Path, feed_url: str) -> int:
-    """Have the service kill the first ping that it answers, and end with it; how many rows it scored."""
+def kill_a_ping_after_its_answer(data_dir: Path, feed_url: str) -> int:
+    """Let the service kill the first ping that it answers, and stop; return how many rows it scored."""
     victims: list[subprocess.Popen[str]] = []
     with running_service(data_dir, killer_of(victims)) as service:
         victims.append(start_script(environment(data_dir / "data", feed_url, service.url), GAME_ID))
@@ -119,7 +119,7 @@ def test_killed_ping_scores_nothing_twice_with_the_service_restarted_in_between(
     shots = [play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60), play(12, "missed-shot", 70, x=-70)]
     with feed_server() as feed:
         feed.show(game(*shots))
-        assert a_ping_dies_after_its_answer(tmp_path, feed.url) == 3
+        assert kill_a_ping_after_its_answer(tmp_path, feed.url) == 3
         with running_service(tmp_path) as service:
             client = make_client(tmp_path / "data", feed.url, service.url)
             ping = client.ping(GAME_ID)
@@ -135,7 +135,7 @@ def test_killed_ping_scores_nothing_twice_with_shots_taken_back_in_between(tmp_p
     shots = {event_id: play(event_id, kind, 2 * event_id) for event_id, kind in kinds.items()}
     with feed_server() as feed:
         feed.show(game(*(shots[event_id] for event_id in (10, 11, 12))))
-        asked = a_ping_dies_after_its_answer(tmp_path, feed.url)
+        asked = kill_a_ping_after_its_answer(tmp_path, feed.url)
         with running_service(tmp_path) as service:
             client = make_client(tmp_path / "data", feed.url, service.url)
             feed.show(game(play(9, "faceoff", 1), *(shots[event_id] for event_id in left)))
@@ -150,7 +150,7 @@ def test_killed_ping_scores_nothing_twice_with_shots_taken_back_in_between(tmp_p
 def test_killed_ping_scores_nothing_twice_with_another_model_in_between(tmp_path: Path) -> None:
     with feed_server() as feed:
         feed.show(game(play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60)))
-        assert a_ping_dies_after_its_answer(tmp_path, feed.url) == 2
+        assert kill_a_ping_after_its_answer(tmp_path, feed.url) == 2
         with running_service(tmp_path) as service:
             client = make_client(tmp_path / "data", feed.url, service.url)
             service.client.download_registry_model("bundled", "xg-distance")
@@ -160,7 +160,7 @@ def test_killed_ping_scores_nothing_twice_with_another_model_in_between(tmp_path
 
 
 def test_pings_killed_at_random_score_nothing_twice_with_the_service_restarted_in_between(tmp_path: Path) -> None:
-    """Rows asked for, by the services' own counts, are as many as there are shots."""
+    """The rows scored, by the services' own counts, are as many as the shots."""
     chance, restarts, asked = random.Random(12), max(2, KILLS // 4), 0
     clock = Clock(tick=LENGTH_S / (restarts * PINGS_A_KILL * 4))
     (game_id,) = copies_of_the_sample(tmp_path / "games", 1)
@@ -172,7 +172,7 @@ def test_pings_killed_at_random_score_nothing_twice_with_the_service_restarted_i
                 for _ in range(2):
                     pair = [start_script(environment(tmp_path / "data", feed_url, running.url), *[game_id] * 200)
                             for _ in range(2)]  # fmt: skip
-                    until_it_pings(clock, pair[0])
+                    wait_until_it_pings(clock, pair[0])
                     for popen in pair:
                         time.sleep(chance.uniform(0, 0.12))
                         kill(popen)
@@ -201,7 +201,7 @@ def test_killed_ping_scores_nothing_twice_with_shots_corrected_in_between(tmp_pa
         assert dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True)) == {
             10: "scored", 11: "amended", 13: "scored",
         }  # fmt: skip
-        assert (ping.scored, service.rows_scored()) == (3, 4)  # the one that is gone was asked for, once
+        assert (ping.scored, service.rows_scored()) == (3, 4)  # the one that is gone was scored, once
         assert client.ping(GAME_ID).scored == 0
 
 
@@ -214,7 +214,7 @@ def test_service_killed_with_or_without_the_ping_loses_nothing(tmp_path: Path) -
     def until_a_kill(service: Process, feed_url: str, what: str) -> None:
         env = environment(tmp_path / "data", feed_url, service.url)
         popen = start_script(env, "--timeout", 3, *[game_id] * 500)
-        until_it_pings(clock, popen)
+        wait_until_it_pings(clock, popen)
         time.sleep(chance.uniform(0, 0.2))
         for victim in chance.sample([popen, service.popen], 2) if what == "both" else [service.popen]:
             victim.kill()

@@ -1,4 +1,4 @@
-"""A whole night: every game of one day at once, with pings, page views, swaps and log reading, and what that costs."""
+"""A whole night: all games of one day together, with pings, page views, swaps and log reading, and what that costs."""
 
 import gzip
 import itertools
@@ -24,7 +24,7 @@ from livegame.recordings.seasons import find_seasons
 from tests.conftest import Service
 from tests.games import wsgi_server
 from tests.helpers import environment, make_client
-from tests.promises.helpers import LENGTH_S, is_sound, ping_for_ever, start_script, stored_predictions
+from tests.promises.helpers import LENGTH_S, is_sound, ping_forever, start_script, stored_predictions
 from tests.xgserve.helpers import process
 from xgserve.client import ServingClient
 
@@ -32,7 +32,7 @@ from xgserve.client import ServingClient
 MINUTES = float(os.environ.get("XG_TEST_SOAK", "0"))
 pytestmark = [
     pytest.mark.recordings,
-    pytest.mark.skipif(MINUTES == 0, reason="takes as many minutes as XG_TEST_SOAK says, and was given none"),
+    pytest.mark.skipif(MINUTES == 0, reason="set XG_TEST_SOAK to the number of minutes that it may take"),
 ]
 MODELS = ("xg-distance", "xg-default", "xg-distance-angle")
 
@@ -40,18 +40,18 @@ FACTS = {"day": rb'"gameDate": ?"([\d-]+)"', "id": rb'^{"id": ?(\d+)'}
 
 
 def busiest_day(recordings: Path) -> tuple[str, dict[int, bytes]]:
-    """The day on which most games of the newest recorded season were played, and its feeds by game id."""
+    """Return the day with the most games of the newest recorded season, and its feeds by game id."""
     by_day: dict[str, dict[int, bytes]] = {}
     with lzma.open(list(find_seasons(recordings).values())[-1]) as lines:
         for line in lines:  # a season is too large to parse whole
-            told = {key: re.search(pattern, line) for key, pattern in FACTS.items()}
-            if (day := told["day"]) and (game_id := told["id"]):
+            found = {key: re.search(pattern, line) for key, pattern in FACTS.items()}
+            if (day := found["day"]) and (game_id := found["id"]):
                 by_day.setdefault(day[1].decode(), {})[int(game_id[1])] = line
     return max(by_day.items(), key=lambda entry: len(entry[1]))
 
 
 def yardstick() -> float:
-    """Seconds that a fixed piece of work takes right now: the machine may have other things to do."""
+    """Return how many seconds a fixed piece of work takes right now: the machine may be busy."""
     started = time.monotonic()
     for _ in range(5):
         json.loads(json.dumps([{"n": number, "text": str(number)} for number in range(5_000)]))
@@ -60,7 +60,7 @@ def yardstick() -> float:
 
 @dataclass
 class Night:
-    """What goes on beside the pings, each in a thread of its own, until it is over."""
+    """Work beside the pings, each in a thread of its own, until the night is over."""
 
     over: threading.Event = field(default_factory=threading.Event)
     done: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Night:
                 try:
                     work()
                     self.done[name] += 1
-                except Exception as error:  # noqa: BLE001 - whatever it is, the night must show it
+                except Exception as error:  # noqa: BLE001 - any trouble must be shown
                     self.trouble.append(f"{name}: {error!r}")
 
         self.threads.append(threading.Thread(target=run, name=name))
@@ -87,7 +87,7 @@ class Night:
 
 @dataclass
 class Watch:
-    """The lines that tell memory, open files, sizes and times as the night goes on."""
+    """Memory, open files, file sizes and ping times during the night, one line per look."""
 
     service: psutil.Process
     pinger: psutil.Process
@@ -132,7 +132,7 @@ def test_night_of_all_games_scores_each_shot_once_within_bounds(tmp_path: Path, 
     ):
         times = tmp_path / "times"
         pinger = multiprocessing.get_context("spawn").Process(
-            target=ping_for_ever, args=(data, feed_url, service.url, games, times)
+            target=ping_forever, args=(data, feed_url, service.url, games, times)
         )
         pinger.start()
         page, serving, models = (

@@ -1,4 +1,4 @@
-"""A made-up training frame: goals come with nearness, and nothing else matters."""
+"""A made-up training frame in which nothing but the distance matters."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ PLAYS = ("own faceoff", "opposing hit", "own shot-on-goal", "opposing giveaway")
 
 
 def training_rows(shots: int = 4000, *, seasons: tuple[int, ...] = (20182019, 20192020), seed: int = 1) -> pd.DataFrame:
-    """A frame such as `training_frame` makes, 40 shots a game."""
+    """Return a frame such as `training_frame` makes, with 40 shots per game."""
     random = np.random.default_rng(seed)
     game = np.arange(shots) // 40
     season = np.array(seasons)[np.arange(shots) * len(seasons) // shots]

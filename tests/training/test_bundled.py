@@ -1,4 +1,4 @@
-"""The models that ship: small, loadable as the service loads them, and deaf to the clock."""
+"""The bundled models are small, load in the service, and do not depend on the clock."""
 
 import dataclasses
 import gzip

@@ -60,8 +60,8 @@ def test_saved_model_predicts_the_same(
 
 
 def test_card_has_the_units_and_formulas_of_the_features(trained: tuple[Any, dict[str, Any]]) -> None:
-    told = {entry["name"]: (entry["unit"], entry["formula"]) for entry in trained[1]["features"]}
-    assert told == {f.name: (f.unit, f.formula) for f in FEATURES if f.name in RECIPE.features}
+    described = {entry["name"]: (entry["unit"], entry["formula"]) for entry in trained[1]["features"]}
+    assert described == {f.name: (f.unit, f.formula) for f in FEATURES if f.name in RECIPE.features}
 
 
 def test_card_metrics_are_out_of_fold(trained: tuple[Any, dict[str, Any]], frame: pd.DataFrame) -> None:
@@ -78,7 +78,7 @@ def test_card_page_is_complete_and_self_contained(trained: tuple[Any, dict[str, 
     assert page.count("<circle") == 10
     for words in ("2018-19", "goals, shots on goal and missed shots", "hypot(89 - x, y)", "Known weaknesses"):
         assert words in page
-    assert "http" not in page.replace("http://www.w3.org", ""), "the page needs nothing from elsewhere"
+    assert "http" not in page.replace("http://www.w3.org", ""), "the page loads nothing from elsewhere"
 
 
 @pytest.mark.parametrize("damage", ["nothing there", "no card", "not a zip file"])

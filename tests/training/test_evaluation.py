@@ -1,4 +1,4 @@
-"""Scores, deciles, intervals by game, and the join with someone else's xG."""
+"""Scores, deciles, intervals by game, and the join with published xG."""
 
 import math
 from pathlib import Path

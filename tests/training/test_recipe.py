@@ -1,4 +1,4 @@
-"""Fitting: what the recipes may look at, how they take nulls, and that the same seed gives the same model."""
+"""Fitting: which columns the recipes use, how they treat nulls, and that the same seed gives the same model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ DEFAULT = RECIPES["xg-default"]
 
 @pytest.fixture(scope="module", autouse=True)
 def few_trees() -> Iterator[None]:
-    """A small model behaves as a large one here and is fitted in a fraction of the time."""
+    """Fit few trees: enough for these tests, in a fraction of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.recipe.ITERATIONS", 12)
         yield
@@ -75,10 +75,8 @@ def test_null_in_any_column_gives_a_probability(column: str, frame: pd.DataFrame
 
 
 def test_unseen_category_counts_as_null(frame: pd.DataFrame, fitted: Any) -> None:
-    strange, null = (
-        frame.head(50).assign(shot_type=value).astype({"shot_type": object}) for value in ("no such", None)
-    )
-    assert (predict(fitted, DEFAULT, strange) == predict(fitted, DEFAULT, null)).all()
+    unseen, null = (frame.head(50).assign(shot_type=value).astype({"shot_type": object}) for value in ("no such", None))
+    assert (predict(fitted, DEFAULT, unseen) == predict(fitted, DEFAULT, null)).all()
 
 
 def test_fitting_does_not_change_the_frame(frame: pd.DataFrame) -> None:
@@ -88,7 +86,7 @@ def test_fitting_does_not_change_the_frame(frame: pd.DataFrame) -> None:
 
 
 def drifting(*shots: int) -> pd.DataFrame:
-    """Seasons of so many shots, 40 a game, each with fewer goals from the same places than the one before."""
+    """Return seasons of so many shots, 40 per game, each with fewer goals from the same places than the one before."""
     seasons = (20182019, 20192020, 20202021, 20222023)
     parts = [training_rows(n, seasons=(season,), seed=season) for n, season in zip(shots, seasons, strict=False)]
     for taken, part in enumerate(parts):
@@ -98,14 +96,14 @@ def drifting(*shots: int) -> pd.DataFrame:
 
 
 def excesses(estimator: Any, frame: pd.DataFrame) -> Any:
-    """By how much a shot's mean xG is above the goals, for each season."""
+    """Return by how much mean xG per shot exceeds goals per shot, for each season."""
     excess = predict(estimator, DEFAULT, frame) - frame["is_goal"]
     return excess.groupby(frame["season"]).mean().to_numpy()
 
 
 @pytest.fixture
 def short_seasons(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A season is whole with 50 games, which is 2,000 shots of the frames here."""
+    """Count a season in full from 50 games on, which are 2,000 shots in these frames."""
     monkeypatch.setattr("training.recipe._WHOLE_SEASON", 50)
 
 
@@ -156,17 +154,17 @@ def test_out_of_fold_models_have_not_seen_the_season_or_game(by: str, column: st
         frame = frame[frame["season"] == frame["season"].min()]
     # a model that saw a row's group would know its outcome from the column that names the group
     groups = frame[column].unique()
-    telling = frame.assign(distance=frame[column].map({g: float(i) for i, g in enumerate(groups)}))
-    telling["is_goal"] = (telling[column].map({g: i % 2 for i, g in enumerate(groups)})).astype(int)
+    leaking = frame.assign(distance=frame[column].map({g: float(i) for i, g in enumerate(groups)}))
+    leaking["is_goal"] = (leaking[column].map({g: i % 2 for i, g in enumerate(groups)})).astype(int)
     if by == "season":
-        with pytest.raises(ValueError, match="class"):  # the other season alone holds one outcome only
-            out_of_fold(RECIPES["xg-distance"], telling, seed=0)
+        with pytest.raises(ValueError, match="class"):  # the other season has only one outcome
+            out_of_fold(RECIPES["xg-distance"], leaking, seed=0)
         return
-    xg = out_of_fold(RECIPES["xg-distance"], telling, seed=0)
+    xg = out_of_fold(RECIPES["xg-distance"], leaking, seed=0)
     assert not np.isnan(xg).any()
-    assert telling.groupby(column)["is_goal"].nunique().max() == 1
+    assert leaking.groupby(column)["is_goal"].nunique().max() == 1
     assert np.unique(xg.round(12)).size > 1
-    for _, rows in telling.assign(xg=xg).groupby(column):
+    for _, rows in leaking.assign(xg=xg).groupby(column):
         assert rows["xg"].nunique() == 1, "one model for the whole game"
 
 
