@@ -23,7 +23,7 @@ def main() -> int:
         sys.stderr.write(f"xgserve: {error}\n")
         return 2
     logging.captureWarnings(True)
-    # what no line of the log shows: https://docs.python.org/3/howto/logging.html#optimization
+    # do not collect what no log line shows: https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     stop = threading.Event()

@@ -1,17 +1,17 @@
-"""What models, workspaces and versions are called, and which version is newer."""
+"""Names of models, workspaces and versions, and which version is newer."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-# A version; may become the name of a folder: no separators, no leading dot.
+# A version, which becomes the name of a folder: no separators, no leading dot.
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 
-# A workspace or a model, which people may call as they like: no separators of paths, ids and addresses, no leading dot,
-# no space around it, nothing invisible.
+# A workspace or a model, named freely by people: no separators of paths, ids and addresses, no leading dot, no space
+# around it, nothing invisible.
 NAME = re.compile(r"[^\s./\\:@\x00-\x1f\x7f](?:[^/\\:@\x00-\x1f\x7f]{0,98}[^\s/\\:@\x00-\x1f\x7f])?")
-NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\ : @, not with a dot first"
+NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\ : @, not starting with a dot"
 MAX_FOLDER_BYTES = 240  # the least that file systems take is 255
 
 # The files that models come in. Pickles can run any code when loaded.
@@ -21,23 +21,23 @@ MODEL_SUFFIXES: Final = (SKOPS_SUFFIX, *PICKLE_SUFFIXES)
 
 
 def is_name(text: str) -> bool:
-    """Return whether a workspace or a model may be called so here."""
+    """Return whether a workspace or a model may have this name here."""
     return bool(NAME.fullmatch(text)) and text.isprintable() and len(folder_name(text)) <= MAX_FOLDER_BYTES
 
 
 def folder_name(text: str) -> str:
-    """Return what the folder of a workspace, model or version is called: plain names stay, each other has its own."""
+    """Return the folder name of a workspace, model or version: plain names as they are, others quoted."""
     return quote(text, safe="+")
 
 
 def tag(model_id: str) -> str:
-    """Return a model's id as it stands in the headers `ETag` and `If-Match`: plain ones as they are."""
+    """Return a model's id for the headers `ETag` and `If-Match`: plain ids as they are, others quoted."""
     return quote(model_id, safe="/:@+")
 
 
 @dataclass(frozen=True)
 class ModelName:
-    """Where a model comes from in words: `workspace/name:version`."""
+    """The full name of a model: `workspace/name:version`."""
 
     workspace: str
     name: str

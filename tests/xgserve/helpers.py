@@ -45,7 +45,7 @@ def shots(rows: int = ROWS, seed: int = 1) -> pd.DataFrame:
 
 
 def goals(frame: pd.DataFrame, seed: int = 2) -> npt.NDArray[np.int64]:
-    """Goals that get rarer with distance."""
+    """Goals, rarer with distance."""
     chance = 1 / (1 + np.exp(frame["distance"] / 15 - 0.5))
     return np.where(np.random.default_rng(seed).random(len(frame)) < chance, 1, 0)
 
@@ -57,7 +57,7 @@ def numeric_model(columns: tuple[str, ...] = ("distance", "angle"), strength: fl
 
 
 def mixed_model() -> Pipeline:
-    """Numbers, a true/false column and one of categories, of which unknown ones pass."""
+    """A logistic regression on numbers, a true/false column and a category column that accepts unknown values."""
     frame = shots()
     encode = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), ["shot_type"]), (StandardScaler(), ["distance", "angle", "rebound"])
@@ -66,13 +66,13 @@ def mixed_model() -> Pipeline:
 
 
 def bundle(folder: Path, estimator: Any, name: str = "xg-default", version: str = "1.0.0", **card: Any) -> Path:
-    """Write an artifact, and its card if there is anything to put in, as the bundled models are laid out."""
-    place = folder / name / version
-    place.mkdir(parents=True)
-    skops.io.dump(estimator, place / "model.skops")
+    """Write an artifact, and its card if not empty, laid out like the bundled models."""
+    path = folder / name / version
+    path.mkdir(parents=True)
+    skops.io.dump(estimator, path / "model.skops")
     if card:
-        (place / "card.json").write_text(json.dumps(card))
-    return place / "model.skops"
+        (path / "card.json").write_text(json.dumps(card))
+    return path / "model.skops"
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ class Running:
         return requests.get(self.url + path, headers=headers, timeout=30)
 
     def rows_scored(self) -> int:
-        """The service's own count."""
+        """Return the service's own count."""
         return rows_scored(self.get("/metrics").text)
 
 
 @contextmanager
 def bundled_models(folder: Path) -> Iterator[None]:
-    """Take the bundled models from this folder, so that tests do not depend on the one that ships."""
+    """Use this folder's models as the bundled ones, so that tests do not depend on those that ship."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("xgserve.registry.bundle.FOLDER", folder)
         yield
@@ -170,12 +170,12 @@ def _wait_until_serving(popen: "subprocess.Popen[str]", stderr: Path) -> str:
 
 
 def read_to_the_end(connection: socket.socket) -> tuple[bytes, bytes]:
-    """Head and body of all that comes until the service closes the connection."""
+    """Return the head and the body of what comes until the service closes the connection."""
     answer = b""
     try:
         while part := connection.recv(65536):
             answer += part
-    except ConnectionResetError:  # it was closed with bytes of ours on the way
+    except ConnectionResetError:  # closed while bytes of ours were on the way
         pass
     head, _, body = answer.partition(b"\r\n\r\n")
     return head, body

@@ -1,4 +1,4 @@
-"""ServingClient against the real service, and against what is not the service."""
+"""ServingClient with the real service, and with servers that are not the service."""
 
 import socket
 import subprocess
@@ -48,7 +48,7 @@ def client(service: Running) -> ServingClient:
         pd.MultiIndex.from_product([[2021020329], range(5)]),
     ],
 )
-def test_probabilities_come_under_the_index_of_the_frame(client: ServingClient, index: Any) -> None:
+def test_predict_returns_probabilities_under_the_frames_index(client: ServingClient, index: Any) -> None:
     prediction = client.predict(FRAME.set_index(index))
     pd.testing.assert_index_equal(prediction.probabilities.index, index)
     np.testing.assert_allclose(prediction.probabilities, ESTIMATOR.predict_proba(FRAME)[:, 1], rtol=1e-12)
@@ -76,12 +76,12 @@ def test_columns_of_any_dtype_are_sent_exactly(client: ServingClient) -> None:
         np.testing.assert_allclose(client.predict(variant).probabilities, expected, rtol=1e-12)
 
 
-def test_an_empty_frame_has_an_empty_prediction(client: ServingClient) -> None:
+def test_empty_frame_has_an_empty_prediction(client: ServingClient) -> None:
     prediction = client.predict(FRAME.iloc[:0])
     assert (len(prediction.probabilities), prediction.model.version) == (0, client.model().version)
 
 
-def test_errors_carry_the_words_of_the_service(client: ServingClient) -> None:
+def test_errors_carry_the_services_message_and_code(client: ServingClient) -> None:
     with pytest.raises(ServingError, match=r"1 missing column \(angle\)") as refused:
         client.predict(FRAME.drop(columns="angle"))
     assert (refused.value.status, refused.value.code) == (422, "invalid_frame")
@@ -91,7 +91,7 @@ def test_errors_carry_the_words_of_the_service(client: ServingClient) -> None:
     assert (refused.value.status, refused.value.code) == (413, "too_large")
 
 
-def test_what_is_no_json_is_not_sent(client: ServingClient, service: Running) -> None:
+def test_value_without_json_form_is_not_sent(client: ServingClient, service: Running) -> None:
     before = service.rows_scored()
     values: list[Any] = [np.inf, pd.Timestamp("2024-01-01"), {1, 2}]
     for value in values:
@@ -100,7 +100,7 @@ def test_what_is_no_json_is_not_sent(client: ServingClient, service: Running) ->
     assert service.rows_scored() == before
 
 
-def test_a_swap_in_between_scores_nothing(client: ServingClient, service: Running) -> None:
+def test_predict_after_a_swap_scores_nothing_under_if_match(client: ServingClient, service: Running) -> None:
     first = client.download_registry_model("bundled", "xg-default", "1.0.0").model.id
     second = client.download_registry_model("bundled", "xg-default").model.id
     before = service.rows_scored()
@@ -113,13 +113,13 @@ def test_a_swap_in_between_scores_nothing(client: ServingClient, service: Runnin
     assert {entry.version: entry.active for entry in listed} == {"1.0.0": True, "2.0.0": False}
 
 
-def test_a_swap_needs_the_token(service: Running) -> None:
+def test_swap_without_the_token_is_401(service: Running) -> None:
     with pytest.raises(ServingError, match="XG_ADMIN_TOKEN") as refused:
         ServingClient(service.url).download_registry_model("bundled", "xg-default")
     assert refused.value.status == 401
 
 
-def test_logs_come_as_a_frame(client: ServingClient) -> None:
+def test_logs_are_returned_as_a_frame(client: ServingClient) -> None:
     client.model()
     rows = client.logs(limit=2, q="/model")
     assert list(rows["level"]) == ["INFO", "INFO"]
@@ -130,7 +130,7 @@ def test_logs_come_as_a_frame(client: ServingClient) -> None:
         client.logs(limit=0)
 
 
-def test_ready_is_an_answer_even_when_it_says_no(client: ServingClient, tmp_path: Path) -> None:
+def test_not_ready_is_an_answer(client: ServingClient, tmp_path: Path) -> None:
     assert client.ready().ready is True
     with bundled_models(tmp_path / "none"), running(tmp_path / "data") as empty:
         without = ServingClient(empty.url)
@@ -140,12 +140,12 @@ def test_ready_is_an_answer_even_when_it_says_no(client: ServingClient, tmp_path
         assert refused.value.code == "no_model"
 
 
-# -- not the service --------------------------------------------------------------------------------------------------
+# -- other servers ----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def answering(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that gives each connection the next of these answers, then closes it."""
+    """Run a server that gives each connection the next of these answers, then closes it."""
     got: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -182,21 +182,21 @@ def http(status: int, body: bytes) -> bytes:
         b"",
     ],
 )
-def test_what_answers_like_something_else_is_unavailable(answer: bytes) -> None:
+def test_answer_of_another_program_is_service_unavailable(answer: bytes) -> None:
     with answering(answer) as (url, got):
         with pytest.raises(ServiceUnavailable) as raised:
             ServingClient(url, timeout=5).predict(FRAME)
         assert url in raised.value.message
-    assert got == [b"POST /predict HTTP/1.1"]  # asked once: rows are never scored twice by trying again
+    assert got == [b"POST /predict HTTP/1.1"]  # once: a retry could score the rows twice
 
 
-def test_a_get_is_retried_after_a_connection_error() -> None:
+def test_get_is_retried_after_a_connection_error() -> None:
     with answering(b"", http(200, b'{"activations": []}')) as (url, got):
         assert ServingClient(url, timeout=5).activations(3) == []
     assert got == [b"GET /activations?limit=3 HTTP/1.1"] * 2
 
 
-def test_nobody_there() -> None:
+def test_unreachable_service_is_service_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     for base_url in (url, "http://no.such.host.invalid", "http://[", "nonsense", "http://\udc80"):
@@ -205,7 +205,7 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize("path", ["/predict", "/model"])
-def test_what_hangs_is_asked_once(path: str) -> None:
+def test_hanging_service_is_asked_once(path: str) -> None:
     with hanging_server() as hanging:
         client = ServingClient(hanging.url, timeout=0.2)
         with pytest.raises(ServiceUnavailable, match="in time") as raised:
@@ -214,7 +214,7 @@ def test_what_hangs_is_asked_once(path: str) -> None:
     assert raised.value.code == "timeout"
 
 
-def test_the_client_brings_nothing_of_the_service_with_it() -> None:
+def test_importing_the_client_imports_none_of_the_service() -> None:
     heavy = {"sklearn", "skops", "bottle", "waitress", "db"}
     code = f"import sys, xgserve.client; print(sorted({heavy!r} & sys.modules.keys()))"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""`python -m xgserve` as operators run it: start, stop, restart, and settings that are wrong."""
+"""`python -m xgserve` as operators run it: start, stop, restart, and bad settings."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def golden_row(url: str) -> dict[str, Any]:
     return dict(requests.get(f"{url}/model", timeout=10).json()["golden_row"]["values"])
 
 
-def test_a_clean_stop_keeps_every_log_row_and_shows_no_secret(tmp_path: Path) -> None:
+def test_clean_stop_keeps_every_log_row_and_shows_no_secret(tmp_path: Path) -> None:
     secrets = {"COMET_API_KEY": "c0met-k3y-0123", "XG_ADMIN_TOKEN": "adm1n-t0ken-0123"}
     with process(tmp_path, secrets | {"XG_LOG_LEVEL": "DEBUG"}) as service:
         row = golden_row(service.url)
@@ -44,7 +44,7 @@ def test_a_clean_stop_keeps_every_log_row_and_shows_no_secret(tmp_path: Path) ->
         with requests.Session() as session:
             for i in range(40):
                 session.post(f"{service.url}/predict", json=[row], headers={"X-Request-ID": f"r{i}"}, timeout=10)
-            # keep-alive connections that are idle must not hold the stop up
+            # idle keep-alive connections must not delay the stop
             assert service.stop(signal.SIGTERM) == 0
     rows = read_logs(tmp_path / "data" / "serving.db", LogQuery(limit=1000))
     assert {f"r{i}" for i in range(40)} <= {row["request_id"] for row in rows}
@@ -58,7 +58,7 @@ def test_a_clean_stop_keeps_every_log_row_and_shows_no_secret(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_request_that_has_begun_is_answered_before_the_stop(tmp_path: Path, number: signal.Signals) -> None:
+def test_request_under_way_is_answered_before_the_stop(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as service:
         rows = [golden_row(service.url)] * 30_000
         body = json.dumps(rows).encode()
@@ -66,7 +66,7 @@ def test_a_request_that_has_begun_is_answered_before_the_stop(tmp_path: Path, nu
         with socket.create_connection((host, int(port)), timeout=30) as connection:
             head = f"POST /predict HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
-            # once this is answered, the service has begun to read the request above
+            # once this is answered, the service has started reading the request above
             requests.get(f"{service.url}/health", timeout=10)
             service.popen.send_signal(number)
             answer = b""
@@ -77,7 +77,7 @@ def test_a_request_that_has_begun_is_answered_before_the_stop(tmp_path: Path, nu
     assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"]) == 30_000
 
 
-def test_after_kill_9_it_starts_again_with_the_same_database(tmp_path: Path) -> None:
+def test_killed_service_restarts_with_the_same_database(tmp_path: Path) -> None:
     with process(tmp_path) as service:
         model = requests.get(f"{service.url}/model", timeout=10).json()["id"]
         assert service.stop(signal.SIGKILL) == -signal.SIGKILL
@@ -98,12 +98,12 @@ def run(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_bad_settings_end_with_a_message_and_exit_code_2(tmp_path: Path) -> None:
+def test_bad_setting_exits_2_with_a_message(tmp_path: Path) -> None:
     ended = run(tmp_path, XG_SERVING_PORT="http")
     assert (ended.returncode, ended.stderr) == (2, "xgserve: XG_SERVING_PORT='http' is not a number\n")
 
 
-def test_a_port_that_is_taken_ends_with_a_message_and_exit_code_1(tmp_path: Path) -> None:
+def test_port_in_use_exits_1_with_a_message(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run(tmp_path, XG_SERVING_PORT=str(port))
@@ -113,7 +113,7 @@ def test_a_port_that_is_taken_ends_with_a_message_and_exit_code_1(tmp_path: Path
 
 
 @pytest.mark.parametrize("host", ["256.1.1.1", "a..b"])
-def test_a_host_that_is_none_of_ours_ends_with_a_message_and_exit_code_1(tmp_path: Path, host: str) -> None:
+def test_foreign_host_exits_1_with_a_message(tmp_path: Path, host: str) -> None:
     ended = run(tmp_path, XG_SERVING_HOST=host)
     assert ended.returncode == 1
     assert f"cannot listen on {host}:0" in ended.stderr
@@ -137,7 +137,7 @@ def test_a_host_that_is_none_of_ours_ends_with_a_message_and_exit_code_1(tmp_pat
         ("XG_ADMIN_TOKEN", "fifteen-letters"),
     ],
 )
-def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
+def test_bad_setting_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         ServiceSettings.from_env({name: value})
 
@@ -158,8 +158,8 @@ def test_settings_are_read() -> None:
     assert (settings.max_body_bytes, settings.workspaces, settings.log_level) == (524_288, frozenset("ab"), 30)
 
 
-def test_many_clients_get_no_fewer_answers_than_one(tmp_path: Path) -> None:
-    """Were the loop to watch sockets that a thread sends to, the two would take Python's lock from each other."""
+def test_eight_clients_together_get_as_many_answers_as_one(tmp_path: Path) -> None:
+    """If the loop watched sockets that a thread sends to, the two would fight over the GIL."""
     with process(tmp_path) as service:
         body = json.dumps([golden_row(service.url)]).encode()
 
@@ -167,12 +167,12 @@ def test_many_clients_get_no_fewer_answers_than_one(tmp_path: Path) -> None:
             one, many = (ask_as_fast_as_it_answers(service.url, body, clients=n, seconds=1) for n in (1, 8))
             return many / one
 
-        # once is enough: what else the machine does can spoil a measurement, but not make a good one
+        # once is enough: other work on the machine can spoil a measurement, not improve it
         assert any(ratio() > 0.6 for _ in range(10))
 
 
 def ask_as_fast_as_it_answers(url: str, body: bytes, *, clients: int, seconds: float) -> int:
-    """Have so many clients predict at the same time, each again as soon as it has its answer; how many got one."""
+    """Have this many clients predict at the same time, without pauses; return the number of answers."""
     host, port = url.removeprefix("http://").split(":")
     head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -1,4 +1,4 @@
-"""What `GET /metrics` counts, in Prometheus' text format."""
+"""The metrics of `GET /metrics`, in Prometheus' text format."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -17,7 +17,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The counters of one service. Any thread may count."""
+    """The metrics of one service. Any thread may call any method."""
 
     def __init__(self, active: Callable[[], Model | None], dropped_log_rows: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
@@ -34,9 +34,7 @@ class Metrics:
             buckets=DURATION_BUCKETS_S,
             registry=self._registry,
         )
-        rows = Counter(
-            "xg_rows_scored", "Rows that a model gave a probability, by model", ["model"], registry=self._registry
-        )
+        rows = Counter("xg_rows_scored", "Rows scored, by model", ["model"], registry=self._registry)
         self._swaps = Counter(
             "xg_swaps",
             "Requests to change the active model, by result (ok, or why it failed)",
@@ -44,7 +42,7 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_State(active, dropped_log_rows))
-        # looking children up by their labels takes longer than counting
+        # looking up a child by its labels takes longer than counting
         self._of = cache(
             lambda method, route, code: (requests.labels(method, route, str(code)), duration.labels(route))
         )
@@ -57,7 +55,7 @@ class Metrics:
         histogram.observe(seconds)
 
     def rows_scored(self, model: Model, rows: int) -> None:
-        """Count rows that the model just scored: every one of them, whether or not the caller got the answer."""
+        """Count the rows that a model scored, whether or not the caller got the answer."""
         self._rows_of(model.id).inc(rows)
 
     def swap(self, result: str) -> None:
@@ -65,12 +63,12 @@ class Metrics:
         self._swaps.labels(result).inc()
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
 class _State(Collector):
-    """What is read at the time of asking instead of counted."""
+    """Metrics that are read when asked for, not counted."""
 
     def __init__(self, active: Callable[[], Model | None], dropped_log_rows: Callable[[], int]) -> None:
         self._active = active
@@ -84,5 +82,5 @@ class _State(Collector):
             info.add_metric(astuple(model.identity), 1)
         yield info
         yield CounterMetricFamily(
-            "xg_log_rows_dropped", "Log rows that were given up because the disk failed", value=self._dropped_log_rows()
+            "xg_log_rows_dropped", "Log rows lost because the disk failed", value=self._dropped_log_rows()
         )

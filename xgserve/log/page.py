@@ -1,4 +1,4 @@
-"""The log as a page for people: a filter form and a table, newest row first, a link to older ones."""
+"""The log as an HTML page: a form to filter it, a table with the newest row first, a link to older rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ _PAGE = SimpleTemplate(Path(__file__).with_suffix(".tpl").read_text(encoding="ut
 
 
 def render(rows: Sequence[LogRow], asked: Mapping[str, str], next_before: int | None) -> str:
-    """Return the page for these rows; `asked` are the parameters of the request as they came."""
+    """Return the page with these rows; `asked` are the parameters of the request."""
     older = _link({**asked, "before": str(next_before)}) if next_before is not None else None
     return str(_PAGE.render(rows=rows, asked=dict(asked), older=older, levels=LEVELS, link=_link))
 

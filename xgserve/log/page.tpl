@@ -24,22 +24,22 @@ pre { margin: .3rem 0 0; white-space: pre-wrap; }
 <body>
 <h1>Log of the prediction service</h1>
 <form action="/logs" method="get">
-<label>Level, at least
+<label>Minimum level
 <select name="level"><option value="">any</option>
 % for name in levels:
 <option{{!' selected' if name == asked.get('level', '').upper() else ''}}>{{name}}</option>
 % end
 </select></label>
 % fields = (
-%   ('q', 'Message contains'), ('request_id', 'Request'), ('since', 'Since (UTC time)'),
+%   ('q', 'Contains'), ('request_id', 'Request ID'), ('since', 'Since (UTC time)'),
 %   ('before', 'Before (UTC time or row)'), ('limit', 'Rows'))
 % for name, title in fields:
 <label>{{title}}<input name="{{name}}" value="{{asked.get(name, '')}}"></label>
 % end
-<button>Show</button> <a href="/logs">newest</a>
+<button>Show</button> <a href="/logs">Newest</a>
 </form>
 <table>
-<thead><tr><th>Time (UTC)</th><th>Level</th><th>Where</th><th>Message</th><th>Request</th></tr></thead>
+<thead><tr><th>Time (UTC)</th><th>Level</th><th>Logger</th><th>Message</th><th>Request ID</th></tr></thead>
 <tbody>
 % for row in rows:
 <tr class="{{row.level}}">
@@ -58,10 +58,10 @@ pre { margin: .3rem 0 0; white-space: pre-wrap; }
 </tbody>
 </table>
 % if not rows:
-<p>No rows match.</p>
+<p>No log rows match.</p>
 % end
 % if older:
-<p><a href="{{!older}}">older rows</a></p>
+<p><a href="{{!older}}">Older rows</a></p>
 % end
 </body>
 </html>

@@ -1,10 +1,10 @@
-"""`Idempotency-Key`: a request that is sent again gets the answer that it had, and nothing is scored a second time.
+"""`Idempotency-Key`: a repeated request gets the answer that it had before, and is not scored twice.
 
-After the IETF's draft of that header, but for one thing: a key counts together with the model and the body, so that the
-same key with another body is another request. The answers are kept in serving.db for `KEPT_DAYS` (or until there are
-more than `MAX_KEPT_BYTES`: pings never make so many, but anybody may send keys), each written before it is sent, so a
-restart forgets none. While that file cannot be used, requests are answered all the same: new answers wait in memory
-until it can, and only what was answered before and cannot be read now is refused.
+As in the IETF's draft of that header, with one difference: a key counts together with the model and the body, so the
+same key with another body is another request. Each answer is written to serving.db before it is sent, so a restart
+forgets none. Answers are kept for `KEPT_DAYS`, or until they fill `MAX_KEPT_BYTES`: pings never make so many, but
+anybody may send keys. While the database cannot be used, new answers wait in memory; only a request that was answered
+before, and whose answer cannot be read now, is refused.
 """
 
 import hashlib
@@ -26,24 +26,24 @@ from xgserve.single_flight import SingleFlight
 logger = logging.getLogger("xgserve.idempotency")
 
 KEPT_DAYS: Final = 30
-MAX_KEPT_BYTES: Final = 1_000_000_000  # a hundred times what the pings of a month make; the oldest go first
-KEPT_WHEN_FULL: Final = 0.95  # of these, so that not each answer makes room for itself
+MAX_KEPT_BYTES: Final = 1_000_000_000  # a hundred times the answers to a month of pings; the oldest go first
+KEPT_WHEN_FULL: Final = 0.95  # of these, so that room is not made for each answer alone
 TRIM_EVERY_S: Final = 3600.0
-LOCK_TIMEOUT_S: Final = 0.25  # a prediction must not wait for somebody's open transaction
-RETRY_S: Final = 1.0  # for so long after a failure nobody tries again
-MAX_UNWRITTEN_BYTES: Final = 32_000_000  # of the answers that wait for the database
+LOCK_TIMEOUT_S: Final = 0.25  # a prediction must not wait for an open transaction
+RETRY_S: Final = 1.0  # after a failure, before the database is tried again
+MAX_UNWRITTEN_BYTES: Final = 32_000_000  # of answers that wait for the database
 
 
 class Answers:
-    """The answers to requests that came with a key. Any thread may ask."""
+    """The answers to requests with a key. Any thread may call any method."""
 
     def __init__(self, database: Path) -> None:
         self._store = StoredAnswers(database, LOCK_TIMEOUT_S)
         self._flights = SingleFlight[bytes]()
         self._writing = threading.Lock()
         self._unwritten: dict[bytes, bytes] = {}  # the oldest first
-        self._written: set[bytes] = set()  # questions, to tell an old one from a new one while the file cannot be read
-        self._kept_bytes = 0  # that of the last trim, and all since
+        self._written: set[bytes] = set()  # hashes of requests, to tell old from new ones while the file cannot be read
+        self._kept_bytes = 0  # at the last trim, and written since
         self._problem: str | None = None
         self._retry_at = self._trim_at = 0.0
         with suppress(DatabaseError):  # the log says why; the first answer that can be written tries again
@@ -51,9 +51,9 @@ class Answers:
             self._written = StoredAnswers(database, READ_TIMEOUT_S).questions()
 
     def once(self, key: str, model_id: str, body: bytes, answer: Callable[[], bytes]) -> bytes:
-        """Return what `answer` returns, or what it returned when the same was asked under this key; "" is no key.
+        """Return what `answer` returns, or returned for the same request before; "" is no key.
 
-        Waits for an answer that another thread is still making. What `answer` raises is not remembered.
+        Waits if another thread is making the answer. What `answer` raises is not remembered.
 
         Raises:
             DatabaseUnavailable: this was answered before, and the answer cannot be read now.
@@ -64,7 +64,7 @@ class Answers:
         return self._flights.run(question, lambda: self._find(question) or self._keep(question, answer()))
 
     def close(self) -> None:
-        """Try once more to write what could not be written."""
+        """Write the answers that are still in memory, if possible."""
         self._retry_at = 0.0
         self._write()
 
@@ -91,7 +91,7 @@ class Answers:
         return answer
 
     def _write(self) -> None:
-        """Write what is unwritten, that of other threads included."""
+        """Write all answers in memory, also those of other threads."""
         with self._writing:
             if not self._unwritten or time.monotonic() < self._retry_at:
                 self._make_room()
@@ -118,7 +118,7 @@ class Answers:
             self._trim_at = time.monotonic() + TRIM_EVERY_S
             self._written = self._store.questions()
             self._kept_bytes = self._store.size()
-        else:  # the next answer goes on with it
+        else:  # the next answer continues
             self._trim_at = 0.0
 
     def _make_room(self) -> None:
@@ -128,6 +128,6 @@ class Answers:
 
     def _failed(self, error: DatabaseError) -> None:
         self._retry_at = time.monotonic() + RETRY_S
-        if self._problem is None:  # once, not with every request
+        if self._problem is None:  # once, not per request
             logger.warning("the answers to requests with an Idempotency-Key cannot be kept for now: %s", error)
         self._problem = str(error)

@@ -37,8 +37,8 @@ HOST: Final = re.compile(r"[A-Za-z0-9._-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)
 LOG_PARAMETERS: Final = ("limit", "level", "since", "before", "request_id", "q")
 
 _MUST_BE: Final = {
-    "version": 'a text such as "1.10.0" (as numbers, 1.10 and 1.1 are the same), a whole number such as 1 for "1.0.0",'
-    " or null for the newest"
+    "version": 'a string such as "1.10.0" (as numbers, 1.10 and 1.1 are the same), a whole number such as 1 for'
+    ' "1.0.0", or null for the newest'
 }
 
 
@@ -154,7 +154,7 @@ def model_request(max_bytes: int) -> tuple[str, str, str | None]:
         wanted = msgspec.convert(stripped, ModelRequest)
     except msgspec.ValidationError as error:
         key = str(error).rpartition("$.")[2].strip("`")
-        raise InvalidRequest(f'"{key}" must be {_MUST_BE.get(key, "a text that is not empty")}', key=key) from error
+        raise InvalidRequest(f'"{key}" must be {_MUST_BE.get(key, "a non-empty string")}', key=key) from error
     version = wanted.version
     return wanted.workspace, wanted.model, f"{version:.0f}.0.0" if isinstance(version, float) else version or None
 
@@ -168,7 +168,7 @@ def parameters(*allowed: str) -> dict[str, str]:
     asked: dict[str, str] = {}
     for name, value in parse_qsl(request.query_string, keep_blank_values=True):
         if name not in allowed:
-            raise _bad_parameter(name[:100], f"is unknown; there are {', '.join(allowed)}")
+            raise _bad_parameter(name[:100], f"is unknown; the parameters are {', '.join(allowed)}")
         if name in asked:
             raise _bad_parameter(name, "is given twice")
         asked[name] = value.strip()

@@ -1,4 +1,4 @@
-"""Memory that a large request took, given back to the system: the C library keeps it for the next one otherwise."""
+"""Return free memory to the system after large requests; the C library keeps it otherwise."""
 
 import ctypes
 import logging
@@ -9,7 +9,7 @@ logger = logging.getLogger("xgserve.server")
 
 
 def _trimmer() -> Callable[[int], int] | None:
-    """Return `malloc_trim` of glibc; None where the C library is another one."""
+    """Return `malloc_trim` of glibc; None with another C library."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -24,6 +24,6 @@ _TRIM = _trimmer()
 
 
 def give_back_memory() -> None:
-    """Give what is free back to the system; takes some milliseconds, and nothing where it cannot be done."""
+    """Return free memory to the system, which takes some milliseconds; do nothing where that is impossible."""
     if _TRIM is not None:
         _TRIM(0)

@@ -1,4 +1,4 @@
-"""The log on disk: nothing lost, bounded, without secrets, and never in the way of a request."""
+"""The log on disk: complete, bounded, without secrets, and never waited for by a request."""
 
 import io
 import logging
@@ -31,7 +31,7 @@ ALL = LogQuery(limit=100_000)
 @contextmanager
 def logging_to(settings: ServiceSettings, stream: TextIO | None = None) -> Iterator[tuple[logging.Logger, LogHandler]]:
     handler = LogHandler(settings, stream)
-    logger = logging.Logger("test")  # on its own, so that tests do not share handlers
+    logger = logging.Logger("test")  # its own, so that tests do not share handlers
     logger.addHandler(handler)
     try:
         yield logger, handler
@@ -39,7 +39,7 @@ def logging_to(settings: ServiceSettings, stream: TextIO | None = None) -> Itera
         handler.close()
 
 
-def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -> None:
+def test_rows_of_many_threads_are_all_written_at_a_clean_stop(tmp_path: Path) -> None:
     with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, _):
 
         def work(number: int) -> None:
@@ -59,14 +59,14 @@ def test_rows_of_many_threads_are_all_there_after_a_clean_stop(tmp_path: Path) -
         assert own == [f"{number}/{i}" for i in range(250)]
 
 
-def test_a_row_is_readable_as_soon_as_it_was_logged(tmp_path: Path) -> None:
+def test_row_is_readable_as_soon_as_logged(tmp_path: Path) -> None:
     with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         for i in range(20):
             logger.warning("row %d", i)
             assert handler.read(LogQuery(limit=1))[0]["message"] == f"row {i}"
 
 
-def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path: Path) -> None:
+def test_row_keeps_level_logger_message_and_traceback_apart(tmp_path: Path) -> None:
     with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         try:
             raise ValueError("why")
@@ -78,7 +78,7 @@ def test_a_row_keeps_level_logger_and_traceback_apart_from_the_message(tmp_path:
     assert row["exception"].endswith("ValueError: why")
 
 
-def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_secrets_are_redacted_from_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ServiceSettings(data_dir=tmp_path, comet_api_key="k3y-0f-comet", admin_token="t0ken")
     with logging_to(settings, sys.stderr) as (logger, handler):
         try:
@@ -93,7 +93,7 @@ def test_secrets_never_reach_the_log(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("cut", [8, 11, 23])
-def test_a_secret_that_was_cut_short_does_not_reach_the_log_either(tmp_path: Path, cut: int) -> None:
+def test_secret_cut_short_is_redacted(tmp_path: Path, cut: int) -> None:
     key = "k3y-0f-comet-and-nobody-else"
     with logging_to(ServiceSettings(data_dir=tmp_path, comet_api_key=key, admin_token="k3y-0f-x"), None) as (
         logger,
@@ -104,7 +104,7 @@ def test_a_secret_that_was_cut_short_does_not_reach_the_log_either(tmp_path: Pat
     assert row["message"] == f"GET /{'x' * 100}[redacted] 404 in 1 ms"
 
 
-def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -> None:
+def test_log_goes_to_the_stream_while_the_disk_fails(tmp_path: Path) -> None:
     blocked, stream = tmp_path / "file", io.StringIO()
     blocked.write_text("no folder")
     with logging_to(ServiceSettings(data_dir=blocked), stream) as (logger, handler):
@@ -118,7 +118,7 @@ def test_the_log_is_text_on_a_stream_even_while_the_disk_fails(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("text", ["\ud800", "nul \x00 in it", "x" * 1_000_000, "", "line\nline"])
-def test_any_text_can_be_logged(tmp_path: Path, text: str) -> None:
+def test_odd_text_is_logged(tmp_path: Path, text: str) -> None:
     with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         logger.info("%s", text)
         logger.info("after it")
@@ -127,14 +127,14 @@ def test_any_text_can_be_logged(tmp_path: Path, text: str) -> None:
     assert len(rows[1]["message"]) <= handler_module.MAX_TEXT + 3
 
 
-def test_a_message_that_does_not_fit_its_arguments_is_logged_all_the_same(tmp_path: Path) -> None:
+def test_message_that_does_not_fit_its_arguments_is_logged(tmp_path: Path) -> None:
     with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
         logger.info("%d rows", "many")
         (row,) = handler.read(ALL)
     assert row["message"] == "'%d rows' cannot be formatted with ('many',)"
 
 
-def test_the_oldest_rows_beyond_the_cap_are_deleted(tmp_path: Path) -> None:
+def test_rows_beyond_the_cap_are_deleted_oldest_first(tmp_path: Path) -> None:
     with logging_to(ServiceSettings(data_dir=tmp_path, log_max_rows=100)) as (logger, handler):
         for i in range(5000):
             logger.info("%d", i)
@@ -148,7 +148,7 @@ def test_the_oldest_rows_beyond_the_cap_are_deleted(tmp_path: Path) -> None:
     assert (newest, last) == ("4999", "a start trims too")
 
 
-def test_rows_beyond_the_age_are_deleted(tmp_path: Path) -> None:
+def test_rows_beyond_the_maximum_age_are_deleted(tmp_path: Path) -> None:
     old, new = datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC)
     with closing(open_serving(tmp_path / "serving.db")) as connection:
         rows = [LogRow(timestamp(at), 20, "test", "row", None, None) for at in [old] * 2500 + [new] * 3]
@@ -158,7 +158,7 @@ def test_rows_beyond_the_age_are_deleted(tmp_path: Path) -> None:
         wait_until(lambda: len(handler.read(ALL)) == 4)
 
 
-def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
+def test_locked_database_delays_no_request_and_loses_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("db.connection.BUSY_TIMEOUT_S", 0.1)
@@ -174,11 +174,11 @@ def test_a_database_that_is_locked_delays_no_one_and_loses_nothing(
             wait_until(lambda: len(handler.read(ALL)) == 1000)
             assert handler.problem is None
         assert handler.dropped == 0
-    assert spent < 50  # one wait for the lock a row would take 100 s
+    assert spent < 50  # one wait for the lock per row would take 100 s
     assert capsys.readouterr().err.count("the log cannot be written") == 1
 
 
-def test_a_disk_that_never_recovers_costs_rows_that_are_counted(
+def test_disk_that_never_recovers_loses_counted_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(handler_module, "CLOSE_WITHIN_S", 0.3)
@@ -194,7 +194,7 @@ def test_a_disk_that_never_recovers_costs_rows_that_are_counted(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_stderr_that_fails_does_not_stop_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_stderr_does_not_stop_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler_module, "RETRY_S", 0.05)
     folder = tmp_path / "data"
     folder.write_text("no folder yet")
@@ -210,7 +210,7 @@ def test_stderr_that_fails_does_not_stop_the_writer(tmp_path: Path, monkeypatch:
     full.detach().close()
 
 
-def test_logging_after_the_end_is_counted_and_harmless(tmp_path: Path) -> None:
+def test_row_logged_after_close_is_counted_as_dropped(tmp_path: Path) -> None:
     with logging_to(replace(ServiceSettings(), data_dir=tmp_path)) as (logger, handler):
         logger.info("in time")
     logger.info("too late")
@@ -220,7 +220,7 @@ def test_logging_after_the_end_is_counted_and_harmless(tmp_path: Path) -> None:
         assert connection.execute("SELECT message FROM logs").fetchall() == [("in time",)]
 
 
-def test_no_id_holds_a_secret_not_even_as_addresses_write_it() -> None:
+def test_request_id_with_a_secret_is_replaced_also_when_percent_encoded() -> None:
     secret = "a+secret/of=16 characters"
     for sent in (secret.replace(" ", "-"), "x%2E", "plain"):
         assert choose_id(sent, [secret]) == sent

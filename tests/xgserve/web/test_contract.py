@@ -1,4 +1,4 @@
-"""The description of the service, held against the code and against what a running service answers."""
+"""The OpenAPI document, compared with the code and with the answers of a running service."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def operation(method: str, path: str) -> dict[str, Any]:
 
 
 def check_answer(answer: requests.Response, path: str) -> None:
-    """Hold an answer against what the description says of it."""
+    """Compare an answer with its description."""
     responses = operation(str(answer.request.method), path)["responses"]
     assert str(answer.status_code) in responses, f"{answer.status_code} is not described: {answer.text}"
     content = responses[str(answer.status_code)]["content"]
@@ -45,24 +45,24 @@ def check_answer(answer: requests.Response, path: str) -> None:
     jsonschema.validate(body, {**content[media]["schema"], "components": DOCUMENT["components"]})
 
 
-def test_every_route_is_described_and_every_description_has_its_route(service: Running) -> None:
+def test_routes_and_descriptions_match(service: Running) -> None:
     described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert described == {(route.method, route.rule) for route in service.app.routes}
 
 
-def test_the_description_is_served_and_is_openapi(service: Running) -> None:
+def test_document_is_served_and_is_valid_openapi(service: Running) -> None:
     served = service.get("/openapi.json").json()
     assert served == json.loads(json.dumps(DOCUMENT))
     schemathesis.openapi.from_dict(served).validate()
 
 
-def test_every_error_of_a_swap_is_described_by_its_code() -> None:
+def test_swap_errors_are_described_under_their_status() -> None:
     swaps = operation("POST", "/download_registry_model")["responses"] | operation("POST", "/rollback")["responses"]
     for code, error in BY_CODE.items():
         assert f"`{code}`" in swaps[str(error.status)]["description"]
 
 
-def test_every_error_that_the_code_can_give_is_described() -> None:
+def test_every_error_code_is_described() -> None:
     text = json.dumps(DOCUMENT)
     codes = {error.code for error in ERRORS}
     general = {"internal", "method_not_allowed"}  # of no route in particular
@@ -70,11 +70,11 @@ def test_every_error_that_the_code_can_give_is_described() -> None:
     assert {code for code in codes - general if f"`{code}`" not in text} == set()
 
 
-def test_every_parameter_of_the_log_is_described() -> None:
+def test_log_parameters_are_all_described() -> None:
     assert {entry["name"] for entry in operation("GET", "/logs")["parameters"]} == {*LOG_PARAMETERS}
 
 
-def test_examples_are_valid() -> None:
+def test_examples_match_their_schemas() -> None:
     for methods in DOCUMENT["paths"].values():
         for described in methods.values():
             content = described.get("requestBody", {}).get("content", {}).get("application/json")
@@ -105,11 +105,11 @@ def test_examples_are_valid() -> None:
         "/logs?since=2020-01-01&before=99999",
     ],
 )
-def test_what_is_read_is_answered_as_described(service: Running, path: str) -> None:
+def test_get_route_answers_as_described(service: Running, path: str) -> None:
     check_answer(service.get(path), path.partition("?")[0])
 
 
-def test_the_log_as_a_page_is_described(service: Running) -> None:
+def test_log_page_is_described(service: Running) -> None:
     check_answer(service.get("/logs", Accept="text/html"), "/logs")
 
 
@@ -130,9 +130,7 @@ def test_the_log_as_a_page_is_described(service: Running) -> None:
         (422, 3, {}),
     ],
 )
-def test_what_is_scored_or_refused_is_answered_as_described(
-    service: Running, status: int, body: Any, headers: dict[str, str]
-) -> None:
+def test_predict_answers_as_described(service: Running, status: int, body: Any, headers: dict[str, str]) -> None:
     service.post("/download_registry_model", FIRST)
     answer = service.post("/predict", body, **headers)
     assert answer.status_code == status
@@ -154,7 +152,7 @@ def test_what_is_scored_or_refused_is_answered_as_described(
         (424, FIRST | {"workspace": "somebody"}, {}),
     ],
 )
-def test_a_swap_is_answered_as_described(service: Running, status: int, body: Any, headers: dict[str, str]) -> None:
+def test_swap_answers_as_described(service: Running, status: int, body: Any, headers: dict[str, str]) -> None:
     answer = service.post("/download_registry_model", body, **headers)
     assert answer.status_code == status
     check_answer(answer, "/download_registry_model")
@@ -162,12 +160,12 @@ def test_a_swap_is_answered_as_described(service: Running, status: int, body: An
         check_answer(service.get(path), path)
 
 
-def test_a_rollback_is_answered_as_described(service: Running) -> None:
+def test_rollback_answers_as_described(service: Running) -> None:
     service.post("/download_registry_model", FIRST | {"model": "mixed"})
     check_answer(service.post("/rollback", b""), "/rollback")
 
 
-def test_a_service_that_cannot_work_answers_as_described(tmp_path: Path) -> None:
+def test_broken_service_answers_as_described(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     with bundled_models(tmp_path / "none"), running(tmp_path / "data", admin_token="let-me-in") as service:
         for path in ("/model", "/models", "/activations", "/logs", "/ready", "/health", "/metrics"):

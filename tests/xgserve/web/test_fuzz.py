@@ -1,4 +1,4 @@
-"""Thousands of requests that no sane client sends, to the service as it ships: no 5xx, no hang, no growth, no stop.
+"""Thousands of odd requests to the service as it ships: no 5xx, no hang, no growing memory, no crash.
 
 A few hundred in a default run. More, with the figures:
 XG_TEST_REQUESTS=10000 pytest tests/xgserve/web/test_fuzz.py -s --timeout=3000
@@ -36,14 +36,14 @@ from xgserve.web.openapi import DOCUMENT
 
 REQUESTS = int(os.environ.get("XG_TEST_REQUESTS", "0"))
 DEFAULT_REQUESTS = 500
-ANSWER_WITHIN_S = 15  # a hang, not a slow answer: the machine may be busy
+ANSWER_WITHIN_S = 15  # long enough for a busy machine: later means that it hangs
 MAX_BODY_MB = 1
 GROWTH = 1.3  # of the resident memory, once warm
 
 
 @dataclass
 class Target:
-    """The running service and what it answered."""
+    """The running service and its answers."""
 
     url: str
     process: psutil.Process
@@ -61,7 +61,7 @@ class Target:
         self.slowest_s = max(self.slowest_s, seconds)
 
     def is_well(self) -> None:
-        """It still predicts, with the model that it says, and nothing unforeseen was logged."""
+        """Check that it still predicts with the model that it reports, and logged nothing unexpected."""
         assert requests.get(f"{self.url}/ready", timeout=ANSWER_WITHIN_S).json()["ready"]
         model = requests.get(f"{self.url}/model", timeout=ANSWER_WITHIN_S).json()
         answer = requests.post(f"{self.url}/predict", json=[model["golden_row"]["values"]], timeout=ANSWER_WITHIN_S)
@@ -77,7 +77,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("service")
     with process(folder, {"XG_MAX_BODY_MB": str(MAX_BODY_MB), "XG_LOG_MAX_ROWS": "5000"}) as running:
         target = Target(running.url, psutil.Process(running.popen.pid), running.stderr)
-        for _ in range(30):  # what is loaded at first use is loaded
+        for _ in range(30):  # load what is loaded at first use
             requests.get(f"{target.url}/logs", timeout=ANSWER_WITHIN_S)
             target.is_well()
         warm = target.rss_mb()
@@ -104,7 +104,7 @@ def fuzzed(share: float) -> settings:
     )
 
 
-# -- by the description: what it allows, and what it forbids ----------------------------------------------------------
+# -- by the schema: within it, and outside of it ----------------------------------------------------------------------
 
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 CAN_BE_WRONG = [
@@ -116,12 +116,12 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_what_the_description_allows_is_answered_by_it(target: Target, path: str, method: str) -> None:
+def test_request_within_the_schema_is_answered_as_described(target: Target, path: str, method: str) -> None:
     send(target, path, method, GenerationMode.POSITIVE)
 
 
 @pytest.mark.parametrize(("path", "method"), CAN_BE_WRONG)
-def test_what_the_description_forbids_is_answered_by_it(target: Target, path: str, method: str) -> None:
+def test_request_outside_the_schema_is_answered_as_described(target: Target, path: str, method: str) -> None:
     send(target, path, method, GenerationMode.NEGATIVE)
 
 
@@ -140,7 +140,7 @@ def send(target: Target, path: str, method: str, mode: GenerationMode) -> None:
     check()
 
 
-# -- frames that are nearly right -------------------------------------------------------------------------------------
+# -- nearly valid frames ----------------------------------------------------------------------------------------------
 
 VALUES = st.one_of(
     st.none(),
@@ -163,7 +163,7 @@ FRAMES = st.one_of(
 
 @fuzzed(0.3)
 @given(frame=FRAMES)
-def test_frames_that_are_nearly_right_are_scored_or_refused(target: Target, frame: Any) -> None:
+def test_nearly_valid_frame_is_scored_or_refused(target: Target, frame: Any) -> None:
     body = json.dumps(frame).encode()
     begun = time.monotonic()
     answer = requests.post(
@@ -227,7 +227,7 @@ BODIES = st.one_of(
     body=BODIES,
     end=st.sampled_from(["\r\n", "\n", "\r"]),
 )
-def test_bytes_that_are_hardly_http_are_answered_or_hung_up_on(
+def test_malformed_http_is_answered_or_disconnected(
     target: Target, line: str, host: bool, headers: list[str], body: bytes, end: str
 ) -> None:
     sent = end.join([line, *["Host: localhost"] * host, *headers, "", ""]).encode("latin-1") + body
@@ -245,7 +245,7 @@ def test_bytes_that_are_hardly_http_are_answered_or_hung_up_on(
 
 
 def exchange(connection: socket.socket, sent: bytes) -> bytes:
-    """Send all, say that no more will come, and return all that is answered until the service hangs up."""
+    """Send all bytes, close our side, and return the whole answer."""
     answer = b""
     try:
         connection.sendall(sent)
@@ -254,12 +254,12 @@ def exchange(connection: socket.socket, sent: bytes) -> bytes:
             answer += part
     except TimeoutError:
         raise
-    except OSError:  # hung up on while we were still sending
+    except OSError:  # disconnected while we were still sending
         pass
     return answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-# -- clients that take their time -------------------------------------------------------------------------------------
+# -- slow clients -----------------------------------------------------------------------------------------------------
 
 LOITERERS: dict[str, Callable[[socket.socket], None]] = {
     "silent": lambda _: None,
@@ -280,7 +280,7 @@ LOITERERS: dict[str, Callable[[socket.socket], None]] = {
 
 
 @pytest.mark.parametrize("kind", LOITERERS)
-def test_clients_that_take_their_time_stop_nobody_else(target: Target, kind: str) -> None:
+def test_slow_clients_delay_no_other_client(target: Target, kind: str) -> None:
     for _ in range(1000):  # so that /logs has something to send
         with socket.create_connection(target.address) as connection:
             connection.sendall(b"GET /" + b"x" * 150 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -312,7 +312,7 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"], ids=["", "expects leave to send"])
 @pytest.mark.parametrize("megabytes", [2, 10_000])
-def test_a_body_over_the_limit_is_refused_on_its_announcement(target: Target, megabytes: int, expect: bytes) -> None:
+def test_large_body_is_refused_by_its_content_length(target: Target, megabytes: int, expect: bytes) -> None:
     with socket.create_connection(target.address, timeout=ANSWER_WITHIN_S) as connection:
         connection.sendall(HEAD + expect + b"Content-Length: %d\r\n\r\n" % (megabytes << 20))
         connection.shutdown(socket.SHUT_WR)  # not a byte of the body was sent
@@ -321,7 +321,7 @@ def test_a_body_over_the_limit_is_refused_on_its_announcement(target: Target, me
     assert b"XG_MAX_BODY_MB" in answer
 
 
-def test_a_body_in_chunks_is_refused_when_it_passes_the_limit(target: Target) -> None:
+def test_chunked_body_is_refused_once_it_passes_the_limit(target: Target) -> None:
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     sent = 0
     with socket.create_connection(target.address, timeout=ANSWER_WITHIN_S) as connection:
@@ -339,7 +339,7 @@ def test_a_body_in_chunks_is_refused_when_it_passes_the_limit(target: Target) ->
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_client_that_sends_a_large_body_all_the_same_gets_to_see_why_it_is_refused(target: Target) -> None:
+def test_client_still_sending_a_large_body_sees_the_refusal(target: Target) -> None:
     before = target.rss_mb()
     for megabytes in (2, 3, 2, 3):
         answer = requests.post(
@@ -349,8 +349,8 @@ def test_a_client_that_sends_a_large_body_all_the_same_gets_to_see_why_it_is_ref
             timeout=ANSWER_WITHIN_S,
         )
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
-    assert target.rss_mb() < before + 5  # nothing of it was kept
+    assert target.rss_mb() < before + 5  # the body was not kept
 
 
-def test_files_of_clients_that_are_gone_are_closed(target: Target) -> None:
+def test_files_of_disconnected_clients_are_closed(target: Target) -> None:
     assert target.process.num_fds() < min(150, resource.getrlimit(resource.RLIMIT_NOFILE)[0])

@@ -1,4 +1,4 @@
-"""Idempotency-Key: whoever sends the same request again gets the same answer, and nothing is scored twice."""
+"""Idempotency-Key: a repeated request gets the same answer, and is scored once."""
 
 import sqlite3
 import threading
@@ -33,7 +33,7 @@ def ask(service: Running, key: str, rows: list[dict[Any, Any]] = ROWS) -> reques
     return service.post("/predict", rows, Idempotency_Key=key)
 
 
-def test_the_same_request_is_scored_once_and_answered_twice(service: Running) -> None:
+def test_repeated_request_is_scored_once_and_answered_twice(service: Running) -> None:
     first, second = ask(service, '"a1"'), ask(service, '"a1"')
     assert (first.status_code, first.content, first.headers["Content-Type"]) == (
         200, second.content, second.headers["Content-Type"],
@@ -43,7 +43,7 @@ def test_the_same_request_is_scored_once_and_answered_twice(service: Running) ->
     assert [("answered before" in note, "3 rows by" in note) for note in notes] == [(True, False), (False, True)]
 
 
-def test_without_a_key_with_another_and_with_another_body_it_is_a_new_request(service: Running) -> None:
+def test_request_without_key_or_with_other_key_or_body_is_scored_again(service: Running) -> None:
     ask(service, "a1")
     service.post("/predict", ROWS)
     service.post("/predict", ROWS)
@@ -53,7 +53,7 @@ def test_without_a_key_with_another_and_with_another_body_it_is_a_new_request(se
     assert service.rows_scored() == 13
 
 
-def test_another_model_answers_for_itself_and_if_match_comes_first(service: Running) -> None:
+def test_repeated_request_after_a_swap_is_scored_by_the_new_model(service: Running) -> None:
     frame = shots(3)[["distance", "angle"]]
     client = ServingClient(service.url)
     first = client.predict(frame, idempotency_key="a1")
@@ -69,12 +69,12 @@ def test_another_model_answers_for_itself_and_if_match_comes_first(service: Runn
     assert service.rows_scored() == 6
 
 
-def test_what_failed_is_tried_again(service: Running) -> None:
+def test_failed_request_is_not_remembered(service: Running) -> None:
     assert [ask(service, "a1", [{"distance": "far"}]).status_code for _ in range(2)] == [422, 422]
     assert ask(service, "a1").status_code == 200
 
 
-def test_requests_that_come_together_are_scored_once(service: Running) -> None:
+def test_simultaneous_requests_with_one_key_are_scored_once(service: Running) -> None:
     barrier = threading.Barrier(8)
 
     def together(_: int) -> bytes:
@@ -86,17 +86,17 @@ def test_requests_that_come_together_are_scored_once(service: Running) -> None:
     assert service.rows_scored() == 3
 
 
-def test_a_restart_and_a_thousand_other_requests_forget_no_answer(service: Running, tmp_path: Path) -> None:
+def test_answers_survive_a_restart_and_a_thousand_others(service: Running, tmp_path: Path) -> None:
     first = ask(service, "a1")
     for number in range(1001):
         service.app.answers.once(f"other {number}", "a model", b"[]", lambda: b"{}")
     assert (ask(service, "a1").content, service.rows_scored()) == (first.content, 3)
-    with running(tmp_path / "data") as killed:  # the first is still running, as after a kill it is not closed
+    with running(tmp_path / "data") as killed:  # the first is still open, as if it had been killed
         assert (ask(killed, "a1").content, killed.rows_scored()) == (first.content, 0)
         assert (ask(killed, "a1", ROWS[:1]).status_code, killed.rows_scored()) == (200, 1)
 
 
-def test_answers_are_forgotten_by_age(service: Running, tmp_path: Path) -> None:
+def test_old_answers_are_deleted(service: Running, tmp_path: Path) -> None:
     for key in ("old", "young"):
         ask(service, key)
     database = tmp_path / "data" / "serving.db"
@@ -104,7 +104,7 @@ def test_answers_are_forgotten_by_age(service: Running, tmp_path: Path) -> None:
         (oldest,) = connection.execute("SELECT min(rowid) FROM answers").fetchone()
         connection.execute("UPDATE answers SET at = '2020-01-01T00:00:00.000Z' WHERE rowid = ?", (oldest,))
     with running(tmp_path / "data") as later:
-        ask(later, "another")  # whoever writes first after the start deletes what is old
+        ask(later, "another")  # the first write after a start deletes old answers
         before = later.rows_scored()
         ask(later, "young")
         assert later.rows_scored() == before
@@ -112,8 +112,8 @@ def test_answers_are_forgotten_by_age(service: Running, tmp_path: Path) -> None:
         assert later.rows_scored() == before + 3
 
 
-def test_no_flood_of_keys_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anybody may send keys, and has answers as long as the labels that they name."""
+def test_flood_of_keys_stays_below_the_disk_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may send keys, and long labels make long answers."""
     monkeypatch.setattr(idempotency, "MAX_KEPT_BYTES", 1_000_000)
     database = tmp_path / "serving.db"
     answers = idempotency.Answers(database)
@@ -124,7 +124,7 @@ def test_no_flood_of_keys_fills_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
     assert answers.once("a0", "a model", b"[]", lambda: b"other") == b"other", "the oldest go first"
 
 
-def test_no_flood_of_keys_fills_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flood_of_keys_does_not_grow_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idempotency, "MAX_KEPT_BYTES", 20 * ROW_BYTES)
     answers = idempotency.Answers(tmp_path / "serving.db")
     for number in range(100):
@@ -132,7 +132,7 @@ def test_no_flood_of_keys_fills_the_memory(tmp_path: Path, monkeypatch: pytest.M
     assert 10 < len(answers._written) <= 20
 
 
-def test_while_the_database_is_locked_new_answers_are_kept_for_later(service: Running, tmp_path: Path) -> None:
+def test_locked_database_keeps_new_answers_in_memory_until_it_is_free(service: Running, tmp_path: Path) -> None:
     ask(service, "before")
     database = tmp_path / "data" / "serving.db"
     with closing(sqlite3.connect(database, isolation_level=None)) as shell:
@@ -143,7 +143,7 @@ def test_while_the_database_is_locked_new_answers_are_kept_for_later(service: Ru
         shell.execute("ROLLBACK")
     assert [answer.status_code for answer in (*answers, plain)] == [200, 200, 200, 200]
     assert service.rows_scored() == 4 * 3  # "new" once
-    if refused.status_code != 200:  # with a journal that lets nobody read meanwhile
+    if refused.status_code != 200:  # with a journal mode that blocks readers
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert refused.json()["error"]["code"] == "database_unavailable"
         assert "nothing was scored" in refused.json()["error"]["message"]
@@ -156,7 +156,7 @@ def test_while_the_database_is_locked_new_answers_are_kept_for_later(service: Ru
         assert restarted.rows_scored() == 0
 
 
-def test_an_ended_service_writes_what_it_could_not_write_before(tmp_path: Path) -> None:
+def test_stopping_service_writes_the_answers_still_in_memory(tmp_path: Path) -> None:
     database = tmp_path / "serving.db"
     answers = idempotency.Answers(database)
     with closing(sqlite3.connect(database, isolation_level=None)) as shell:
@@ -167,8 +167,8 @@ def test_an_ended_service_writes_what_it_could_not_write_before(tmp_path: Path) 
     assert idempotency.Answers(database).once("a1", "a model", b"[]", lambda: b"other") == b"{}"
 
 
-def test_what_waits_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "serving.db").mkdir()  # cannot be opened, ever
+def test_answers_in_memory_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "serving.db").mkdir()  # can never be opened
     answers, made = idempotency.Answers(tmp_path / "serving.db"), []
 
     def answer() -> bytes:
@@ -176,6 +176,6 @@ def test_what_waits_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.Mon
         return b"12345678"
 
     monkeypatch.setattr(idempotency, "MAX_UNWRITTEN_BYTES", 20)
-    for key in ("a1", "a2", "a3", "a3", "a2", "a1"):  # a1 has made room for a3
+    for key in ("a1", "a2", "a3", "a3", "a2", "a1"):  # a1 was dropped to make room for a3
         assert answers.once(key, "a model", b"[]", answer) == b"12345678"
     assert len(made) == 4

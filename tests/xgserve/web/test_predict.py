@@ -1,4 +1,4 @@
-"""POST /predict: the forms of a frame, the order of the answer, which model made it, and what is refused."""
+"""POST /predict: the forms of a frame, the order of the answer, the model that made it, and refusals."""
 
 import http.client
 import json
@@ -39,7 +39,7 @@ def written(orient: Any = "columns", **more: Any) -> str:
 
 
 LABELS, NUMBERED = FRAME.index.tolist(), list(range(len(FRAME)))
-# what clients send, and the labels that it holds
+# what clients send, and the labels in it
 FORMS: dict[str, tuple[str, list[int]]] = {
     "columns": (written(), LABELS),
     "records": (written("records"), NUMBERED),
@@ -68,7 +68,7 @@ FORMS: dict[str, tuple[str, list[int]]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_of_pandas_and_its_users_is_scored_in_the_order_of_the_frame(service: Running, form: str) -> None:
+def test_every_frame_form_is_scored_in_the_frames_order(service: Running, form: str) -> None:
     body, labels = FORMS[form]
     answer = service.post("/predict", body).json()
 
@@ -77,7 +77,7 @@ def test_each_form_of_pandas_and_its_users_is_scored_in_the_order_of_the_frame(s
     assert answer["model"]["id"] == service.get("/model").json()["id"]
 
 
-def test_one_row_may_come_without_a_list(service: Running) -> None:
+def test_single_row_without_a_list_is_scored(service: Running) -> None:
     body = FRAME.iloc[0].to_json(double_precision=15)
     answer = service.post("/predict", body).json()
     assert (answer["predictions"], answer["index"]) == (
@@ -100,10 +100,11 @@ ODD_LABELS = {
         (labels, orient)
         for labels in ODD_LABELS
         for orient in ("columns", "index", "split", "table")
-        if (orient, labels) not in (("table", "intervals"), ("table", "intervals in levels"))  # which pandas cannot
+        if (orient, labels)
+        not in (("table", "intervals"), ("table", "intervals in levels"))  # pandas cannot write these
     ],
 )
-def test_any_labels_of_pandas_are_taken(service: Running, labels: str, orient: Any) -> None:
+def test_any_pandas_index_is_accepted(service: Running, labels: str, orient: Any) -> None:
     frame = FRAME.set_index(ODD_LABELS[labels])
     answer = service.post("/predict", frame.to_json(orient=orient, double_precision=15, date_format="iso")).json()
     np.testing.assert_allclose(answer["predictions"], ESTIMATOR.predict_proba(FRAME)[:, 1], rtol=1e-12)
@@ -112,8 +113,8 @@ def test_any_labels_of_pandas_are_taken(service: Running, labels: str, orient: A
     assert service.post("/predict", wrong).json()["error"]["row_count"] == 6
 
 
-def test_whichever_level_has_the_columns_is_the_columns(service: Running) -> None:
-    by_row = {"distance": ROW, "angle": ROW}  # rows that are called like some of the columns
+def test_level_that_names_the_columns_is_taken_as_columns(service: Running) -> None:
+    by_row = {"distance": ROW, "angle": ROW}  # rows named like some of the columns
     assert service.post("/predict", by_row).json()["index"] == ["distance", "angle"]
     refused = service.post("/predict", dict.fromkeys(COLUMNS, ROW)).json()["error"]
     assert "this can be read in two ways" in refused["message"]
@@ -126,7 +127,7 @@ def test_whichever_level_has_the_columns_is_the_columns(service: Running) -> Non
     [3, "frame", [[1, 2, 3, 4]], {"instances": [[1, 2, 3, 4]]}, {"distance": {"0": 1}, "angle": [2]},
      {"dataframe_split": 3}, json.dumps(json.dumps(written()))],
 )  # fmt: skip
-def test_a_refusal_lists_what_is_accepted(service: Running, body: Any) -> None:
+def test_refused_frame_lists_the_accepted_forms(service: Running, body: Any) -> None:
     error = service.post("/predict", json.dumps(body)).json()["error"]
     assert error["code"] == "invalid_frame"
     for key in ("records", "split", "index", "list", "dataframe_split", "dataframe_records", "instances", "inputs"):
@@ -145,21 +146,21 @@ def test_a_refusal_lists_what_is_accepted(service: Running, body: Any) -> None:
         '{"dataframe_records": [{"shot_type": "tip", "distance": 1, "angle": 1, "rebound": true, "angle": 2}]}',
     ],
 )
-def test_a_key_that_comes_twice_is_refused(service: Running, body: str) -> None:
+def test_duplicate_key_is_refused(service: Running, body: str) -> None:
     for sent in (body, body.replace(": ", ":")):
         answer = service.post("/predict", sent)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
         assert "comes twice in one object" in answer.json()["error"]["message"]
 
 
-def test_a_colon_in_a_text_is_no_key(service: Running) -> None:
+def test_colon_in_a_text_is_not_a_key(service: Running) -> None:
     row = ROW | {"shot_type": 'a ":b" : c'}
     assert service.post("/predict", {"a:b": 1}).json()["error"]["unknown"] == ["a:b"]
     assert service.post("/predict", [row, ROW]).status_code == 200
     assert service.post("/predict", json.dumps([row, ROW], separators=(",", ":"))).status_code == 200
 
 
-def test_columns_and_their_rows_may_come_in_any_order(service: Running) -> None:
+def test_columns_and_rows_are_accepted_in_any_order(service: Running) -> None:
     body = json.loads(FRAME.to_json(double_precision=15))
     shuffled = {name: dict(reversed(list(body[name].items()))) for name in reversed(COLUMNS)}
     shuffled["shot_type"] = body["shot_type"]
@@ -177,7 +178,7 @@ def test_columns_and_their_rows_may_come_in_any_order(service: Running) -> None:
         (["1.5", "", "\ud800"], ["1.5", "", "\ud800"]),
     ],
 )
-def test_labels_come_back_as_integers_only_if_all_are(service: Running, labels: list[str], index: list[Any]) -> None:
+def test_labels_are_integers_only_if_all_are(service: Running, labels: list[str], index: list[Any]) -> None:
     answer = service.post("/predict", {name: dict.fromkeys(labels, ROW[name]) for name in COLUMNS})
     assert answer.json()["index"] == index
 
@@ -190,12 +191,12 @@ def test_labels_come_back_as_integers_only_if_all_are(service: Running, labels: 
         {"columns": COLUMNS, "index": [], "data": []},
     ],
 )
-def test_an_empty_frame_has_an_empty_answer(service: Running, body: Any) -> None:
+def test_empty_frame_has_an_empty_answer(service: Running, body: Any) -> None:
     answer = service.post("/predict", body)
     assert (answer.status_code, answer.json()["predictions"], answer.json()["index"]) == (200, [], [])
 
 
-def test_a_frame_whose_columns_are_named_like_an_orient_is_still_a_frame(service: Running) -> None:
+def test_columns_named_like_an_orient_are_columns(service: Running) -> None:
     answer = service.post("/predict", {"columns": {"0": 1}, "index": {"0": 2}, "data": {"0": 3}})
     assert answer.json()["error"]["unknown"] == ["columns", "index", "data"]
 
@@ -249,7 +250,7 @@ BAD_REQUESTS: list[tuple[str, Any, int, str]] = [
 
 
 @pytest.mark.parametrize(("body", "status", "code"), [b[1:] for b in BAD_REQUESTS], ids=[b[0] for b in BAD_REQUESTS])
-def test_a_bad_request_is_answered_in_json_and_scores_nothing(
+def test_bad_request_is_answered_in_json_and_scores_nothing(
     service: Running, body: Any, status: int, code: str
 ) -> None:
     before = service.rows_scored()
@@ -263,7 +264,7 @@ def test_a_bad_request_is_answered_in_json_and_scores_nothing(
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "deep"}], ids=["no key", "key"])
-def test_at_no_depth_of_nesting_the_service_fails(service: Running, headers: dict[str, str]) -> None:
+def test_deep_nesting_is_refused(service: Running, headers: dict[str, str]) -> None:
     bodies = [json.dumps([ROW | {"distance": None}]).replace("null", "[" * n + "]" * n) for n in range(940, 1000)]
     assert {service.post("/predict", body, **headers).status_code for body in bodies} == {400, 422}
 
@@ -279,12 +280,12 @@ def test_at_no_depth_of_nesting_the_service_fails(service: Running, headers: dic
         {"Content_Encoding": "gzip"},
     ],
 )
-def test_only_json_is_read(service: Running, headers: dict[str, Any]) -> None:
+def test_other_content_types_are_refused(service: Running, headers: dict[str, Any]) -> None:
     answer = service.post("/predict", [ROW], **headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
 
 
-def test_the_offending_row_is_named_by_its_label(service: Running) -> None:
+def test_offending_row_is_named_by_its_label(service: Running) -> None:
     body = json.loads(FRAME.to_json())
     body["distance"]["102"] = "far"
     error = service.post("/predict", body).json()["error"]
@@ -292,7 +293,7 @@ def test_the_offending_row_is_named_by_its_label(service: Running) -> None:
     assert "row 102, column distance: must be a number" in error["message"]
 
 
-def test_nothing_is_scored_for_another_model_than_the_one_asked_for(service: Running) -> None:
+def test_if_match_of_another_model_scores_nothing(service: Running) -> None:
     before = service.rows_scored()
     active = service.get("/model").json()["id"]
     refused = service.post("/predict", [ROW], If_Match='"bundled/xg-default:0.9@sha256:000000000000"')
@@ -305,14 +306,14 @@ def test_nothing_is_scored_for_another_model_than_the_one_asked_for(service: Run
     assert service.rows_scored() == before + 4
 
 
-def test_odd_text_is_scored_or_refused_but_never_a_failure(service: Running) -> None:
+def test_odd_text_is_scored_or_refused_without_a_failure(service: Running) -> None:
     for text in ("\ud800", "\x00", "", "a" * 100_000, "\U0001f3d2"):
         answer = service.post("/predict", [ROW | {"shot_type": text}])
         assert answer.status_code in (200, 422)
         assert service.post("/predict", [ROW], If_Match=b"\xff").status_code == 412
 
 
-def test_an_answer_is_json_whatever_the_labels_are(service: Running) -> None:
+def test_answer_is_json_under_any_labels(service: Running) -> None:
     body = json.dumps({"columns": list(ROW), "index": [0, "\ud800"], "data": [list(ROW.values())] * 2})
     answer = service.post("/predict", body.replace("[0, ", "[1e999, "))
 
@@ -322,7 +323,7 @@ def test_an_answer_is_json_whatever_the_labels_are(service: Running) -> None:
     assert json.loads(answer.text, parse_constant=refuse)["index"] == [None, "\ud800"]
 
 
-def test_a_chunked_body_is_read(service: Running) -> None:
+def test_chunked_body_is_scored(service: Running) -> None:
     host = service.url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=10)
     parts = iter([b"[", json.dumps(ROW).encode(), b"]"])
@@ -331,7 +332,7 @@ def test_a_chunked_body_is_read(service: Running) -> None:
     assert (answer.status, len(json.loads(answer.read())["predictions"])) == (200, 1)
 
 
-def test_every_row_that_was_scored_is_counted_once(service: Running) -> None:
+def test_scored_rows_are_counted_once(service: Running) -> None:
     before = service.rows_scored()
     failed: list[int] = []
 
@@ -350,14 +351,14 @@ def test_every_row_that_was_scored_is_counted_once(service: Running) -> None:
     assert service.rows_scored() == before + 5 * (1 + 2 + 3 + 50)
 
 
-def test_the_log_tells_how_many_rows_which_model_scored(service: Running) -> None:
+def test_log_row_of_a_prediction_names_rows_and_model(service: Running) -> None:
     answer = service.post("/predict", [ROW] * 3, X_Request_ID="three-rows")
     (row,) = service.get("/logs?request_id=three-rows").json()["logs"]
     assert f"3 rows by {answer.json()['model']['id']}" in row["message"]
     assert row["level"] == "INFO"
 
 
-def test_without_a_model_the_answer_is_503(tmp_path: Path) -> None:
+def test_predict_without_a_model_is_503(tmp_path: Path) -> None:
     with bundled_models(tmp_path / "none"), running(tmp_path / "data") as service:
         answers = {path: service.get(path).status_code for path in ("/model", "/ready", "/health", "/models")}
         predicted = service.post("/predict", [ROW])

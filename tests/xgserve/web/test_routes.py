@@ -1,4 +1,4 @@
-"""The other routes: logs, models, state, metrics, who may change the model; and that errors have one shape."""
+"""The other routes: logs, models, readiness, metrics, who may change the model; and the one form of all errors."""
 
 import json
 import socket
@@ -33,7 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[
 
 
 def error_of(answer: requests.Response) -> dict[str, Any]:
-    """The error, after checking what all of them have in common."""
+    """Return the error of an answer, after checking what all errors have in common."""
     assert answer.headers["Content-Type"] == "application/json"
     body = answer.json()
     assert body.keys() == {"error"}
@@ -49,7 +49,7 @@ def error_of(answer: requests.Response) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "path", ["/", "/predict/", "/favicon.ico", "/%ff%00", "/logs/../x", "/" + "a" * 5000, "/%0aFAKE%20LOG"]
 )
-def test_an_unknown_path_is_404(service: Running, path: str) -> None:
+def test_unknown_path_is_404(service: Running, path: str) -> None:
     answer = service.get(path)
     assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
 
@@ -58,13 +58,13 @@ def test_an_unknown_path_is_404(service: Running, path: str) -> None:
     ("method", "path", "allowed"),
     [("GET", "/predict", "POST"), ("DELETE", "/model", "GET"), ("POST", "/logs", "GET"), ("BREW", "/ready", "GET")],
 )
-def test_a_wrong_method_is_405(service: Running, method: str, path: str, allowed: str) -> None:
+def test_wrong_method_is_405(service: Running, method: str, path: str, allowed: str) -> None:
     answer = requests.request(method, service.url + path, timeout=10)
     assert (answer.status_code, error_of(answer)["code"]) == (405, "method_not_allowed")
     assert allowed in answer.headers["Allow"]
 
 
-def test_what_nobody_foresaw_is_a_500_whose_traceback_is_in_the_log_alone(
+def test_unexpected_exception_is_a_500_with_its_traceback_in_the_log_alone(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
@@ -94,7 +94,7 @@ def test_what_nobody_foresaw_is_a_500_whose_traceback_is_in_the_log_alone(
         b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 300_000 + b"\r\n\r\n",
     ],
 )
-def test_what_is_no_sound_request_is_refused_and_the_connection_closed(service: Running, head: bytes) -> None:
+def test_malformed_request_is_refused_and_disconnected(service: Running, head: bytes) -> None:
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(head)
@@ -107,19 +107,19 @@ def test_what_is_no_sound_request_is_refused_and_the_connection_closed(service: 
 # -- request ids ------------------------------------------------------------------------------------------------------
 
 
-def test_each_answer_carries_the_request_id_of_the_caller(service: Running) -> None:
+def test_answer_carries_the_callers_request_id(service: Running) -> None:
     for path in ("/health", "/model", "/nope", "/logs?limit=x"):
         assert service.get(path, **{"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
 
 
-def test_so_does_one_to_a_body_that_is_not_even_read(service: Running) -> None:
+def test_refusal_of_an_unread_body_carries_the_request_id(service: Running) -> None:
     answer = service.post("/predict", b" " * (17 << 20), X_Request_ID="too-large")
     (row,) = service.get("/logs?request_id=too-large").json()["logs"]
     assert (answer.status_code, answer.headers["X-Request-ID"], row["level"]) == (413, "too-large", "WARNING")
 
 
 @pytest.mark.parametrize("sent", ["", "a" * 129, "with blank", "caf\xe9"])
-def test_an_id_that_is_not_sane_is_replaced(service: Running, sent: str) -> None:
+def test_unusable_request_id_is_replaced(service: Running, sent: str) -> None:
     given = service.get("/health", **{"X-Request-ID": sent}).headers["X-Request-ID"]
     assert given != sent
     assert len(given) == 16
@@ -128,7 +128,7 @@ def test_an_id_that_is_not_sane_is_replaced(service: Running, sent: str) -> None
 # -- logs -------------------------------------------------------------------------------------------------------------
 
 
-def test_pages_of_the_log_are_disjoint_and_newest_first(service: Running) -> None:
+def test_log_pages_are_disjoint_and_newest_first(service: Running) -> None:
     for _ in range(7):
         service.get("/model")
     first = service.get("/logs?limit=3").json()
@@ -138,7 +138,7 @@ def test_pages_of_the_log_are_disjoint_and_newest_first(service: Running) -> Non
     assert ids == sorted(set(ids), reverse=True)
 
 
-def test_the_log_is_searched_by_level_text_and_time(service: Running) -> None:
+def test_log_is_filtered_by_level_text_and_time(service: Running) -> None:
     begun = (datetime.now(UTC) - timedelta(milliseconds=2)).isoformat()
     service.get("/no-such-path-100%25")
     service.get("/model")
@@ -183,7 +183,7 @@ def test_the_log_is_searched_by_level_text_and_time(service: Running) -> None:
         ("%ff=1", "\ufffd"),
     ],
 )
-def test_a_bad_parameter_is_named(service: Running, query: str, parameter: str) -> None:
+def test_bad_log_parameter_is_named(service: Running, query: str, parameter: str) -> None:
     answer = service.get(f"/logs?{query}")
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["parameter"]) == (400, "invalid_parameter", parameter)
@@ -192,31 +192,31 @@ def test_a_bad_parameter_is_named(service: Running, query: str, parameter: str) 
 @pytest.mark.parametrize(
     "query", ["q=' OR 1=1 --", "q=%25", "q=%00", "request_id=%ff", "level=&since=&limit=", "limit"]
 )
-def test_odd_but_harmless_queries_are_answered(service: Running, query: str) -> None:
+def test_odd_log_queries_are_answered(service: Running, query: str) -> None:
     assert service.get(f"/logs?{query}").status_code == 200
 
 
-def test_a_browser_gets_a_page_in_which_nothing_is_markup(service: Running) -> None:
+def test_log_page_escapes_markup(service: Running) -> None:
     service.get("/<script>alert(1)</script>", **{"X-Request-ID": "<b>id</b>"})
     page = service.get("/logs?q=script&request_id=<b>id</b>&limit=1", Accept="text/html,application/xhtml+xml")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
     assert "<script" not in page.text
     assert "<b>" not in page.text
-    assert "older rows" in page.text
+    assert "Older rows" in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_a_line_of_the_log_cannot_be_forged(service: Running) -> None:
+def test_log_lines_cannot_be_forged(service: Running) -> None:
     service.get("/%0a2024-01-01 INFO all is well", **{"X-Request-ID": "forger"})
     (row,) = service.get("/logs?request_id=forger").json()["logs"]
     assert "\n" not in row["message"]
 
 
-# -- models and state -------------------------------------------------------------------------------------------------
+# -- models and readiness ---------------------------------------------------------------------------------------------
 
 
-def test_a_swap_is_seen_by_the_next_request_and_can_be_rolled_back(service: Running) -> None:
+def test_swap_is_seen_by_the_next_request_and_can_be_rolled_back(service: Running) -> None:
     def scored_by() -> str:
         return str(service.post("/predict", [ROW]).json()["model"]["version"])
 
@@ -269,19 +269,19 @@ def test_a_swap_is_seen_by_the_next_request_and_can_be_rolled_back(service: Runn
         (FIRST | {"workspace": "somebody"}, 424),
     ],
 )
-def test_a_bad_wish_for_a_model_is_refused_and_the_active_one_stays(service: Running, body: Any, status: int) -> None:
+def test_bad_model_request_is_refused_and_the_active_model_stays(service: Running, body: Any, status: int) -> None:
     before = service.get("/model").json()
     answer = service.post("/download_registry_model", body)
     assert (answer.status_code, bool(error_of(answer)["message"])) == (status, True)
     assert service.get("/model").json() == before
 
 
-def test_a_failed_swap_says_which_model_is_active(service: Running) -> None:
+def test_failed_swap_names_the_active_model(service: Running) -> None:
     error = error_of(service.post("/download_registry_model", FIRST | {"version": "9.9.9"}))
     assert error["active"]["id"] == service.get("/model").json()["id"]
 
 
-def test_models_lists_what_can_be_loaded(service: Running) -> None:
+def test_models_lists_loadable_models_and_the_active_one(service: Running) -> None:
     answer = service.get("/models").json()
     assert [entry["version"] for entry in answer["models"]] == ["2.0.0", "1.0.0"]
     (active,) = [entry for entry in answer["models"] if entry["active"]]
@@ -302,7 +302,7 @@ def test_ready_lists_each_dependency(service: Running) -> None:
     )
 
 
-def test_not_ready_without_a_database(models: Path, tmp_path: Path) -> None:
+def test_ready_without_a_database_is_503(models: Path, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     with bundled_models(models), running(tmp_path / "data") as service:
         ready, logs, predicted = service.get("/ready"), service.get("/logs"), service.post("/predict", [ROW])
@@ -311,7 +311,7 @@ def test_not_ready_without_a_database(models: Path, tmp_path: Path) -> None:
     assert predicted.status_code == 200
 
 
-def test_ready_says_that_the_stored_model_could_not_be_loaded(tmp_path: Path) -> None:
+def test_ready_reports_a_stored_model_that_was_not_loaded(tmp_path: Path) -> None:
     own = tmp_path / "models"
     bundle(own, numeric_model())
     gone = bundle(own, numeric_model(strength=0.01), version="3.0.0")
@@ -326,7 +326,7 @@ def test_ready_says_that_the_stored_model_could_not_be_loaded(tmp_path: Path) ->
     assert "3.0.0" in ready["checks"]["stored_model"]["problem"]
 
 
-def test_metrics_count_requests_swaps_and_name_the_model(models: Path, tmp_path: Path) -> None:
+def test_metrics_count_requests_and_swaps_and_name_the_model(models: Path, tmp_path: Path) -> None:
     with bundled_models(models), running(tmp_path) as service:
         service.post("/predict", [ROW, ROW])
         service.post("/predict", b"{")
@@ -355,7 +355,7 @@ def test_metrics_count_requests_swaps_and_name_the_model(models: Path, tmp_path:
 
 
 @pytest.mark.parametrize("path", ["/download_registry_model", "/rollback"])
-def test_the_token_is_wanted_when_one_is_set(models: Path, tmp_path: Path, path: str) -> None:
+def test_swap_without_the_token_is_unauthorized(models: Path, tmp_path: Path, path: str) -> None:
     with bundled_models(models), running(tmp_path, admin_token="let-me-in-\u00e9") as service:
         refused = [
             service.post(path, FIRST),
@@ -372,19 +372,19 @@ def test_the_token_is_wanted_when_one_is_set(models: Path, tmp_path: Path, path:
     assert allowed.status_code in (200, 409)
 
 
-def test_another_web_site_cannot_change_the_model(service: Running) -> None:
+def test_swap_from_another_site_is_refused(service: Running) -> None:
     answer = service.post("/rollback", b"", Origin="https://example.org")
     assert (answer.status_code, error_of(answer)["code"]) == (403, "cross_origin")
 
 
-def test_only_the_workspaces_that_the_operator_named(models: Path, tmp_path: Path) -> None:
+def test_swap_to_a_workspace_not_allowed_is_refused(models: Path, tmp_path: Path) -> None:
     with bundled_models(models), running(tmp_path, workspaces=frozenset({"ours"})) as service:
         answer = service.post("/download_registry_model", FIRST | {"workspace": "theirs"})
     assert (answer.status_code, error_of(answer)["code"]) == (403, "workspace_not_allowed")
 
 
 @pytest.mark.parametrize("path", ["/logs", "/model", "/health", "/metrics", "/openapi.json", "/nothing"])
-def test_no_answer_may_be_shown_in_a_frame(service: Running, path: str) -> None:
+def test_every_answer_forbids_framing(service: Running, path: str) -> None:
     for accept in ("text/html", "application/json"):
         headers = service.get(path, Accept=accept).headers
         assert headers["X-Frame-Options"] == "DENY"

@@ -1,4 +1,4 @@
-"""Clients that are slow, many or large, and a database that is locked: all others are answered meanwhile."""
+"""Slow, numerous or large requests, and a locked database: other clients are answered meanwhile."""
 
 import json
 import selectors
@@ -42,9 +42,7 @@ def connect(service: Running) -> socket.socket:
      + b"Transfer-Encoding: chunked\r\n\r\n5\r\n[1"],
     ids=["first byte", "head", "no body", "body", "chunk"],
 )  # fmt: skip
-def test_a_request_that_does_not_arrive_in_time_is_refused(
-    service: Running, monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
+def test_late_request_is_refused(service: Running, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     monkeypatch.setattr(server, "CHECK_EVERY_S", 0.1)
     for name in ("HEAD_S", "BODY_S"):
         monkeypatch.setattr(connection_module, name, 0.1)
@@ -56,7 +54,7 @@ def test_a_request_that_does_not_arrive_in_time_is_refused(
     assert service.post("/predict", [ROW]).status_code == 200
 
 
-def test_a_body_that_comes_fast_enough_has_more_time(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_body_gets_more_time(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "HEAD_S", 0.1)
     monkeypatch.setattr(connection_module, "BODY_S", 0.0)
     monkeypatch.setattr(server, "CHECK_EVERY_S", 0.05)
@@ -70,7 +68,7 @@ def test_a_body_that_comes_fast_enough_has_more_time(service: Running, monkeypat
     assert head.startswith(b"HTTP/1.1 200 ")
 
 
-def test_an_answer_that_its_client_does_not_take_is_not_kept(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_not_taken_by_its_client_is_dropped(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "READ_S", 0.1)
     monkeypatch.setattr(server, "CHECK_EVERY_S", 0.05)
     body = json.dumps({"columns": list(ROW), "index": ["x" * 3_900_000], "data": [list(ROW.values())]}).encode()
@@ -89,7 +87,7 @@ def test_an_answer_that_its_client_does_not_take_is_not_kept(service: Running, m
     assert len(taken) < len(body)
 
 
-def test_connections_that_keep_the_service_waiting_make_room_for_others(
+def test_idle_connections_beyond_the_limit_are_closed_oldest_first(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 20)
@@ -98,7 +96,7 @@ def test_connections_that_keep_the_service_waiting_make_room_for_others(
         for connection in slow:
             connection.sendall(b"P")
         kept = stack.enter_context(requests.Session())
-        assert kept.get(f"{service.url}/health", timeout=30).status_code == 200  # and stays open, between requests
+        assert kept.get(f"{service.url}/health", timeout=30).status_code == 200  # and it stays open between requests
         for _ in range(30):
             slow.append(stack.enter_context(connect(service)))
             slow[-1].sendall(b"P")
@@ -107,7 +105,7 @@ def test_connections_that_keep_the_service_waiting_make_room_for_others(
             selector.register(connection, selectors.EVENT_READ)
         closed = {key.fileobj for key, _ in selector.select(5)}
         assert len(slow) - len(closed) <= 20
-        assert closed >= set(slow[:15])  # the oldest first
+        assert closed >= set(slow[:15])  # oldest first
         assert kept.get(f"{service.url}/health", timeout=30).status_code == 200
     told: list[int] = []
     for _ in range(100):
@@ -128,12 +126,10 @@ def send_large(service: Running) -> tuple[int, dict[str, str], str]:
     return answer.status_code, dict(answer.headers), answer.text
 
 
-def test_more_large_bodies_than_there_is_room_for_are_told_to_come_back(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_body_beyond_the_limit_is_503(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "MAX_LARGE", 2)
     with ExitStack() as stack:
-        for _ in range(20):  # large only by their own word
+        for _ in range(20):  # large by their Content-Length alone
             stack.enter_context(connect(service)).sendall(LARGE_HEAD)
         assert send_large(service)[0] == 200
         for _ in range(2):
@@ -144,16 +140,14 @@ def test_more_large_bodies_than_there_is_room_for_are_told_to_come_back(
                 break
         assert (status, headers["Retry-After"], json.loads(body)["error"]["code"]) == (503, "5", "busy")
         assert service.post("/predict", [ROW]).status_code == 200
-    for _ in range(100):  # until it is seen that they are gone
+    for _ in range(100):  # until the service has noticed that they are gone
         status, *_ = send_large(service)
         if status == 200:
             break
     assert status == 200
 
 
-def test_a_large_body_that_comes_slowly_makes_room_for_one_that_does_not(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_large_body_makes_room_for_a_fast_one(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "MAX_LARGE", 1)
     monkeypatch.setattr(connection_module, "FAST_LARGE_S", 0.0)
     with connect(service) as slow:
@@ -163,7 +157,7 @@ def test_a_large_body_that_comes_slowly_makes_room_for_one_that_does_not(
 
 
 @pytest.mark.skipif(memory._TRIM is None, reason="only glibc can be told to give memory back")
-def test_what_large_bodies_took_is_given_back(tmp_path: Path) -> None:
+def test_memory_of_large_bodies_is_returned(tmp_path: Path) -> None:
     with process(tmp_path) as running:
         url = running.url
         row = requests.get(f"{url}/model", timeout=30).json()["golden_row"]["values"]
@@ -175,7 +169,7 @@ def test_what_large_bodies_took_is_given_back(tmp_path: Path) -> None:
             return requests.post(f"{url}/predict", data=body, headers=headers, timeout=120).status_code
 
         def settled() -> int:
-            """The resident memory, once it has not shrunk for some looks of the server."""
+            """The resident memory, once it has stopped shrinking."""
             found = [psutil.Process(running.popen.pid).memory_info().rss]
             while len(found) < 4 or min(found[:-3]) > min(found[-3:]):
                 threading.Event().wait(server.CHECK_EVERY_S)
@@ -193,9 +187,7 @@ def test_what_large_bodies_took_is_given_back(tmp_path: Path) -> None:
     assert after < before + 60e6
 
 
-def test_while_somebody_holds_the_database_the_service_is_ready_to_say_so_and_to_predict(
-    service: Running, tmp_path: Path
-) -> None:
+def test_locked_database_is_reported_and_predictions_go_on(service: Running, tmp_path: Path) -> None:
     database = tmp_path / "data" / "serving.db"
     with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as shell:
         shell.execute("BEGIN EXCLUSIVE")
@@ -211,7 +203,7 @@ def test_while_somebody_holds_the_database_the_service_is_ready_to_say_so_and_to
                 assert service.post("/predict", [ROW], Idempotency_Key=f"a{number}").status_code == 200
                 ready = service.get("/ready")
                 assert (ready.status_code == 200) == ready.json()["checks"]["database"]["ok"]
-            assert not all(future.done() for future in waiting)  # some of them wait still
+            assert not all(future.done() for future in waiting)  # some are still waiting
             shell.execute("ROLLBACK")
             answers = [future.result() for future in waiting]
     assert {answer.status_code for answer in answers} <= {200, 404, 409, 503}

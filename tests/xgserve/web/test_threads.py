@@ -1,4 +1,4 @@
-"""Threads that answer requests: one while all are short, others beside a long one, and none is ever left waiting."""
+"""Threads that answer requests: one while requests are short, more beside a long one; no request is left waiting."""
 
 import threading
 import time
@@ -11,12 +11,12 @@ import pytest
 from xgserve.web import threads as dispatcher_module
 from xgserve.web.threads import RUNNING_LONG_S, Dispatcher, Lane
 
-GIVE_UP_S = 60  # long enough for a machine that is busy with something else
+GIVE_UP_S = 60  # long enough for a busy machine
 
 
 @dataclass
 class Request:
-    """A request that takes some time, or until it is told to end."""
+    """A request that takes some time, or runs until `may_end` is set."""
 
     seconds: float = 0.0
     may_end: threading.Event | None = None
@@ -40,16 +40,16 @@ class Request:
 
 @contextmanager
 def dispatcher(threads: int) -> Iterator[Dispatcher]:
-    """A dispatcher and the loop that looks after it."""
+    """Run a dispatcher and the loop that calls it."""
     made, stop = Dispatcher(threads), threading.Event()
 
-    def look_after() -> None:
+    def run_loop() -> None:
         while not stop.is_set():
             late = made.late_in_s
             time.sleep(0.001 if late is None else late)
             made.relieve()
 
-    loop = threading.Thread(target=look_after)
+    loop = threading.Thread(target=run_loop)
     loop.start()
     try:
         yield made
@@ -59,17 +59,17 @@ def dispatcher(threads: int) -> Iterator[Dispatcher]:
         made.shutdown()
 
 
-def test_one_thread_answers_all_short_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher_module, "RUNNING_LONG_S", GIVE_UP_S)  # short they are, however busy the machine is
+def test_short_requests_are_answered_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher_module, "RUNNING_LONG_S", GIVE_UP_S)  # short, however busy the machine is
     with dispatcher(4) as made:
         requests = [Request() for _ in range(200)]
         for request in requests:
             made.add_task(request)
             assert request.done.wait(GIVE_UP_S)
-    assert len({request.thread for request in requests}) <= 2  # whoever was idle first, and nobody else
+    assert len({request.thread for request in requests}) <= 2  # the first idle ones, and no others
 
 
-def test_a_long_request_delays_the_others_for_a_moment_only() -> None:
+def test_long_request_delays_others_for_a_moment_only() -> None:
     release = threading.Event()
     with dispatcher(3) as made:
         long = [Request(may_end=release), Request(may_end=release)]
@@ -78,13 +78,13 @@ def test_a_long_request_delays_the_others_for_a_moment_only() -> None:
         short = [Request() for _ in range(50)]
         for request in short:
             made.add_task(request)
-        assert all(request.done.wait(GIVE_UP_S) for request in short), "they wait for the long ones"
+        assert all(request.done.wait(GIVE_UP_S) for request in short), "short requests wait for the long ones"
         assert not any(request.done.is_set() for request in long)
         release.set()
         assert all(request.done.wait(GIVE_UP_S) for request in long)
 
 
-def test_when_all_threads_are_busy_requests_wait_their_turn() -> None:
+def test_requests_wait_when_all_threads_are_busy() -> None:
     with dispatcher(2) as made:
         requests = [Request(seconds=0.02) for _ in range(20)]
         for request in requests:
@@ -93,7 +93,7 @@ def test_when_all_threads_are_busy_requests_wait_their_turn() -> None:
     assert {request.thread for request in requests} == {"waitress-0", "waitress-1"}
 
 
-def test_nothing_is_left_behind_when_requests_come_from_many_threads() -> None:
+def test_requests_from_many_threads_are_all_answered() -> None:
     with dispatcher(3) as made:
         requests = [[Request() for _ in range(500)] for _ in range(4)]
 
@@ -110,7 +110,7 @@ def test_nothing_is_left_behind_when_requests_come_from_many_threads() -> None:
 
 
 @pytest.mark.parametrize("cancel", [True, False])
-def test_a_stop_lets_running_requests_end_and_cancels_the_rest(cancel: bool) -> None:
+def test_shutdown_lets_running_requests_end_and_cancels_the_rest(cancel: bool) -> None:
     release = threading.Event()
     made = Dispatcher(1)
     running, waiting = Request(may_end=release), Request()
@@ -122,7 +122,7 @@ def test_a_stop_lets_running_requests_end_and_cancels_the_rest(cancel: bool) -> 
     assert (running.done.is_set(), waiting.done.is_set(), waiting.cancelled) == (True, False, cancel)
 
 
-def test_a_request_that_fails_takes_no_thread_with_it() -> None:
+def test_failing_request_does_not_end_its_thread() -> None:
     class Broken(Request):
         def service(self) -> None:
             raise ValueError("broken")
@@ -134,8 +134,8 @@ def test_a_request_that_fails_takes_no_thread_with_it() -> None:
         assert after.done.wait(GIVE_UP_S)
 
 
-def test_a_task_that_finds_all_threads_busy_is_taken_by_the_first_that_gets_free() -> None:
-    """Nobody looks again at a task for which no thread was idle, so the thread must not leave it to a busy one."""
+def test_task_added_while_all_are_busy_goes_to_the_first_free_thread() -> None:
+    """Such a task is not watched, so the thread must not leave it to a busy one."""
     made, release = Dispatcher(2), threading.Event()
     first, second, long, short = (Request(may_end=release if n == 2 else threading.Event()) for n in range(4))
     short.may_end = None
@@ -151,7 +151,7 @@ def test_a_task_that_finds_all_threads_busy_is_taken_by_the_first_that_gets_free
         assert first.may_end is not None and second.may_end is not None
         first.may_end.set()
         assert long.begun.wait(GIVE_UP_S)
-        second.may_end.set()  # at once: the long one has hardly begun
+        second.may_end.set()  # at once: the long one has just begun
         assert short.done.wait(GIVE_UP_S)
     finally:
         release.set()
@@ -188,7 +188,7 @@ def test_slow_and_large_requests_together_leave_a_thread_to_the_quick() -> None:
         assert all(request.done.wait(GIVE_UP_S) for request in long)
 
 
-def test_no_request_of_any_lane_is_left_behind() -> None:
+def test_requests_of_all_lanes_are_all_answered() -> None:
     with dispatcher(3) as made:
         lanes = (Lane.QUICK, Lane.SLOW, Lane.LARGE)
         requests = [
