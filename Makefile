@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-demo: $(VENV)/.installed  ## service, replayed game and dashboard; Ctrl-C stops all (ARGS=--continue: not anew)
+demo: $(VENV)/.installed  ## service, replayed game and dashboard; Ctrl-C stops all (ARGS=--continue resumes the last one)
 	@$(BIN)/python -m scripts.demo $(ARGS)
 
 serve: $(VENV)/.installed  ## the prediction service alone
@@ -32,7 +32,7 @@ lint: $(VENV)/.installed-dev  ## style, spelling, types, and which package impor
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 
-bench: $(VENV)/.installed-dev  ## speed of predictions and pings against what runs beside them
+bench: $(VENV)/.installed-dev  ## measure predictions and pings beside other servers
 	@$(BIN)/python -m bench
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite what it can

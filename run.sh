@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run the prediction service alone, on loopback; what is set of the variables below is handed over.
+# Run the prediction service alone, on loopback; variables below that are set are passed on.
 set -eu
 exec docker run --rm --init --name live-xg-serving \
     --memory 2g --pids-limit 512 --log-opt max-size=10m --log-opt max-file=3 \

@@ -1,1 +1,1 @@
-"""Measures what the product's speed rests on, each time against something run beside it on the same machine."""
+"""Measure the product's speed, each time in ratio to something that runs beside it on the same machine."""

@@ -1,4 +1,4 @@
-"""What a backfill of a season costs, in ratio to `json.loads` of the same answers and nothing else."""
+"""Measure a backfill of a season in ratio to `json.loads` of the same answers."""
 
 import json
 import lzma
@@ -34,19 +34,19 @@ def run() -> None:
             size = (Path(name) / "history.db").stat().st_size
         print(
             f"{seasons[-1].name}, {games:,} games, round {number + 1}: json.loads {wall:.2f} s; backfill {took:.2f} s,"
-            f" {took / wall:.1f} times that on {os.cpu_count()} cores, {games / took:.0f} games a second;"
+            f" {took / wall:.1f} times that on {os.cpu_count()} cores, {games / took:.0f} games per second;"
             f" CPU {used + served:.1f} s, {(used + served) / cpu:.1f} times, of which the service {served / cpu:.1f};"
             f" a second run, with nothing to do: {again:.2f} s"
         )
     every = games * SEASONS
     print(
-        f"history.db: {size / games / 1e3:.0f} kB a game. Extrapolated to {SEASONS} such seasons ({every:,} games):"
+        f"history.db: {size / games / 1e3:.0f} kB per game. Extrapolated to {SEASONS} such seasons ({every:,} games):"
         f" {every * size / games / 1e9:.1f} GB, {every / games * took / 60:.0f} minutes"
     )
 
 
 def _loads(season: Path) -> tuple[int, float, float]:
-    """Games, and seconds on the wall and of CPU that `json.loads` needs for them."""
+    """Return the number of games, and the wall-clock and CPU seconds that `json.loads` needs for them."""
     games, wall, cpu = 0, 0.0, 0.0
     with lzma.open(season) as lines:
         for line in lines:
@@ -59,7 +59,7 @@ def _loads(season: Path) -> tuple[int, float, float]:
 
 
 def _backfill(folder: Path, url: str, season: Path) -> tuple[float, float, float]:
-    """Seconds on the wall, of CPU of the command with its processes, and of CPU of the service."""
+    """Return wall-clock seconds, CPU seconds of the command with its processes, and CPU seconds of the service."""
     server = next(child for child in psutil.Process().children() if "xgserve" in child.cmdline())
     served, used, begun = _cpu(server), _children_cpu(), time.perf_counter()
     ran = subprocess.run(
@@ -69,7 +69,7 @@ def _backfill(folder: Path, url: str, season: Path) -> tuple[float, float, float
         text=True,
     )
     if ran.returncode:
-        sys.exit(f"the backfill ended with exit code {ran.returncode}; its last words:\n{ran.stderr[-2000:]}")
+        sys.exit(f"the backfill ended with exit code {ran.returncode}; stderr ends with:\n{ran.stderr[-2000:]}")
     return time.perf_counter() - begun, _children_cpu() - used, _cpu(server) - served
 
 

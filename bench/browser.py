@@ -19,7 +19,7 @@ _ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-netw
 
 @dataclass
 class Clock:
-    """The replay's clock, in seconds, which moves only when told to."""
+    """The replay's clock, in seconds, which moves only when it is set."""
 
     seconds: float = 0.0
 

@@ -1,4 +1,4 @@
-"""Large databases in little time, to measure how the product behaves with them: copies of what is there."""
+"""Make large databases quickly, by copying rows, to measure how the product behaves with them."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping

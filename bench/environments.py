@@ -1,4 +1,4 @@
-"""The environments that servers run in: made once, and again when their requirements change."""
+"""Virtual environments for servers: made once, and again when their requirements change."""
 
 import subprocess
 import sys

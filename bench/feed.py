@@ -17,14 +17,14 @@ _ID: Final = b'"id":'
 
 
 def as_game(answer: bytes, game_id: int) -> bytes:
-    """The recorded answer as if it were another game's."""
+    """Return the recorded answer as if it were another game's."""
     before, _, after = answer.partition(_ID)
     return before + _ID + str(game_id).encode() + after.lstrip()[10:]
 
 
 @contextmanager
 def running_feed(recording: Path) -> Iterator[str]:
-    """Serve the answer that the file holds; gives the feed's address."""
+    """Serve the answer that the file holds; yield the feed's address."""
     process = subprocess.Popen([sys.executable, "-m", "bench.feed", str(recording)], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None  # noqa: S101
@@ -35,7 +35,7 @@ def running_feed(recording: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    """Serve a file's bytes, for the process that started this, and tell it the port."""
+    """Serve a file's bytes, and print the port for the process that started this one."""
     answer = Path(sys.argv[1]).read_bytes()
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What the product's steps cost with much in the databases, in ratio to the same with next to nothing in them."""
+"""Measure the product's steps on large databases, in ratio to the same steps on small ones."""
 
 import tempfile
 import time
@@ -20,7 +20,7 @@ from livegame.feed import Feed
 from xgserve.client import ServingClient
 
 ROUNDS: Final = 25
-SIZES: Final = (3_000, 100_000)  # the first as good as nothing, but for a full page of games and of log rows
+SIZES: Final = (3_000, 100_000)  # the first just fills a page of games and of log rows
 LARGE: Final = 10_000_000  # some 12 GB, and some minutes to fill
 _GAME: Final = 2021020329
 
@@ -38,7 +38,7 @@ def run_large() -> None:
 
 
 def compare(sizes: tuple[int, ...]) -> None:
-    """Print a Markdown table: a line for each step, with a ratio to the first size for each of the others."""
+    """Print a Markdown table: one line per step, with one ratio to the first size per other size."""
     with ExitStack() as stack:
         answer = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "answer.json"
         answer.write_bytes(sample_answer())
@@ -59,7 +59,7 @@ def compare(sizes: tuple[int, ...]) -> None:
 
 @contextmanager
 def _filled(size: int, feed: str) -> Iterator[Steps]:
-    """The steps to measure, on databases of about `size` predictions and as many log rows."""
+    """Yield the steps to measure, on databases of about `size` predictions and as many log rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         history = History(folder / "history.db")
@@ -74,7 +74,7 @@ def _filled(size: int, feed: str) -> Iterator[Steps]:
             f" {megabytes[1]:,.0f} MB; filled in {time.monotonic() - begun:.0f} s\n",
             flush=True,
         )
-        # a log as the operator wants it, who is free to keep all of it
+        # with a log that keeps all rows, as an operator may want it
         with service(folder, XG_LOG_MAX_ROWS=str(10 * LARGE), XG_LOG_MAX_DAYS="1000") as url:
             yield _steps(GameClient(Feed(feed), ServingClient(url), history, folder), history, url)
 

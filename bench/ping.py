@@ -1,4 +1,4 @@
-"""What a ping of a finished game costs, in ratio to `json.loads` of the same answer."""
+"""Measure a ping of a finished game in ratio to `json.loads` of the same answer."""
 
 import gzip
 import json
@@ -30,13 +30,13 @@ _RECORDED: Final = Path("games") / "new" / "2022020001.json.gz"
 
 
 def recorded_answer() -> bytes:
-    """An answer of the league's feed from the folder of recordings, or the sample's where there is none."""
+    """Return a recorded answer of the league's feed, or the sample's if no recording is there."""
     recorded = Path(os.environ.get("XG_RECORDINGS") or "recordings") / _RECORDED
     return gzip.decompress(recorded.read_bytes()) if recorded.exists() else sample_answer()
 
 
 def sample_answer() -> bytes:
-    """What the replay makes of the sample: smaller than the league's own answer, for want of what we do not read."""
+    """Return the sample as the replay serves it: smaller than the league's answer, without what we do not read."""
     sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
     return json.dumps(play_by_play(sample, moment(sample, 1e9))).encode()
 
@@ -72,7 +72,7 @@ def _tasks(answer: bytes, game_id: int, folder: Path, url: str, feed: str) -> di
 
 
 def _floor(folder: Path, url: str, feed: str, shots: int) -> Callable[[], object]:
-    """The same bytes over the same wires and onto the same disk, and nothing done with them."""
+    """Return a task that moves the same bytes over HTTP and to disk, and does nothing with them."""
     http = urllib3.PoolManager()
     columns = [feature.name for feature in ServingClient(url).model().features]
     body = json.dumps({"columns": columns, "index": list(range(shots)), "data": [[None] * len(columns)] * shots})

@@ -1,7 +1,7 @@
-"""What a prediction over HTTP costs: the service as it ships, beside what one would write in ten minutes.
+"""Measure predictions over HTTP: the service as it ships, beside quick Flask, FastAPI and MLflow servers.
 
-All servers have the same model and the same rows, run at the same time and are asked in turn, so that whatever else the
-machine does falls on all of them.
+All servers have the same model and the same rows, run at the same time and are queried in turn, so that other work of
+the machine affects all of them.
 """
 
 import json
@@ -74,7 +74,7 @@ def run(*, quick: bool = False, docs: bool = False, folder: Path = ROOT / ".benc
         subprocess.run([*draw, str(path), str(ROOT / "docs" / "speed.png")], check=True)
 
 
-# -- what runs --------------------------------------------------------------------------------------------------------
+# -- servers ----------------------------------------------------------------------------------------------------------
 
 
 def _write_bodies(room: Path) -> dict[int, Path]:
@@ -132,7 +132,7 @@ def _servers(room: Path, shipped: Path, classic: Path, mlflow: Path) -> list[Ser
 
 
 def _body_for(server: Server, body: Path) -> Path:
-    """Return the body as the server wants it: MLflow has a form of its own for frames."""
+    """Return the body in the server's format: MLflow has one of its own for frames."""
     if not server.url.endswith("/invocations"):
         return body
     wrapped = body.with_name(f"mlflow-{body.name}")
@@ -210,7 +210,7 @@ def _progress(what: str, steps: int) -> Iterator[Any]:
     print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-# -- telling ----------------------------------------------------------------------------------------------------------
+# -- reporting --------------------------------------------------------------------------------------------------------
 
 
 def _table(result: Mapping[str, Any]) -> str:

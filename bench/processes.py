@@ -1,4 +1,4 @@
-"""Servers as processes: started, waited for, and what they cost in time and memory with all their children (Linux)."""
+"""Start servers as processes, and measure their time and memory with all their children (Linux)."""
 
 import os
 import subprocess
@@ -28,19 +28,19 @@ class Server:
 
 @dataclass(frozen=True)
 class Started:
-    """A server that answered a first prediction, after so many seconds."""
+    """A server that has answered its first prediction, and after how many seconds."""
 
     process: "subprocess.Popen[bytes]"
     seconds: float
 
     @property
     def cpu_s(self) -> float:
-        """Processor time that it has used so far."""
+        """Return the processor time that it has used so far, in seconds."""
         return sum(sum(map(int, _stat(pid)[11:13])) for pid in self._pids()) / TICKS
 
     @property
     def rss_mib(self) -> float:
-        """Memory that it holds now."""
+        """Return the memory that it holds now, in MiB."""
         pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids())
         return sum(pages) * PAGE / (1 << 20)
 
@@ -54,14 +54,14 @@ class Started:
 
 @contextmanager
 def running(server: Server, body: bytes, log: Path) -> Iterator[Started]:
-    """Start a server and wait until it answers the body; end it, and what it started, afterwards."""
+    """Start a server and wait until it answers the body; stop it afterwards."""
     began = time.perf_counter()
     with log.open("wb") as out:
         process = subprocess.Popen(server.command, env=os.environ | server.environment, stdout=out, stderr=out)
     try:
         while not _answers(server.url, body):
             if process.poll() is not None or time.perf_counter() - began > START_WITHIN_S:
-                sys.exit(f"{server.name} did not start; its last words:\n{log.read_text()[-2000:]}")
+                sys.exit(f"{server.name} did not start; its log ends with:\n{log.read_text()[-2000:]}")
             time.sleep(0.01)
         yield Started(process, time.perf_counter() - began)
     finally:
@@ -80,7 +80,7 @@ def _answers(url: str, body: bytes) -> bool:
 
 
 def post(url: str, body: bytes) -> bytes:
-    """One prediction over HTTP."""
+    """Request one prediction over HTTP, and return the answer."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - our own address
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
         return bytes(answer.read())

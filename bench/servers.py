@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on at this moment."""
+    """Return a loopback port at which nothing listens right now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 @contextmanager
 def service(folder: Path, **settings: str) -> Iterator[str]:
-    """The service as it ships, with its data in `folder` and further settings."""
+    """Run the service as it ships, with its data in `folder` and further settings."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"XG_DATA_DIR": str(folder), "XG_SERVING_PORT": str(port), "XG_LOG_LEVEL": "INFO", **settings}
@@ -37,7 +37,7 @@ def service(folder: Path, **settings: str) -> Iterator[str]:
 
 @contextmanager
 def dashboard(settings: Mapping[str, str]) -> Iterator[str]:
-    """The dashboard as it ships."""
+    """Run the dashboard as it ships; yield its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = ["-m", "streamlit", "run", "ui/server.py", f"--server.port={port}"]
@@ -75,7 +75,7 @@ def _is_ready(health: str) -> bool:
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
-    """A WSGI app on waitress, in a thread of this process."""
+    """Serve a WSGI app on waitress, in a thread of this process; yield its address."""
     server: Any = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=4)
     threading.Thread(target=server.run, daemon=True).start()
     yield f"http://127.0.0.1:{server.effective_port}"  # ends with this process

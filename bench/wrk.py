@@ -1,4 +1,4 @@
-"""Load from wrk (https://github.com/wg/wrk): so many clients, each sending its next request when it has the answer."""
+"""Load from wrk (https://github.com/wg/wrk): several clients, each of which sends its next request after an answer."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What one run saw; times in seconds."""
+    """The result of one run; times in seconds."""
 
     p50: float
     p99: float
@@ -39,7 +39,7 @@ def require_wrk() -> None:
 
 
 def load(url: str, body: Path, *, clients: int, seconds: int) -> Load:
-    """Send the body of a file for so long, or longer where no answer came in that time.
+    """Send the body of a file for `seconds`, or for longer if no answer comes in that time.
 
     Raises:
         SystemExit: a request failed.

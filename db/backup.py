@@ -28,7 +28,7 @@ def backup(source: Path, target: Path) -> None:
         for other in target.parent.glob(f"{target.name}.*.part"):
             with suppress(FileNotFoundError):  # its writer has just finished
                 if time.time() - other.stat().st_mtime > ABANDONED_AFTER_S:
-                    other.unlink()  # of a copy that was killed
+                    other.unlink()  # left by a killed copy
         with closing(open_reader(source)) as connection, closing(connect(part, "rwc", None)) as copy:
             with explained(f"cannot copy {source} to {target}", target):
                 connection.backup(copy)
@@ -44,8 +44,6 @@ def backup(source: Path, target: Path) -> None:
 def _check(copy: Connection, source: Path) -> None:
     with explained(f"cannot check the copy of {source}", copy.path):
         problems = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(3)")]
-        strangers = [
-            f"a row of {row[0]} without its row of {row[2]}" for row in copy.execute("PRAGMA foreign_key_check")
-        ]
-    if found := [problem for problem in problems if problem != "ok"] + strangers[:3]:
+        orphans = [f"a row of {row[0]} without its row of {row[2]}" for row in copy.execute("PRAGMA foreign_key_check")]
+    if found := [problem for problem in problems if problem != "ok"] + orphans[:3]:
         raise DatabaseError(f"{source} is not whole, so no copy of it was kept: {'; '.join(found)}; {DAMAGED}")

@@ -25,8 +25,8 @@ _ADVICE: Final = {
     sqlite3.SQLITE_BUSY: "another process holds it; try again",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_ERROR: DAMAGED,  # our statements are right, so the tables or their contents are wrong
-    sqlite3.SQLITE_FULL: "this was not stored, what came before is; make room and try again",
-    sqlite3.SQLITE_IOERR: "this was not stored, what came before is; check the disk and its room, and try again",
+    sqlite3.SQLITE_FULL: "this was not stored, everything before it is; make room and try again",
+    sqlite3.SQLITE_IOERR: "this was not stored, everything before it is; check the disk and its space, and try again",
     sqlite3.SQLITE_NOTADB: DAMAGED,
 }
 
@@ -39,7 +39,7 @@ class DatabaseError(Exception):
 
 
 class Connection(sqlite3.Connection):
-    """An open database that knows its file, and the versions that its user can bring it to (None: any will do)."""
+    """An open database that knows its file, and the versions that it may have (None: any)."""
 
     path: Path
     versions: Collection[int] | None
@@ -102,7 +102,7 @@ def open_reader(path: Path, migrations: Migrations | None = None, timeout_s: flo
 
 
 def is_there(path: Path) -> bool:
-    """Return whether there is such a database yet.
+    """Return whether the database exists.
 
     Raises:
         DatabaseError: its folder is a file, or may not be read by this user.

@@ -9,17 +9,17 @@ from typing import Final
 
 _ADVICE: Final = {
     errno.EDQUOT: "make room and try again",
-    errno.EEXIST: "a file stands where a folder is to be; check XG_DATA_DIR",
+    errno.EEXIST: "a file is where a folder should be; check XG_DATA_DIR",
     errno.EFBIG: "make room and try again",
     errno.EISDIR: "it is no ordinary file; remove it",
     errno.ELOOP: "a symbolic link is not followed here; remove it",
     errno.ENAMETOOLONG: "name a shorter folder in XG_DATA_DIR",
-    errno.ENOLCK: "this file system keeps no locks; name a folder on a disk of this machine in XG_DATA_DIR",
+    errno.ENOLCK: "this file system has no locks; name a folder on a disk of this machine in XG_DATA_DIR",
     errno.ENOSPC: "make room and try again",
-    errno.ENOSYS: "this file system keeps no locks; name a folder on a disk of this machine in XG_DATA_DIR",
+    errno.ENOSYS: "this file system has no locks; name a folder on a disk of this machine in XG_DATA_DIR",
     errno.ENXIO: "it is no ordinary file; remove it",
-    errno.EOPNOTSUPP: "this file system keeps no locks; name a folder on a disk of this machine in XG_DATA_DIR",
-    errno.ENOTDIR: "a file stands where a folder is to be; check XG_DATA_DIR",
+    errno.EOPNOTSUPP: "this file system has no locks; name a folder on a disk of this machine in XG_DATA_DIR",
+    errno.ENOTDIR: "a file is where a folder should be; check XG_DATA_DIR",
     errno.EROFS: "its file system is read-only; name a folder that can be written in XG_DATA_DIR",
 }
 

@@ -1,1 +1,1 @@
-"""What runs beside the service, as one would write it in ten minutes. Each module runs in an environment of its own."""
+"""Quick servers to compare the service with. Each module runs in an environment of its own."""

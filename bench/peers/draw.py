@@ -20,7 +20,7 @@ left.set_yscale("log")
 left.set_ylabel("median answer, ms")
 left.set_xticks([at + 0.4 - width / 2 for at in range(len(heights))], [f"{rows:,} rows" for rows in result["rows"]])
 left.legend(frameon=False, fontsize="small")
-right.set_ylabel("requests a second, 8 clients, 1 row")
+right.set_ylabel("requests per second, 8 clients, 1 row")
 right.set_xticks([])
 for axes in (left, right):
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""What no service on Bottle and waitress can be faster than: it sends back what it is sent."""
+"""The lower bound for any service on Bottle and waitress: it returns the request's body."""
 
 import os
 

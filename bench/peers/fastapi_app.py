@@ -1,4 +1,4 @@
-"""The same on FastAPI; run by uvicorn with one worker."""
+"""FastAPI, a DataFrame and `predict_proba`; run by uvicorn with one worker."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""The classic: Flask, a DataFrame and `predict_proba`; run by gunicorn with one worker."""
+"""Flask, a DataFrame and `predict_proba`; run by gunicorn with one worker."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Save the model as `mlflow models serve` wants it: python save_mlflow.py model.joblib FOLDER."""
+"""Save the model for `mlflow models serve`: python save_mlflow.py model.joblib FOLDER."""
 
 import sys
 

@@ -10,7 +10,7 @@ ALTER TABLE games ADD COLUMN problems TEXT;  -- parts of the feed's latest answe
 -- Of the feed's answer, the code that read it and the model, once every shot is scored; NULL until then.
 ALTER TABLE games ADD COLUMN fingerprint TEXT;
 ALTER TABLE games ADD COLUMN game_date TEXT NOT NULL DEFAULT '';  -- the league's: the day in New York
-ALTER TABLE games ADD COLUMN search_names TEXT NOT NULL DEFAULT '';  -- names and abbreviations, small and unaccented
+ALTER TABLE games ADD COLUMN search_names TEXT NOT NULL DEFAULT '';  -- names and abbreviations in lower case, without accents
 -- Sums over games are kept apart by this: regular season and playoffs are one competition.
 ALTER TABLE games ADD COLUMN competition TEXT GENERATED ALWAYS AS (
     CASE WHEN game_type IN (2, 3) THEN 'season' WHEN game_type = 1 THEN 'preseason'
@@ -23,7 +23,7 @@ ALTER TABLE games ADD COLUMN overtime_seconds INTEGER;  -- length of an overtime
 -- 0: the plays do not reach the end of the game
 ALTER TABLE games ADD COLUMN has_end INTEGER NOT NULL DEFAULT 1 CHECK (has_end IN (0, 1));
 ALTER TABLE games ADD COLUMN ended_at TEXT;  -- when a ping saw it end, or become official
-ALTER TABLE games ADD COLUMN stale_at TEXT;  -- until when, by its own word, the feed has nothing newer
+ALTER TABLE games ADD COLUMN stale_at TEXT;  -- until when the feed says that it has nothing newer
 ALTER TABLE games ADD COLUMN time_stamp TEXT;  -- of the latest answer, where the feed dates it
 -- Event ids of all plays in the latest answer, those of plays that were there before, and the last clock that is
 -- certain (see livegame/staleness.py); NULL if unknown.
@@ -38,7 +38,7 @@ UPDATE games SET game_date = date(start_time, iif(
         AND start_time < date(substr(start_time, 1, 4) || '-11-01', 'weekday 0') || 'T06:00:00Z',
     '-4 hours', '-5 hours'
 ));
--- No team has another accent than Montréal's.
+-- Montréal's is the only accent in a team's name.
 UPDATE games SET search_names = replace(
     lower(home_name || ' ' || home_abbrev || ' ' || away_name || ' ' || away_abbrev), 'é', 'e'
 );
@@ -69,8 +69,8 @@ CREATE TABLE game_models (
 ) STRICT, WITHOUT ROWID;
 
 -- Sums of a game's scored shots, by team and by step of probability. Step 0 ends at 0.01, step 1 at 0.02 and so on; the
--- edges stand below, where this table is filled. Each change of a game updates them, so that the cost of looking at all
--- games grows with the games, not with their shots.
+-- edges are below, where this table is filled. Each change of a game updates them, so that reading all games
+-- costs in proportion to the games, not to their shots.
 CREATE TABLE game_totals (
     game_id INTEGER NOT NULL REFERENCES games (game_id),
     model TEXT NOT NULL REFERENCES models (model),
@@ -80,12 +80,12 @@ CREATE TABLE game_totals (
     xg REAL NOT NULL,
     goals INTEGER NOT NULL,
     log_loss REAL NOT NULL,  -- the sum over the shots
-    variance REAL NOT NULL DEFAULT 0,  -- of the goals, if each shot were a coin toss with its xG
+    variance REAL NOT NULL DEFAULT 0,  -- of the goals, with each shot as a Bernoulli trial of probability xG
     PRIMARY KEY (game_id, model, is_home, step)
 ) STRICT, WITHOUT ROWID;
 
--- Sums of `game_totals` and `team_games` over all games, updated with them, so that a look at the whole history costs
--- the same however long it is. A row whose last game was removed stays, with zeros.
+-- Sums of `game_totals` and `team_games` over all games, updated with them, so that reading the whole history costs the
+-- same however long it is. A row whose last game was removed stays, with zeros.
 CREATE TABLE step_totals (
     model TEXT NOT NULL REFERENCES models (model),
     season INTEGER NOT NULL,
@@ -190,12 +190,12 @@ SELECT game_id, model, team, max(is_home) AS is_home, shooter_id, shooter,
 FROM shot_probabilities WHERE status <> 'retracted'
 GROUP BY game_id, model, team, coalesce(shooter_id, shooter);
 
--- Attempts that a goalie faced by the feed's account. Some seasons name no goalie on misses.
+-- Attempts that a goalie faced, as the feed reports them. Some seasons name no goalie on misses.
 CREATE VIEW xg_by_goalie AS
 SELECT game_id, model, opponent AS team, NOT max(is_home) AS is_home, goalie_id, goalie,
     count(*) AS shots, sum(status = 'pending') AS pending, sum(outcome <> 'missed-shot') AS on_goal,
     total(probability) AS xg, sum(is_goal) AS goals, total(probability - is_goal) AS saved_above_expected,
-    total(probability * (1 - probability)) AS variance  -- of the goals, if each shot were a coin toss with its xG
+    total(probability * (1 - probability)) AS variance  -- of the goals, with each shot as a Bernoulli trial of probability xG
 FROM shot_probabilities WHERE status <> 'retracted' AND goalie IS NOT NULL AND NOT empty_net
 GROUP BY game_id, model, opponent, coalesce(goalie_id, goalie);
 
@@ -220,7 +220,7 @@ FROM game_totals t JOIN games g USING (game_id) CROSS JOIN (SELECT 0 AS side UNI
 GROUP BY t.game_id, t.model, side;
 
 
--- Sums of the games that are here already
+-- Sums of the games already stored
 
 INSERT INTO game_models SELECT DISTINCT game_id, model FROM predictions;
 
@@ -243,7 +243,7 @@ SELECT model, season, competition, team, count(*), sum(xg), sum(goals), sum(xg_a
 FROM team_games GROUP BY 1, 2, 3, 4;
 
 
--- Deleted rows are asked for again by the next ping, even if the feed has nothing new.
+-- The next ping stores deleted rows again, even if the feed has nothing new.
 
 CREATE TRIGGER predictions_deleted AFTER DELETE ON predictions BEGIN
     UPDATE games SET fingerprint = NULL WHERE game_id = OLD.game_id;

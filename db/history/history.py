@@ -214,8 +214,8 @@ class History:
     def calibration(self, model: str, competition: str = SEASON) -> list[dict[str, Any]]:
         """Return sums of a model's scored shots by `season` and `step` of probability, in one competition.
 
-        The sums are `shots`, `xg`, `goals`, `log_loss` and `variance` (of the goals, if each shot were a coin toss with
-        its xG).
+        The sums are `shots`, `xg`, `goals`, `log_loss` and `variance` (of the goals, with each shot as a Bernoulli
+        trial of probability xG).
         """
         return self._read(
             """

@@ -21,7 +21,7 @@ _of_shot: Final = attrgetter(*_SHOT_COLUMNS)
 _FEATURES: Final = _SHOT_COLUMNS.index("features")
 _NEW_SHOT: Final = ("game_id", "first_seen_at", *_SHOT_COLUMNS)
 _INSERT_SHOT: Final = f"INSERT INTO shots ({', '.join(_NEW_SHOT)}) VALUES ({', '.join('?' * len(_NEW_SHOT))})"  # noqa: S608
-_SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that tell sums apart
+_SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that separate sums
 
 # `trained_on` is kept from the first time that the card says it
 _NOTE_MODEL: Final = """

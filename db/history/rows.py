@@ -69,7 +69,7 @@ class PowerPlayRow:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one model answered for all shots of a game that it had not scored; possibly for none."""
+    """What one model answered for all shots of a game that it had not scored. There may be none."""
 
     model: str
     population: str
@@ -87,7 +87,7 @@ class GameUpdate:
     power_plays: Sequence[PowerPlayRow] | None = ()  # None: unchanged
     unreadable: Collection[int] | None = ()  # ids of events that could not be read; None: any event may be one
     scores: Scores | None = None
-    stale_at: str | None = None  # until when, by its own word, the feed has nothing newer
+    stale_at: str | None = None  # until when the feed says that it has nothing newer
 
 
 @dataclass(frozen=True, slots=True)

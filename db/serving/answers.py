@@ -9,7 +9,7 @@ from db.connection import reading, transaction
 from db.serving.schema import DELETE_BATCH, MIGRATIONS, open_serving
 from db.times import now
 
-ROW_BYTES: Final = 500  # what an answer takes on disk and in memory beside itself
+ROW_BYTES: Final = 500  # that an answer takes on disk and in memory beyond its own bytes
 
 
 class StoredAnswers:
