@@ -114,7 +114,7 @@ def test_python_example_returns_as_printed(service: Service) -> None:
 
 
 def test_links_lead_to_existing_pages_and_anchors() -> None:
-    assert "docs/page.png" in PAGES["README.md"]
+    assert "docs/game.gif" in PAGES["README.md"]
     assert [f"{page}: {link}" for page, link in _links() if not _leads_somewhere(page, link)] == []
 
 
