@@ -46,57 +46,42 @@ _LABEL: Final[Schema] = {
     "description": "a row's label, as pandas writes it: plain, an interval, or a list if the index has several levels"
 }
 _VALUE: Final[Schema] = {"type": ["number", "string", "boolean", "null"]}
+_SPLIT: Final = {
+    "columns": _list({"type": ["string", "integer"]}),
+    "index": _list(_LABEL),
+    "data": _list(_list(_VALUE)),
+    "index_names": {"type": "array"},
+    "column_names": {"type": "array"},
+}
+_TABLE: Final = {
+    "schema": {"type": "object", "properties": {"primaryKey": _list(_TEXT)}},
+    "data": _list(_map(_LABEL)),
+}
+_WRAPPED: Final = {name: {"type": ["object", "array"]} for name in sorted(WRAPPERS)} | {
+    "params": {"type": ["object", "null"], "maxProperties": 0}
+}
 _FRAME: Final[Schema] = {
     "description": "A frame as pandas writes it (`df.to_json()`, in any `orient` that names the columns, or"
     " `df.to_dict(orient=...)` as JSON). A frame that can be read in two ways is refused.",
     "anyOf": [
-        {
+        _map(_map(_VALUE))
+        | {
             "title": "columns, or index",
             "description": "column -> label of the row -> value, every column with the same rows; or label of the"
             " row -> column -> value, told apart by the model's columns",
-            **_map(_map(_VALUE)),
         },
-        {
-            "title": "records",
-            "description": "one object per row; every row has the same columns",
-            **_list(_map(_VALUE)),
-        },
-        {
-            "title": "split",
-            **_object(
-                {
-                    "columns": _list({"type": ["string", "integer"]}),
-                    "index": _list(_LABEL),
-                    "data": _list(_list(_VALUE)),
-                    "index_names": {"type": "array"},
-                    "column_names": {"type": "array"},
-                },
-                required=["columns", "data"],
-            ),
-        },
-        {
-            "title": "table",
-            **_object(
-                {
-                    "schema": {"type": "object", "properties": {"primaryKey": _list(_TEXT)}},
-                    "data": _list(_map(_LABEL)),
-                },
-                required=["schema", "data"],
-            ),
-        },
-        {"title": "list", "description": "column -> its values, one per row", **_map(_list(_VALUE))},
-        {"title": "one row", "description": "column -> value", **_map(_VALUE)},
-        {"title": "text", "description": "any of these as a JSON text, as `json=df.to_json()` sends it", **_TEXT},
-        {
+        _list(_map(_VALUE)) | {"title": "records", "description": "one object per row; every row has the same columns"},
+        _object(_SPLIT, required=["columns", "data"]) | {"title": "split"},
+        _object(_TABLE, required=["schema", "data"]) | {"title": "table"},
+        _map(_list(_VALUE)) | {"title": "list", "description": "column -> its values, one per row"},
+        _map(_VALUE) | {"title": "one row", "description": "column -> value"},
+        _TEXT | {"title": "text", "description": "any of these as a JSON text, as `json=df.to_json()` sends it"},
+        _object(_WRAPPED, required=[])
+        | {
             "title": "MLflow",
             "description": "any of these under the one key that MLflow and TensorFlow use",
             "minProperties": 1,
             "maxProperties": 2,
-            **_object(
-                {name: {"type": ["object", "array"]} for name in sorted(WRAPPERS)}
-                | {"params": {"type": ["object", "null"], "maxProperties": 0}},
-                required=[],
-            ),
         },
     ],
 }
