@@ -29,6 +29,9 @@ from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
 
 ROWS = 300
+ROW = {"distance": 20.5, "angle": 12}  # for `numeric_model`
+FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
+PREDICT_HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 def shots(rows: int = ROWS, seed: int = 1) -> pd.DataFrame:
@@ -167,6 +170,12 @@ def _wait_until_serving(popen: "subprocess.Popen[str]", stderr: Path) -> str:
             break
         wake.wait(0.05)
     raise AssertionError(f"the service did not start: {stderr.read_text()}")
+
+
+def connect(url: str) -> socket.socket:
+    """Open a connection to the service at a URL."""
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def read_to_the_end(connection: socket.socket) -> tuple[bytes, bytes]:

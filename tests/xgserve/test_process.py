@@ -18,7 +18,7 @@ import requests
 from db.environment import SettingsError
 from db.serving import LogQuery, read_logs
 from tests.helpers import ROOT
-from tests.xgserve.helpers import process
+from tests.xgserve.helpers import PREDICT_HEAD, connect, process
 from xgserve.settings import ServiceSettings
 
 
@@ -62,8 +62,7 @@ def test_request_under_way_is_answered_before_the_stop(tmp_path: Path, number: s
     with process(tmp_path) as service:
         rows = [golden_row(service.url)] * 30_000
         body = json.dumps(rows).encode()
-        host, port = service.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=30) as connection:
+        with connect(service.url) as connection:
             head = f"POST /predict HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
             # once this is answered, the service has started reading the request above
@@ -173,13 +172,11 @@ def test_eight_clients_together_get_as_many_answers_as_one(tmp_path: Path) -> No
 
 def ask_as_fast_as_it_answers(url: str, body: bytes, *, clients: int, seconds: float) -> int:
     """Have this many clients predict at the same time, without pauses; return the number of answers."""
-    host, port = url.removeprefix("http://").split(":")
-    head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    request = PREDICT_HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
     answered, until = 0, time.monotonic() + seconds
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(clients):
-            connection = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            connection = stack.enter_context(connect(url))
             connection.sendall(request)
             selector.register(connection, selectors.EVENT_READ, bytearray())
         while time.monotonic() < until:

@@ -10,13 +10,10 @@ import pytest
 import requests
 import schemathesis
 
-from tests.xgserve.helpers import Running, bundle, bundled_models, mixed_model, numeric_model, running
+from tests.xgserve.helpers import FIRST, ROW, Running, bundle, bundled_models, mixed_model, numeric_model, running
 from xgserve.errors import BY_CODE, ERRORS
 from xgserve.web.incoming import LOG_PARAMETERS
 from xgserve.web.openapi import DOCUMENT
-
-ROW = {"distance": 20.5, "angle": 12}
-FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.xgserve.helpers import process
+from tests.xgserve.helpers import PREDICT_HEAD, process
 from xgserve.web.openapi import DOCUMENT
 
 REQUESTS = int(os.environ.get("XG_TEST_REQUESTS", "0"))
@@ -307,14 +307,12 @@ def loitering(target: Target, kind: str, clients: int) -> Iterator[None]:
 
 # -- bodies over the limit --------------------------------------------------------------------------------------------
 
-HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"], ids=["", "expects leave to send"])
 @pytest.mark.parametrize("megabytes", [2, 10_000])
 def test_large_body_is_refused_by_its_content_length(target: Target, megabytes: int, expect: bytes) -> None:
     with socket.create_connection(target.address, timeout=ANSWER_WITHIN_S) as connection:
-        connection.sendall(HEAD + expect + b"Content-Length: %d\r\n\r\n" % (megabytes << 20))
+        connection.sendall(PREDICT_HEAD + expect + b"Content-Length: %d\r\n\r\n" % (megabytes << 20))
         connection.shutdown(socket.SHUT_WR)  # not a byte of the body was sent
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -325,7 +323,7 @@ def test_chunked_body_is_refused_once_it_passes_the_limit(target: Target) -> Non
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     sent = 0
     with socket.create_connection(target.address, timeout=ANSWER_WITHIN_S) as connection:
-        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(PREDICT_HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         connection.setblocking(False)
         answer = b""
         give_up = time.monotonic() + ANSWER_WITHIN_S

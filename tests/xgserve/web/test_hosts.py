@@ -1,15 +1,12 @@
 """DNS rebinding and other sites' pages: a web page in a user's browser cannot reach the service."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.xgserve.helpers import Running, bundle, bundled_models, numeric_model, running
+from tests.xgserve.helpers import FIRST, Running, bundle, bundled_models, connect, numeric_model, running
 from xgserve.settings import ServiceSettings
-
-FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +54,7 @@ def test_allowed_host_is_answered(service: Running, host: str) -> None:
 
 
 def test_http_1_0_request_without_host_is_answered(service: Running) -> None:
-    host, port = service.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with connect(service.url) as connection:
         connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.0 200")
 

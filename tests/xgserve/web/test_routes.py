@@ -1,7 +1,6 @@
 """The other routes: logs, models, readiness, metrics, who may change the model; and the one form of all errors."""
 
 import json
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +10,18 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.xgserve.helpers import Running, bundle, bundled_models, numeric_model, read_to_the_end, running
+from tests.xgserve.helpers import (
+    FIRST,
+    ROW,
+    Running,
+    bundle,
+    bundled_models,
+    connect,
+    numeric_model,
+    read_to_the_end,
+    running,
+)
 
-ROW = {"distance": 20.5, "angle": 12}
-FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
 SECOND = FIRST | {"version": "2.0.0"}
 
 
@@ -95,8 +102,7 @@ def test_unexpected_exception_is_a_500_with_its_traceback_in_the_log_alone(
     ],
 )
 def test_malformed_request_is_refused_and_disconnected(service: Running, head: bytes) -> None:
-    host, port = service.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with connect(service.url) as connection:
         connection.sendall(head)
         headers, body = read_to_the_end(connection)
     assert headers.split(b" ")[1] in (b"400", b"431", b"501")

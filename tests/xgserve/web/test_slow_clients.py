@@ -15,12 +15,20 @@ import psutil
 import pytest
 import requests
 
-from tests.xgserve.helpers import Running, bundle, bundled_models, numeric_model, process, read_to_the_end, running
+from tests.xgserve.helpers import PREDICT_HEAD as HEAD
+from tests.xgserve.helpers import (
+    ROW,
+    Running,
+    bundle,
+    bundled_models,
+    connect,
+    numeric_model,
+    process,
+    read_to_the_end,
+    running,
+)
 from xgserve.web import connection as connection_module
 from xgserve.web import memory, server
-
-ROW = {"distance": 20.5, "angle": 12}
-HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture
@@ -29,11 +37,6 @@ def service(tmp_path: Path) -> Iterator[Running]:
     bundle(tmp_path / "models", numeric_model(strength=0.01), "other")
     with bundled_models(tmp_path / "models"), running(tmp_path / "data", max_body_bytes=4 << 20) as service:
         yield service
-
-
-def connect(service: Running) -> socket.socket:
-    host, port = service.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def test_late_request_is_refused(service: Running, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(server, "CHECK_EVERY_S", 0.1)
     for name in ("HEAD_S", "BODY_S"):
         monkeypatch.setattr(connection_module, name, 0.1)
-    with connect(service) as connection:
+    with connect(service.url) as connection:
         connection.sendall(sent)
         head, body = read_to_the_end(connection)
     assert head.startswith((b"HTTP/1.0 408 ", b"HTTP/1.1 408 "))
@@ -60,7 +63,7 @@ def test_fast_body_gets_more_time(service: Running, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(server, "CHECK_EVERY_S", 0.05)
     monkeypatch.setattr(connection_module, "MIN_BYTES_PER_S", 1)  # each byte adds a second
     body = json.dumps([ROW]).encode()
-    with connect(service) as connection:
+    with connect(service.url) as connection:
         connection.sendall(HEAD + f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:20])
         threading.Event().wait(1)
         connection.sendall(body[20:])
@@ -92,13 +95,13 @@ def test_idle_connections_beyond_the_limit_are_closed_oldest_first(
 ) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 20)
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
-        slow = [stack.enter_context(connect(service)) for _ in range(15)]
+        slow = [stack.enter_context(connect(service.url)) for _ in range(15)]
         for connection in slow:
             connection.sendall(b"P")
         kept = stack.enter_context(requests.Session())
         assert kept.get(f"{service.url}/health", timeout=30).status_code == 200  # and it stays open between requests
         for _ in range(30):
-            slow.append(stack.enter_context(connect(service)))
+            slow.append(stack.enter_context(connect(service.url)))
             slow[-1].sendall(b"P")
             assert service.post("/predict", [ROW]).status_code == 200
         for connection in slow:
@@ -130,10 +133,10 @@ def test_large_body_beyond_the_limit_is_503(service: Running, monkeypatch: pytes
     monkeypatch.setattr(connection_module, "MAX_LARGE", 2)
     with ExitStack() as stack:
         for _ in range(20):  # large by their Content-Length alone
-            stack.enter_context(connect(service)).sendall(LARGE_HEAD)
+            stack.enter_context(connect(service.url)).sendall(LARGE_HEAD)
         assert send_large(service)[0] == 200
         for _ in range(2):
-            stack.enter_context(connect(service)).sendall(LARGE_HEAD + LARGE[:-1])
+            stack.enter_context(connect(service.url)).sendall(LARGE_HEAD + LARGE[:-1])
         for _ in range(100):  # until the two have been read
             status, headers, body = send_large(service)
             if status != 200:
@@ -150,7 +153,7 @@ def test_large_body_beyond_the_limit_is_503(service: Running, monkeypatch: pytes
 def test_slow_large_body_makes_room_for_a_fast_one(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "MAX_LARGE", 1)
     monkeypatch.setattr(connection_module, "FAST_LARGE_S", 0.0)
-    with connect(service) as slow:
+    with connect(service.url) as slow:
         slow.sendall(LARGE_HEAD + LARGE[:-1])
         assert send_large(service)[0] == 200
         assert read_to_the_end(slow)[0].startswith(b"HTTP/1.1 503 ")
