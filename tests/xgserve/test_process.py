@@ -99,7 +99,7 @@ def run(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
 
 def test_bad_setting_exits_2_with_a_message(tmp_path: Path) -> None:
     ended = run(tmp_path, XG_SERVING_PORT="http")
-    assert (ended.returncode, ended.stderr) == (2, "xgserve: XG_SERVING_PORT='http' is not a number\n")
+    assert (ended.returncode, ended.stderr) == (2, "xgserve: XG_SERVING_PORT='http' must be a number\n")
 
 
 def test_port_in_use_exits_1_with_a_message(tmp_path: Path) -> None:
