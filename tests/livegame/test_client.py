@@ -143,11 +143,8 @@ def test_a_swap_scores_once_more_and_the_way_back_nothing(
 def test_pings_at_the_same_instant_ask_once(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     clients = [make_client(tmp_path, feed.url, service.url) for _ in range(6)]
-    threads = [threading.Thread(target=client.ping, args=(GAME_ID,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda client: client.ping(GAME_ID), clients))
     assert service.rows_scored() == 3
 
 

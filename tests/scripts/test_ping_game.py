@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,12 +163,8 @@ def test_its_whole_run_is_bounded(environment: dict[str, str], tmp_path: Path) -
 
 def test_it_may_start_while_another_one_runs(environment: dict[str, str], feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
-    results: list[subprocess.CompletedProcess[str]] = []
-    threads = [threading.Thread(target=lambda: results.append(run(environment, str(GAME_ID)))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as threads:
+        results = list(threads.map(lambda _: run(environment, str(GAME_ID)), range(3)))
     assert [result.returncode for result in results] == [0, 0, 0]
     assert sorted(len(result.stdout.splitlines()) for result in results) == [0, 0, 1]
     assert service.rows_scored() == 2

@@ -4,9 +4,9 @@ import io
 import logging
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,11 +47,8 @@ def test_rows_of_many_threads_are_all_written_at_a_clean_stop(tmp_path: Path) ->
             for i in range(250):
                 logger.info("%d/%d", number, i)
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(8)))
     rows = read_logs(tmp_path / "serving.db", ALL)
     assert len(rows) == 2000
     for number in range(8):

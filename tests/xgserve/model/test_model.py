@@ -3,8 +3,8 @@
 import json
 import math
 import shutil
-import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -350,11 +350,8 @@ def test_many_threads_may_use_one_model(tmp_path: Path) -> None:
             if not math.isclose(predicted[0], expected[row], rel_tol=1e-12):
                 wrong.append(row)
 
-    threads = [threading.Thread(target=score, args=(part,)) for part in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(score, range(4)))
     assert wrong == []
 
 

@@ -1,7 +1,6 @@
 """What `GET /models` offers: every source's models, in an order, and Comet's answer shared and kept for a while."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -15,21 +14,7 @@ from tests.xgserve.registry.helpers import put_in_cache, settings
 from xgserve.registry import catalogue
 from xgserve.registry.registry import open_registry
 
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine takes its time to start the child that asks."""
-    monkeypatch.setattr(catalogue, "LIST_TIMEOUT_S", 60.0)
-
-
-@pytest.fixture
-def comet() -> Iterator[StandIn]:
-    standin = StandIn()
-    standin.add("acme", "shots", "1.9.0", hostile.zipped(hostile.good(0.5)), ["Production"])
-    standin.add("acme", "shots", "1.10.0", hostile.zipped(hostile.good(1.5)))
-    standin.add("acme", "shots", "1.10.1-rc.1", hostile.zipped(hostile.good(2.5)))
-    with standin.running():
-        yield standin
+pytestmark = pytest.mark.usefixtures("three_versions")
 
 
 def test_the_list_names_every_source(tmp_path: Path, comet: StandIn) -> None:

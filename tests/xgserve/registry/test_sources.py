@@ -1,8 +1,7 @@
 """Which source a model comes from, and what each source costs."""
 
 import shutil
-import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,8 @@ from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import StandIn, slowly
 from tests.xgserve.registry.helpers import put_in_cache, refusal, settings
 from xgserve.registry.registry import open_registry
-from xgserve.registry.sources import Activation
 
-
-@pytest.fixture
-def comet() -> Iterator[StandIn]:
-    standin = StandIn()
-    standin.add("acme", "shots", "1.9.0", hostile.zipped(hostile.good(0.5)), ["Production"])
-    standin.add("acme", "shots", "1.10.0", hostile.zipped(hostile.good(1.5)))
-    standin.add("acme", "shots", "1.10.1-rc.1", hostile.zipped(hostile.good(2.5)))
-    with standin.running():
-        yield standin
+pytestmark = pytest.mark.usefixtures("three_versions")
 
 
 def test_a_download_is_kept_and_its_second_activation_sends_no_request(tmp_path: Path, comet: StandIn) -> None:
@@ -120,15 +110,8 @@ def test_only_the_named_workspaces_are_allowed(tmp_path: Path) -> None:
 def test_callers_that_want_the_same_model_share_one_download(tmp_path: Path, comet: StandIn) -> None:
     comet.faults["download"] = slowly(1.0, hostile.zipped(hostile.good(0.5)))
     registry = open_registry(settings(tmp_path, comet, threads=8))
-    activations: list[Activation] = []
-    callers = [
-        threading.Thread(target=lambda: activations.append(registry.activate("acme", "shots", "1.9.0")))
-        for _ in range(6)
-    ]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    with ThreadPoolExecutor(6) as callers:
+        activations = list(callers.map(lambda _: registry.activate("acme", "shots", "1.9.0"), range(6)))
     assert [activation.model for activation in activations] == [registry.active] * 6
     assert comet.asked.count("download") == 1
 

@@ -2,8 +2,8 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -342,11 +342,8 @@ def test_scored_rows_are_counted_once(service: Running) -> None:
             if len(answer.json().get("predictions", [])) != size:
                 failed.append(size)
 
-    threads = [threading.Thread(target=send, args=(size,)) for size in (1, 2, 3, 50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(send, (1, 2, 3, 50)))
     assert failed == []
     assert service.rows_scored() == before + 5 * (1 + 2 + 3 + 50)
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -101,11 +102,8 @@ def test_requests_from_many_threads_are_all_answered() -> None:
             for request in own:
                 made.add_task(request)
 
-        senders = [threading.Thread(target=send, args=(own,)) for own in requests]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(send, requests))
         assert all(request.done.wait(GIVE_UP_S) for own in requests for request in own)
 
 
@@ -199,9 +197,6 @@ def test_requests_of_all_lanes_are_all_answered() -> None:
             for request in own:
                 made.add_task(request)
 
-        senders = [threading.Thread(target=send, args=(own,)) for own in requests]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(send, requests))
         assert all(request.done.wait(GIVE_UP_S) for own in requests for request in own)
