@@ -107,5 +107,5 @@ def _steps(client: GameClient, history: History, url: str) -> Steps:
         "/logs: the last hour": logs("limit=100&since=2999-01-01T00:00:00.000Z"),
         "/logs: a common text": logs("limit=100&q=predict"),
         "/logs: a text that does not occur": logs("limit=100&q=nowhere"),
-        "backfill: what is complete": lambda: client.taken(),
+        "backfill: what is complete": lambda: client.already_recorded(),
     }

@@ -17,7 +17,7 @@ from bench.feed import CONDITIONAL, running_feed
 from bench.servers import service
 from db.history import History
 from livegame.client import GameClient
-from livegame.features.rows import game_rows
+from livegame.features.rows import game_update
 from livegame.feed import Feed
 from livegame.parsing.parse import parse_game
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
@@ -63,10 +63,10 @@ def _tasks(answer: bytes, game_id: int, folder: Path, url: str, feed: str) -> di
     return {
         BASE: lambda: json.loads(answer),
         "first ping": lambda: client.ping(next(numbers)),
-        "first ping and its report": lambda: client.ping(next(numbers)).report,
+        "first ping and its report": lambda: client.report(client.ping(next(numbers)).game_id),
         "ping, nothing new": lambda: client.ping(game_id),
         "ping, nothing new, and the feed says so": lambda: conditional.ping(game_id),
-        "of a first ping: shots and features": lambda: game_rows(parse_game(feed_json)),
+        "of a first ping: shots and features": lambda: game_update(parse_game(feed_json)),
         "floor of a first ping": _floor(folder, url, f"{feed}/v1/gamecenter/{game_id}/play-by-play", shots),
     }
 

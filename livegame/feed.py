@@ -18,7 +18,7 @@ from urllib3.util import Retry
 
 from livegame.dates import LEAGUE_ZONE
 from livegame.deadline import DeadlineAdapter
-from livegame.errors import FeedError, FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
+from livegame.errors import FeedError, FeedMalformed, FeedUnavailable, GameNotFound
 from livegame.parsing.json_bytes import read_json
 from livegame.parsing.parse import parse_game
 from livegame.parsing.schedule import parse_day
@@ -32,55 +32,28 @@ READ_TIMEOUT_S: Final = 10.0  # between two pieces of an answer
 RETRIES: Final = 2
 REDIRECTS: Final = 3
 MAX_BYTES: Final = 20_000_000
-_GAME_ID: Final = re.compile(r"(19|20)\d\d\d\d\d{4}")
-_GAME_ID_IN_TEXT: Final = re.compile(r"(?<!\d)(?:19|20)\d{8}(?!\d)", re.ASCII)
-_SPACE_IN_NUMBER: Final = re.compile(r"(?<=\d)\s+(?=\d)", re.ASCII)
 _CHUNK: Final = 65_536
-# What the league lets caches keep an answer for is 20 s. A server that says much more would stop games.
+# The league lets caches keep an answer for 20 s. A server that allows much more would make games stand still.
 MAX_FRESH_S: Final = 30.0
 _KEPT: Final = 32  # answers: an evening's games
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.IGNORECASE)
 _NOT_KEPT: Final = re.compile(r"no-cache|no-store", re.IGNORECASE)
 
 
-def valid_game_id(text: str | int) -> int:
-    """The game id as a number.
-
-    Raises:
-        InvalidGameId: it is not one of the league's ten-digit numbers.
-    """
-    if not _GAME_ID.fullmatch(str(text).strip()):
-        raise InvalidGameId(
-            f"{str(text)[:40]!r} is not a game id: it has ten digits, the season's first year, the kind of game (02"
-            " regular season, 03 playoffs) and a number, as in 2021020329"
-        )
-    return int(text)
-
-
-def game_id_in(text: str) -> int:
-    """The one game id in what a person typed or pasted: "2023 020 294", or a page's whole address.
-
-    Raises:
-        InvalidGameId: there is none, or more than one.
-    """
-    found = set(_GAME_ID_IN_TEXT.findall(_SPACE_IN_NUMBER.sub("", text)))
-    return valid_game_id(found.pop() if len(found) == 1 else text)
-
-
 class Answer(Struct, frozen=True):
-    """What the feed sent, unread."""
+    """What the feed sent, not parsed yet."""
 
     what: str  # in words
     body: bytes
-    fresh_s: float = 0.0  # for how long, by the feed's own word, there is nothing newer to be had
+    fresh_s: float = 0.0  # for how long, by the feed's own word, there is nothing newer
 
     @property
     def digest(self) -> str:
-        """The same for the same bytes."""
+        """SHA-256 of the body."""
         return hashlib.sha256(self.body).hexdigest()
 
     def json(self) -> Any:
-        """Read it.
+        """Parse the body.
 
         Raises:
             FeedMalformed: it is not JSON.
@@ -104,9 +77,9 @@ class _Kept:
 class Feed:
     """Reads `api-web.nhle.com` or whatever serves the same paths. Safe to share between threads for reading.
 
-    An answer is not asked for again while it is fresh by its own `Cache-Control`: the league's caches would send the
-    same. After that it is asked for conditionally: where the server sends an ETag and says "not modified", the last
-    answer stands. No query string is ever sent, since one would pass by the caches.
+    An answer is not requested again while it is fresh by its own `Cache-Control`: the league's caches would send the
+    same. After that the request is conditional: if the server sends an ETag and answers "not modified", the last answer
+    stands. No query string is ever sent, since one would bypass the caches.
     """
 
     def __init__(self, base_url: str, user_agent: str = USER_AGENT) -> None:
@@ -123,29 +96,23 @@ class Feed:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, DeadlineAdapter(max_retries=retry))
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
-        self._kept: dict[str, _Kept] = {}  # by path, the one that was asked for last at the end
-
-    def game(self, game_id: str | int) -> Game:
-        """One game's whole play-by-play, as it stands now.
-
-        Raises:
-            InvalidGameId: not a game id; nothing was asked.
-            GameNotFound: the feed knows no such game.
-            FeedUnavailable: no answer in time, or a server's error after all retries.
-            FeedMalformed: an answer that is not this game.
-        """
-        number = valid_game_id(game_id)
-        return self.read_game(number, self.answer(number))
+        self._kept: dict[str, _Kept] = {}  # by path, the latest request last
 
     def answer(self, game_id: int) -> Answer:
-        """What `game` reads, unread. Raises the same errors but `FeedMalformed`."""
+        """Fetch one game's whole play-by-play as it stands now.
+
+        Raises:
+            GameNotFound: the feed knows no such game.
+            FeedUnavailable: no answer in time, or a server error after all retries.
+            FeedMalformed: the answer is too large.
+        """
         return self._fetch(f"/v1/gamecenter/{game_id}/play-by-play", f"game {game_id}")
 
     def read_game(self, game_id: int, answer: Answer) -> Game:
-        """Read what `answer` returned.
+        """Parse what `answer` returned.
 
         Raises:
-            FeedMalformed: it is not this game.
+            FeedMalformed: it is not JSON, or not this game.
         """
         game = parse_game(self._json(answer))
         if game.game_id != game_id:
@@ -153,9 +120,9 @@ class Feed:
         return game
 
     def day(self, day: date | None = None) -> Day:
-        """The games of one day, by default the league's own today. Raises the same errors as `game`.
+        """Fetch the games of one day, by default the league's own today. Raises the errors of `answer` and `read_game`.
 
-        What the league calls "now" is yesterday's list until about noon in New York. So today's follows it.
+        What the league calls "now" is yesterday's list until about noon in New York, so today's list is appended.
         """
         listed = self._day(day.isoformat() if day else "now")
         if day is not None or listed.next is None or listed.next > datetime.now(LEAGUE_ZONE).date():
@@ -175,14 +142,14 @@ class Feed:
         return listed
 
     def read(self, path: str, what: str) -> Any:
-        """The answer to any path as it comes; `what` names it in messages. Raises the same errors as `game`."""
+        """Return the JSON at any path; `what` names it in messages. Raises the errors of `answer` and `read_game`."""
         return self._json(self._fetch(path, what))
 
     def _json(self, answer: Answer) -> Any:
         try:
             return answer.json()
         except FeedMalformed:
-            self._kept = {}  # or the server would say for ever that it is not modified
+            self._kept = {}  # or the server would answer "not modified" for ever
             raise
 
     def _fetch(self, path: str, what: str) -> Answer:
@@ -200,10 +167,12 @@ class Feed:
                     key = "number" if what.startswith("game ") else "date"
                     raise GameNotFound(f"no {what.removeprefix('the ')} in the league's feed; check the {key}")
                 if response.status_code != requests.codes.ok:
-                    raise FeedUnavailable(f"the feed answered {response.status_code} for {what}; {_when(response)}")
+                    raise FeedUnavailable(
+                        f"the feed answered {response.status_code} for {what}; {_retry_hint(response)}"
+                    )
                 body = _body(response, what)
         except (requests.RequestException, HTTPError, http.client.HTTPException, ValueError, OSError) as error:
-            # `requests` lets some of urllib3's and http.client's through; ValueError: odd host names, odd headers
+            # `requests` lets some errors of urllib3 and http.client through; ValueError: odd host names or headers
             raise FeedUnavailable(
                 f"no whole answer from {self._base_url} for {what} ({type(error).__name__}); check the network and"
                 " XG_FEED_URL"
@@ -224,43 +193,43 @@ class Feed:
                 return response
             response.close()
             target = response.headers["Location"]
-            if not _is_at_same_place(url, target):
-                # an answer must not be able to have us ask whoever else we can reach
+            if not _is_same_server(url, target):
+                # an answer must not make us ask other servers that we can reach
                 raise FeedUnavailable(
-                    f"the feed at {self._base_url} sends us elsewhere, to {target[:100]!r}; if it has moved, set"
+                    f"the feed at {self._base_url} redirects to another server, {target[:100]!r}; if it has moved, set"
                     " XG_FEED_URL to its new address"
                 )
             url = urljoin(url, target)
-        raise FeedUnavailable(f"the feed at {self._base_url} sends us from one address to the next; try again later")
+        raise FeedUnavailable(f"the feed at {self._base_url} redirects from one address to the next; try again later")
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Leave redirects to `Feed`: it follows some, and does not read what comes with them."""
+        """Leave redirects to `Feed`, which follows some of them and does not read their bodies."""
 
 
-def _is_at_same_place(url: str, target: str) -> bool:
-    """Whether a redirect from `url` stays with the server that sent it."""
+def _is_same_server(url: str, target: str) -> bool:
+    """Return whether a redirect from `url` stays on the same server."""
     try:
         here, there = urlsplit(url), urlsplit(urljoin(url, target))
         return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
-    except ValueError:  # no address at all
+    except ValueError:  # not an address
         return False
 
 
 def _fresh_s(response: requests.Response) -> float:
-    """For how many seconds the server says its answer is the newest there is."""
+    """Return for how many seconds, by the server's own word, its answer is the newest."""
     said = response.headers.get("Cache-Control", "")
     found = _MAX_AGE.search(said)
     if not found or _NOT_KEPT.search(said):
         return 0.0
-    age = response.headers.get("Age", "")  # it has lain in a cache for so long
+    age = response.headers.get("Age", "")  # seconds in a cache
     return min(max(float(found[1]) - (int(age) if age.isdecimal() and len(age) < 7 else 0), 0.0), MAX_FRESH_S)
 
 
-def _when(response: requests.Response) -> str:
+def _retry_hint(response: requests.Response) -> str:
     seconds = response.headers.get("Retry-After", "")
-    return f"it asks not to be asked for {seconds} s" if seconds.isdecimal() and len(seconds) < 7 else "try again later"
+    return f"it asks to wait {seconds} s" if seconds.isdecimal() and len(seconds) < 7 else "try again later"
 
 
 def _body(response: requests.Response, what: str) -> bytes:

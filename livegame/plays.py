@@ -88,6 +88,9 @@ class Shot(Play, frozen=True):
         return self.situation in PENALTY_SHOT_SITUATIONS
 
 
+NO_MORE_INPUTS: Final = (GameState.FINAL, GameState.CANCELLED)  # states in which no missing input of a shot will come
+
+
 class Game(Struct, frozen=True):
     """A game as one answer of a feed showed it."""
 
@@ -124,7 +127,7 @@ class Game(Struct, frozen=True):
     @property
     def is_over(self) -> bool:
         """Whether missing inputs of a shot will never arrive: the game is official, or will not be played."""
-        return self.state in (GameState.FINAL, GameState.CANCELLED)
+        return self.state in NO_MORE_INPUTS
 
     @property
     def event_ids(self) -> frozenset[int]:

@@ -6,10 +6,11 @@ from typing import Final
 
 from db.environment import Environment, address, number, path, setting, whole
 from livegame import __version__
+from livegame.errors import InvalidGameId
+from livegame.game_id import valid_game_id
 
 USER_AGENT: Final = f"live-xg/{__version__} (personal use)"
 _LONGEST_HEADER: Final = 200  # characters
-_ID_DIGITS: Final = 10
 _port: Final = whole(1, 65535)
 
 
@@ -20,9 +21,10 @@ def _header(text: str) -> str:
 
 
 def _game(text: str) -> str:
-    if not (text.isascii() and text.isdecimal() and len(text) == _ID_DIGITS):
-        raise ValueError("must be a game id of ten digits, such as 2021020329")
-    return text
+    try:
+        return str(valid_game_id(text))
+    except InvalidGameId as error:
+        raise ValueError("must be a game id of ten digits, such as 2021020329") from error
 
 
 @dataclass(frozen=True, kw_only=True)

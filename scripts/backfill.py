@@ -72,7 +72,7 @@ class ProgressLine:
         left = (progress.total_bytes - progress.done_bytes) * elapsed / worked if worked else 0
         return (
             f"{progress.done_bytes / max(progress.total_bytes, 1):4.0%}  {summary(progress)},"
-            f" {progress.taken / elapsed:.0f} games per second, {int(left) // 60}:{int(left) % 60:02d} left"
+            f" {progress.stored / elapsed:.0f} games per second, {int(left) // 60}:{int(left) % 60:02d} left"
         )
 
 
@@ -90,7 +90,7 @@ class ProblemsOnLines(logging.Handler):
 
 def summary(progress: Progress) -> str:
     """Return what was done, in words."""
-    words = [f"{progress.taken:,} games stored", f"{progress.scored:,} shots rated"]
+    words = [f"{progress.stored:,} games stored", f"{progress.scored:,} shots rated"]
     words += [f"{progress.passed:,} were complete"] if progress.passed else []
     words += [f"{progress.failed:,} failed"] if progress.failed else []
     return ", ".join(words)

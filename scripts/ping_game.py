@@ -13,15 +13,17 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from livegame.client import GameClient, Ping
-from livegame.feed import Feed, valid_game_id
+from db.history import Recorded
+from livegame.client import GameClient
+from livegame.feed import Feed
+from livegame.game_id import valid_game_id
 from livegame.plays import GameState
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser, whole_number
 from scripts.command import OUR_ERRORS, exit_code, fail, print_line, run, write_stderr
 
 if TYPE_CHECKING:
-    from livegame.reports.game import TeamTotals
+    from livegame.reports.game import GameReport, TeamTotals
 
 TIMEOUT_S: Final = 55  # cron's shortest interval is a minute
 OUT_OF_TIME: Final = 6
@@ -37,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(options.timeout)
     logging.getLogger("livegame").addHandler(logging.NullHandler())  # its warnings are reported here, in short
+    show = _as_json if options.json else _as_line
     worst = 0
     try:
         settings = ClientSettings.from_env()
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if ping.has_new_problems:
                     _warn(ping)
                 if ping.changed:
-                    worst = max(worst, print_line(_as_json(ping) if options.json else _as_line(ping)))
+                    worst = max(worst, print_line(show(_report(client, ping), ping)))
     except OUR_ERRORS as error:
         worst = max(worst, fail(error, exit_code(error)))
     except OutOfTime as error:
@@ -92,14 +95,19 @@ def _games(client: GameClient, settings: ClientSettings, options: argparse.Names
     return [*today, *(game_id for game_id in client.incomplete_games() if game_id not in today)]
 
 
-def _warn(ping: Ping) -> None:
+def _warn(ping: Recorded) -> None:
     first, others = ping.problems[0], len(ping.problems) - 1
     more = f" (and {others} more)" if others else ""
     write_stderr(f"ping_game: game {ping.game_id}: {first}{more}")
 
 
-def _as_line(ping: Ping) -> str:
-    report = ping.report
+def _report(client: GameClient, ping: Recorded) -> "GameReport":
+    report = client.report(ping.game_id)
+    assert report is not None, "the game was recorded"  # noqa: S101
+    return report
+
+
+def _as_line(report: "GameReport", ping: Recorded) -> str:
     teams = ", ".join(
         f"{team.abbrev} {team.counted.xg:.2f} xG ({team.counted.goals})" for team in (report.away, report.home)
     )
@@ -110,9 +118,7 @@ def _as_line(ping: Ping) -> str:
     return f"{report.game_id} {report.title}: {report.status}: {teams}; {', '.join(notes)}"
 
 
-def _as_json(ping: Ping) -> str:
-    report = ping.report
-
+def _as_json(report: "GameReport", ping: Recorded) -> str:
     def team(totals: "TeamTotals") -> dict[str, object]:
         sums = totals.counted
         return {"team": totals.abbrev, "xg": sums.xg, "goals": sums.goals, "difference": sums.difference}

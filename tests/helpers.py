@@ -7,9 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.history import History
-from livegame.client import GameClient, Ping
+from db.history import History, Recorded
+from livegame.client import GameClient
+from livegame.features.rows import game_update
 from livegame.feed import Feed
+from livegame.game_id import valid_game_id
+from livegame.plays import Game
+from livegame.reports.game import GameReport
 from xgserve.client import ServingClient
 
 ROOT = Path(__file__).parents[1]  # of the project
@@ -61,9 +65,29 @@ def make_client(data_dir: Path, feed_url: str, serving_url: str) -> GameClient:
     return GameClient(Feed(feed_url), ServingClient(serving_url), History(data_dir / "history.db"), data_dir)
 
 
-def statuses(ping: Ping) -> dict[int, str]:
-    """Return the status of each shot after a ping, by event id."""
-    return dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True))
+def record(client: GameClient, game: Game) -> Recorded:
+    """Record one game, as a backfill does."""
+    (recorded,) = client.record([game_update(game)], 20)
+    return recorded
+
+
+def reported(client: GameClient, ping: Recorded) -> GameReport:
+    """Return what the history says of a pinged game now."""
+    report = client.report(ping.game_id)
+    assert report is not None
+    return report
+
+
+def statuses(client: GameClient, ping: Recorded) -> dict[int, str]:
+    """Return the status of each shot of a pinged game, by event id."""
+    shots = reported(client, ping).shots
+    return dict(zip(shots["event_id"], shots["status"], strict=True))
+
+
+def fetched(feed: Feed, game_id: str | int) -> Game:
+    """Return the game that the feed shows."""
+    number = valid_game_id(game_id)
+    return feed.read_game(number, feed.answer(number))
 
 
 def rows_scored(metrics: str) -> int:

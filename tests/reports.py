@@ -9,6 +9,7 @@ from livegame.feed import Feed
 from livegame.plays import Play
 from livegame.reports.game import GameReport
 from tests.games import AWAY, game, play
+from tests.helpers import record, reported
 from xgserve.client import ServingClient
 
 GOAL = play(300, "goal", 55, x=82, y=3)
@@ -24,4 +25,4 @@ SHOTS = (
 def report_of(folder: Path, url: str, *plays: Play, **stands: Any) -> GameReport:
     """Return the report of a game with these plays, rated by the service at `url` (which may be down)."""
     client = GameClient(Feed("http://127.0.0.1:9"), ServingClient(url), History(folder / "history.db"), folder)
-    return client.take(game(*plays, **stands)).report
+    return reported(client, record(client, game(*plays, **stands)))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from livegame.client import Ping
+from db.history import Recorded
 from livegame.plays import PLAYOFFS, GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, TeamTotals
@@ -43,7 +43,7 @@ def season_words(line: TeamLine | None) -> str:
     return f"{line.xg:.2f} xG for, {line.xg_against:.2f} against per game ({count(line.games, 'game')} on record)"
 
 
-def ping_words(ping: Ping) -> str:
+def ping_words(ping: Recorded) -> str:
     """Return what a ping found and did: "3 new attempts, 1 correction", or "Nothing new"."""
     if ping.is_older:
         return "The league's feed sent an older version of the game; nothing changed"

@@ -92,7 +92,7 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Reco
         subtract_game(connection, game_id)
         connection.execute(_SUM_UP_GAME, (game_id,))
         _add_to_sums(connection, game_id, 1)
-    return Recorded(tuple(new), tuple(corrections), scored, has_new_problems)
+    return Recorded(game_id, tuple(new), tuple(corrections), scored, has_new_problems, tuple(update.problems))
 
 
 def subtract_game(connection: sqlite3.Connection, game_id: int) -> None:

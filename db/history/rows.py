@@ -1,7 +1,7 @@
 """The rows that go into the history, and what comes out of it for one game."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 SEASON: Final = "season"  # the competition of regular season and playoffs, which season sums cover
@@ -88,6 +88,8 @@ class GameUpdate:
     unreadable: Collection[int] | None = ()  # ids of events that could not be read; None: any event may be one
     scores: Scores | None = None
     stale_at: str | None = None  # until when the feed says that it has nothing newer
+    problems: Sequence[str] = ()  # what could not be read of the answer; `game.problems` holds them as one text
+    digest: str | None = None  # SHA-256 of the bytes that the rows were read from, if any
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,30 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What an update changed in the history."""
+    """What an update changed in the history; nothing by default."""
 
+    game_id: int
     new: tuple[int, ...] = ()  # event ids not seen before, in the feed's order
     corrections: tuple[Correction, ...] = ()
     scored: int = 0  # new predictions
     has_new_problems: bool = False  # whether the game has problems, and other ones than before
+    problems: tuple[str, ...] = ()  # of the update
+    is_older: bool = False  # whether the answer was older than what is stored, or cut short, and was not recorded
+
+    @property
+    def changed(self) -> bool:
+        """Whether the history holds more or other shots and predictions than before."""
+        return bool(self.new or self.corrections or self.scored)
+
+    def followed_by(self, other: "Recorded") -> "Recorded":
+        """Return both as one, `other` being what was recorded of the same answer afterwards."""
+        return replace(
+            other,
+            new=self.new + other.new,
+            corrections=self.corrections + other.corrections,
+            scored=self.scored + other.scored,
+            has_new_problems=self.has_new_problems or other.has_new_problems,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,46 +1,42 @@
-"""A game as rows of the history, made once for pings and backfill alike."""
+"""A game as rows of the history, made the same way for pings and backfill."""
 
-from dataclasses import dataclass
+import msgspec
 
-from db.history import GameRow, PowerPlayRow, ShotRow
+from db.history import GameRow, GameUpdate, PowerPlayRow, ShotRow
 from livegame.features.features import feature_rows, stored_features
 from livegame.features.situations import power_plays
 from livegame.plays import Game
 
-
-@dataclass(frozen=True, slots=True)
-class GameRows:
-    """One answer of the feed as the history takes it."""
-
-    game: GameRow
-    shots: tuple[ShotRow, ...]
-    power_plays: tuple[PowerPlayRow, ...] | None  # None: as they were
-    is_over: bool  # no more input will come for a shot that lacks some
-    problems: tuple[str, ...]  # what of the answer could not be read
-    unreadable: frozenset[int] | None  # see `Game`
-    events: frozenset[int]  # event ids of all plays, whether they could be read or not
-    digest: str | None = None  # of the answer's bytes
-    tells_clock: bool = True  # see `Game`
-    stale_at: str | None = None  # until when the feed has nothing newer, by its own word
+Clock = tuple[int, bool, int]  # period, whether it is over, minus the seconds left: the later, the larger
 
 
-def game_rows(game: Game, digest: str | None = None, stale_at: str | None = None) -> GameRows:
-    """The rows of a game; `digest` is that of the bytes which it was read from, where there are any."""
-    return GameRows(
+class Told(msgspec.Struct, array_like=True):
+    """What the feed has told of a game so far: the column `events` of the history, as JSON."""
+
+    present: frozenset[int]  # event ids of its plays, readable or not
+    gone: frozenset[int] = frozenset()  # of plays that it told before
+    clock: Clock | None = None  # the last certain one; None if it told none
+
+    def as_json(self) -> str:
+        """Return it as JSON, its ids in order."""
+        return msgspec.json.encode((sorted(self.present), sorted(self.gone), self.clock)).decode()
+
+
+def game_update(game: Game, digest: str | None = None, stale_at: str | None = None) -> GameUpdate:
+    """Return the rows of a game; `digest` is the SHA-256 of the bytes that it was read from, if any."""
+    return GameUpdate(
         _game_row(game),
         tuple(_shot_rows(game)),
         tuple(PowerPlayRow(stretch.start, stretch.end, stretch.is_home) for stretch in power_plays(game)),
-        game.is_over,
-        game.problems,
         game.unreadable,
-        game.event_ids,
-        digest,
-        game.tells_clock,
-        stale_at,
+        stale_at=stale_at,
+        problems=game.problems,
+        digest=digest,
     )
 
 
 def _game_row(game: Game) -> GameRow:
+    clock = (game.period, game.in_intermission, -game.seconds_left)
     return GameRow(
         game_id=game.game_id,
         season=game.season,
@@ -65,6 +61,7 @@ def _game_row(game: Game) -> GameRow:
         overtime_seconds=game.overtime_seconds,
         has_end=game.has_end,
         time_stamp=game.time_stamp,
+        events=Told(game.event_ids, clock=clock if game.tells_clock else None).as_json(),
     )
 
 
@@ -94,7 +91,7 @@ def _shot_rows(game: Game) -> list[ShotRow]:
 
 
 def _name(game: Game, player_id: int | None) -> str | None:
-    """A player's name; of one who is not on the roster, or not yet, the league's number."""
+    """Return a player's name; the league's number if he is not on the roster yet."""
     if not player_id:
         return None
     player = game.players.get(player_id)

@@ -1,7 +1,7 @@
-"""Recorded games into the history: read on all cores, scored many at a time, written by this process alone.
+"""Imports recorded games into the history: read on all cores, scored in batches, written by this process alone.
 
-A batch of games is stored in one transaction with its predictions, so that whatever ends a backfill, the next one
-finds each game either complete, and passes over it, or as it was.
+A batch of games is stored in one transaction with its predictions, so that whatever ends a backfill, the next one finds
+each game either complete, and skips it, or as it was.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from livegame.client import NEVER_ANSWERED, GameClient, Ping
+from db.history import GameUpdate, Recorded
+from livegame.client import GameClient
 from livegame.errors import FeedMalformed, GameBusy
-from livegame.features.rows import GameRows, game_rows
+from livegame.features.rows import game_update
 from livegame.plays import GameState
 from livegame.recordings.files import Recording, find_recordings, load_recording
 from livegame.recordings.seasons import SEASON_FILES, season_recordings
 from livegame.recordings.workers import Workers
+from livegame.scoring.scorer import NEVER_ANSWERED
 from xgserve.client import ServingError
 
-BATCH: Final = 64  # games; some 5,600 shots to score at a time
+BATCH: Final = 64  # games, with about 5,600 shots to score
 LOCK_WAIT_S: Final = 20.0  # for a game that another process pings
 
 
@@ -31,25 +33,25 @@ class Progress:
     done_bytes: int = 0
     passed_bytes: int = 0  # of `done_bytes`, those of games that were complete before
     passed: int = 0  # games that were complete before
-    taken: int = 0
+    stored: int = 0
     failed: int = 0
     scored: int = 0  # shots
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a worker made of a batch."""
+    """A batch as a worker read it."""
 
-    games: list[GameRows]
+    games: list[GameUpdate]
     problems: list[str]
     disk_bytes: int
 
 
 def find_sources(paths: Sequence[Path]) -> list[Path]:
-    """The files of recorded games at or below some paths: whole seasons first, then single games.
+    """Return the files of recorded games at or below some paths: whole seasons first, then single games.
 
     Raises:
-        FeedMalformed: there is no such path, or nothing in it.
+        FeedMalformed: a path is missing, or nothing is recorded there.
     """
     seasons, games = [], []
     for path in paths:
@@ -68,45 +70,45 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
 
 
 class Backfill:
-    """Takes recorded games into the history that a client writes to.
+    """Imports recorded games into the history that a client writes to.
 
-    A game that is recorded more than once is taken once, from the first source that has it. A game that is over on
-    record is not taken back to a recording from before its end.
+    A game that is recorded more than once is imported once, from the first source that has it. A game that the history
+    has as final is not replaced by a recording from before its end.
     """
 
     def __init__(self, client: GameClient, workers: Workers, complain: Callable[[str], None]) -> None:
         self._client = client
         self._workers = workers
-        self._complain = complain  # told of each game that could not be taken
+        self._complain = complain  # gets a message for each game that is not imported
         self._seen: set[int] = set()
 
     def run(self, sources: Sequence[Path]) -> Generator[Progress, None, None]:
-        """Take all games of `find_sources`; gives the progress after each batch. May be left at any of them.
+        """Import all games of `find_sources`; yield the progress after each batch. The caller may stop at any of them.
 
         Raises:
-            ServingError, LiveGameError: nothing more can be scored; the shots of the last batch wait.
+            ServingError, LiveGameError: nothing more can be scored; the shots of the last batch are stored as pending.
             DatabaseError: the history cannot be written.
         """
         progress = Progress(sum(path.stat().st_size for path in sources))
         model = self._client.active_model()
-        busy: list[GameRows] = []
+        busy: list[GameUpdate] = []
         with closing(self._workers.map(_read, self._batches(sources, progress))) as batches:
             for batch in batches:
                 for problem in batch.problems:
                     self._fail(progress, problem)
-                busy += self._take([rows for rows in batch.games if self._is_wanted(rows)], progress)
+                busy += self._record([update for update in batch.games if self._is_wanted(update)], progress)
                 progress.done_bytes += batch.disk_bytes
                 yield progress
-        for rows in busy:
-            self._take_patiently(rows, progress)
+        for update in busy:
+            self._record_patiently(update, progress)
             yield progress
         if progress.passed and self._client.active_model() != model:
-            self._fail(progress, "the service's model has changed meanwhile: run it again, to score all games with it")
+            self._fail(progress, "the service's model has changed meanwhile: run it again to rate all games with it")
         yield progress
 
     def _batches(self, sources: Sequence[Path], progress: Progress) -> Iterator[list[Recording]]:
-        """Recordings that are not in the history as they are."""
-        game_of = self._client.taken()
+        """Yield batches of recordings that the history does not have as they are."""
+        game_of = self._client.already_recorded()
         batch: list[Recording] = []
         for number, recording in enumerate(self._recordings(sources, progress), start=1):
             game_id = game_of(recording.digest)
@@ -117,7 +119,7 @@ class Backfill:
                 self._seen.add(game_id)
                 progress.passed_bytes += recording.disk_bytes
                 progress.done_bytes += recording.disk_bytes
-            # by their place among all: what was asked for before a kill must come together again, whatever is passed
+            # by position among all: what was sent before a kill must be sent together again, whatever is skipped now
             if number % BATCH == 0 and batch:
                 yield batch
                 batch = []
@@ -131,49 +133,51 @@ class Backfill:
             except FeedMalformed as error:
                 self._fail(progress, str(error))
 
-    def _is_wanted(self, rows: GameRows) -> bool:
-        game = rows.game
+    def _is_wanted(self, update: GameUpdate) -> bool:
+        game = update.game
         if game.game_id in self._seen:
             return False
         self._seen.add(game.game_id)
         if game.state != GameState.FINAL and self._client.is_over(game.game_id):
-            self._complain(f"game {game.game_id}: passed over, the recording ends before the game, which is on record")
+            self._complain(
+                f"game {game.game_id}: skipped, the recording ends before the game, which is final in the history"
+            )
             return False
         return True
 
-    def _take(self, games: list[GameRows], progress: Progress) -> list[GameRows]:
-        """Store a batch; returns the games that somebody else is at."""
-        busy: list[GameRows] = []
+    def _record(self, games: list[GameUpdate], progress: Progress) -> list[GameUpdate]:
+        """Store a batch; return the games that another process is pinging."""
+        busy: list[GameUpdate] = []
         while games:
             try:
-                self._count(self._client.take_all(games, 0), progress)
+                self._count(self._client.record(games, 0), progress)
                 break
             except GameBusy as error:
-                busy += [rows for rows in games if rows.game.game_id == error.game_id]
-                games = [rows for rows in games if rows.game.game_id != error.game_id]
+                busy += [update for update in games if update.game.game_id == error.game_id]
+                games = [update for update in games if update.game.game_id != error.game_id]
             except ServingError as error:
-                if error.code not in NEVER_ANSWERED:  # asked again together, it is the same request and scored once
+                if error.code not in NEVER_ANSWERED:  # sent together again, it is the same request and is scored once
                     raise
-                for rows in games:  # one that the model cannot score must not hold up the others
-                    self._take_patiently(rows, progress)
+                for update in games:  # one game that the model cannot score must not hold up the others
+                    self._record_patiently(update, progress)
                 break
         return busy
 
-    def _take_patiently(self, rows: GameRows, progress: Progress) -> None:
+    def _record_patiently(self, update: GameUpdate, progress: Progress) -> None:
         try:
-            self._count(self._client.take_all([rows], LOCK_WAIT_S), progress)
+            self._count(self._client.record([update], LOCK_WAIT_S), progress)
         except (GameBusy, ServingError) as error:
             if isinstance(error, ServingError) and error.code not in NEVER_ANSWERED:
                 raise
-            self._fail(progress, f"game {rows.game.game_id}: {error}")
+            self._fail(progress, f"game {update.game.game_id}: {error}")
 
-    def _count(self, pings: Sequence[Ping], progress: Progress) -> None:
-        for ping in pings:
-            if ping.is_older:
-                self._complain(f"game {ping.game_id}: passed over, the recording is older than what is on record")
+    def _count(self, found: Sequence[Recorded], progress: Progress) -> None:
+        for recorded in found:
+            if recorded.is_older:
+                self._complain(f"game {recorded.game_id}: skipped, the recording is older than what the history has")
             else:
-                progress.taken += 1
-        progress.scored += sum(ping.scored for ping in pings)
+                progress.stored += 1
+        progress.scored += sum(recorded.scored for recorded in found)
 
     def _fail(self, progress: Progress, problem: str) -> None:
         progress.failed += 1
@@ -184,7 +188,7 @@ def _read(recordings: list[Recording]) -> _Read:
     games, problems = [], []
     for recording in recordings:
         try:
-            games.append(game_rows(recording.game(), recording.digest))
+            games.append(game_update(recording.game(), recording.digest))
         except FeedMalformed as error:
             problems.append(str(error))
     return _Read(games, problems, sum(recording.disk_bytes for recording in recordings))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from db.history import GameUpdate
 from livegame.errors import FeatureMapError, UnknownFeatures
 from livegame.features.features import FEATURE_NAMES
-from livegame.features.rows import GameRows
+from livegame.plays import NO_MORE_INPUTS
 from xgserve.client import ModelDescription
 
 
@@ -57,13 +58,13 @@ class ModelInputs:
         trained_on = None if model.trained_on is None else tuple(model.trained_on)
         return cls(model.id, model.population or "unblocked", columns, required, trained_on)
 
-    def unscored(self, rows: GameRows, scored: Container[int]) -> dict[int, dict[str, Any]]:
+    def unscored(self, update: GameUpdate, scored: Container[int]) -> dict[int, dict[str, Any]]:
         """Return the inputs, by event id, of the shots that the model can score now and has not scored."""
         return {
             shot.event_id: inputs
-            for shot in rows.shots
+            for shot in update.shots
             if shot.event_id not in scored
-            and (shot.missing is None or rows.is_over)
+            and (shot.missing is None or update.game.state in NO_MORE_INPUTS)
             and (self.population != "on-goal" or shot.outcome != "missed-shot")
             and (inputs := self.inputs_of(shot.features)) is not None
         }

@@ -83,17 +83,17 @@ def stored(history: History, model: str | None = MODEL) -> StoredGame:
 
 
 def test_new_shots_are_found_by_event_id_at_any_position(history: TwoStepHistory) -> None:
-    assert history.record(GAME, [shot(900), shot(12, position=1)]) == Recorded((900, 12), ())
+    assert history.record(GAME, [shot(900), shot(12, position=1)]) == Recorded(GAME.game_id, (900, 12))
     assert score(history) == [900, 12]
     # a lower id, in front of the others: still new
-    assert history.record(GAME, [shot(5), shot(900, position=1), shot(12, position=2)]) == Recorded((5,), ())
+    assert history.record(GAME, [shot(5), shot(900, position=1), shot(12, position=2)]) == Recorded(GAME.game_id, (5,))
     assert score(history) == [5]
 
 
 def test_same_answer_twice_changes_nothing(history: TwoStepHistory) -> None:
     history.record(GAME, [shot(1), shot(2)])
     score(history)
-    assert history.record(GAME, [shot(1), shot(2)]) == Recorded((), ())
+    assert history.record(GAME, [shot(1), shot(2)]) == Recorded(GAME.game_id)
     assert score(history) == []
 
 

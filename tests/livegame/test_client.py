@@ -1,4 +1,4 @@
-"""Pings against a real feed, a real service and a real database: scored once, nothing lost, corrections followed."""
+"""Pings with a real feed, service and database: scored once, nothing lost, corrections recorded."""
 
 import sqlite3
 import threading
@@ -15,14 +15,14 @@ from sklearn.preprocessing import OneHotEncoder
 
 from livegame.client import GameClient
 from livegame.errors import FeatureMapError, FeedMalformed, GameBusy, UnknownFeatures
-from livegame.features.rows import game_rows
+from livegame.features.rows import game_update
 from livegame.plays import GameState, Player, Team
 from livegame.reports.game import GameReport
 from livegame.scoring.inputs import ModelInputs, read_feature_map
 from livegame.scoring.lock import game_lock
 from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
-from tests.helpers import make_client, statuses
+from tests.helpers import make_client, reported, statuses
 from tests.xgserve.helpers import bundle, bundled_models, goals, shots
 from xgserve.client import ServiceUnavailable, ServingError
 from xgserve.contract import ColumnDescription, GoldenRow, LibraryVersions, ModelDescription
@@ -46,12 +46,12 @@ def xg(report: GameReport | None) -> float:
     return report.home.counted.xg + report.away.counted.xg
 
 
-def test_a_ping_scores_every_shot_and_reports_it(client: GameClient, feed: FeedServer, service: Service) -> None:
+def test_ping_of_new_game_scores_and_reports_every_shot(client: GameClient, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     ping = client.ping(str(GAME_ID))
     assert (ping.scored, ping.changed, service.rows_scored()) == (3, True, 3)
-    assert ping.new_shots["event_id"].tolist() == [812, 11, 300]
-    report = ping.report
+    assert ping.new == (812, 11, 300)
+    report = reported(client, ping)
     assert (report.title, report.status) == ("Washington Capitals at Carolina Hurricanes", "Period 1 - 12:35 left")
     home, away = report.home.counted, report.away.counted
     assert (home.shots, home.goals, away.shots, away.goals) == (2, 1, 1, 0)
@@ -63,27 +63,27 @@ def test_a_ping_scores_every_shot_and_reports_it(client: GameClient, feed: FeedS
     assert report.model == active.id
 
 
-def test_the_first_new_shot_knows_the_play_before_it(client: GameClient, feed: FeedServer) -> None:
+def test_first_new_shot_has_features_of_the_play_before_it(client: GameClient, feed: FeedServer) -> None:
     feed.show(game(*SHOTS[:2]))
     client.ping(GAME_ID)
     feed.show(game(*SHOTS))
-    new = client.ping(GAME_ID).new_shots.set_index("event_id")
+    new = reported(client, client.ping(GAME_ID)).shots.set_index("event_id")
     assert new.loc[11, "prev_type"] == "shot-on-goal"
     assert new.loc[11, "prev_seconds"] == 18
 
 
-def test_a_second_ping_asks_for_nothing(client: GameClient, feed: FeedServer, service: Service) -> None:
+def test_second_ping_of_unchanged_game_scores_nothing(client: GameClient, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     client.ping(GAME_ID)
     again = client.ping(GAME_ID)
-    assert (again.changed, again.scored, len(again.new_shots), service.rows_scored()) == (False, 0, 0, 3)
+    assert (again.changed, again.scored, len(again.new), service.rows_scored()) == (False, 0, 0, 3)
 
 
-def test_an_answer_that_was_taken_is_not_read_again_until_something_else_is_different(
+def test_recorded_answer_is_read_again_only_under_another_model_code_or_answer(
     tmp_path: Path, client: GameClient, feed: FeedServer, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed.show(game(*SHOTS))
-    first = client.ping(GAME_ID).report
+    first = reported(client, client.ping(GAME_ID))
 
     def seconds() -> int:
         """As stored of a shot, of which the feed says 12."""
@@ -94,13 +94,13 @@ def test_an_answer_that_was_taken_is_not_read_again_until_something_else_is_diff
 
     assert seconds() == 12
     again = client.ping(GAME_ID)
-    assert (again.changed, again.report.pinged_at > first.pinged_at, seconds()) == (False, True, 13)
+    assert (again.changed, reported(client, again).pinged_at > first.pinged_at, seconds()) == (False, True, 13)
     service.client.download_registry_model("bundled", "xg-distance")
     assert (client.ping(GAME_ID).scored, seconds()) == (3, 12)
     client.ping(GAME_ID)
     assert seconds() == 13
     with monkeypatch.context() as other_code:
-        other_code.setattr("livegame.client.code_fingerprint", lambda: "other code")
+        other_code.setattr("livegame.scoring.scorer.code_fingerprint", lambda: "other code")
         client.ping(GAME_ID)
     assert seconds() == 12
     client.ping(GAME_ID)
@@ -112,35 +112,33 @@ def test_an_answer_that_was_taken_is_not_read_again_until_something_else_is_diff
     assert seconds() == 12
 
 
-def test_only_new_shots_are_asked_for_wherever_they_stand(
-    client: GameClient, feed: FeedServer, service: Service
-) -> None:
+def test_new_shot_in_the_middle_is_the_only_one_scored(client: GameClient, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     client.ping(GAME_ID)
     late = play(7, "shot-on-goal", 20, x=70, y=0)  # a lower number, in the middle
     feed.show(game(SHOTS[0], SHOTS[1], late, SHOTS[2], SHOTS[3]))
-    assert client.ping(GAME_ID).new_shots["event_id"].tolist() == [7]
+    assert client.ping(GAME_ID).new == (7,)
     assert service.rows_scored() == 4
 
 
-def test_a_swap_scores_once_more_and_the_way_back_nothing(
+def test_swapped_model_scores_each_shot_once_and_rollback_scores_nothing(
     client: GameClient, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(*SHOTS))
-    first = client.ping(GAME_ID).report
+    first = reported(client, client.ping(GAME_ID))
     service.client.download_registry_model("bundled", "xg-distance")
     second = client.ping(GAME_ID)
     assert (second.scored, service.rows_scored()) == (3, 6)
-    assert second.report.model != first.model
-    assert xg(second.report) != xg(first)
+    assert reported(client, second).model != first.model
+    assert xg(reported(client, second)) != xg(first)
     service.client.rollback()
     back = client.ping(GAME_ID)
     assert (back.scored, service.rows_scored()) == (0, 6)
-    assert back.report.model == first.model
-    assert xg(back.report) == pytest.approx(xg(first), abs=1e-9)
+    assert reported(client, back).model == first.model
+    assert xg(reported(client, back)) == pytest.approx(xg(first), abs=1e-9)
 
 
-def test_pings_at_the_same_instant_ask_once(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+def test_simultaneous_pings_score_each_shot_once(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     clients = [make_client(tmp_path, feed.url, service.url) for _ in range(6)]
     with ThreadPoolExecutor(6) as threads:
@@ -148,7 +146,7 @@ def test_pings_at_the_same_instant_ask_once(tmp_path: Path, feed: FeedServer, se
     assert service.rows_scored() == 3
 
 
-def test_swaps_while_games_are_pinged_never_score_a_shot_twice_for_a_model(
+def test_swaps_during_pings_never_score_a_shot_twice_per_model(
     tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     names = ["xg-distance", "xg-distance-angle", "xg-default"]
@@ -178,7 +176,7 @@ def test_swaps_while_games_are_pinged_never_score_a_shot_twice_for_a_model(
     assert service.rows_scored() == stored
 
 
-def test_shots_wait_for_a_service_that_is_down_and_are_never_left_out(
+def test_shots_are_stored_as_pending_while_service_is_down_and_scored_later(
     tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(*SHOTS))
@@ -189,12 +187,12 @@ def test_shots_wait_for_a_service_that_is_down_and_are_never_left_out(
     assert report is not None
     assert (report.pending, report.model, xg(report)) == (3, None, 0)
     ping = make_client(tmp_path, feed.url, service.url).ping(GAME_ID)
-    assert (ping.scored, len(ping.new_shots), ping.report.pending) == (3, 0, 0)
+    assert (ping.scored, len(ping.new), reported(client, ping).pending) == (3, 0, 0)
 
 
-def test_a_feed_cut_off_half_way_changes_nothing(client: GameClient, feed: FeedServer) -> None:
+def test_answer_cut_off_half_way_changes_nothing(client: GameClient, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
-    before = client.ping(GAME_ID).report
+    before = reported(client, client.ping(GAME_ID))
     path = f"/v1/gamecenter/{GAME_ID}/play-by-play"
     feed.answer(path, feed.answers[path][2][:-100])
     with pytest.raises(FeedMalformed):
@@ -204,7 +202,7 @@ def test_a_feed_cut_off_half_way_changes_nothing(client: GameClient, feed: FeedS
     assert after.shots.equals(before.shots)
 
 
-def test_a_goal_taken_back_and_a_shot_that_left_and_returned(
+def test_goal_taken_back_and_shot_restored_are_corrections_without_scoring(
     client: GameClient, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(*SHOTS))
@@ -213,67 +211,67 @@ def test_a_goal_taken_back_and_a_shot_that_left_and_returned(
     feed.show(game(*SHOTS[:3], saved))
     ping = client.ping(GAME_ID)
     assert [(c.event_id, c.what) for c in ping.corrections] == [(300, "outcome")]
-    assert ping.report.home.counted.goals == 0
-    total = xg(ping.report)
+    assert reported(client, ping).home.counted.goals == 0
+    total = xg(reported(client, ping))
     feed.show(game(*SHOTS[:3]))
     ping = client.ping(GAME_ID)
-    assert statuses(ping) == {812: "scored", 11: "scored", 300: "retracted"}
-    assert xg(ping.report) < total
+    assert statuses(client, ping) == {812: "scored", 11: "scored", 300: "retracted"}
+    assert xg(reported(client, ping)) < total
     feed.show(game(*SHOTS[:3], saved))
     ping = client.ping(GAME_ID)
-    assert xg(ping.report) == pytest.approx(total, abs=1e-9)
+    assert xg(reported(client, ping)) == pytest.approx(total, abs=1e-9)
     assert service.rows_scored() == 3
 
 
-def test_moved_coordinates_keep_the_prediction_and_mark_the_shot(
-    client: GameClient, feed: FeedServer, service: Service
-) -> None:
+def test_moved_shot_keeps_its_prediction_and_is_amended(client: GameClient, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
-    before = client.ping(GAME_ID).report
+    before = reported(client, client.ping(GAME_ID))
     feed.show(game(*SHOTS[:3], play(300, "goal", 55, x=60, y=30)))
     ping = client.ping(GAME_ID)
-    assert statuses(ping)[300] == "amended"
-    assert xg(ping.report) == pytest.approx(xg(before), abs=1e-9)
+    assert statuses(client, ping)[300] == "amended"
+    assert xg(reported(client, ping)) == pytest.approx(xg(before), abs=1e-9)
     assert service.rows_scored() == 3
     assert [(c.event_id, c.what) for c in ping.corrections] == [(300, "amended")]
 
 
-def test_a_shot_with_missing_inputs_waits_for_them(client: GameClient, feed: FeedServer, service: Service) -> None:
+def test_shot_with_missing_inputs_is_pending_until_they_arrive(
+    client: GameClient, feed: FeedServer, service: Service
+) -> None:
     feed.show(game(*SHOTS[:3], play(300, "goal", 55, x=None, y=None)))
     ping = client.ping(GAME_ID)
-    assert (ping.scored, ping.report.pending, statuses(ping)[300]) == (2, 1, "pending")
-    assert ping.report.shots.set_index("event_id").loc[300, "missing"] == "coordinates"
+    assert (ping.scored, reported(client, ping).pending, statuses(client, ping)[300]) == (2, 1, "pending")
+    assert reported(client, ping).shots.set_index("event_id").loc[300, "missing"] == "coordinates"
     feed.show(game(*SHOTS))
     ping = client.ping(GAME_ID)
-    assert (ping.scored, ping.report.pending, statuses(ping)[300]) == (1, 0, "scored")
+    assert (ping.scored, reported(client, ping).pending, statuses(client, ping)[300]) == (1, 0, "scored")
     assert ping.corrections == ()  # it was never scored with anything else
     assert service.rows_scored() == 3
 
 
-def test_when_the_game_is_official_a_shot_is_scored_with_what_there_is(client: GameClient, feed: FeedServer) -> None:
+def test_shot_with_missing_inputs_is_scored_once_game_is_official(client: GameClient, feed: FeedServer) -> None:
     untyped = play(300, "goal", 55, x=82, y=3, shot_type=None)
     feed.show(game(*SHOTS[:3], untyped))
-    assert client.ping(GAME_ID).report.pending == 1
+    assert reported(client, client.ping(GAME_ID)).pending == 1
     feed.show(game(*SHOTS[:3], untyped, state=GameState.OVER, period=3, seconds_left=0))
-    over = client.ping(GAME_ID).report
+    over = reported(client, client.ping(GAME_ID))
     assert (over.pending, over.is_over, over.status) == (1, True, "Final, not official")
     feed.show(game(*SHOTS[:3], untyped, state=GameState.FINAL, period=3, seconds_left=0))
-    assert client.ping(GAME_ID).report.pending == 0
+    assert reported(client, client.ping(GAME_ID)).pending == 0
 
 
-def test_what_is_told_of_a_shot_after_the_horn_is_what_it_is_scored_with(client: GameClient, feed: FeedServer) -> None:
+def test_inputs_that_arrive_after_the_horn_are_scored(client: GameClient, feed: FeedServer) -> None:
     horn = {"period": 3, "seconds_left": 0}
     feed.show(game(*SHOTS[:3], play(300, "goal", 55, x=None, y=None), state=GameState.OVER, **horn))
     client.ping(GAME_ID)
     feed.show(game(*SHOTS, state=GameState.FINAL, **horn))
     late = client.ping(GAME_ID)
-    assert (late.scored, late.corrections, late.report.pending) == (1, (), 0)
+    assert (late.scored, late.corrections, reported(client, late).pending) == (1, (), 0)
 
 
-def test_a_shot_of_somebody_who_is_not_on_the_roster_has_his_number(client: GameClient, feed: FeedServer) -> None:
+def test_player_missing_from_roster_is_named_by_number_until_he_is_listed(client: GameClient, feed: FeedServer) -> None:
     unknown = play(301, "goal", 70, shooter_id=8499998, goalie_id=8499999)
     feed.show(game(*SHOTS, unknown, players={}))
-    report = client.ping(GAME_ID).report
+    report = reported(client, client.ping(GAME_ID))
     assert report.by_goalie[["goalie", "shots", "goals"]].values.tolist() == [["Player 8499999", 1, 1]]
     assert "Player 8499998" in set(report.by_shooter["shooter"])
     assert report.goals.iloc[-1][["shooter", "goalie"]].tolist() == ["Player 8499998", "Player 8499999"]
@@ -281,45 +279,47 @@ def test_a_shot_of_somebody_who_is_not_on_the_roster_has_his_number(client: Game
     feed.show(game(*SHOTS, unknown, players=named))  # the roster comes late
     ping = client.ping(GAME_ID)
     assert (ping.corrections, ping.scored) == ((), 0)
-    assert ping.report.by_goalie["goalie"].tolist() == ["Emergency Goalie"]
+    assert reported(client, ping).by_goalie["goalie"].tolist() == ["Emergency Goalie"]
 
 
 @pytest.mark.parametrize("table", ["predictions", "shots"])
-def test_what_somebody_deletes_is_asked_for_again_though_the_feed_has_nothing_new(
+def test_deleted_rows_are_scored_again_though_the_feed_is_unchanged(
     tmp_path: Path, client: GameClient, feed: FeedServer, table: str
 ) -> None:
     feed.show(game(*SHOTS, state=GameState.FINAL, period=3, seconds_left=0, home=Team(HOME, "CAR", "Carolina", 1)))
-    before = xg(client.ping(GAME_ID).report)
+    before = xg(reported(client, client.ping(GAME_ID)))
     assert client.ping(GAME_ID).scored == 0
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection, connection:
         connection.execute("DELETE FROM predictions WHERE event_id = 300")
         if table == "shots":
             connection.execute("DELETE FROM shots WHERE event_id = 300")
     again = client.ping(GAME_ID)
-    assert (again.scored, again.report.pending, xg(again.report)) == (1, 0, before)
+    assert (again.scored, reported(client, again).pending, xg(reported(client, again))) == (1, 0, before)
 
 
-def test_shootout_attempts_never_count(client: GameClient, feed: FeedServer, service: Service) -> None:
+def test_shootout_attempt_never_counts(client: GameClient, feed: FeedServer, service: Service) -> None:
     shootout = play(900, "goal", 0, period=5, period_type="SO", situation="1010")
     feed.show(game(*SHOTS, shootout, home=Team(HOME, "CAR", "Carolina Hurricanes", 2)))
-    report = client.ping(GAME_ID).report
+    report = reported(client, client.ping(GAME_ID))
     assert (report.home.counted.goals, report.home.score, service.rows_scored()) == (1, 2, 3)
 
 
-def test_games_that_have_no_plays(client: GameClient, feed: FeedServer, service: Service) -> None:
+def test_game_without_plays_is_stored_without_shots(client: GameClient, feed: FeedServer, service: Service) -> None:
     feed.show(game(state=GameState.NOT_STARTED, period=0))
     ping = client.ping(GAME_ID)
-    assert (ping.report.status, len(ping.report.shots), ping.changed) == ("Not started", 0, False)
+    assert (reported(client, ping).status, len(reported(client, ping).shots), ping.changed) == ("Not started", 0, False)
     assert service.rows_scored() == 0
 
 
-def test_whoever_waits_too_long_is_told(client: GameClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ping_that_waits_too_long_for_the_lock_raises_game_busy(
+    client: GameClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("livegame.client.LOCK_TIMEOUT_S", 0.2)
     with game_lock(tmp_path, GAME_ID, 1), pytest.raises(GameBusy, match="another process"):
         client.ping(GAME_ID)
 
 
-def test_who_waits_while_others_ping_takes_what_they_stored(
+def test_ping_that_waited_for_two_others_returns_what_they_stored(
     client: GameClient, tmp_path: Path, feed: FeedServer
 ) -> None:
     feed.show(game(*SHOTS))
@@ -340,7 +340,7 @@ def test_who_waits_while_others_ping_takes_what_they_stored(
             counter.write_bytes(b"." * completed)
         ping = waiting.result(0)
     assert (ping.changed, len(feed.requests)) == (False, asked)
-    assert xg(ping.report) == pytest.approx(xg(first.report))
+    assert xg(reported(client, ping)) == pytest.approx(xg(reported(client, first)))
 
 
 def model_of(column: str, population: str | None = None) -> ModelDescription:
@@ -362,7 +362,7 @@ def model_of(column: str, population: str | None = None) -> ModelDescription:
     )
 
 
-def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path) -> None:
+def test_feature_map_translates_columns_and_refuses_unknown_ones(tmp_path: Path) -> None:
     wanted = model_of("shot_distance")
     with pytest.raises(UnknownFeatures, match="shot_distance"):
         ModelInputs.from_model(wanted, {})
@@ -382,8 +382,8 @@ def test_other_peoples_names_are_mapped_and_unknown_ones_refused(tmp_path: Path)
         read_feature_map(tmp_path / "none.json")
 
 
-def test_a_model_of_shots_on_goal_is_not_asked_for_misses() -> None:
-    rows = game_rows(game(*SHOTS))
+def test_on_goal_model_is_sent_no_misses() -> None:
+    rows = game_update(game(*SHOTS))
     assert list(ModelInputs.from_model(model_of("distance"), {}).unscored(rows, scored={812})) == [11, 300]
     assert list(ModelInputs.from_model(model_of("distance", "on-goal"), {}).unscored(rows, scored=set())) == [
         812,
@@ -391,7 +391,7 @@ def test_a_model_of_shots_on_goal_is_not_asked_for_misses() -> None:
     ]
 
 
-def test_what_the_model_can_never_answer_is_asked_anew_when_the_league_corrects_it(
+def test_request_refused_by_the_model_is_dropped_and_corrected_shots_are_scored(
     tmp_path: Path, feed: FeedServer
 ) -> None:
     frame = shots().replace({"shot_type": {"tip": "snap"}})[["distance", "shot_type"]]

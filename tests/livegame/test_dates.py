@@ -1,4 +1,4 @@
-"""A game's date is the league's: the day in New York on which it starts, summer time and winter time."""
+"""A game's date is the league's: the day in New York on which it starts, in summer and winter time."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from livegame.dates import league_date
-from livegame.features.rows import game_rows
+from livegame.features.rows import game_update
 from livegame.recordings.seasons import find_seasons, season_recordings
 from tests.games import game
 
@@ -25,18 +25,18 @@ from tests.games import game
         ("2024-10-04T17:00:00Z", "2024-10-04"),  # in Prague
     ],
 )
-def test_the_leagues_date(moment: str, date: str) -> None:
+def test_moment_around_midnight_has_the_leagues_date(moment: str, date: str) -> None:
     assert league_date(moment) == date
 
 
-def test_a_game_is_stored_with_the_leagues_date() -> None:
+def test_stored_game_has_the_leagues_date() -> None:
     shown = game(start_time="2023-02-01T00:00:00Z")
-    assert (shown.date, game_rows(shown).game.game_date) == ("2023-01-31", "2023-01-31")
+    assert (shown.date, game_update(shown).game.game_date) == ("2023-01-31", "2023-01-31")
 
 
 @pytest.mark.recordings
-def test_it_is_the_date_that_the_feed_gives(recordings: Path) -> None:
-    """Searched for in the text: to read some thousand answers for two of their values would take minutes."""
+def test_leagues_date_of_every_recorded_game_equals_the_feeds(recordings: Path) -> None:
+    """Searched in the text: parsing some thousand answers for two values would take minutes."""
     wrong: list[str] = []
     compared = 0
     for path in find_seasons(recordings / "seasons").values():

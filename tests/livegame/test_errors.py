@@ -39,7 +39,7 @@ def test_docstring_tree_shows_what_each_error_derives_from() -> None:
                 assert path[-2] in [base.__name__ for base in ours()[path[-1]].__bases__]
 
 
-def test_error_modules_outside_hold_no_errors_of_the_game_client() -> None:
+def test_modules_besides_errors_define_no_errors_of_the_game_client() -> None:
     elsewhere = {k.__name__ for k in subclasses(LiveGameError) if k.__module__.startswith("livegame.")} - set(ours())
     assert elsewhere == set()
 

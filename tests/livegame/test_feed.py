@@ -1,4 +1,4 @@
-"""The feed over real HTTP: what is asked, what is retried, and what a bad answer is called."""
+"""The feed over real HTTP: what is requested, what is retried, and how bad answers are reported."""
 
 import json
 import socket
@@ -17,55 +17,56 @@ from db.history.schema import MIGRATIONS
 from livegame import __version__
 from livegame.dates import LEAGUE_ZONE
 from livegame.errors import FeedMalformed, FeedUnavailable, GameNotFound, InvalidGameId
-from livegame.feed import MAX_FRESH_S, RETRIES, Feed, valid_game_id
+from livegame.feed import MAX_FRESH_S, RETRIES, Feed
+from livegame.game_id import valid_game_id
 from livegame.settings import ClientSettings
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, as_feed, game, play
-from tests.helpers import ROOT, make_client
+from tests.helpers import ROOT, fetched, make_client
 from xgserve.client import ServiceUnavailable
 
 PATH = f"/v1/gamecenter/{GAME_ID}/play-by-play"
 
 
-def test_a_game_is_read(feed: FeedServer) -> None:
+def test_game_is_fetched_and_parsed(feed: FeedServer) -> None:
     feed.show(game(play(11, "goal", 5)))
-    assert [shot.event_id for shot in Feed(feed.url).game(str(GAME_ID)).shots] == [11]
+    assert [shot.event_id for shot in fetched(Feed(feed.url), str(GAME_ID)).shots] == [11]
 
 
-def test_an_unchanged_game_is_not_sent_again(feed: FeedServer) -> None:
+def test_unchanged_game_is_answered_by_not_modified(feed: FeedServer) -> None:
     reader = Feed(feed.url)
     feed.show(game(play(11, "goal", 5)), etag='"one"')
-    first, second = reader.game(GAME_ID), reader.game(GAME_ID)
+    first, second = fetched(reader, GAME_ID), fetched(reader, GAME_ID)
     assert feed.requests == [(PATH, None), (PATH, '"one"')]
     assert second == first
     feed.show(game(play(12, "goal", 7)), etag='"two"')
-    assert [shot.event_id for shot in reader.game(GAME_ID).shots] == [12]
+    assert [shot.event_id for shot in fetched(reader, GAME_ID).shots] == [12]
 
 
 @pytest.mark.parametrize(
     "text", ["", "abc", "12", "20210203290", "2021020329x", "-202102032", "0000000000", "٢٠٢١٠٢٠٣٢٩"]
 )
-def test_what_is_no_game_id_is_never_asked_for(feed: FeedServer, text: str) -> None:
+def test_invalid_game_id_is_refused_without_a_request(feed: FeedServer, text: str) -> None:
     with pytest.raises(InvalidGameId, match="ten digits"):
-        Feed(feed.url).game(text)
+        fetched(Feed(feed.url), text)
     assert feed.requests == []
 
 
-def test_a_game_id_may_come_with_spaces() -> None:
+def test_game_id_with_spaces_around_it_is_valid() -> None:
     assert valid_game_id(" 2021020329\n") == 2021020329
 
 
 def test_an_unknown_game_or_day_is_not_found_with_advice_that_fits(feed: FeedServer) -> None:
     with pytest.raises(GameNotFound, match=rf"^no game {GAME_ID} in the league's feed; check the number$"):
-        Feed(feed.url).game(GAME_ID)
+        fetched(Feed(feed.url), GAME_ID)
     with pytest.raises(GameNotFound, match=r"^no games of 1900-01-01 in the league's feed; check the date$"):
         Feed(feed.url).day(date(1900, 1, 1))
 
 
-def test_a_failing_server_is_asked_again_and_then_given_up(feed: FeedServer) -> None:
+def test_failing_server_is_retried_then_reported_unavailable(feed: FeedServer) -> None:
     feed.answer(PATH, b"{}", status=503)
     with pytest.raises(FeedUnavailable, match="503"):
-        Feed(feed.url).game(GAME_ID)
+        fetched(Feed(feed.url), GAME_ID)
     assert len(feed.requests) == 1 + RETRIES
 
 
@@ -80,21 +81,21 @@ def test_a_failing_server_is_asked_again_and_then_given_up(feed: FeedServer) -> 
         (json.dumps(as_feed(game()) | {"id": 2021020330}).encode(), "2021020330"),
     ],
 )
-def test_an_answer_that_is_not_this_game_is_refused(feed: FeedServer, body: bytes, words: str) -> None:
+def test_answer_that_is_not_the_game_raises_feed_malformed(feed: FeedServer, body: bytes, words: str) -> None:
     feed.answer(PATH, body)
     with pytest.raises(FeedMalformed, match=words):
-        Feed(feed.url).game(GAME_ID)
+        fetched(Feed(feed.url), GAME_ID)
 
 
-def test_nobody_listening_is_said_in_words() -> None:
+def test_closed_port_raises_feed_unavailable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(FeedUnavailable, match="XG_FEED_URL"):
-            Feed(url).game(GAME_ID)
+            fetched(Feed(url), GAME_ID)
 
 
-def test_a_body_cut_off_on_the_way_is_refused() -> None:
+def test_body_shorter_than_announced_raises_feed_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer_half() -> None:
@@ -106,11 +107,11 @@ def test_a_body_cut_off_on_the_way_is_refused() -> None:
         thread = threading.Thread(target=answer_half, daemon=True)
         thread.start()
         with pytest.raises(FeedUnavailable, match="no whole answer"):
-            Feed(f"http://127.0.0.1:{listener.getsockname()[1]}").game(GAME_ID)
+            fetched(Feed(f"http://127.0.0.1:{listener.getsockname()[1]}"), GAME_ID)
         thread.join(5)
 
 
-def test_the_days_games_are_listed(feed: FeedServer) -> None:
+def test_day_lists_its_games(feed: FeedServer) -> None:
     feed.answer("/v1/score/now", json.dumps({"currentDate": "2021-11-28", "games": [as_feed(game())]}).encode())
     feed.answer("/v1/score/2021-11-28", json.dumps({"currentDate": "2021-11-28", "games": []}).encode())
     reader = Feed(feed.url)
@@ -119,12 +120,12 @@ def test_the_days_games_are_listed(feed: FeedServer) -> None:
 
 
 def listed(day: date, *games: int, **nearest: date) -> bytes:
-    """The league's list of a day's games, all of them live."""
+    """Return the league's list of a day's games, all of them live."""
     entries = [as_feed(game(game_id=game_id)) for game_id in games]
     return json.dumps({"currentDate": str(day), "games": entries} | {k: str(v) for k, v in nearest.items()}).encode()
 
 
-def test_before_noon_the_list_called_now_is_yesterdays_and_todays_follows_it(feed: FeedServer) -> None:
+def test_today_before_noon_lists_yesterdays_games_then_todays(feed: FeedServer) -> None:
     today = datetime.now(LEAGUE_ZONE).date()
     yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
     feed.answer("/v1/score/now", listed(yesterday, GAME_ID, GAME_ID + 1, prevDate=yesterday, nextDate=today))
@@ -154,16 +155,14 @@ def test_before_noon_the_list_called_now_is_yesterdays_and_todays_follows_it(fee
         ({}, 3),  # as the replay answers
     ],
 )
-def test_nothing_is_asked_for_while_the_answer_is_the_newest_there_is(
-    feed: FeedServer, headers: dict[str, str], asked: int
-) -> None:
+def test_fresh_answer_is_not_requested_again(feed: FeedServer, headers: dict[str, str], asked: int) -> None:
     feed.show(game(play(11, "goal", 5)), **headers)
     reader = Feed(feed.url)
     assert len({reader.answer(GAME_ID).body for _ in range(3)}) == 1
     assert len(feed.requests) == asked
 
 
-def test_a_fresh_answer_becomes_stale(feed: FeedServer) -> None:
+def test_answer_is_requested_again_after_its_max_age(feed: FeedServer) -> None:
     reader = Feed(feed.url)
     feed.show(game(play(11, "goal", 5)), cache_control="max-age=19", age="18")
     began = time.monotonic()
@@ -173,34 +172,34 @@ def test_a_fresh_answer_becomes_stale(feed: FeedServer) -> None:
         assert time.monotonic() - began < 60
         time.sleep(0.1)
     assert (left, time.monotonic() - began >= 1) == (1, True)
-    assert [shot.event_id for shot in reader.game(GAME_ID).shots] == [12]
+    assert [shot.event_id for shot in fetched(reader, GAME_ID).shots] == [12]
 
 
-def test_no_server_can_stop_a_game_for_long(feed: FeedServer) -> None:
+def test_overlong_max_age_is_capped(feed: FeedServer) -> None:
     feed.show(game(), cache_control="max-age=86400")
     assert Feed(feed.url).answer(GAME_ID).fresh_s == MAX_FRESH_S
 
 
-def test_the_league_is_told_who_asks_and_never_sent_a_query(feed: FeedServer) -> None:
+def test_requests_carry_the_user_agent_and_no_query(feed: FeedServer) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == __version__
     settings = ClientSettings.from_env({"XG_FEED_URL": feed.url})
     feed.show(game())
-    Feed(settings.feed_url, settings.user_agent).game(GAME_ID)
+    fetched(Feed(settings.feed_url, settings.user_agent), GAME_ID)
     assert feed.agents == {f"live-xg/{__version__} (personal use)"}
     assert settings.user_agent in (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    Feed(feed.url, ClientSettings.from_env({"XG_USER_AGENT": "me/1 (me@example.org)"}).user_agent).game(GAME_ID)
+    fetched(Feed(feed.url, ClientSettings.from_env({"XG_USER_AGENT": "me/1 (me@example.org)"}).user_agent), GAME_ID)
     assert "me/1 (me@example.org)" in feed.agents
     assert not any("?" in path for path, _ in feed.requests)
 
 
 @pytest.mark.parametrize("value", ["a\nb: c", "Müller", "x" * 300])
-def test_a_user_agent_that_is_no_header_is_refused(value: str) -> None:
+def test_user_agent_unfit_for_a_header_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="XG_USER_AGENT"):
         ClientSettings.from_env({"XG_USER_AGENT": value})
 
 
-def test_one_process_has_an_answer_and_no_other_asks_while_it_is_fresh(
+def test_other_processes_request_nothing_while_a_stored_answer_is_fresh(
     tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(play(11, "goal", 5)), cache_control="max-age=19")
@@ -212,7 +211,7 @@ def test_one_process_has_an_answer_and_no_other_asks_while_it_is_fresh(
     assert len(feed.requests) == 2
 
 
-def test_what_waits_for_the_service_is_asked_for_though_the_answer_is_fresh(
+def test_pending_shots_are_scored_though_the_answer_is_fresh(
     tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     feed.show(game(play(11, "goal", 5)), cache_control="max-age=19")
@@ -221,7 +220,7 @@ def test_what_waits_for_the_service_is_asked_for_though_the_answer_is_fresh(
     assert make_client(tmp_path, feed.url, service.url).ping(GAME_ID).scored == 1
 
 
-def test_a_clock_that_was_ahead_keeps_nobody_from_asking(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+def test_freshness_noted_by_a_clock_ahead_is_ignored(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     feed.show(game(play(11, "goal", 5)), cache_control="max-age=19")
     make_client(tmp_path, feed.url, service.url).ping(GAME_ID)
     with closing(open_writer(tmp_path / "history.db", MIGRATIONS)) as connection:

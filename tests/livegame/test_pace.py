@@ -1,4 +1,4 @@
-"""How often a game is asked for: as often as its state is worth, and never held up by a clock that was wrong."""
+"""How often a game is pinged: by its state, and never held up by a clock that was wrong."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from livegame.pace import LINGER_S, SELDOM_S, is_due, pause_s
 from livegame.plays import GameState
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play
-from tests.helpers import make_client
+from tests.helpers import make_client, reported
 
 NOW = datetime(2026, 11, 29, 20, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ def ago(seconds: float) -> str:
         (row(GameState.OVER, ended_at=ago(7200)), SELDOM_S),
     ],
 )
-def test_what_is_far_away_or_over_is_asked_for_seldom(stored: dict[str, Any], pause: float | None) -> None:
+def test_pause_follows_from_the_games_state_and_start(stored: dict[str, Any], pause: float | None) -> None:
     assert pause_s(stored, NOW) == pause
 
 
@@ -57,9 +57,7 @@ def test_what_is_far_away_or_over_is_asked_for_seldom(stored: dict[str, Any], pa
     [(29, False), (31, True), (-3600, True)],
     ids=["just now", "a while ago", "ahead"],
 )
-def test_a_ping_is_due_after_the_chosen_time_and_whenever_the_last_one_was_in_the_future(
-    pinged_s_ago: float, is_so: bool
-) -> None:
+def test_ping_is_due_after_the_interval_or_if_the_last_was_in_the_future(pinged_s_ago: float, is_so: bool) -> None:
     assert is_due(row(GameState.LIVE, pinged_at=ago(pinged_s_ago)), 30, NOW) is is_so
 
 
@@ -68,13 +66,13 @@ def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
     return make_client(tmp_path, feed.url, service.url)
 
 
-def test_the_end_is_when_a_ping_saw_it(client: GameClient, feed: FeedServer) -> None:
+def test_end_of_game_is_when_a_ping_first_saw_it(client: GameClient, feed: FeedServer) -> None:
     final: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0}
     end = play(90, "game-end", 0, period=3)
 
     def awaited(*plays: Any, **stands: Any) -> bool:
         feed.show(game(*plays, **stands))
-        return client.ping(GAME_ID).report.is_awaited
+        return reported(client, client.ping(GAME_ID)).is_awaited
 
     assert not awaited(end, **final)  # it had ended before anybody asked
     assert awaited(play(1, "hit", 0))

@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from livegame.client import GameClient, Ping
+from db.history import Recorded
+from livegame.client import GameClient
 from livegame.parsing.parse import parse_game
 from livegame.plays import Game, GameState, Play, Team
 from livegame.recordings.files import read_recording
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
-from tests.helpers import make_client
+from tests.helpers import make_client, record, reported
 
 FEW = tuple(play(n, "shot-on-goal", 20 * n, x=60, y=n) for n in range(1, 6))
 MANY = tuple(play(n, "shot-on-goal", 20 * n, x=60, y=n) for n in range(1, 31))
 FINAL: dict[str, Any] = {"state": GameState.FINAL, "period": 3, "seconds_left": 0}
 END = play(99, "game-end", 1200, period=3)
-Show = Callable[[Game | dict[str, Any]], Ping]
+Show = Callable[[Game | dict[str, Any]], Recorded]
 
 
 @pytest.fixture
@@ -29,15 +30,15 @@ def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
 
 @pytest.fixture
 def show(client: GameClient, feed: FeedServer) -> Show:
-    def showing(shown: Game | dict[str, Any]) -> Ping:
+    def showing(shown: Game | dict[str, Any]) -> Recorded:
         feed.show(shown)
         return client.ping(GAME_ID)
 
     return showing
 
 
-def present(ping: Ping) -> list[int]:
-    return ping.report.present["event_id"].tolist()
+def present(client: GameClient, ping: Recorded) -> list[int]:
+    return reported(client, ping).present["event_id"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -57,121 +58,135 @@ def present(ping: Ping) -> list[int]:
         (game(*FEW, END, **FINAL), game(*FEW, END, period=3, seconds_left=0)),
     ],
 )
-def test_an_older_answer_changes_nothing(show: Show, stored: Game, older: Game) -> None:
-    first = show(stored).report
+def test_older_answer_changes_nothing(client: GameClient, show: Show, stored: Game, older: Game) -> None:
+    first = reported(client, show(stored))
     ping = show(older)
     assert (ping.is_older, ping.changed) == (True, False)
-    assert present(ping) == first.present["event_id"].tolist()
-    assert (ping.report.status, ping.report.away, ping.report.home) == (first.status, first.away, first.home)
-    assert ping.report.corrections.empty
+    now = reported(client, ping)
+    assert now.present["event_id"].tolist() == first.present["event_id"].tolist()
+    assert (now.status, now.away, now.home) == (
+        first.status,
+        first.away,
+        first.home,
+    )
+    assert reported(client, ping).corrections.empty
     again = show(stored)
     assert (again.is_older, again.changed) == (False, False)
     later = play(98, "shot-on-goal", 1000)
     assert show(game(*stored.plays, later, **{**FINAL, "state": stored.state})).scored == 1
 
 
-def test_each_answer_counts_once_though_old_ones_come_in_between(show: Show, service: Service) -> None:
+def test_old_answers_in_between_cause_no_second_scoring(show: Show, service: Service) -> None:
     for number in (3, 1, 4, 2, 5, 0, 5):
         show(game(*FEW[:number], seconds_left=1000 - 100 * number))
     assert service.rows_scored() == 5
 
 
 @pytest.mark.parametrize("seconds_left", [500, 490])
-def test_a_real_correction_works_at_once(show: Show, seconds_left: int) -> None:
+def test_correction_with_same_or_later_clock_is_recorded_at_once(
+    client: GameClient, show: Show, seconds_left: int
+) -> None:
     show(game(*FEW[:4], play(5, "goal", 100), seconds_left=500))
     ping = show(game(*FEW[:3], play(5, "shot-on-goal", 100), seconds_left=seconds_left))
     assert {(4, "retracted"), (5, "outcome")} <= {(c.event_id, c.what) for c in ping.corrections}
-    assert present(ping) == [1, 2, 3, 5]
+    assert present(client, ping) == [1, 2, 3, 5]
 
 
-def test_a_clock_that_the_league_sets_back_is_believed_with_the_next_play(show: Show) -> None:
+def test_clock_set_back_is_believed_with_the_next_play(client: GameClient, show: Show) -> None:
     show(game(*FEW, seconds_left=500))
     assert show(game(*FEW[:4], seconds_left=520)).is_older
     ping = show(game(*FEW[:4], play(6, "stoppage", 101), seconds_left=520))
-    assert (ping.is_older, present(ping), ping.report.status) == (False, [1, 2, 3, 4], "Period 1 - 08:40 left")
+    assert (ping.is_older, present(client, ping), reported(client, ping).status) == (
+        False,
+        [1, 2, 3, 4],
+        "Period 1 - 08:40 left",
+    )
 
 
-def test_a_clock_that_the_league_sets_back_is_believed_when_it_has_caught_up(show: Show) -> None:
+def test_clock_set_back_is_believed_once_it_has_caught_up(client: GameClient, show: Show) -> None:
     show(game(*FEW, seconds_left=500))
     assert show(game(*FEW, seconds_left=505)).is_older
-    assert show(game(*FEW, seconds_left=499)).report.status == "Period 1 - 08:19 left"
+    assert reported(client, show(game(*FEW, seconds_left=499))).status == "Period 1 - 08:19 left"
 
 
-def test_a_goal_that_is_awarded_late_takes_back_what_was_played_since(show: Show) -> None:
+def test_goal_awarded_late_retracts_the_plays_since(client: GameClient, show: Show) -> None:
     show(game(*MANY, seconds_left=500))
     goal = play(90, "goal", 405)
     ping = show(game(*MANY[:20], goal, seconds_left=795))
     assert (ping.is_older, ping.new) == (False, (90,))
-    assert present(ping) == [*range(1, 21), 90]
+    assert present(client, ping) == [*range(1, 21), 90]
 
 
-def test_a_final_that_was_none_gives_way_when_the_game_goes_on(show: Show) -> None:
+def test_wrong_final_gives_way_when_the_game_resumes(client: GameClient, show: Show) -> None:
     show(game(*FEW, seconds_left=500))
     show(game(*FEW, seconds_left=500, state=GameState.FINAL))
-    assert show(game(*FEW, seconds_left=520)).report.is_over
+    assert reported(client, show(game(*FEW, seconds_left=520))).is_over
     ping = show(game(*FEW, seconds_left=499))
-    assert (ping.is_older, ping.report.status) == (False, "Period 1 - 08:19 left")
+    assert (ping.is_older, reported(client, ping).status) == (False, "Period 1 - 08:19 left")
     show(game(*FEW, seconds_left=0, state=GameState.FINAL))
-    assert not show(game(*FEW, play(6, "faceoff", 700), seconds_left=480)).report.is_over
+    assert not reported(client, show(game(*FEW, play(6, "faceoff", 700), seconds_left=480))).is_over
 
 
 @pytest.mark.parametrize("state", [GameState.FINAL, GameState.OVER])
-def test_an_end_in_an_intermission_that_was_none_gives_way_at_once(show: Show, state: GameState) -> None:
+def test_wrong_end_in_an_intermission_gives_way_at_once(client: GameClient, show: Show, state: GameState) -> None:
     show(game(*FEW[:4], in_intermission=True, seconds_left=900))
     show(game(*FEW, in_intermission=True, seconds_left=0, state=state))  # with a play that is new, too
     assert show(game(*FEW[:4], in_intermission=True, seconds_left=890)).is_older
     assert show(game(*FEW, in_intermission=True, seconds_left=905)).is_older
     ping = show(game(*FEW, in_intermission=True, seconds_left=880))
-    assert (ping.is_older, ping.report.status) == (False, "Intermission after period 1 - 14:40 left")
+    assert (ping.is_older, reported(client, ping).status) == (False, "Intermission after period 1 - 14:40 left")
     show(game(*FEW, END, **FINAL | {"state": state}))
     assert show(game(*FEW, END, period=3, seconds_left=2)).is_older  # that one was an end
 
 
-def test_what_a_final_answer_lacks_is_kept_and_said_until_it_is_whole(show: Show) -> None:
+def test_plays_missing_from_a_final_answer_are_kept_and_reported_until_it_is_whole(
+    client: GameClient, show: Show
+) -> None:
     show(game(*MANY, seconds_left=500))
     ping = show(game(*MANY[:10], **FINAL))
-    assert (ping.report.state, present(ping)) == (GameState.FINAL, [*range(1, 31)])
+    assert (reported(client, ping).state, present(client, ping)) == (GameState.FINAL, [*range(1, 31)])
     assert ping.problems == ("the plays are cut short: 20 that were there before are missing, and are kept",)
-    assert ping.report.problems == ping.problems[0]
-    assert present(show(game(*MANY[:10], **FINAL))) == [*range(1, 31)]
+    assert reported(client, ping).problems == ping.problems[0]
+    assert present(client, show(game(*MANY[:10], **FINAL))) == [*range(1, 31)]
     whole = show(game(*MANY, END, **FINAL))
-    assert (whole.report.problems, present(whole), whole.changed) == (None, [*range(1, 31)], False)
+    assert (reported(client, whole).problems, present(client, whole), whole.changed) == (None, [*range(1, 31)], False)
 
 
-def test_a_final_answer_that_is_whole_is_believed_however_different_it_is(show: Show) -> None:
+def test_whole_final_answer_is_believed_however_different(client: GameClient, show: Show) -> None:
     show(game(*MANY, seconds_left=500))
     ping = show(game(*MANY[:10], END, **FINAL))
-    assert (present(ping), len(ping.corrections), ping.report.problems) == ([*range(1, 11)], 20, None)
+    assert (present(client, ping), len(ping.corrections)) == ([*range(1, 11)], 20)
+    assert reported(client, ping).problems is None
 
 
-def test_a_few_plays_less_in_a_final_answer_are_a_correction(show: Show) -> None:
+def test_few_plays_missing_from_a_final_answer_are_retracted(show: Show) -> None:
     show(game(*FEW, END, **FINAL))
     assert [c.what for c in show(game(*FEW[:3], END, **FINAL)).corrections] == ["retracted", "retracted"]
 
 
-def test_plays_that_cannot_be_told_are_not_missed(show: Show) -> None:
+def test_plays_with_unreadable_ids_are_not_taken_for_missing(client: GameClient, show: Show) -> None:
     show(game(*MANY, seconds_left=500))
     feed = as_feed(game(*MANY, seconds_left=490))
     for raw in feed["plays"][5:]:
         raw["eventId"] = None
     ping = show(feed)
-    assert (ping.is_older, present(ping)) == (False, [*range(1, 31)])
+    assert (ping.is_older, present(client, ping)) == (False, [*range(1, 31)])
     assert len(show(game(*MANY[:28], seconds_left=480)).corrections) == 2
 
 
 @pytest.mark.parametrize(
     "wrong", [{"clock": {}}, {"clock": {"secondsRemaining": "late"}}, {"periodDescriptor": 3}, {"gameState": "HALT"}]
 )
-def test_a_clock_that_cannot_be_read_makes_no_answer_older(show: Show, wrong: dict[str, Any]) -> None:
+def test_unreadable_clock_makes_no_answer_older(client: GameClient, show: Show, wrong: dict[str, Any]) -> None:
     show(game(*FEW, seconds_left=500))
     assert not show(as_feed(game(*FEW, seconds_left=490)) | wrong).is_older
     ping = show(game(*FEW, seconds_left=480))
-    assert (ping.is_older, ping.report.status) == (False, "Period 1 - 08:00 left")
+    assert (ping.is_older, reported(client, ping).status) == (False, "Period 1 - 08:00 left")
     assert show(game(*FEW[:4], seconds_left=485)).is_older
 
 
 @pytest.mark.parametrize("wrong", [{"clock": {}}, {"gameState": "HALT"}])
-def test_after_a_clock_that_cannot_be_read_old_answers_are_known_as_before(show: Show, wrong: dict[str, Any]) -> None:
+def test_older_answer_is_recognised_after_an_unreadable_clock(show: Show, wrong: dict[str, Any]) -> None:
     show(game(*MANY, seconds_left=500))
     show(as_feed(game(*MANY, seconds_left=490)) | wrong)
     for older in (
@@ -184,7 +199,7 @@ def test_after_a_clock_that_cannot_be_read_old_answers_are_known_as_before(show:
     assert show(game(*MANY[:29], seconds_left=480)).corrections[0].what == "retracted"
 
 
-def test_corrections_are_believed_of_a_feed_that_tells_no_clock_at_all(show: Show) -> None:
+def test_correction_without_any_clock_is_recorded(show: Show) -> None:
     for number in (4, 5, 3):
         assert not show(as_feed(game(*FEW[:number])) | {"clock": {}}).is_older
     show(game(*FEW[:3], seconds_left=700))
@@ -218,22 +233,22 @@ def legacy(plays: int, stamp: str) -> dict[str, Any]:
     }
 
 
-def test_the_legacy_feed_says_itself_which_answer_is_older(client: GameClient) -> None:
-    client.take(parse_game(legacy(5, "20211128_181000")))
-    assert client.take(parse_game(legacy(6, "20211128_180959"))).is_older
-    ping = client.take(parse_game(legacy(4, "20211128_181001")))
+def test_dated_answer_is_older_by_its_date(client: GameClient) -> None:
+    record(client, parse_game(legacy(5, "20211128_181000")))
+    assert record(client, parse_game(legacy(6, "20211128_180959"))).is_older
+    ping = record(client, parse_game(legacy(4, "20211128_181001")))
     assert (ping.is_older, len(ping.corrections)) == (False, 1)
 
 
 @pytest.mark.parametrize("stamp", ["now", "99991231_235959", "20211328_181000"])
-def test_a_time_of_the_legacy_feed_that_is_none_makes_no_later_answer_older(client: GameClient, stamp: str) -> None:
-    client.take(parse_game(legacy(5, stamp)))
-    ping = client.take(parse_game(legacy(6, "20211128_181000")))
+def test_invalid_date_makes_no_later_answer_older(client: GameClient, stamp: str) -> None:
+    record(client, parse_game(legacy(5, stamp)))
+    ping = record(client, parse_game(legacy(6, "20211128_181000")))
     assert (ping.is_older, len(ping.new)) == (False, 1)
 
 
 @pytest.mark.recordings
-def test_a_recorded_game_that_is_shown_in_any_order_ends_as_it_ended(
+def test_recorded_game_shown_in_any_order_ends_as_recorded(
     recordings: Path, client: GameClient, feed: FeedServer
 ) -> None:
     final = read_recording(recordings / "games" / "new" / "2022020804.json.gz")
@@ -252,6 +267,6 @@ def test_a_recorded_game_that_is_shown_in_any_order_ends_as_it_ended(
     assert report is not None
     assert (report.status, report.corrections.empty) == ("Period 3 - 08:20 left", True)
     feed.show(final)
-    assert len(client.ping(final.game_id).report.present) == len(final.shots)
+    assert len(reported(client, client.ping(final.game_id)).present) == len(final.shots)
     feed.show(until(3100))
     assert client.ping(final.game_id).is_older

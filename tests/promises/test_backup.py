@@ -7,7 +7,7 @@ from pathlib import Path
 
 from db.serving import Activations, LogQuery, read_logs
 from tests.conftest import Service
-from tests.helpers import ROOT, Clock, environment, make_client
+from tests.helpers import ROOT, Clock, environment, make_client, reported
 from tests.promises.helpers import (
     LENGTH_S,
     contents,
@@ -81,7 +81,9 @@ def test_restored_copy_is_completed_without_scoring_its_shots_again(tmp_path: Pa
         ping = make_client(data, feed_url, service.url).ping(games[0])
         assert (ping.changed, service.rows_scored()) == (False, held)
         clock.seconds = 2.0 * LENGTH_S
-        ping = make_client(data, feed_url, service.url).ping(games[0])
-        assert (ping.report.pending, ping.scored) == (0, len(ping.report.shots) - held)
+        client = make_client(data, feed_url, service.url)
+        ping = client.ping(games[0])
+        report = reported(client, ping)
+        assert (report.pending, ping.scored) == (0, len(report.shots) - held)
     assert is_sound(data / "history.db")
     assert contents(data / "history.db") == undisturbed(tmp_path / "games", tmp_path / "calm", games, service.url)

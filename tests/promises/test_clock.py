@@ -7,7 +7,7 @@ from pathlib import Path
 
 from db.serving import FILE_NAME
 from tests.conftest import Service, running_service
-from tests.helpers import Clock, make_client
+from tests.helpers import Clock, make_client, reported
 from tests.promises.helpers import LENGTH_S, contents, copies_of_the_sample, replayed, stored_predictions, undisturbed
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -37,7 +37,7 @@ def test_pings_after_the_clock_was_set_back_complete_the_game(tmp_path: Path, se
         assert move_times_ahead(database) > 50
         assert not client.ping(games[0]).changed
         clock.seconds = 2.0 * LENGTH_S
-        report = client.ping(games[0]).report
+        report = reported(client, client.ping(games[0]))
     assert report.pending == 0
     assert report.pinged_at < "2086"
     assert service.rows_scored() == stored_predictions(database)

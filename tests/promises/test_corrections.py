@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
-from itertools import permutations
+from itertools import count, permutations
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from livegame.client import Ping
+from db.history import Recorded
+from livegame.client import GameClient
 from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play
 from livegame.recordings.files import read_recording
 from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
-from tests.helpers import make_client
+from tests.helpers import make_client, record, reported
 from xgserve.compiler.build import load_model
 from xgserve.model.model import Model
 from xgserve.names import ModelName
@@ -36,6 +37,7 @@ from xgserve.registry.bundle import FOLDER
 # XG_TEST_CORRECTIONS=2000 pytest tests/promises/test_corrections.py -s --timeout=3000
 SEQUENCES = int(os.environ.get("XG_TEST_CORRECTIONS", "20"))
 MODELS = ("xg-distance", "xg-default")
+_GAME_IDS = count(2030020001)  # the service answers the same shots again without scoring them
 
 
 class Rules:
@@ -49,13 +51,13 @@ class Rules:
         self.probability: dict[str, dict[int, float]] = {}
         self.seen: set[int] = set()
 
-    def follow(self, shown: Game, ping: Ping) -> None:
+    def follow(self, client: GameClient, shown: Game, ping: Recorded) -> None:
         """Accept or reject a state, and compare the ping that saw it with the rules."""
         assert ping.is_older is not self._accept(shown)
         if ping.is_older:
             assert not ping.changed
             return
-        report = ping.report
+        report = reported(client, ping)
         model = str(report.model)
         first, probability = self.first.setdefault(model, {}), self.probability.setdefault(model, {})
         shots = {shot.event_id: shot for shot in shown.shots} | self.kept
@@ -124,18 +126,20 @@ def check_states(service: Service, states: Sequence[tuple[Game, str | None]], fe
         database, feed_url = Path(folder) / "history.db", feed.url if feed else "http://127.0.0.1:9"
         client = make_client(Path(folder), feed_url, service.url)
 
-        def show(shown: Game) -> Ping:
+        def show(shown: Game) -> Recorded:
             if feed is None:
-                return client.take(shown)
+                return record(client, shown)
             feed.show(shown)
             return client.ping(shown.game_id)
 
         service.begin()
         rules = Rules()
+        game_id = next(_GAME_IDS)
+        states = [(replace(shown, game_id=game_id), model) for shown, model in states]
         for shown, model in states:
             if model is not None:
                 service.client.download_registry_model("bundled", model)
-            rules.follow(shown, show(shown))
+            rules.follow(client, shown, show(shown))
             assert sums_of_games(database) == sums_of_shots(database)
         assert service.rows_scored() == sum(len(first) for first in rules.first.values())
         last = states[-1][0]

@@ -16,6 +16,7 @@ from livegame.feed import Feed
 from livegame.recordings.files import find_recordings, read_recording
 from tests.conftest import Service
 from tests.games import GAME_ID
+from tests.helpers import record
 from tests.xgserve.helpers import running
 from xgserve.client import ServingClient
 
@@ -40,14 +41,14 @@ def test_history_with_overwritten_bytes_is_reported_as_damaged(tmp_path: Path, s
     game, chance = read_recording(find_recordings(tmp_path)[GAME_ID]), random.Random(6)
     database = tmp_path / "history.db"
     client = GameClient(Feed("http://127.0.0.1:9"), ServingClient(service.url), History(database), tmp_path)
-    client.take(replace(game, plays=game.plays[:200]))
+    record(client, replace(game, plays=game.plays[:200]))
     good = database.read_bytes()
     outcomes: Counter[str] = Counter()
     for _ in range(DAMAGES):
         database.write_bytes(damaged(good, chance))
         for work in (
             lambda: client.report(GAME_ID),
-            lambda: client.take(game),
+            lambda: record(client, game),
             lambda: backup(database, tmp_path / "copy.db"),
         ):
             try:

@@ -13,7 +13,7 @@ import pytest
 from db.connection import open_writer
 from db.history.schema import MIGRATIONS
 from tests.conftest import Service
-from tests.helpers import ROOT, Clock, environment, make_client
+from tests.helpers import ROOT, Clock, environment, make_client, reported
 from tests.promises.helpers import (
     LENGTH_S,
     contents,
@@ -65,7 +65,8 @@ def test_disk_full_at_any_step_loses_nothing(tmp_path: Path, service: Service, j
         script = f'cp "{tmp_path / "history.db"}" "{disk}"; {FILL}'
         ran = on_a_small_disk(disk, 600, env, "sh", "-c", script, "sh", str(game_id), str(disk))
         clock.seconds, clock.tick = 100.0 * LENGTH_S, 0
-        report = make_client(tmp_path / "disk-kept", feed_url, service.url).ping(game_id).report
+        client = make_client(tmp_path / "disk-kept", feed_url, service.url)
+        report = reported(client, client.ping(game_id))
     codes = [line for line in ran.stdout.splitlines() if line.startswith("code")]
     assert (len(codes), codes[-1], set(codes)) == (len(ROOM_KB) + 1, "code 0", {"code 0", "code 5"})
     assert ran.stdout.splitlines().count("ok") == len(ROOM_KB)

@@ -22,7 +22,7 @@ from livegame.scoring.lock import game_lock
 from scripts import ping_game
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play
-from tests.helpers import environment, make_client
+from tests.helpers import environment, fetched, make_client, record
 from xgserve.client import ServiceUnavailable, ServingClient
 
 SHOTS = (play(50, "faceoff", 0), play(11, "goal", 30), play(12, "shot-on-goal", 60))
@@ -123,11 +123,11 @@ def test_unforeseen_exception_is_an_unexpected_error_and_the_next_ping_works(
         raise KeyError("nothing")
 
     with monkeypatch.context() as spoiled:
-        spoiled.setattr("livegame.client.game_rows", fail)
+        spoiled.setattr("livegame.client.believed", fail)
         with pytest.raises(UnexpectedError, match="unexpected KeyError: 'nothing'"):
             client.ping(GAME_ID)
         with pytest.raises(UnexpectedError, match="unexpected KeyError: 'nothing'"):
-            client.take(game(*SHOTS))
+            record(client, game(*SHOTS))
     assert client.ping(GAME_ID).scored == 2
 
 
@@ -147,7 +147,7 @@ def test_unforeseen_exception_is_an_unexpected_error_and_the_next_ping_works(
 )
 def test_invalid_address_is_reported_in_words(url: str) -> None:
     with pytest.raises(FeedUnavailable, match="XG_FEED_URL"):
-        Feed(url).game(GAME_ID)
+        fetched(Feed(url), GAME_ID)
     with pytest.raises(ServiceUnavailable):
         ServingClient(url).model()
 

@@ -15,7 +15,7 @@ from db.connection import open_writer
 from db.history.schema import MIGRATIONS
 from tests.conftest import Service, running_service
 from tests.games import GAME_ID, feed_server, game, play
-from tests.helpers import Clock, environment, make_client
+from tests.helpers import Clock, environment, make_client, reported
 from tests.promises.helpers import (
     LENGTH_S,
     contents,
@@ -74,7 +74,7 @@ def test_pings_killed_at_any_moment_lose_nothing_and_score_nothing_twice(
         client = make_client(tmp_path / "data", feed_url, service.url)
         for model in MODELS:  # answers of either may not have been stored
             service.client.download_registry_model("bundled", model)
-            reports = {game_id: client.ping(game_id).report for game_id in games}
+            reports = {game_id: reported(client, client.ping(game_id)) for game_id in games}
     asked, stored = service.rows_scored(), stored_predictions(database)
     expected = undisturbed(tmp_path / "games", tmp_path / "calm", games, service.url)
     found = contents(database)
@@ -102,7 +102,7 @@ def test_ping_killed_before_storing_its_answer_is_completed_without_scoring_agai
             victims.append(popen)
             assert popen.wait(30) == -signal.SIGKILL
             clock.seconds += LENGTH_S / 20  # further shots, which the killed ping had not sent
-        report = client.ping(game_id).report
+        report = reported(client, client.ping(game_id))
         assert (report.pending, len(report.shots)) == (0, service.rows_scored())
 
 
@@ -123,7 +123,7 @@ def test_killed_ping_scores_nothing_twice_with_the_service_restarted_in_between(
         with running_service(tmp_path) as service:
             client = make_client(tmp_path / "data", feed.url, service.url)
             ping = client.ping(GAME_ID)
-            assert (ping.scored, ping.report.pending, service.rows_scored()) == (3, 0, 0)
+            assert (ping.scored, reported(client, ping).pending, service.rows_scored()) == (3, 0, 0)
             feed.show(game(*shots, play(13, "goal", 90)))
             assert (client.ping(GAME_ID).scored, service.rows_scored()) == (1, 1)
     assert not list((tmp_path / "data" / "locks").glob("*.questions"))
@@ -139,9 +139,9 @@ def test_killed_ping_scores_nothing_twice_with_shots_taken_back_in_between(tmp_p
         with running_service(tmp_path) as service:
             client = make_client(tmp_path / "data", feed.url, service.url)
             feed.show(game(play(9, "faceoff", 1), *(shots[event_id] for event_id in left)))
-            assert client.ping(GAME_ID).report.pending == 0
+            assert reported(client, client.ping(GAME_ID)).pending == 0
             feed.show(game(*shots.values()))
-            report = client.ping(GAME_ID).report
+            report = reported(client, client.ping(GAME_ID))
             assert (report.pending, len(report.shots)) == (0, 4)
             assert asked + service.rows_scored() == 4
     assert not list((tmp_path / "data" / "locks").glob("*.questions"))
@@ -180,7 +180,8 @@ def test_pings_killed_at_random_score_nothing_twice_with_the_service_restarted_i
                 running.stop(chance.choice([signal.SIGTERM, signal.SIGKILL]))
         with process(tmp_path, port) as running:
             clock.seconds, clock.tick = 100.0 * LENGTH_S, 0.0
-            report = make_client(tmp_path / "data", feed_url, running.url).ping(game_id).report
+            client = make_client(tmp_path / "data", feed_url, running.url)
+            report = reported(client, client.ping(game_id))
             asked += Service(running.url, ServingClient(running.url)).rows_scored()
             expected = undisturbed(tmp_path / "games", tmp_path / "calm", [game_id], running.url)
     print(f"{4 * restarts} kills of pings, {restarts} restarts: {asked} rows for {len(report.shots)} shots")  # noqa: T201
@@ -198,7 +199,8 @@ def test_killed_ping_scores_nothing_twice_with_shots_corrected_in_between(tmp_pa
         feed.show(game(shots[0], replace(shots[1], x=50), play(13, "goal", 90)))  # one moved, one gone, one new
         client = make_client(tmp_path / "data", feed.url, service.url)
         ping = client.ping(GAME_ID)
-        assert dict(zip(ping.report.shots["event_id"], ping.report.shots["status"], strict=True)) == {
+        stored = reported(client, ping).shots
+        assert dict(zip(stored["event_id"], stored["status"], strict=True)) == {
             10: "scored", 11: "amended", 13: "scored",
         }  # fmt: skip
         assert (ping.scored, service.rows_scored()) == (3, 4)  # the one that is gone was scored, once
@@ -232,7 +234,8 @@ def test_service_killed_with_or_without_the_ping_loses_nothing(tmp_path: Path) -
                 until_a_kill(service, feed_url, ("service", "both")[number % 2])
         with process(tmp_path, port) as service:
             clock.seconds, clock.tick = 100.0 * LENGTH_S, 0.0
-            report = make_client(tmp_path / "data", feed_url, service.url).ping(game_id).report
+            client = make_client(tmp_path / "data", feed_url, service.url)
+            report = reported(client, client.ping(game_id))
             expected = undisturbed(tmp_path / "games", tmp_path / "calm", [game_id], service.url)
     print(f"kills: {kills}; {stored_predictions(database)} predictions of {len(report.shots)} shots")  # noqa: T201
     assert contents(database) == expected

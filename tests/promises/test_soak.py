@@ -23,7 +23,7 @@ from livegame.recordings.replay import create_app
 from livegame.recordings.seasons import find_seasons
 from tests.conftest import Service
 from tests.games import wsgi_server
-from tests.helpers import environment, make_client
+from tests.helpers import environment, make_client, reported
 from tests.promises.helpers import LENGTH_S, is_sound, ping_forever, start_script, stored_predictions
 from tests.xgserve.helpers import process
 from xgserve.client import ServingClient
@@ -172,7 +172,7 @@ def test_night_of_all_games_scores_each_shot_once_within_bounds(tmp_path: Path, 
             pinger.join()
         for model in MODELS:
             serving.download_registry_model("bundled", model)
-            reports = [page.ping(game_id).report for game_id in games]
+            reports = [reported(page, page.ping(game_id)) for game_id in games]
         asked = Service(service.url, serving).rows_scored()
     stored = stored_predictions(data / "history.db")
     shots = sum(len(report.shots) for report in reports)

@@ -1,4 +1,4 @@
-"""How commands end when something is in their way: with words and a code, never with a traceback."""
+"""How commands fail: with a message and an exit code, never with a traceback."""
 
 import signal
 import socket
@@ -29,7 +29,7 @@ def start_demo(tmp_path: Path) -> subprocess.Popen[str]:
     return start(tmp_path, "scripts.demo", **ports)
 
 
-def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_unusable_data_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder is to be")
     command = start(
         tmp_path, "scripts.demo", **{f"XG_{who}_PORT": str(free_port()) for who in ("SERVING", "REPLAY", "UI")}
@@ -41,7 +41,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
-def test_a_reader_that_leaves_early_ends_it_quietly(tmp_path: Path) -> None:
+def test_closed_pipe_ends_a_command_quietly(tmp_path: Path) -> None:
     command = start(tmp_path, "scripts.write_feature_table", "--help")
     assert command.stdout is not None
     command.stdout.close()
@@ -51,7 +51,7 @@ def test_a_reader_that_leaves_early_ends_it_quietly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [">&-", "> /dev/full"])
-def test_an_output_that_cannot_be_written_is_said_so(tmp_path: Path, how: str) -> None:
+def test_unwritable_output_is_reported_on_stderr(tmp_path: Path, how: str) -> None:
     command = f"exec {sys.executable} -m scripts.write_feature_table --help {how}"
     env = environment(tmp_path / "data", "", "")
     ran = subprocess.run(["sh", "-c", command], env=env, stderr=subprocess.PIPE, text=True, timeout=60)
@@ -59,14 +59,14 @@ def test_an_output_that_cannot_be_written_is_said_so(tmp_path: Path, how: str) -
     assert ran.stderr.startswith("write_feature_table: cannot print: ")
 
 
-def test_a_closed_stderr_neither_fails_nor_fills_the_output(tmp_path: Path) -> None:
+def test_closed_stderr_leaves_stdout_empty(tmp_path: Path) -> None:
     command = f"exec {sys.executable} -m scripts.ping_game 12 2>&-"
     env = environment(tmp_path / "data", "http://127.0.0.1:9", "http://127.0.0.1:9")
     ran = subprocess.run(["sh", "-c", command], env=env, stdout=subprocess.PIPE, text=True, timeout=60)
     assert (ran.returncode, ran.stdout) == (2, "")
 
 
-def test_a_fault_of_the_program_is_said_in_words(tmp_path: Path) -> None:
+def test_unexpected_exception_is_one_line_and_exit_code_70(tmp_path: Path) -> None:
     code = "from scripts.command import run; run(lambda: {}['nothing'])"
     env = environment(tmp_path, "", "")
     ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
@@ -84,7 +84,7 @@ def test_a_fault_of_the_program_is_said_in_words(tmp_path: Path) -> None:
         (["--host", "no.such.host.invalid"], "{}", 3, "cannot listen on no.such.host.invalid"),
     ],
 )
-def test_the_replay_says_why_it_does_not_start(
+def test_replay_that_cannot_start_says_why(
     tmp_path: Path, arguments: list[str], state: str, code: int, says: str
 ) -> None:
     (tmp_path / "data").mkdir()
@@ -95,7 +95,7 @@ def test_the_replay_says_why_it_does_not_start(
     assert says in err
 
 
-def test_the_replay_names_the_file_that_it_cannot_remove(tmp_path: Path) -> None:
+def test_replay_names_the_file_that_it_cannot_remove(tmp_path: Path) -> None:
     state = tmp_path / "data" / "replay.json"
     state.mkdir(parents=True)
     command = start(tmp_path, "scripts.replay", "--restart", XG_REPLAY_PORT=str(free_port()))
@@ -103,7 +103,7 @@ def test_the_replay_names_the_file_that_it_cannot_remove(tmp_path: Path) -> None
     assert (command.returncode, out, err) == (3, "", f"replay: {state}: Is a directory\n")
 
 
-def test_the_replay_claims_no_port_that_is_taken(tmp_path: Path) -> None:
+def test_replay_on_a_port_in_use_fails(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = start(tmp_path, "scripts.replay", XG_REPLAY_PORT=str(taken.getsockname()[1]))
         out, err = command.communicate(timeout=60)
@@ -112,7 +112,7 @@ def test_the_replay_claims_no_port_that_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_the_demo_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+def test_stopped_demo_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
     demo = start_demo(tmp_path)
     give_up = time.monotonic() + 60
     while len(parts := psutil.Process(demo.pid).children()) < 3:

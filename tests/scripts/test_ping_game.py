@@ -39,7 +39,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     )
 
 
-def test_a_line_when_something_changed_and_silence_otherwise(environment: dict[str, str], feed: FeedServer) -> None:
+def test_changed_game_prints_a_line_and_unchanged_game_nothing(environment: dict[str, str], feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     first = run(environment, str(GAME_ID))
     assert (first.returncode, first.stderr, first.stdout.count("\n")) == (0, "", 1)
@@ -49,7 +49,7 @@ def test_a_line_when_something_changed_and_silence_otherwise(environment: dict[s
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
 
-def test_where_nothing_can_be_printed_all_games_are_pinged_the_same(
+def test_full_output_does_not_stop_the_other_pings(
     environment: dict[str, str], feed: FeedServer, tmp_path: Path
 ) -> None:
     for game_id in (GAME_ID, GAME_ID + 1):
@@ -63,7 +63,7 @@ def test_where_nothing_can_be_printed_all_games_are_pinged_the_same(
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso8859-2", "cp437", "utf-16", "utf-8"])
 @pytest.mark.parametrize("how", [(), ("--json",)])
-def test_a_name_that_the_output_cannot_say_keeps_no_game_from_being_pinged(
+def test_name_that_the_output_cannot_encode_stops_no_ping(
     environment: dict[str, str], feed: FeedServer, encoding: str, how: tuple[str, ...]
 ) -> None:
     away = Team(AWAY, "MTL", "Montréal Ł Canadiens \N{ICE HOCKEY STICK AND PUCK}", 0)
@@ -78,7 +78,7 @@ def test_a_name_that_the_output_cannot_say_keeps_no_game_from_being_pinged(
     assert ("Montréal" in said) == (encoding != "ascii" and not how)
 
 
-def test_where_the_output_is_closed_all_games_are_pinged_the_same(
+def test_closed_output_does_not_stop_the_other_pings(
     environment: dict[str, str], feed: FeedServer, tmp_path: Path
 ) -> None:
     for game_id in (GAME_ID, GAME_ID + 1):
@@ -89,7 +89,7 @@ def test_where_the_output_is_closed_all_games_are_pinged_the_same(
     assert History(tmp_path / "history.db").count_games() == 2
 
 
-def test_what_cannot_be_read_is_said_once_and_in_short(environment: dict[str, str], feed: FeedServer) -> None:
+def test_unreadable_plays_are_reported_once_in_short(environment: dict[str, str], feed: FeedServer) -> None:
     shown = as_feed(game(*SHOTS))
     for raw in shown["plays"][:2]:
         raw["timeInPeriod"] = "soon"
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_said_once_and_in_short(environment: dict[str, st
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
 
-def test_todays_games_as_json(environment: dict[str, str], feed: FeedServer) -> None:
+def test_today_with_json_prints_an_object_per_begun_game(environment: dict[str, str], feed: FeedServer) -> None:
     begun = game(*SHOTS)
     later = as_feed(game(game_id=2021020330, state=GameState.NOT_STARTED))
     feed.show(begun)
@@ -143,16 +143,14 @@ def test_each_kind_of_trouble_has_its_code_and_its_words(
     assert "Traceback" not in result.stderr
 
 
-def test_one_game_that_fails_does_not_keep_the_others_from_being_pinged(
-    environment: dict[str, str], feed: FeedServer
-) -> None:
+def test_failing_game_does_not_stop_the_other_pings(environment: dict[str, str], feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     result = run(environment, "2021020999", str(GAME_ID))
     assert result.returncode == 3
     assert "2 rated" in result.stdout
 
 
-def test_its_whole_run_is_bounded(environment: dict[str, str], tmp_path: Path) -> None:
+def test_run_ends_at_its_timeout_and_frees_the_lock(environment: dict[str, str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, never answers
         url = f"http://127.0.0.1:{mute.getsockname()[1]}"
         result = run(environment | {"XG_FEED_URL": url}, str(GAME_ID), "--timeout", "2")
@@ -161,7 +159,9 @@ def test_its_whole_run_is_bounded(environment: dict[str, str], tmp_path: Path) -
         pass
 
 
-def test_it_may_start_while_another_one_runs(environment: dict[str, str], feed: FeedServer, service: Service) -> None:
+def test_simultaneous_runs_score_each_shot_once(
+    environment: dict[str, str], feed: FeedServer, service: Service
+) -> None:
     feed.show(game(*SHOTS))
     with ThreadPoolExecutor(3) as threads:
         results = list(threads.map(lambda _: run(environment, str(GAME_ID)), range(3)))
@@ -187,11 +187,11 @@ def test_a_ping_that_finds_nothing_new_loads_no_pandas(environment: dict[str, st
 
 
 def asked_for(feed: FeedServer) -> list[int]:
-    """The games that somebody has asked for, in turn."""
+    """Return the games that were requested, in turn."""
     return [int(path.split("/")[3]) for path, _ in feed.requests if "gamecenter" in path]
 
 
-def test_today_is_the_leagues_today_as_well_as_its_current_list(environment: dict[str, str], feed: FeedServer) -> None:
+def test_today_pings_the_current_list_and_the_leagues_today(environment: dict[str, str], feed: FeedServer) -> None:
     today = datetime.now(LEAGUE_ZONE).date()
     shown = {GAME_ID: GameState.OVER, GAME_ID + 1: GameState.LIVE, GAME_ID + 2: GameState.NOT_STARTED}
     games = [game(game_id=game_id, state=state) for game_id, state in shown.items()]
@@ -205,7 +205,7 @@ def test_today_is_the_leagues_today_as_well_as_its_current_list(environment: dic
     assert asked_for(feed) == [GAME_ID, GAME_ID + 1]
 
 
-def test_an_incomplete_game_of_the_last_days_is_asked_for_again_an_hour_later(
+def test_incomplete_recent_game_is_pinged_again_an_hour_later(
     environment: dict[str, str], feed: FeedServer, tmp_path: Path
 ) -> None:
     start = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
@@ -228,7 +228,7 @@ def test_an_incomplete_game_of_the_last_days_is_asked_for_again_an_hour_later(
     assert asked_for(feed) == [GAME_ID, GAME_ID]
 
 
-def test_a_game_that_is_far_away_is_asked_for_once_an_hour(environment: dict[str, str], feed: FeedServer) -> None:
+def test_far_away_game_is_pinged_once_an_hour(environment: dict[str, str], feed: FeedServer) -> None:
     start = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%dT%H:%M:%SZ}"
     feed.show(game(state=GameState.NOT_STARTED, period=0, start_time=start))
     for _ in range(2):
@@ -237,7 +237,7 @@ def test_a_game_that_is_far_away_is_asked_for_once_an_hour(environment: dict[str
     assert asked_for(feed) == [GAME_ID]
 
 
-def test_goals_that_the_score_lacks_are_said(environment: dict[str, str], feed: FeedServer) -> None:
+def test_score_that_contradicts_the_goals_is_reported(environment: dict[str, str], feed: FeedServer) -> None:
     cut = game(*SHOTS, state=GameState.FINAL, period=3, seconds_left=0, home=Team(HOME, "CAR", "Carolina", 4))
     feed.show(cut)
     said = run(environment, str(GAME_ID), "--json")

@@ -1,4 +1,4 @@
-"""Training on one's own history: what is learned from, what is held back, and a model that the service serves."""
+"""Training on the user's own history: which games it uses, which it holds out, and a model that the service serves."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from db.history import GameUpdate, History
 from livegame.features.frames import training_frame
-from livegame.features.rows import game_rows
+from livegame.features.rows import game_update
 from livegame.plays import Game, GameState, Play
 from scripts import train_model
 from tests.conftest import running_service
@@ -31,7 +31,7 @@ GAMES = 90
 
 
 def made_games(games: int = GAMES) -> Iterator[Game]:
-    """One a day, of 40 attempts each."""
+    """Yield one game per day, of 40 attempts each."""
     random = np.random.default_rng(0)
     for number in range(games):
         yield game(
@@ -57,20 +57,20 @@ def _plays(random: np.random.Generator) -> Iterator[Play]:
 
 def store(path: Path, *games: Game) -> History:
     history = History(path)
-    rows = map(game_rows, games)
+    rows = map(game_update, games)
     history.record_all(GameUpdate(each.game, each.shots, each.power_plays, each.unreadable) for each in rows)
     return history
 
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data folder of its own, no recorded seasons, and small models."""
+    """Use a new data folder, no recorded seasons, and small models."""
     monkeypatch.setenv("XG_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("XG_RECORDINGS", str(tmp_path / "recordings"))
     monkeypatch.setattr("training.recipe.ITERATIONS", 10)
 
 
-def test_what_is_stored_is_the_training_frame_of_the_same_games(tmp_path: Path) -> None:
+def test_stored_frame_equals_the_training_frame_of_the_same_games(tmp_path: Path) -> None:
     games = list(made_games(5))
     stored = stored_frame(store(tmp_path / "history.db", *games))
     pd.testing.assert_frame_equal(stored.drop(columns="game_date"), training_frame(games))
@@ -87,7 +87,7 @@ def test_what_is_stored_is_the_training_frame_of_the_same_games(tmp_path: Path) 
         {"state": GameState.OVER},
     ],
 )
-def test_other_competitions_and_games_that_are_not_official_teach_nothing(
+def test_stored_frame_leaves_out_other_competitions_and_unofficial_games(
     changes: Mapping[str, Any], tmp_path: Path
 ) -> None:
     one, other = made_games(2)
@@ -95,14 +95,14 @@ def test_other_competitions_and_games_that_are_not_official_teach_nothing(
     assert stored["game_id"].unique().tolist() == [one.game_id]
 
 
-def test_what_the_league_took_back_teaches_nothing(tmp_path: Path) -> None:
+def test_stored_frame_leaves_out_retracted_shots(tmp_path: Path) -> None:
     [shown] = made_games(1)
     store(tmp_path / "history.db", shown)
     left = replace(shown, plays=shown.plays[:-1])
     assert len(stored_frame(store(tmp_path / "history.db", left))) == len(left.shots) == len(shown.shots) - 1
 
 
-def test_of_a_game_that_is_recorded_too_the_stored_one_counts(tmp_path: Path) -> None:
+def test_stored_game_replaces_the_recorded_one(tmp_path: Path) -> None:
     games = list(made_games(3))
     stored = stored_frame(store(tmp_path / "history.db", *games[1:]))
     both = merge_history(training_frame(games[:2]), stored)
@@ -110,7 +110,7 @@ def test_of_a_game_that_is_recorded_too_the_stored_one_counts(tmp_path: Path) ->
     assert both.groupby("game_id")["game_date"].first().isna().tolist() == [True, False, False]
 
 
-def test_the_newest_month_is_held_back_less_what_the_old_model_saw(tmp_path: Path) -> None:
+def test_held_out_month_leaves_out_what_the_old_model_saw(tmp_path: Path) -> None:
     frame = stored_frame(store(tmp_path / "history.db", *made_games()))
     rows = held_back(frame, {"seasons": [20182019]})
     assert (min(frame["game_date"][rows]), max(frame["game_date"][rows])) == ("2021-12-11", "2022-01-09")
@@ -124,7 +124,7 @@ def test_the_newest_month_is_held_back_less_what_the_old_model_saw(tmp_path: Pat
     ("better", "said"),
     [(0.2, "Use new: on"), (-0.2, "Keep old: on"), (0.0, "Use either: on")],
 )
-def test_the_verdict_says_which_model_to_use_or_that_nobody_can_tell(better: float, said: str) -> None:
+def test_verdict_names_the_better_model_or_says_it_is_undecided(better: float, said: str) -> None:
     frame = training_rows(4000).assign(game_date="2026-11-01")
     p = np.clip(np.exp(-frame["distance"].to_numpy() / 12), 0.01, 0.99)
     worse = np.clip(p * np.exp(0.5), 0.01, 0.99)
@@ -137,7 +137,7 @@ def test_the_verdict_says_which_model_to_use_or_that_nobody_can_tell(better: flo
     assert "flatters" in flattered.verdict
 
 
-def test_a_model_of_ones_own_history_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_fitted_on_the_history_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store(tmp_path / "history.db", *made_games())
     assert train_model.main(["--history", str(tmp_path / "history.db")]) == 0
     out, err = capsys.readouterr()
@@ -162,7 +162,7 @@ def test_a_model_of_ones_own_history_is_served(tmp_path: Path, capsys: pytest.Ca
     assert card["comparison"]["games"] == 30
 
 
-def test_the_next_refit_is_compared_with_the_one_before_on_what_that_has_not_seen(
+def test_next_refit_is_compared_with_the_last_on_games_unseen_by_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     games = list(made_games())
@@ -180,7 +180,7 @@ def test_the_next_refit_is_compared_with_the_one_before_on_what_that_has_not_see
     assert (card["comparison"]["old"], card["comparison"]["since"]) == ("local/xg-default:2021.12.25", "2021-12-26")
 
 
-def test_elsewhere_it_goes_where_it_is_told(tmp_path: Path) -> None:
+def test_refit_with_out_is_written_to_that_folder(tmp_path: Path) -> None:
     store(tmp_path / "history.db", *made_games())
     told = ["--model", "xg-distance", "--out", str(tmp_path / "mine"), "--version", "2.0.0"]
     assert train_model.main(["--history", str(tmp_path / "history.db"), *told]) == 0
@@ -188,7 +188,7 @@ def test_elsewhere_it_goes_where_it_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "models").exists()
 
 
-def test_too_little_to_learn_from_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refit_on_too_few_games_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train_model.main(["--history", str(tmp_path / "history.db")]) == 3
     assert "no finished game" in capsys.readouterr().err
     store(tmp_path / "history.db", *made_games(35))
@@ -196,14 +196,14 @@ def test_too_little_to_learn_from_is_said(tmp_path: Path, capsys: pytest.Capture
     assert f"it takes {FEWEST_GOALS}" in capsys.readouterr().err
 
 
-def test_a_history_that_cannot_be_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refit_on_an_unreadable_history_exits_with_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "history.db").write_bytes(b"no database" * 1000)
     assert train_model.main(["--history", str(tmp_path / "history.db")]) == 5
     assert "history.db" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--alone"], ["--old", "x"]])
-def test_what_belongs_to_a_history_needs_one(arguments: list[str]) -> None:
+def test_history_options_without_history_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
         train_model.main(arguments)
     assert error.value.code == 2

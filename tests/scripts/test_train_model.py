@@ -1,4 +1,4 @@
-"""The training command: from a feed to files that the service takes, and what it says when it cannot."""
+"""The training command: from a feed to files that the service loads, and how it fails."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def _train(folder: Path, *more: str) -> int:
     return train_model.main(["--out", str(folder), *seasons, *more])
 
 
-def test_seasons_are_downloaded_once_and_trained_on(
+def test_missing_seasons_are_downloaded_once_and_trained_on(
     season_feed: FeedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _train(tmp_path / "one") == 0
@@ -74,7 +74,7 @@ def test_seasons_are_downloaded_once_and_trained_on(
 
 
 @pytest.mark.usefixtures("season_feed")
-def test_a_model_of_shots_on_goal_says_so(tmp_path: Path) -> None:
+def test_card_of_an_on_goal_model_names_its_population(tmp_path: Path) -> None:
     assert _train(tmp_path, "--model", "xg-distance", "--population", "on-goal") == 0
     card = json.loads((tmp_path / "xg-distance" / "1.0.0" / "card.json").read_text())
     assert card["population"] == "on-goal"
@@ -95,7 +95,7 @@ def test_evaluation_prints_every_model_and_the_base_rate(tmp_path: Path, capsys:
 
 
 @pytest.mark.usefixtures("season_feed")
-def test_a_season_alone_is_judged_by_game_and_one_without_others_before_it_not_at_all(
+def test_single_season_is_evaluated_out_of_fold_and_refused_as_test_season(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _train(tmp_path, "--model", "xg-distance") == 0
@@ -108,7 +108,7 @@ def test_a_season_alone_is_judged_by_game_and_one_without_others_before_it_not_a
 
 
 @pytest.mark.usefixtures("season_feed")
-def test_the_first_games_of_a_season_join_training_and_its_rest_is_judged(
+def test_growing_adds_first_games_to_training_and_evaluates_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _train(tmp_path, "--model", "xg-distance") == 0
@@ -123,7 +123,7 @@ def test_the_first_games_of_a_season_join_training_and_its_rest_is_judged(
     assert all("95 % by game" in line for line in said)
 
 
-def test_without_recordings_it_says_what_to_do(
+def test_training_without_recordings_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XG_RECORDINGS", str(tmp_path))
@@ -141,12 +141,12 @@ def test_without_recordings_it_says_what_to_do(
         ["--version", "../1.0.0"],
     ],
 )
-def test_wrong_usage_is_refused(arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
         train_model.main(arguments)
     assert error.value.code == 2
 
 
-def test_registering_needs_a_key(tmp_path: Path) -> None:
+def test_registering_without_a_key_exits_with_4(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match="COMET_API_KEY"):
         register("me/xg", tmp_path, {})

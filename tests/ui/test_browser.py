@@ -20,6 +20,7 @@ from livegame.feed import Feed
 from livegame.recordings.files import read_recording
 from tests.conftest import Service
 from tests.games import GAME_ID, hanging_server, wsgi_server
+from tests.helpers import record
 
 pytestmark = [
     pytest.mark.browser,
@@ -395,7 +396,7 @@ def test_score_line_numbers_equal_sums_over_the_stored_rows(
     client = GameClient(Feed("http://127.0.0.1:9"), service.client, History(tmp_path / "history.db"), tmp_path)
     games = (2022020007, 2022020052, 2022030311, 2018020001, 2024020001)
     for game_id in games:
-        client.take(read_recording(recordings / "games" / "new" / f"{game_id}.json.gz"))
+        record(client, read_recording(recordings / "games" / "new" / f"{game_id}.json.gz"))
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         for game_id in games:
             sums = connection.execute(

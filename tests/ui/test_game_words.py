@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from db.history import History
-from livegame.client import Ping
+from db.history import History, Recorded
 from livegame.reports.counting import Count
 from livegame.reports.game import game_report
 from livegame.reports.sums import Sums
@@ -34,7 +33,7 @@ from xgserve.client import ServiceUnavailable
 def test_ping_is_summed_up_in_numbers(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS)
     events = tuple(report.shots["event_id"])
-    nothing = Ping(report.game_id, (), (), 0, History(tmp_path / "history.db"))
+    nothing = Recorded(report.game_id)
     assert ping_words(nothing) == "Nothing new"
     assert ping_words(replace(nothing, new=events, scored=4)) == "4 new attempts"
     assert ping_words(replace(nothing, new=events[:1], scored=4)) == "1 new attempt, 4 attempts rated"

@@ -7,7 +7,7 @@ import streamlit as st
 
 from db.connection import DatabaseError
 from livegame.errors import GameNotFound, InvalidGameId, LiveGameError, UnknownFeatures
-from livegame.feed import game_id_in, valid_game_id
+from livegame.game_id import game_id_in, valid_game_id
 from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport

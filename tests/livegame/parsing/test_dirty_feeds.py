@@ -34,7 +34,7 @@ from livegame.parsing.statsapi import apply_diff_patch
 from livegame.plays import Game, GameState, Player, Team
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, feed_server, game, play
-from tests.helpers import make_client, statuses
+from tests.helpers import fetched, make_client, reported, statuses
 from tests.livegame.parsing.test_parse import legacy_feed
 
 PATH = f"/v1/gamecenter/{GAME_ID}/play-by-play"
@@ -484,25 +484,26 @@ def test_a_ping_loses_nothing_whatever_the_feed_says_and_the_next_clean_one_puts
     tmp_path: Path, feed: FeedServer, service: Service
 ) -> None:
     feed.show(clean())
-    undisturbed = make_client(tmp_path, feed.url, service.url).ping(GAME_ID).report.shots
+    client = make_client(tmp_path, feed.url, service.url)
+    undisturbed = reported(client, client.ping(GAME_ID)).shots
 
     @fuzzed(default=40)
     @given(first=MUTATIONS, second=MUTATIONS)
     def check(first: Mutations, second: Mutations) -> None:
         client = make_client(tmp_path / uuid4().hex, feed.url, service.url)
         feed.show(clean())
-        told = statuses(client.ping(GAME_ID))
+        told = statuses(client, client.ping(GAME_ID))
         for mutations in (first, second):
             dirty = clean()
             mutate(dirty, mutations)
             feed.answer(PATH, json.dumps(dirty).encode())
             with suppress(LiveGameError):
-                before, told = told, statuses(client.ping(GAME_ID))
+                before, told = told, statuses(client, client.ping(GAME_ID))
                 check_nothing_scored_is_lost(before, told, dirty)
         later = clean()  # a wrong clock is believed until the next play
         later["plays"].append(as_feed(game(play(9_999_999, "hit", 1190)))["plays"][0])
         feed.show(later)
-        shots = client.ping(GAME_ID).report.shots
+        shots = reported(client, client.ping(GAME_ID)).shots
         made_up = shots[~shots["event_id"].isin(SHOTS)]  # by the dirty feed, gone with it
         assert set(made_up["status"]) <= {"retracted"}
         shots = shots[shots["event_id"].isin(SHOTS)].reset_index(drop=True)
@@ -527,21 +528,24 @@ def test_a_scored_shot_that_cannot_be_read_this_time_stays_as_it_is(
     client: GameClient, feed: FeedServer, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed.show(clean())
-    first = client.ping(GAME_ID).report
+    first = reported(client, client.ping(GAME_ID))
     feed.show(changed("details.xCoord", "abc"))
     dirty = client.ping(GAME_ID)
     assert dirty.problems == ("event 13: details.xCoord is 'abc'",)
-    assert dirty.report.problems == "event 13: details.xCoord is 'abc'"
-    assert (dirty.has_new_problems, dirty.corrections, statuses(dirty)[13]) == (True, (), "scored")
-    assert dirty.report.home.counted.goals == first.home.counted.goals == 1
+    dirty_report = reported(client, dirty)
+    assert dirty_report.problems == "event 13: details.xCoord is 'abc'"
+    assert (dirty.has_new_problems, dirty.corrections, statuses(client, dirty)[13]) == (True, (), "scored")
+    assert dirty_report.home.counted.goals == first.home.counted.goals == 1
     again = client.ping(GAME_ID)
-    assert (again.has_new_problems, again.changed, again.report.problems) == (False, False, dirty.report.problems)
+    assert (again.has_new_problems, again.changed) == (False, False)
+    assert reported(client, again).problems == dirty_report.problems
     feed.show(clean())
     healed = client.ping(GAME_ID)
-    assert (healed.problems, healed.report.problems, healed.has_new_problems) == ((), None, False)
-    pd.testing.assert_frame_equal(healed.report.shots, first.shots)
+    report = reported(client, healed)
+    assert (healed.problems, report.problems, healed.has_new_problems) == ((), None, False)
+    pd.testing.assert_frame_equal(report.shots, first.shots)
     assert service.rows_scored() == len(SHOTS)
-    (said,) = [record for record in caplog.records if record.name == "livegame.client"]
+    (said,) = [record for record in caplog.records if record.name == "livegame.scoring"]
     assert (said.levelno, f"game {GAME_ID}" in said.getMessage(), "details.xCoord is 'abc'" in said.getMessage()) == (
         logging.WARNING,
         True,
@@ -553,7 +557,7 @@ def test_while_an_id_cannot_be_read_no_shot_is_taken_back(client: GameClient, fe
     feed.show(clean())
     client.ping(GAME_ID)
     feed.show(changed("eventId", None))
-    assert set(statuses(client.ping(GAME_ID)).values()) == {"scored"}
+    assert set(statuses(client, client.ping(GAME_ID)).values()) == {"scored"}
 
 
 def test_a_shot_that_really_left_is_taken_back_while_another_cannot_be_read(
@@ -564,7 +568,7 @@ def test_a_shot_that_really_left_is_taken_back_while_another_cannot_be_read(
     dirty = changed("timeInPeriod", None)
     dirty["plays"] = [raw for raw in dirty["plays"] if raw["eventId"] != 12]
     feed.show(dirty)
-    assert statuses(client.ping(GAME_ID)) == {11: "scored", 12: "retracted", 13: "scored", 14: "scored"}
+    assert statuses(client, client.ping(GAME_ID)) == {11: "scored", 12: "retracted", 13: "scored", 14: "scored"}
 
 
 def test_markup_and_sql_in_names_are_text_like_any_other(client: GameClient, feed: FeedServer) -> None:
@@ -575,7 +579,7 @@ def test_markup_and_sql_in_names_are_text_like_any_other(client: GameClient, fee
             players={1: Player("'); DROP TABLE shots; --", HOME)},
         )
     )
-    report = client.ping(GAME_ID).report
+    report = reported(client, client.ping(GAME_ID))
     assert report.home.name == "<img src=x onerror=alert(1)>"
     assert report.shots["shooter"].tolist() == ["'); DROP TABLE shots; --"]
 
@@ -588,14 +592,14 @@ def test_a_feed_is_read_in_any_encoding(feed: FeedServer, encoding: str) -> None
     shown = clean()
     shown["rosterSpots"][0]["lastName"]["default"] = "Stützle"
     feed.answer(PATH, json.dumps(shown, ensure_ascii=False).encode(encoding))
-    read = Feed(feed.url).game(GAME_ID)
+    read = fetched(Feed(feed.url), GAME_ID)
     assert (read.players[8478427].name, len(read.shots)) == ("Sebastian Stützle", 4)
 
 
 def test_a_number_longer_than_python_reads_costs_its_own_play_alone(feed: FeedServer) -> None:
     text = json.dumps(changed("details.xCoord", 424242)).replace("424242", "9" * 5000)
     feed.answer(PATH, text.encode())
-    read = Feed(feed.url).game(GAME_ID)
+    read = fetched(Feed(feed.url), GAME_ID)
     assert (len(read.shots), read.problems) == (3, ("event 13: details.xCoord is inf",))
 
 
@@ -605,7 +609,7 @@ def test_a_number_longer_than_python_reads_costs_its_own_play_alone(feed: FeedSe
 )
 def test_what_is_no_game_leaves_the_history_as_it_was(client: GameClient, feed: FeedServer, body: bytes) -> None:
     feed.show(clean())
-    before = client.ping(GAME_ID).report
+    before = reported(client, client.ping(GAME_ID))
     feed.answer(PATH, body)
     with pytest.raises(FeedMalformed):
         client.ping(GAME_ID)
@@ -620,14 +624,14 @@ def test_what_is_no_game_leaves_the_history_as_it_was(client: GameClient, feed: 
 def test_a_feed_that_fails_is_asked_again_only_where_that_may_help(feed: FeedServer, status: int, asked: int) -> None:
     feed.answer(PATH, b"<html>no</html>", status=status)
     with pytest.raises(FeedUnavailable, match=str(status)):
-        Feed(feed.url).game(GAME_ID)
+        fetched(Feed(feed.url), GAME_ID)
     assert len(feed.requests) == asked
 
 
 def test_a_feed_that_asks_for_patience_is_left_alone(feed: FeedServer) -> None:
     feed.answers[PATH] = (429, {"Retry-After": "3600"}, b"")
     with pytest.raises(FeedUnavailable, match="3600 s"):  # told at once, or the test would take an hour
-        Feed(feed.url).game(GAME_ID)
+        fetched(Feed(feed.url), GAME_ID)
     assert len(feed.requests) == 1
 
 
@@ -644,7 +648,7 @@ def test_a_redirect_to_anybody_else_is_not_followed(feed: FeedServer, status: in
         other.show(clean())
         feed.answers[PATH] = (status, {"Location": other.url + PATH}, b"")
         with pytest.raises(FeedUnavailable, match="XG_FEED_URL"):
-            Feed(feed.url).game(GAME_ID)
+            fetched(Feed(feed.url), GAME_ID)
         assert other.requests == []
 
 
@@ -654,13 +658,13 @@ def test_a_redirect_to_anybody_else_is_not_followed(feed: FeedServer, status: in
 def test_an_odd_redirect_is_an_error_in_words(feed: FeedServer, target: str) -> None:
     feed.answers[PATH] = (302, {"Location": target}, b"")
     with pytest.raises(FeedUnavailable):
-        Feed(feed.url).game(GAME_ID)
+        fetched(Feed(feed.url), GAME_ID)
 
 
 def test_redirects_in_a_circle_end(feed: FeedServer) -> None:
     feed.answers[PATH] = (302, {"Location": PATH}, b"")
     with pytest.raises(FeedUnavailable, match="one address to the next"):
-        Feed(feed.url).game(GAME_ID)
+        fetched(Feed(feed.url), GAME_ID)
     assert len(feed.requests) < 6
 
 
@@ -675,7 +679,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 def test_a_feed_that_trickles_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livegame.deadline.DEADLINE_S", 0.5)
     with trickling(head) as url, pytest.raises(FeedUnavailable, match=r"0\.5 s"):  # nothing else would end it
-        Feed(url).game(GAME_ID)
+        fetched(Feed(url), GAME_ID)
 
 
 @contextmanager
@@ -733,5 +737,5 @@ def test_what_is_hardly_http_is_an_error_in_words(answer: bytes) -> None:
 
         threading.Thread(target=serve, daemon=True).start()
         with pytest.raises((FeedUnavailable, FeedMalformed)):
-            Feed(f"http://127.0.0.1:{listener.getsockname()[1]}").game(GAME_ID)
+            fetched(Feed(f"http://127.0.0.1:{listener.getsockname()[1]}"), GAME_ID)
         listener.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Backfill: whole seasons into the history, once, whoever else is at work and whatever ends it."""
+"""Backfill: whole seasons are stored once, whatever else runs and whatever ends it."""
 
 import gzip
 import json
@@ -29,8 +29,9 @@ from livegame.recordings.workers import Workers
 from livegame.scoring.lock import game_lock
 from scripts import backfill
 from tests.conftest import Service, running_service
-from tests.games import AWAY, as_feed, feed_server, game, play
+from tests.games import AWAY, FeedServer, as_feed, feed_server, game, play
 from tests.helpers import ROOT, environment
+from tests.helpers import make_client as client_with_feed
 from tests.promises import helpers as promises
 from tests.promises.helpers import is_sound, killer_of, start_script
 from xgserve.client import ServiceUnavailable, ServingClient
@@ -81,37 +82,34 @@ def contents(data_dir: Path, *but: str) -> dict[str, set[tuple[Any, ...]]]:
     return promises.contents(data_dir / "history.db", *but)
 
 
-def test_a_backfilled_game_is_what_a_ping_of_it_would_have_stored(
-    tmp_path: Path, service: Service, workers: Workers
+def test_backfilled_game_equals_a_pinged_one(
+    tmp_path: Path, feed: FeedServer, service: Service, workers: Workers
 ) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", BATCH + 2)
     progress, said = run(make_client(tmp_path / "filled", service.url), workers, season)
-    assert (progress.taken, progress.scored, progress.failed, said) == (BATCH + 2, SHOTS * (BATCH + 2), 0, [])
+    assert (progress.stored, progress.scored, progress.failed, said) == (BATCH + 2, SHOTS * (BATCH + 2), 0, [])
     assert progress.done_bytes == progress.total_bytes
-    pinging = make_client(tmp_path / "pinged", service.url)
+    pinging = client_with_feed(tmp_path / "pinged", feed.url, service.url)
     for number in range(1, BATCH + 3):
-        pinging.take(replace(finished(0), game_id=2022020000 + number))
+        feed.show(replace(finished(0), game_id=2022020000 + number))
+        pinging.ping(2022020000 + number)
     assert contents(tmp_path / "filled", "fingerprint") == contents(tmp_path / "pinged", "fingerprint")
 
 
-def test_games_that_are_complete_for_the_model_are_passed_over(
-    tmp_path: Path, service: Service, workers: Workers
-) -> None:
+def test_games_complete_for_the_model_are_skipped(tmp_path: Path, service: Service, workers: Workers) -> None:
     client = make_client(tmp_path, service.url)
     season = write_season(tmp_path / "2022-23.jsonl.xz", 3)
     run(client, workers, season)
     progress, _ = run(client, workers, season)
-    assert (progress.passed, progress.taken, progress.scored) == (3, 0, 0)
+    assert (progress.passed, progress.stored, progress.scored) == (3, 0, 0)
     assert progress.done_bytes == progress.total_bytes
     service.client.download_registry_model("bundled", "xg-distance")
     progress, _ = run(client, workers, season)
-    assert (progress.passed, progress.taken, progress.scored) == (0, 3, 3 * SHOTS)
+    assert (progress.passed, progress.stored, progress.scored) == (0, 3, 3 * SHOTS)
     assert service.rows_scored() == 6 * SHOTS
 
 
-def test_a_live_ping_after_a_backfill_of_the_same_answer_has_nothing_to_do(
-    tmp_path: Path, service: Service, workers: Workers
-) -> None:
+def test_ping_of_a_backfilled_answer_changes_nothing(tmp_path: Path, service: Service, workers: Workers) -> None:
     shown = as_feed(finished(1))
     (tmp_path / "2022020001.json").write_bytes(json.dumps(shown).encode())
     run(make_client(tmp_path, service.url), workers, tmp_path)
@@ -122,7 +120,7 @@ def test_a_live_ping_after_a_backfill_of_the_same_answer_has_nothing_to_do(
     assert service.rows_scored() == SHOTS
 
 
-def test_a_swap_meanwhile_is_said_where_games_were_passed_over(
+def test_swap_during_backfill_is_reported_if_games_were_skipped(
     tmp_path: Path, service: Service, workers: Workers
 ) -> None:
     client = make_client(tmp_path, service.url)
@@ -134,11 +132,11 @@ def test_a_swap_meanwhile_is_said_where_games_were_passed_over(
     next(steps)
     service.client.download_registry_model("bundled", "xg-distance")
     *_, progress = steps
-    assert (progress.passed, progress.taken, progress.failed) == (2, 2, 1)
+    assert (progress.passed, progress.stored, progress.failed) == (2, 2, 1)
     assert "model has changed" in said[0]
 
 
-def test_files_of_every_kind_are_found_and_a_game_is_taken_once(
+def test_recordings_of_every_kind_are_found_and_each_game_stored_once(
     tmp_path: Path, service: Service, workers: Workers
 ) -> None:
     folder = tmp_path / "recordings"
@@ -149,14 +147,14 @@ def test_files_of_every_kind_are_found_and_a_game_is_taken_once(
     (folder / "20222023" / "2022020003.json.gz").write_bytes(gzip.compress(json.dumps(as_feed(finished(3))).encode()))
     (folder / "2022020004.json").write_text(dump_compact(finished(4)))
     progress, _ = run(make_client(tmp_path, service.url), workers, folder)
-    assert (progress.taken, progress.scored) == (4, 4 * SHOTS)
+    assert (progress.stored, progress.scored) == (4, 4 * SHOTS)
     progress, _ = run(make_client(tmp_path, service.url), workers, folder / "2022020004.json", folder)
-    assert (progress.passed, progress.taken) == (4, 0)
+    assert (progress.passed, progress.stored) == (4, 0)
     with pytest.raises(FeedMalformed, match="no recorded games"):
         find_sources([tmp_path / "nowhere"])
 
 
-def test_a_recording_from_before_the_end_does_not_undo_a_game_that_is_over(
+def test_recording_from_before_the_end_does_not_replace_a_final_game(
     tmp_path: Path, service: Service, workers: Workers
 ) -> None:
     client = make_client(tmp_path, service.url)
@@ -167,26 +165,28 @@ def test_a_recording_from_before_the_end_does_not_undo_a_game_that_is_over(
     run(client, workers, write_season(tmp_path / "2022-23.jsonl.xz", 1))
     before = contents(tmp_path)
     progress, said = run(client, workers, early)
-    assert (progress.taken, progress.failed) == (0, 0)
-    assert said == ["game 2022020001: passed over, the recording ends before the game, which is on record"]
+    assert (progress.stored, progress.failed) == (0, 0)
+    assert said == ["game 2022020001: skipped, the recording ends before the game, which is final in the history"]
     assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("content", [b"[" * 200_000, b'{"columns": []}', b'{"columns": 1, "plays": 2}'])
-def test_a_file_that_is_no_game_is_named(content: bytes, tmp_path: Path, service: Service, workers: Workers) -> None:
+def test_file_that_is_not_a_game_is_named(content: bytes, tmp_path: Path, service: Service, workers: Workers) -> None:
     (tmp_path / "2022020001.json").write_bytes(content)
     progress, said = run(make_client(tmp_path, service.url), workers, tmp_path)
     assert (progress.failed, len(said)) == (1, 1)
     assert "2022020001.json is not a recorded game" in said[0]
 
 
-def test_the_bundled_sample_is_taken_where_it_is_asked_for() -> None:
+def test_bundled_sample_is_found_only_in_its_own_folder() -> None:
     assert [path.name for path in find_sources([SAMPLE_FOLDER])] == ["2021020329.json"]
     with pytest.raises(FeedMalformed, match="no recorded games"):
         find_sources([ROOT / "tests"])
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_taken(tmp_path: Path, service: Service, workers: Workers) -> None:
+def test_unreadable_recordings_are_named_and_the_rest_stored(
+    tmp_path: Path, service: Service, workers: Workers
+) -> None:
     good = write_season(tmp_path / "2022-23.jsonl.xz", 2)
     with lzma.open(tmp_path / "2021-22.jsonl.xz", "wt") as lines:
         lines.write('{"plays": 3}\n' + json.dumps(as_feed(finished(3))) + "\n")
@@ -194,12 +194,12 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_taken(tmp_path: Path, serv
     (tmp_path / "2022020009.json.gz").write_bytes(b"\x1f\x8b\x08 no gzip")
     (tmp_path / "2022020008.json").write_text("5")
     progress, said = run(make_client(tmp_path, service.url), workers, tmp_path)
-    assert (progress.taken, progress.failed, progress.scored) == (3, 4, 3 * SHOTS)
+    assert (progress.stored, progress.failed, progress.scored) == (3, 4, 3 * SHOTS)
     for words in ("2021-22.jsonl.xz, line 1", "2020-21.jsonl.xz cannot be read", "2022020009", "2022020008"):
         assert sum(words in line for line in said) == 1
 
 
-def test_a_game_that_is_being_pinged_is_waited_for_and_then_named(
+def test_busy_game_is_waited_for_and_then_named(
     tmp_path: Path, service: Service, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client(tmp_path, service.url)
@@ -208,19 +208,19 @@ def test_a_game_that_is_being_pinged_is_waited_for_and_then_named(
         with game_lock(tmp_path, 2022020002, 1):
             steps = Backfill(client, workers, print).run([season])
             progress = next(steps)
-            assert (progress.taken, progress.scored) == (BATCH - 1, SHOTS * (BATCH - 1))
+            assert (progress.stored, progress.scored) == (BATCH - 1, SHOTS * (BATCH - 1))
             rest = pinging.submit(list, steps)
         rest.result()
-    assert (progress.taken, progress.failed, service.rows_scored()) == (BATCH + 5, 0, SHOTS * (BATCH + 5))
+    assert (progress.stored, progress.failed, service.rows_scored()) == (BATCH + 5, 0, SHOTS * (BATCH + 5))
     monkeypatch.setattr("livegame.recordings.backfill.LOCK_WAIT_S", 0.2)
     service.client.download_registry_model("bundled", "xg-distance")
     with game_lock(tmp_path, 2022020002, 1):
         progress, said = run(client, workers, season)
-    assert (progress.taken, progress.failed) == (BATCH + 4, 1)
+    assert (progress.stored, progress.failed) == (BATCH + 4, 1)
     assert "2022020002" in said[0]
 
 
-def test_one_game_that_the_model_refuses_does_not_hold_up_the_others(
+def test_game_that_the_model_refuses_does_not_hold_up_the_others(
     tmp_path: Path, service: Service, workers: Workers
 ) -> None:
     untyped = play(812, "shot-on-goal", 12, shot_type=None)
@@ -235,7 +235,7 @@ def test_one_game_that_the_model_refuses_does_not_hold_up_the_others(
         {"distance": "shot_type"},  # a text where the model wants a number
     )
     progress, said = run(client, workers, tmp_path)
-    assert (progress.taken, progress.scored, progress.failed, service.rows_scored()) == (1, 1, 1, 1)
+    assert (progress.stored, progress.scored, progress.failed, service.rows_scored()) == (1, 1, 1, 1)
     assert "2022020002" in said[0]
     assert "must be a number" in said[0]
     report = client.report(2022020002)
@@ -243,7 +243,9 @@ def test_one_game_that_the_model_refuses_does_not_hold_up_the_others(
     assert report.pending == 1
 
 
-def test_without_the_service_it_ends_and_the_shots_wait(tmp_path: Path, service: Service, workers: Workers) -> None:
+def test_backfill_without_service_stops_and_leaves_shots_pending(
+    tmp_path: Path, service: Service, workers: Workers
+) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", 2)
 
     class Dying(ServingClient):
@@ -258,7 +260,7 @@ def test_without_the_service_it_ends_and_the_shots_wait(tmp_path: Path, service:
     assert report is not None
     assert report.pending == SHOTS
     progress, _ = run(make_client(tmp_path, service.url), workers, season)
-    assert (progress.taken, progress.scored, service.rows_scored()) == (2, 2 * SHOTS, 2 * SHOTS)
+    assert (progress.stored, progress.scored, service.rows_scored()) == (2, 2 * SHOTS, 2 * SHOTS)
 
 
 def start(data_dir: Path, url: str, *arguments: object) -> "subprocess.Popen[str]":
@@ -287,7 +289,7 @@ def wait_for_games(data_dir: Path, more_than: int, process: "subprocess.Popen[st
         time.sleep(0.005)
 
 
-def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, service: Service) -> None:
+def test_killed_backfill_resumes_where_it_was(tmp_path: Path, service: Service) -> None:
     # games of its own, since the service knows the answers to what was asked for others
     season = Path(SEASON) if SEASON else write_season(tmp_path / "2022-23.jsonl.xz", GAMES, first=1000)
     for kill in range(KILLS):
@@ -313,7 +315,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, service: S
     assert asked == rows
 
 
-def test_what_was_answered_and_not_stored_is_not_asked_for_again(tmp_path: Path) -> None:
+def test_rows_answered_but_not_stored_are_not_scored_again(tmp_path: Path) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", 3 * BATCH)
     victims: list[subprocess.Popen[str]] = []
     with running_service(tmp_path, killer_of(victims)) as service, feed_server() as feed:
@@ -332,10 +334,8 @@ def test_what_was_answered_and_not_stored_is_not_asked_for_again(tmp_path: Path)
         assert len(stored) == service.rows_scored() == 3 * BATCH * SHOTS
 
 
-def test_a_busy_database_of_the_service_does_not_change_what_is_asked_for_together(
-    tmp_path: Path, workers: Workers
-) -> None:
-    """Each other composition of the rows would be another request, and would be scored again."""
+def test_busy_service_database_does_not_change_the_batches(tmp_path: Path, workers: Workers) -> None:
+    """Any other batch of rows would be another request, and would be scored again."""
     refused: list[str] = []
 
     def busy_once_more(app: Any) -> Any:
@@ -361,12 +361,12 @@ def test_a_busy_database_of_the_service_does_not_change_what_is_asked_for_togeth
         with pytest.raises(ServiceUnavailable, match="lost"):
             run(dying, workers, season)
         progress, said = run(make_client(tmp_path, service.url), workers, season)
-        assert (progress.taken, progress.scored, said) == (BATCH, BATCH * SHOTS, [])
+        assert (progress.stored, progress.scored, said) == (BATCH, BATCH * SHOTS, [])
         assert service.rows_scored() == BATCH * SHOTS
     assert refused == ["answered", "503", "503", "answered"]
 
 
-def test_a_game_that_is_never_complete_does_not_change_what_is_asked_for_together(tmp_path: Path) -> None:
+def test_incomplete_game_does_not_change_the_batches(tmp_path: Path) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", 8 * BATCH)
     with lzma.open(season, "rt") as file:
         first, *others = file.readlines()
@@ -386,7 +386,7 @@ def test_a_game_that_is_never_complete_does_not_change_what_is_asked_for_togethe
         assert len(stored) == service.rows_scored() == 8 * BATCH * SHOTS
 
 
-def test_ctrl_c_ends_it_after_the_games_in_hand(tmp_path: Path, service: Service) -> None:
+def test_ctrl_c_stops_after_the_games_in_progress(tmp_path: Path, service: Service) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", GAMES, first=2000)
     process = start(tmp_path, service.url, season)
     wait_for_games(tmp_path, 0, process)
@@ -435,6 +435,6 @@ def test_each_kind_of_trouble_has_its_code_and_its_words(
     assert (found, words in capfd.readouterr().err) == (code, True)
 
 
-def test_a_recording_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
+def test_deleted_recording_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FeedMalformed, match="cannot be read"):
         load_recording(tmp_path / "2022020001.json")

@@ -19,7 +19,7 @@ from livegame.recordings.replay import create_app
 from livegame.settings import ClientSettings
 from tests.conftest import Service
 from tests.games import GAME_ID, game, play, wsgi_server
-from tests.helpers import Clock, make_client
+from tests.helpers import Clock, make_client, record, reported
 from tests.promises.helpers import is_sound
 from tests.ui.page_session import click, page_opener, ping, restart, score_line
 
@@ -52,10 +52,10 @@ def client(tmp_path: Path, replay: str, service: Service) -> GameClient:
 
 
 def test_the_first_click_shows_something_and_so_does_each_after_it(client: GameClient, clock: Clock) -> None:
-    seen = [client.ping(GAME_ID).report]
+    seen = [reported(client, client.ping(GAME_ID))]
     for _ in range(4):
         clock.seconds += 5
-        seen.append(client.ping(GAME_ID).report)
+        seen.append(reported(client, client.ping(GAME_ID)))
     assert seen[0].status == "Period 1 - 15:00 left"
     assert seen[0].away.counted.xg + seen[0].home.counted.xg > 0
     shots = [len(report.present) for report in seen]
@@ -69,18 +69,18 @@ def test_the_strip_has_the_game_that_is_played_on_its_own_day(client: GameClient
     before = feed.day()
     assert (before.day, [entry.game_id for entry in before.games]) == (date(2021, 11, 28), [GAME_ID])
     clock.seconds += 600
-    assert client.ping(GAME_ID).report.status == "Period 1 - 15:00 left", "to be listed started nothing"
+    assert reported(client, client.ping(GAME_ID)).status == "Period 1 - 15:00 left", "to be listed started nothing"
     clock.seconds += 5
     (entry,) = feed.day().games
-    assert (entry.state, entry.status) == (GameState.LIVE, client.ping(GAME_ID).report.status)
+    assert (entry.state, entry.status) == (GameState.LIVE, reported(client, client.ping(GAME_ID)).status)
 
 
 def test_it_is_played_again_from_the_beginning_and_nothing_of_it_is_left(
     client: GameClient, tmp_path: Path, replay: str, clock: Clock, service: Service
 ) -> None:
-    first = client.ping(GAME_ID).report
+    first = reported(client, client.ping(GAME_ID))
     clock.seconds += 1_000
-    assert client.ping(GAME_ID).report.status == "Final"
+    assert reported(client, client.ping(GAME_ID)).status == "Final"
     shown = Demo.of(settings(tmp_path, replay))
     assert shown is not None
     shown.play_again()
@@ -88,7 +88,7 @@ def test_it_is_played_again_from_the_beginning_and_nothing_of_it_is_left(
     assert (client.report(GAME_ID), history.count_games(), history.models()) == (None, 0, [])
     assert is_sound(tmp_path / "demo" / "history.db")
     clock.seconds += 500
-    again = client.ping(GAME_ID).report
+    again = reported(client, client.ping(GAME_ID))
     assert (again.status, len(again.present), again.pending) == (first.status, len(first.present), 0)
     assert again.home.counted.xg == pytest.approx(first.home.counted.xg)
     assert list((tmp_path / "demo" / "locks").glob("*.questions")) == []
@@ -108,8 +108,8 @@ def test_the_next_start_begins_anew_unless_it_is_to_go_on(client: GameClient, tm
 
 def test_nobodys_history_is_taken_for_the_demonstrations(tmp_path: Path, replay: str, service: Service) -> None:
     client = make_client(tmp_path / "demo", replay, service.url)
-    client.take(game(play(1, "goal", 30), game_id=2021020330))
-    client.take(game(play(1, "goal", 30)))
+    record(client, game(play(1, "goal", 30), game_id=2021020330))
+    record(client, game(play(1, "goal", 30)))
     assert Demo.of(settings(tmp_path, replay)) is None, "the folder is not marked"
     for is_restart in (True, False):
         with pytest.raises(LiveGameError, match="holds 1 other game"):
@@ -146,7 +146,7 @@ def test_no_page_of_another_site_restarts_the_replay(client: GameClient, replay:
     clock.seconds += 5
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{replay}/replay/{GAME_ID}/restart", data=b"")
-    assert client.ping(GAME_ID).report.status != "Period 1 - 15:00 left"
+    assert reported(client, client.ping(GAME_ID)).status != "Period 1 - 15:00 left"
 
 
 def test_the_page_refreshes_often_and_plays_the_game_again(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from livegame.client import GameClient, Ping
+from db.history import Recorded
+from livegame.client import GameClient
 from livegame.errors import FeedMalformed
 from livegame.features.features import FEATURE_NAMES
 from livegame.features.frames import shot_features
@@ -18,7 +19,7 @@ from livegame.plays import Game, Team
 from livegame.recordings.files import find_recordings, read_recording
 from tests.conftest import Service
 from tests.games import FeedServer
-from tests.helpers import make_client, statuses
+from tests.helpers import make_client, record, reported, statuses
 
 pytestmark = pytest.mark.recordings
 
@@ -40,7 +41,7 @@ def client(tmp_path: Path, feed: FeedServer, service: Service) -> GameClient:
     return make_client(tmp_path, feed.url, service.url)
 
 
-def show_and_ping(client: GameClient, feed: FeedServer, game_id: int, answer: Any) -> Ping:
+def show_and_ping(client: GameClient, feed: FeedServer, game_id: int, answer: Any) -> Recorded:
     feed.answer(f"/v1/gamecenter/{game_id}/play-by-play", json.dumps(answer).encode())
     return client.ping(game_id)
 
@@ -63,9 +64,10 @@ def test_every_recorded_game_goes_through_a_ping(
             ping = show_and_ping(client, feed, game_id, read(path))
             game = read_recording(path)
             assert ping.scored == len(game.shots) > 50, path.name
-            assert ping.report.pending == 0, path.name
+            report = reported(client, ping)
+            assert report.pending == 0, path.name
             counted, score = goals_and_score(game)
-            assert counted == score == [ping.report.away.counted.goals, ping.report.home.counted.goals], path.name
+            assert counted == score == [report.away.counted.goals, report.home.counted.goals], path.name
             shots += ping.scored
             assert not show_and_ping(client, feed, game_id, read(path)).changed, path.name
     assert service.rows_scored() == shots > 1500
@@ -107,40 +109,44 @@ def test_a_game_before_while_and_after_it_is_played(
     client: GameClient, feed: FeedServer, service: Service, recordings: Path
 ) -> None:
     folder = recordings / "live" / "legacy_2022020804"
-    before = show_and_ping(client, feed, 2022020804, read(next(folder.glob("Preview*"))))
-    assert (before.report.status, len(before.report.shots)) == ("Not started", 0)
+    before = reported(client, show_and_ping(client, feed, 2022020804, read(next(folder.glob("Preview*")))))
+    assert (before.status, len(before.shots)) == ("Not started", 0)
 
-    during = show_and_ping(client, feed, 2022020804, read(next(folder.glob("Live*"))))
-    assert during.report.status == "Period 2 - 11:33 left"
-    assert (during.report.away.counted.goals, during.report.home.counted.goals) == (3, 1)
+    ping = show_and_ping(client, feed, 2022020804, read(next(folder.glob("Live*"))))
+    during = reported(client, ping)
+    assert during.status == "Period 2 - 11:33 left"
+    assert (during.away.counted.goals, during.home.counted.goals) == (3, 1)
     # one of the 40 shots is so fresh that the feed does not tell its type yet
-    assert (during.scored, during.report.pending, statuses(during)[454]) == (39, 1, "pending")
+    assert (ping.scored, during.pending, statuses(client, ping)[454]) == (39, 1, "pending")
 
-    final = show_and_ping(client, feed, 2022020804, read(recordings / "games" / "new" / "2022020804.json.gz"))
-    assert final.report.status == "Final (OT)"
-    assert (final.report.away.counted.goals, final.report.home.counted.goals) == (4, 3)
-    first = during.report.shots.set_index("event_id")["probability"].dropna()
-    last = final.report.shots.set_index("event_id")["probability"]
+    ping = show_and_ping(client, feed, 2022020804, read(recordings / "games" / "new" / "2022020804.json.gz"))
+    final = reported(client, ping)
+    assert final.status == "Final (OT)"
+    assert (final.away.counted.goals, final.home.counted.goals) == (4, 3)
+    first = during.shots.set_index("event_id")["probability"].dropna()
+    last = final.shots.set_index("event_id")["probability"]
     assert last[first.index].equals(first)  # whatever was corrected, the first prediction stands
-    assert service.rows_scored() == len(final.report.shots)
-    assert {c.what for c in final.corrections} <= {"amended", "outcome"}
+    assert service.rows_scored() == len(final.shots)
+    assert {c.what for c in ping.corrections} <= {"amended", "outcome"}
 
 
 def test_an_intermission_is_said_to_be_one(client: GameClient, feed: FeedServer, recordings: Path) -> None:
     path = next((recordings / "live" / "legacy_2019020611").glob("Live*"))
-    status = show_and_ping(client, feed, 2019020611, read(path)).report.status
+    status = reported(client, show_and_ping(client, feed, 2019020611, read(path))).status
     assert status.startswith("Intermission after period 2")
 
 
 def test_a_game_fetched_on_another_day_amends_and_scores_nothing_twice(
     client: GameClient, feed: FeedServer, service: Service, recordings: Path
 ) -> None:
-    first = show_and_ping(client, feed, 2022030411, read(recordings / "games" / "new" / "2022030411.json.gz"))
-    total = first.report.home.counted.xg + first.report.away.counted.xg
+    ping = show_and_ping(client, feed, 2022030411, read(recordings / "games" / "new" / "2022030411.json.gz"))
+    first = reported(client, ping)
+    total = first.home.counted.xg + first.away.counted.xg
     for path in sorted((recordings / "refetched" / "2022030411").iterdir()):
         ping = show_and_ping(client, feed, 2022030411, read(path))
-        assert ping.report.home.counted.xg + ping.report.away.counted.xg == pytest.approx(total, abs=1e-9)
-    assert service.rows_scored() == len(first.report.shots)
+        report = reported(client, ping)
+        assert report.home.counted.xg + report.away.counted.xg == pytest.approx(total, abs=1e-9)
+    assert service.rows_scored() == len(first.shots)
 
 
 # --- diffPatch ----------------------------------------------------------------------------------------------------
@@ -204,7 +210,7 @@ def test_the_recorded_patches_add_shots_once_and_correct_a_goal(
 ) -> None:
     game = read_recording(recordings / "games" / "new" / "2019020311.json.gz")
     feed = legacy_feed_at(game, "20191117_052854", 266, seconds=16 * 60 + 16)
-    seen = {*client.take(parse_game(feed)).report.shots["event_id"]}
+    seen = {*reported(client, record(client, parse_game(feed))).shots["event_id"]}
     before = len(seen)
     corrections: list[tuple[int, str]] = []
     lines: list[str] = []
@@ -217,12 +223,12 @@ def test_the_recorded_patches_add_shots_once_and_correct_a_goal(
             feed = legacy_feed_at(game, "20191117_053535", 281, seconds=18 * 60 + 59)
         for step in answer:
             feed = apply_diff_patch(feed, [step])
-            ping = client.take(parse_game(feed))
-            seen |= {*ping.report.shots["event_id"]}
+            ping = record(client, parse_game(feed))
+            seen |= {*reported(client, ping).shots["event_id"]}
             corrections += [(c.event_id, c.what) for c in ping.corrections]
     assert lines == ["2019020311_20191117_053535.json.gz"]
     assert {583, 587, 588, 591, 592} <= seen
     assert service.rows_scored() == len(seen) > before
     assert (583, "amended") in corrections  # the goal of 17:23 was moved from (-80, -17) to (-83, -10)
-    assert ping.report.status.startswith("Intermission after period 3")
-    assert ping.report.pending == 0
+    assert reported(client, ping).status.startswith("Intermission after period 3")
+    assert reported(client, ping).pending == 0

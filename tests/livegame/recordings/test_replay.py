@@ -19,7 +19,7 @@ from livegame.plays import Game, GameState
 from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, find_recordings, load_compact, read_recording
 from livegame.recordings.replay import INTERMISSION_S, create_app, moment, play_by_play
 from tests.games import GAME_ID, game, play, wsgi_server
-from tests.helpers import Clock
+from tests.helpers import Clock, fetched
 
 
 @contextmanager
@@ -91,31 +91,31 @@ def test_the_feed_serves_a_game_from_the_first_time_it_is_asked_for(tmp_path: Pa
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         feed = Feed(url)
         assert [(entry.game_id, entry.state) for entry in feed.day().games] == [(GAME_ID, GameState.NOT_STARTED)]
-        assert feed.game(GAME_ID).seconds_left == 1200
+        assert fetched(feed, GAME_ID).seconds_left == 1200
         clock.seconds += 44.5
-        assert feed.game(GAME_ID).seconds_left == 755
+        assert fetched(feed, GAME_ID).seconds_left == 755
         assert feed.day().games[0].state is GameState.LIVE
 
 
 def test_a_replay_that_was_killed_goes_on_where_the_game_would_be(tmp_path: Path) -> None:
     clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
-        Feed(url).game(GAME_ID)
+        fetched(Feed(url), GAME_ID)
     clock.seconds += 44.5
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
-        assert Feed(url).game(GAME_ID).seconds_left == 755
+        assert fetched(Feed(url), GAME_ID).seconds_left == 755
 
 
 def test_a_clock_that_is_set_back_stops_the_game_and_undoes_nothing(tmp_path: Path) -> None:
     clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
-        Feed(url).game(GAME_ID)
+        fetched(Feed(url), GAME_ID)
         clock.seconds += 44.5
-        before = Feed(url).game(GAME_ID)
+        before = fetched(Feed(url), GAME_ID)
         clock.seconds -= 3600
-        assert Feed(url).game(GAME_ID) == before
+        assert fetched(Feed(url), GAME_ID) == before
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
-        assert Feed(url).game(GAME_ID).state is GameState.LIVE
+        assert fetched(Feed(url), GAME_ID).state is GameState.LIVE
 
 
 def test_an_unchanged_answer_is_not_sent_twice(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_recordings_of_both_shapes_are_found_and_damaged_ones_named(tmp_path: Pa
     with replay(tmp_path, tmp_path / "replay.json", Clock(1_000)) as url:
         feed = Feed(url)
         assert {entry.game_id for entry in feed.day().games} == {GAME_ID, 2022020001, 2022020002}
-        assert feed.game(2022020002).title == sample().title
+        assert fetched(feed, 2022020002).title == sample().title
 
 
 @pytest.mark.recordings

@@ -1,4 +1,4 @@
-"""Work split over processes, or over a Dask cluster of two workers: the same results, and words when it cannot be."""
+"""Work split over processes or a Dask cluster of two workers: the same results, and clear errors."""
 
 import operator
 import os
@@ -65,17 +65,17 @@ def wait_for_workers(address: str, number: int) -> None:
         time.sleep(0.1)
 
 
-def test_a_cluster_backfills_what_this_machine_does(tmp_path: Path, service: Service, cluster: str) -> None:
+def test_cluster_backfill_equals_a_local_one(tmp_path: Path, service: Service, cluster: str) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", 3 * BATCH)
     for place, address in (("here", None), ("there", cluster)):
         with open_workers(address) as workers:
             assert workers.count == (2 if address else len(os.sched_getaffinity(0)))
             progress, _ = run(make_client(tmp_path / place, service.url), workers, season)
-        assert (progress.taken, progress.scored) == (3 * BATCH, 3 * BATCH * SHOTS)
+        assert (progress.stored, progress.scored) == (3 * BATCH, 3 * BATCH * SHOTS)
     assert contents(tmp_path / "here") == contents(tmp_path / "there")
 
 
-def test_a_cluster_makes_the_training_frame_that_one_process_makes(tmp_path: Path, cluster: str) -> None:
+def test_training_frame_of_a_cluster_equals_that_of_one_process(tmp_path: Path, cluster: str) -> None:
     season = write_season(tmp_path / "2022-23.jsonl.xz", 3 * BATCH)
     settings = ClientSettings.from_env({"XG_RECORDINGS": str(tmp_path)})
     alone = training_frame(season_games(find_seasons(tmp_path)[20222023]))
@@ -85,7 +85,7 @@ def test_a_cluster_makes_the_training_frame_that_one_process_makes(tmp_path: Pat
     assert season.exists()
 
 
-def test_results_come_in_order_and_items_are_taken_as_they_are_needed() -> None:
+def test_results_are_in_order_and_items_are_taken_as_needed() -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -100,18 +100,18 @@ def test_results_come_in_order_and_items_are_taken_as_they_are_needed() -> None:
         assert list(results) == list(range(1, 100))
 
 
-def test_a_single_item_starts_no_process() -> None:
+def test_single_item_starts_no_process() -> None:
     with open_workers() as workers:
         assert list(workers.map(operator.call, [os.getpid])) == [os.getpid()]
         assert os.getpid() not in list(workers.map(operator.call, [os.getpid, os.getpid]))
 
 
-def test_a_worker_that_dies_is_said_to_have() -> None:
+def test_killed_worker_raises_workers_unavailable() -> None:
     with pytest.raises(WorkersUnavailable, match="ended from outside"), open_workers() as workers:
         list(workers.map(os._exit, [1, 1]))
 
 
-def test_a_cluster_that_is_not_there_is_said_not_to_be() -> None:
+def test_missing_cluster_raises_workers_unavailable() -> None:
     pytest.importorskip("distributed", reason="the cluster is Dask's: pip install -e '.[dask]'")
     with pytest.raises(WorkersUnavailable, match="no Dask cluster at nonsense"), open_workers("nonsense"):
         pass

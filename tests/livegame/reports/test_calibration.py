@@ -1,4 +1,4 @@
-"""How a model's chances are held against what came of them."""
+"""How a model's chances are compared with the goals that came of them."""
 
 import math
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.reports import SHOTS, report_of
 from ui.parts.calibration import diagram_words, notice, verdict
 
 
-def test_it_sums_up_every_scored_shot(tmp_path: Path, service: Service) -> None:
+def test_calibration_sums_every_scored_shot(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS)
     chances, goals = report.shots["probability"], report.shots["outcome"] == "goal"
     assert report.model is not None
@@ -29,7 +29,7 @@ def test_it_sums_up_every_scored_shot(tmp_path: Path, service: Service) -> None:
     assert (found.steps["observed"] <= found.steps["high"]).all()
 
 
-def test_a_model_that_has_scored_nothing_has_none(tmp_path: Path) -> None:
+def test_calibration_of_unused_model_is_none(tmp_path: Path) -> None:
     assert calibration(History(tmp_path / "history.db"), "nobody/knows:1") is None
 
 
@@ -38,7 +38,7 @@ MODEL = "somebody/else:1@sha256:000000000000"
 
 
 def rated(path: Path, season: int, shots: int, goals: int, probability: float, game_type: int = 2) -> History:
-    """A history with a game more, whose shots all have this probability."""
+    """Return the history with one more game, whose shots all have this probability."""
     history = History(path / "history.db")
     first, others = report_rows(shots, goals)
     game = replace(first, game_id=season // 10_000 * 1_000_000 + game_type * 10_000 + 1, season=season)
@@ -60,7 +60,7 @@ def report_rows(shots: int, goals: int) -> tuple[GameRow, list[ShotRow]]:
     return game, rows
 
 
-def test_the_level_is_told_by_season_and_the_verdict_is_on_what_the_model_never_saw(tmp_path: Path) -> None:
+def test_levels_are_by_season_and_the_verdict_is_on_unseen_seasons(tmp_path: Path) -> None:
     rated(tmp_path, OLD, 1000, 100, 0.1)
     history = rated(tmp_path, NEW, 5000, 400, 0.1)
     found = calibration(history, MODEL, [OLD])
@@ -82,7 +82,7 @@ def test_the_level_is_told_by_season_and_the_verdict_is_on_what_the_model_never_
     assert "too high" in notice(found)
 
 
-def test_the_season_is_the_only_one_looked_at(tmp_path: Path) -> None:
+def test_calibration_of_one_season_holds_only_its_shots(tmp_path: Path) -> None:
     rated(tmp_path, OLD, 1000, 100, 0.1)
     history = rated(tmp_path, NEW, 5000, 400, 0.1)
     found = calibration(history, MODEL, [OLD], OLD)
@@ -92,7 +92,7 @@ def test_the_season_is_the_only_one_looked_at(tmp_path: Path) -> None:
     assert calibration(history, MODEL, [OLD], 20182019) is None
 
 
-def test_where_nobody_knows_what_it_learned_from_that_is_said(tmp_path: Path) -> None:
+def test_verdict_without_training_seasons_says_they_are_unknown(tmp_path: Path) -> None:
     rated(tmp_path, OLD, 1000, 100, 0.1)
     history = rated(tmp_path, NEW, 5000, 400, 0.1)
     found = calibration(history, MODEL)
@@ -111,21 +111,19 @@ def test_where_nobody_knows_what_it_learned_from_that_is_said(tmp_path: Path) ->
         (4000, 351, True),  # 2.58
     ],
 )
-def test_a_level_beyond_luck_is_a_notice_once_there_are_300_goals(
-    tmp_path: Path, shots: int, goals: int, is_off: bool
-) -> None:
+def test_level_beyond_luck_is_off_from_300_goals(tmp_path: Path, shots: int, goals: int, is_off: bool) -> None:
     found = calibration(rated(tmp_path, NEW, shots, goals, 0.1 if goals != 299 else 0.2), MODEL, [])
     assert found is not None
     assert found.level.is_off == is_off
 
 
-def test_few_goals_are_no_verdict(tmp_path: Path) -> None:
+def test_verdict_with_few_goals_is_withheld(tmp_path: Path) -> None:
     found = calibration(rated(tmp_path, NEW, 10, 1, 0.1), MODEL, [])
     assert found is not None
     assert verdict(found) == "On 10 unseen shots it expected 1.0 goals and there were 1: too few to judge it."
 
 
-def test_other_competitions_are_looked_at_alone(tmp_path: Path) -> None:
+def test_calibration_keeps_competitions_apart(tmp_path: Path) -> None:
     rated(tmp_path, NEW, 10, 1, 0.1)
     history = rated(tmp_path, NEW, 30, 2, 0.1, game_type=1)
     regular, preseason = calibration(history, MODEL), calibration(history, MODEL, competition="preseason")
@@ -134,7 +132,7 @@ def test_other_competitions_are_looked_at_alone(tmp_path: Path) -> None:
     assert (regular.level.shots, preseason.level.shots) == (10, 30)
 
 
-def test_the_interval_is_that_of_the_literature() -> None:
+def test_wilson_interval_matches_published_values() -> None:
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Brown, Cai and DasGupta, Stat. Sci. 16, 2001
     assert wilson(0, 10)[0] == 0
     assert wilson(10, 10)[1] == 1

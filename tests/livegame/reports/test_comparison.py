@@ -10,14 +10,15 @@ from livegame.feed import Feed
 from livegame.reports.comparison import compare
 from tests.conftest import Service
 from tests.games import game
+from tests.helpers import record, reported
 from tests.reports import SHOTS
 
 
-def test_shots_are_paired_by_their_identity_the_largest_disagreement_first(tmp_path: Path, service: Service) -> None:
+def test_compared_shots_are_paired_by_event_id_largest_disagreement_first(tmp_path: Path, service: Service) -> None:
     client = GameClient(Feed("http://127.0.0.1:9"), service.client, History(tmp_path / "history.db"), tmp_path)
-    client.take(game(*SHOTS[:3]))
+    record(client, game(*SHOTS[:3]))
     service.client.download_registry_model("bundled", "xg-distance")
-    later = client.take(game(*SHOTS[1:])).report
+    later = reported(client, record(client, game(*SHOTS[1:])))
     first = client.report(later.game_id, later.models[0])
     assert first is not None
     assert first.model != later.model

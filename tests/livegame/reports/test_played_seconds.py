@@ -1,4 +1,4 @@
-"""How much of a game has been played, as the report tells it: where the xG race ends."""
+"""How much of a game has been played by its report: where the xG race ends."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from livegame.feed import Feed
 from livegame.plays import GameState
 from tests.conftest import Service
 from tests.games import FeedServer, game, play
+from tests.helpers import record, reported
 from xgserve.client import ServingClient
 
 LATE_GOAL = play(9, "goal", 130, period=4, period_type="OT")
@@ -33,16 +34,16 @@ LATE_GOAL = play(9, "goal", 130, period=4, period_type="OT")
         ([], {"period": 0, "state": GameState.NOT_STARTED, "seconds_left": 1200}, 0),
     ],
 )
-def test_played_seconds(
+def test_played_seconds_follow_from_the_games_clock(
     tmp_path: Path, feed: FeedServer, service: Service, plays: list[Any], stands: dict[str, Any], seconds: int
 ) -> None:
     client = GameClient(Feed(feed.url), ServingClient(service.url), History(tmp_path / "history.db"), tmp_path)
-    assert client.take(game(*plays, **stands)).report.played_seconds == seconds
+    assert reported(client, record(client, game(*plays, **stands))).played_seconds == seconds
 
 
-def test_a_goal_that_was_taken_back_prolongs_no_overtime(tmp_path: Path, feed: FeedServer, service: Service) -> None:
+def test_retracted_goal_prolongs_no_overtime(tmp_path: Path, feed: FeedServer, service: Service) -> None:
     client = GameClient(Feed(feed.url), ServingClient(service.url), History(tmp_path / "history.db"), tmp_path)
     final = {"period": 4, "period_type": "OT", "state": GameState.FINAL, "seconds_left": 0}
-    client.take(game(LATE_GOAL, **final))
+    record(client, game(LATE_GOAL, **final))
     earlier = play(10, "goal", 100, period=4, period_type="OT")
-    assert client.take(game(earlier, **final)).report.played_seconds == 3700
+    assert reported(client, record(client, game(earlier, **final))).played_seconds == 3700

@@ -1,4 +1,4 @@
-"""What counts is one thing everywhere: each way of counting adds up, and counting all is what the SQL views say."""
+"""What counts is the same everywhere: each way of counting adds up, and counting all equals the SQL views."""
 
 import sqlite3
 from contextlib import closing
@@ -36,7 +36,7 @@ def events(report: GameReport) -> set[int]:
     return set(report.counted["event_id"])
 
 
-def test_a_shot_counts_by_its_situation(tmp_path: Path, service: Service) -> None:
+def test_shot_counts_by_its_situation(tmp_path: Path, service: Service) -> None:
     counted = {count: events(report) for count, report in reports(tmp_path, service.url).items()}
     everything = {812, 11, 300, 301, 500, 501, 502, 503, 600, 601}
     assert counted[Count.ALL] == everything
@@ -45,7 +45,7 @@ def test_a_shot_counts_by_its_situation(tmp_path: Path, service: Service) -> Non
 
 
 @pytest.mark.parametrize("count", Count)
-def test_every_part_of_a_report_counts_the_same_shots(tmp_path: Path, service: Service, count: Count) -> None:
+def test_all_parts_of_a_report_count_the_same_shots(tmp_path: Path, service: Service, count: Count) -> None:
     report = reports(tmp_path, service.url)[count]
     for team in (report.away, report.home):
         own = report.counted[report.counted["team"] == team.abbrev]
@@ -66,7 +66,7 @@ def test_every_part_of_a_report_counts_the_same_shots(tmp_path: Path, service: S
     }
 
 
-def test_counting_all_is_what_the_views_say(tmp_path: Path, service: Service) -> None:
+def test_report_of_all_shots_equals_the_sql_views(tmp_path: Path, service: Service) -> None:
     report = reports(tmp_path, service.url)[Count.ALL]
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         connection.row_factory = sqlite3.Row

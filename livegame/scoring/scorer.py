@@ -1,0 +1,127 @@
+"""Has the active model score each shot once, and stores shots and answers together."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from db.history import GameUpdate, History, Prediction, Recorded, Scores
+from livegame.errors import ModelKeepsChanging
+from livegame.features.fingerprint import code_fingerprint
+from livegame.scoring.inputs import ModelInputs
+from livegame.scoring.open_requests import Request, Rows, ScoringRequests
+from xgserve.client import ModelChanged, ServingClient, ServingError
+
+logger = logging.getLogger("livegame.scoring")
+
+NEVER_ANSWERED: Final = ("invalid_frame", "too_large")  # errors that the same rows will always have
+_SWAPS_FOLLOWED: Final = 5
+_NOTHING: Final = Request("", {})
+
+
+class Scorer:
+    """Asks the prediction service about the games whose locks the caller holds."""
+
+    def __init__(self, serving: ServingClient, history: History, feature_map: Mapping[str, str]) -> None:
+        self._serving = serving
+        self._history = history
+        self._feature_map = feature_map
+
+    def active_model(self) -> ModelInputs:
+        """Return what the model that serves now expects. Raises `ServingError` and `UnknownFeatures`."""
+        return ModelInputs.from_model(self._serving.model(), self._feature_map)
+
+    def fingerprint(self, digest: str, model: ModelInputs) -> str:
+        """Return a fingerprint of everything that a game's rows and predictions are made from."""
+        parts = (digest, code_fingerprint(), model.model_id, sorted(self._feature_map.items()))
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def record(
+        self, updates: Sequence[GameUpdate], requests: ScoringRequests, model: ModelInputs | None = None
+    ) -> list[Recorded]:
+        """Have the shots scored that the active model has not scored, and store everything there is of the games.
+
+        Raises:
+            ServingError, LiveGameError: shots are stored but not scored; the next ping asks for them.
+            DatabaseError: the history or the note of a request cannot be written.
+        """
+        total = [Recorded(update.game.game_id) for update in updates]
+        swaps = 0
+        while swaps < _SWAPS_FOLLOWED:
+            try:
+                model = model or self.active_model()
+                ready = self._unscored(updates, model)
+                request = requests.next(model.model_id, ready) if ready else _NOTHING
+                answers = self._ask(request, requests, model, ready)
+            except ModelChanged:
+                swaps, model = swaps + 1, None
+                continue
+            except BaseException:
+                self.store(updates)  # the shots wait, shown as pending
+                raise
+            is_all = ready.keys() <= request.rows.keys()
+            scores = [self._scores(update, answers, model, is_all=is_all) for update in updates]
+            found = self.store([replace(update, scores=of) for update, of in zip(updates, scores, strict=True)])
+            total = [earlier.followed_by(later) for earlier, later in zip(total, found, strict=True)]
+            if request.rows:
+                requests.close(request, ready.keys())
+            if is_all:
+                return total
+        self.store(updates)
+        raise ModelKeepsChanging(
+            f"the service's model changed {_SWAPS_FOLLOWED} times while games were being rated; try again"
+        )
+
+    def store(self, updates: Sequence[GameUpdate]) -> list[Recorded]:
+        """Store the games in one transaction. Raises `DatabaseError`."""
+        stored = self._history.record_all(updates)
+        for update, recorded in zip(updates, stored, strict=True):
+            if recorded.has_new_problems:  # once, not with every ping
+                logger.warning("game %d, in the feed's answer: %s", recorded.game_id, update.game.problems)
+        return stored
+
+    def _unscored(self, updates: Sequence[GameUpdate], model: ModelInputs) -> Rows:
+        scored = self._history.scored((update.game.game_id for update in updates), model.model_id)
+        return {
+            (update.game.game_id, event_id): inputs
+            for update in updates
+            for event_id, inputs in model.unscored(update, scored[update.game.game_id]).items()
+        }
+
+    def _ask(
+        self, request: Request, requests: ScoringRequests, model: ModelInputs, ready: Rows
+    ) -> dict[int, list[Prediction]]:
+        """Send the request and return the answers by game, for the shots that are still `ready`."""
+        answers: dict[int, list[Prediction]] = {}
+        if request.rows:
+            # refused unless this very model is still active: no row is scored for a model that has it already
+            try:
+                probabilities, _ = self._serving.predict_rows(
+                    list(model.columns),
+                    [model.as_row(inputs) for inputs in request.rows.values()],
+                    if_match=model.model_id,
+                    idempotency_key=request.key,
+                )
+            except ServingError as error:
+                if error.code in NEVER_ANSWERED:
+                    requests.drop(request)
+                raise
+            for (shot, inputs), probability in zip(request.rows.items(), probabilities, strict=True):
+                if shot in ready:  # others were taken back since they were sent; their request stays open
+                    game_id, event_id = shot
+                    answers.setdefault(game_id, []).append((event_id, probability, inputs))
+        return answers
+
+    def _scores(
+        self, update: GameUpdate, answers: Mapping[int, list[Prediction]], model: ModelInputs, *, is_all: bool
+    ) -> Scores:
+        is_complete = is_all and update.digest is not None and not update.problems
+        return Scores(
+            model.model_id,
+            model.population,
+            answers.get(update.game.game_id, ()),
+            self.fingerprint(update.digest, model) if is_complete and update.digest else None,
+            model.trained_on,
+        )
