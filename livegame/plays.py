@@ -112,7 +112,7 @@ class Game(Struct, frozen=True):
     start_is_known: bool = True  # if False, the time of day in `start_time` is a placeholder
     overtime_seconds: int | None = None  # length of an overtime, once the feed's clock has shown it
     time_stamp: str | None = None  # of the answer, if the feed dates it: text order is time order
-    tells_clock: bool = True  # whether period, clock and state were readable, so that answers can be put in order
+    clock_is_known: bool = True  # whether period, clock and state were readable: only then can answers be put in order
 
     @property
     def date(self) -> str:

@@ -61,7 +61,7 @@ def _game_row(game: Game) -> GameRow:
         overtime_seconds=game.overtime_seconds,
         has_end=game.has_end,
         time_stamp=game.time_stamp,
-        events=Told(game.event_ids, clock=clock if game.tells_clock else None).as_json(),
+        events=Told(game.event_ids, clock=clock if game.clock_is_known else None).as_json(),
     )
 
 

@@ -75,7 +75,7 @@ def parse_gamecenter(feed: Mapping[str, Any]) -> Game:
     period, period_type = read_period(feed, plays, game_type, problems)
     seconds_left, in_intermission = read_clock(feed, problems)
     state = game_state(feed) or common.guessed_state(plays, "gameState", feed.get("gameState"), problems)
-    tells_clock = len(problems) == problems_before and "secondsRemaining" in problems.object_at(feed, "clock")
+    clock_is_known = len(problems) == problems_before and "secondsRemaining" in problems.object_at(feed, "clock")
     start_time = common.season_start(game_id)
     if start_is_known(feed) or feed.get("startTimeUTC"):
         start_time = problems.attempt(read.utc_time, feed.get("startTimeUTC"), "startTimeUTC", default=start_time)
@@ -98,7 +98,7 @@ def parse_gamecenter(feed: Mapping[str, Any]) -> Game:
         unreadable=unreadable,
         start_is_known=start_is_known(feed),
         overtime_seconds=overtime,
-        tells_clock=tells_clock,
+        clock_is_known=clock_is_known,
     )
     return common.checked(game, problems)
 

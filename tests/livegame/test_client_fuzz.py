@@ -70,7 +70,7 @@ def check_nothing_scored_is_lost(before: dict[int, str], told: dict[int, str], d
             assert event_id not in there or event_id in no_shots
 
 
-def test_a_scored_shot_that_becomes_unreadable_is_kept(
+def test_scored_shot_that_becomes_unreadable_is_kept(
     client: GameClient, feed: FeedServer, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed.show(clean())
@@ -106,9 +106,7 @@ def test_no_shot_is_retracted_while_an_id_is_unreadable(client: GameClient, feed
     assert set(statuses(client, client.ping(GAME_ID)).values()) == {"scored"}
 
 
-def test_a_shot_that_left_the_feed_is_retracted_while_another_is_unreadable(
-    client: GameClient, feed: FeedServer
-) -> None:
+def test_shot_that_left_the_feed_is_retracted_while_another_is_unreadable(client: GameClient, feed: FeedServer) -> None:
     feed.show(clean())
     client.ping(GAME_ID)
     dirty = changed("timeInPeriod", None)
@@ -134,9 +132,7 @@ def test_markup_and_sql_in_names_are_stored_as_text(client: GameClient, feed: Fe
     "body",
     [b"", b"<html>busy</html>", b"[" * 100_000, b"\xff\xfe\x00", b"null", b"{}", json.dumps(clean()).encode()[:-9]],
 )
-def test_an_answer_that_is_no_game_leaves_the_history_unchanged(
-    client: GameClient, feed: FeedServer, body: bytes
-) -> None:
+def test_answer_that_is_no_game_leaves_the_history_unchanged(client: GameClient, feed: FeedServer, body: bytes) -> None:
     feed.show(clean())
     before = reported(client, client.ping(GAME_ID))
     feed.answer(PATH, body)

@@ -17,7 +17,7 @@ from tests.livegame.dirty import PATH, changed, clean
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1"])
-def test_an_answer_in_any_encoding_is_read(feed: FeedServer, encoding: str) -> None:
+def test_answer_in_any_encoding_is_read(feed: FeedServer, encoding: str) -> None:
     shown = clean()
     shown["rosterSpots"][0]["lastName"]["default"] = "Stützle"
     feed.answer(PATH, json.dumps(shown, ensure_ascii=False).encode(encoding))
@@ -25,7 +25,7 @@ def test_an_answer_in_any_encoding_is_read(feed: FeedServer, encoding: str) -> N
     assert (read.players[8478427].name, len(read.shots)) == ("Sebastian Stützle", 4)
 
 
-def test_a_number_longer_than_python_reads_costs_only_its_play(feed: FeedServer) -> None:
+def test_number_longer_than_python_reads_costs_only_its_play(feed: FeedServer) -> None:
     text = json.dumps(changed("details.xCoord", 424242)).replace("424242", "9" * 5000)
     feed.answer(PATH, text.encode())
     read = fetched(Feed(feed.url), GAME_ID)
@@ -33,14 +33,14 @@ def test_a_number_longer_than_python_reads_costs_only_its_play(feed: FeedServer)
 
 
 @pytest.mark.parametrize(("status", "asked"), [(403, 1), (418, 1), (500, 1 + RETRIES), (503, 1 + RETRIES)])
-def test_a_failing_feed_is_requested_again_only_for_server_errors(feed: FeedServer, status: int, asked: int) -> None:
+def test_failing_feed_is_requested_again_only_for_server_errors(feed: FeedServer, status: int, asked: int) -> None:
     feed.answer(PATH, b"<html>no</html>", status=status)
     with pytest.raises(FeedUnavailable, match=str(status)):
         fetched(Feed(feed.url), GAME_ID)
     assert len(feed.requests) == asked
 
 
-def test_a_feed_that_answers_429_is_not_requested_again(feed: FeedServer) -> None:
+def test_feed_that_answers_429_is_not_requested_again(feed: FeedServer) -> None:
     feed.answers[PATH] = (429, {"Retry-After": "3600"}, b"")
     with pytest.raises(FeedUnavailable, match="3600 s"):  # told at once, or the test would take an hour
         fetched(Feed(feed.url), GAME_ID)
@@ -48,14 +48,14 @@ def test_a_feed_that_answers_429_is_not_requested_again(feed: FeedServer) -> Non
 
 
 @pytest.mark.parametrize("moved", ["/v1/score/2021-11-28", "{url}/v1/score/2021-11-28"])
-def test_a_redirect_within_the_feed_is_followed(feed: FeedServer, moved: str) -> None:
+def test_redirect_within_the_feed_is_followed(feed: FeedServer, moved: str) -> None:
     feed.answers["/v1/score/now"] = (307, {"Location": moved.format(url=feed.url)}, b"")
     feed.answer("/v1/score/2021-11-28", json.dumps({"currentDate": "2021-11-28", "games": []}).encode())
     assert Feed(feed.url).day().games == ()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_another_server_is_not_followed(feed: FeedServer, status: int) -> None:
+def test_redirect_to_another_server_is_not_followed(feed: FeedServer, status: int) -> None:
     with feed_server() as other:
         other.show(clean())
         feed.answers[PATH] = (status, {"Location": other.url + PATH}, b"")
@@ -67,7 +67,7 @@ def test_a_redirect_to_another_server_is_not_followed(feed: FeedServer, status: 
 @pytest.mark.parametrize(
     "target", ["file:///etc/passwd", "//169.254.169.254/", "http://[::1", "http://a:b/", "gopher:"]
 )
-def test_a_malformed_redirect_is_feed_unavailable(feed: FeedServer, target: str) -> None:
+def test_malformed_redirect_is_feed_unavailable(feed: FeedServer, target: str) -> None:
     feed.answers[PATH] = (302, {"Location": target}, b"")
     with pytest.raises(FeedUnavailable):
         fetched(Feed(feed.url), GAME_ID)
@@ -88,7 +88,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     [b"", b"HTTP/1.1 200 OK\r\nX: ", HEAD + b"Content-Length: 100000\r\n\r\n", HEAD + b"\r\n"],
     ids=["status line", "header", "body", "body without end"],
 )
-def test_a_trickling_feed_is_unavailable_after_the_deadline(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trickling_feed_is_unavailable_after_the_deadline(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livegame.deadline.DEADLINE_S", 0.5)
     with trickling(head) as url, pytest.raises(FeedUnavailable, match=r"0\.5 s"):  # nothing else would end it
         fetched(Feed(url), GAME_ID)
@@ -134,7 +134,7 @@ def trickling(head: bytes) -> Iterator[str]:
         b"",
     ],
 )
-def test_an_answer_that_is_barely_http_is_a_feed_error(answer: bytes) -> None:
+def test_answer_that_is_barely_http_is_a_feed_error(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

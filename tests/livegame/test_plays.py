@@ -32,5 +32,5 @@ def test_assigning_to_any_field_of_a_play_or_game_raises(part: Any) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: type(part).__name__)
-def test_a_pickled_play_or_game_equals_the_original(part: Any) -> None:
+def test_pickled_play_or_game_equals_the_original(part: Any) -> None:
     assert pickle.loads(pickle.dumps(part)) == part

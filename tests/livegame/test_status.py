@@ -22,6 +22,6 @@ from livegame.status import status_line
         ((GameState.POSTPONED, 0, "REG", 0, False), "Postponed"),
     ],
 )
-def test_a_game_in_each_state_has_its_status_line(where: tuple[GameState, int, str, int, bool], expected: str) -> None:
+def test_game_in_each_state_has_its_status_line(where: tuple[GameState, int, str, int, bool], expected: str) -> None:
     *point, in_intermission = where
     assert status_line(*point, in_intermission=in_intermission) == expected  # type: ignore[arg-type]

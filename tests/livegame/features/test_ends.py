@@ -85,7 +85,7 @@ def test_recorded_games_with_swapped_ends_keep_their_features(recordings: Path, 
 
 
 @pytest.mark.parametrize("x", [74, -74])
-def test_a_zone_that_agrees_with_the_side_outweighs_all_attempts(x: float) -> None:
+def test_zone_that_agrees_with_the_side_outweighs_all_attempts(x: float) -> None:
     """From 15 ft, not from 163: the other attempts of the period have the ends swapped."""
     before = [play(n, "shot-on-goal", n, HOME, x=70, y=5, zone="O") for n in range(1, 30)]
     zone = "O" if x < 0 else "D"
@@ -93,14 +93,14 @@ def test_a_zone_that_agrees_with_the_side_outweighs_all_attempts(x: float) -> No
     assert shot["distance"] == (15 if x < 0 else 163)
 
 
-def test_the_play_before_a_swap_is_turned_by_its_own_side() -> None:
+def test_play_before_a_swap_is_turned_by_its_own_side() -> None:
     before = play(1, "hit", 10, AWAY, x=60, y=8)
     shot = shot_features(game(before, play(2, "goal", 12, HOME, x=-80, y=-3, home_defends="right", zone="O"))).loc[2]
     assert (shot["x"], shot["prev_x"], shot["prev_y"]) == (80, 60, 8)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_side_stated_once_per_period_is_reversed_after_three_contrary_attempts(seed: int) -> None:
+def test_side_stated_once_per_period_is_reversed_after_three_contrary_attempts(seed: int) -> None:
     """The legacy feed has no zones, so nothing can place the first attempts after a swap."""
     shown = made_game(seed, own_half=0)
     after = turned_round(shown, seed, earliest=300, sides=False)
@@ -114,14 +114,14 @@ def test_a_side_stated_once_per_period_is_reversed_after_three_contrary_attempts
         assert [event_id for event_id in attempts if wrong.get(event_id)] == [e for e in first if e in right.index]
 
 
-def test_a_stated_side_survives_two_attempts_from_the_own_half() -> None:
+def test_stated_side_survives_two_attempts_from_the_own_half() -> None:
     before = [play(n, "shot-on-goal", n, HOME, x=70, y=5) for n in range(1, 4)]
     clears = [play(n, "missed-shot", 50 + n, HOME, x=-60, y=5) for n in (4, 5)]
     assert shot_features(game(*before, *clears))["x"].tolist() == [70, 70, 70, -60, -60]
 
 
 @pytest.mark.parametrize("period", [2, 4])
-def test_a_side_reversed_in_mid_period_is_believed_again_in_the_next(period: int) -> None:
+def test_side_reversed_in_mid_period_is_believed_again_in_the_next(period: int) -> None:
     first = [play(n, "shot-on-goal", n, HOME, x=70, y=5) for n in range(1, 6)]
     turned = [play(n, "shot-on-goal", n, HOME, x=-70, y=5) for n in range(6, 12)]
     shot = play(20, "shot-on-goal", 9, HOME, x=-70, y=5, period=period, home_defends="right")

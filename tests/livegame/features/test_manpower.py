@@ -59,7 +59,7 @@ def test_power_play_seconds_continue_after_an_intermission() -> None:
     assert last(*plays, play(3, "shot-on-goal", 50, situation="1551", period=2))["power_play_seconds"] == 0
 
 
-def test_an_extra_attacker_starts_no_power_play() -> None:
+def test_extra_attacker_starts_no_power_play() -> None:
     shot = last(play(1, "faceoff", 100, situation="1560"), play(2, "shot-on-goal", 120, situation="1560"))
     assert shot["power_play_seconds"] == 0
 
@@ -83,7 +83,7 @@ def test_shootout_attempts_have_no_row() -> None:
     assert shot_features(shown).index.tolist() == [1]
 
 
-def test_a_training_frame_holds_the_shots_of_all_games_with_their_outcomes() -> None:
+def test_training_frame_holds_the_shots_of_all_games_with_their_outcomes() -> None:
     one = game(play(1, "goal", 10), play(2, "missed-shot", 20))
     two = game(play(1, "shot-on-goal", 5), game_id=2021020330)
     frame = training_frame([one, two])

@@ -27,7 +27,7 @@ def test_features_after_each_play_equal_those_of_the_finished_game(recordings: P
     assert result.differences == 0
 
 
-def test_a_feature_that_looks_ahead_makes_the_comparison_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_feature_that_looks_ahead_makes_the_comparison_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     def looks_ahead(game: Any) -> Any:
         frame = shot_features(game)
         return frame.assign(x=len(game.plays))

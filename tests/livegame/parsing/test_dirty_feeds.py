@@ -69,7 +69,7 @@ from tests.livegame.parsing.test_parse import legacy_feed
         ("homeTeamDefendingSide", 1, "homeTeamDefendingSide is 1"),
     ],
 )
-def test_an_unreadable_play_is_left_out_and_named_and_the_others_are_kept(path: str, value: Any, words: str) -> None:
+def test_unreadable_play_is_left_out_and_named_and_the_others_are_kept(path: str, value: Any, words: str) -> None:
     read = parse_game(changed(path, value))
     assert [shot.event_id for shot in read.shots] == [11, 12, 14]
     assert len(read.problems) == 1
@@ -88,7 +88,7 @@ def test_an_unreadable_play_is_left_out_and_named_and_the_others_are_kept(path: 
         ("details.zoneCode", "X"),
     ],
 )
-def test_an_unknown_word_counts_as_missing(path: str, value: str) -> None:
+def test_unknown_word_counts_as_missing(path: str, value: str) -> None:
     feed = changed(path, value)
     untold = copy.deepcopy(feed)
     raw = next(raw for raw in untold["plays"] if raw["eventId"] == 13)
@@ -119,7 +119,7 @@ def test_an_unknown_word_counts_as_missing(path: str, value: str) -> None:
         ("/rosterSpots", {}, "rosterSpots is an object"),
     ],
 )
-def test_a_header_with_an_unreadable_part_keeps_the_game(path: str, value: Any, words: str) -> None:
+def test_header_with_an_unreadable_part_keeps_the_game(path: str, value: Any, words: str) -> None:
     read, usual = parse_game(changed(path, value)), parse_game(clean())
     assert read.plays == usual.plays
     (problem,) = read.problems
@@ -129,7 +129,7 @@ def test_a_header_with_an_unreadable_part_keeps_the_game(path: str, value: Any, 
     assert (read.home.score, read.away.score) in ((0, 0), (1, 0))  # by its goals, where the feed's own is no number
 
 
-def test_a_game_in_an_unknown_state_is_final_if_its_plays_end_it() -> None:
+def test_game_in_an_unknown_state_is_final_if_its_plays_end_it() -> None:
     feed = as_feed(game(play(11, "goal", 5), play(90, "game-end", 60))) | {"gameState": "DONE"}
     assert parse_game(feed).state is GameState.FINAL
 
@@ -150,7 +150,7 @@ def test_a_game_in_an_unknown_state_is_final_if_its_plays_end_it() -> None:
         ("/plays", {}),
     ],
 )
-def test_a_game_without_its_id_teams_or_plays_is_malformed(path: str, value: Any) -> None:
+def test_game_without_its_id_teams_or_plays_is_malformed(path: str, value: Any) -> None:
     with pytest.raises(FeedMalformed, match=path.split(".")[0].strip("/")[:4]):
         parse_game(changed(path, value))
 
@@ -158,7 +158,7 @@ def test_a_game_without_its_id_teams_or_plays_is_malformed(path: str, value: Any
 @pytest.mark.parametrize(
     "spot", [None, [], {}, {"playerId": "1"}, {"playerId": 7, "firstName": "Al", "lastName": {"default": "B"}}]
 )
-def test_an_unreadable_roster_spot_is_left_out_and_named(spot: Any) -> None:
+def test_unreadable_roster_spot_is_left_out_and_named(spot: Any) -> None:
     feed = clean()
     feed["rosterSpots"].insert(1, spot)
     read = parse_game(feed)
@@ -166,7 +166,7 @@ def test_an_unreadable_roster_spot_is_left_out_and_named(spot: Any) -> None:
     assert read.problems[0].startswith("roster spot 2: ")
 
 
-def test_the_first_of_two_plays_with_one_id_counts() -> None:
+def test_first_of_two_plays_with_one_id_counts() -> None:
     feed = clean()
     feed["plays"].append(copy.deepcopy(feed["plays"][1]) | {"typeDescKey": "goal", "sortOrder": 99})
     read = parse_game(feed)
@@ -174,7 +174,7 @@ def test_the_first_of_two_plays_with_one_id_counts() -> None:
     assert read.problems == ("event 11 is listed twice; the first counts",)
 
 
-def test_an_event_listed_twice_and_readable_once_is_read() -> None:
+def test_event_listed_twice_and_readable_once_is_read() -> None:
     feed = clean()
     feed["plays"].insert(0, copy.deepcopy(feed["plays"][1]) | {"timeInPeriod": None, "sortOrder": 0})
     read = parse_game(feed)
@@ -187,7 +187,7 @@ def test_plays_out_of_order_are_sorted() -> None:
     assert parse_game(feed) == parse_game(clean())
 
 
-def test_a_shot_listed_after_the_shootout_counts() -> None:
+def test_shot_listed_after_the_shootout_counts() -> None:
     feed = as_feed(game(play(20, "goal", 0, period=5, period_type="SO", situation="1010"), play(11, "goal", 5)))
     del feed["plays"][0]["sortOrder"]
     read = parse_game(feed)
@@ -206,7 +206,7 @@ def test_problems_are_bounded_in_number_and_length() -> None:
     assert read.unreadable == frozenset(range(1, 301))
 
 
-def test_a_days_list_keeps_its_readable_games() -> None:
+def test_days_list_keeps_its_readable_games() -> None:
     listed = parse_day(
         {
             "currentDate": "2021-11-28",
@@ -268,7 +268,7 @@ def check_what_was_read(before: Game, after: Game, kept: set[int]) -> None:
 
 @fuzzed(default=400)
 @given(mutations=MUTATIONS)
-def test_a_mutated_gamecenter_answer_keeps_its_untouched_shots(mutations: Mutations) -> None:
+def test_mutated_gamecenter_answer_keeps_its_untouched_shots(mutations: Mutations) -> None:
     feed = clean()
     mutate(feed, mutations)
     try:
@@ -280,7 +280,7 @@ def test_a_mutated_gamecenter_answer_keeps_its_untouched_shots(mutations: Mutati
 
 @fuzzed(default=400)
 @given(mutations=MUTATIONS)
-def test_a_mutated_legacy_answer_keeps_its_untouched_shots(mutations: Mutations) -> None:
+def test_mutated_legacy_answer_keeps_its_untouched_shots(mutations: Mutations) -> None:
     feed = legacy_feed()
     mutate(feed, mutations)
     try:
@@ -294,7 +294,7 @@ def test_a_mutated_legacy_answer_keeps_its_untouched_shots(mutations: Mutations)
 
 @fuzzed(default=200)
 @given(mutations=MUTATIONS)
-def test_a_mutated_diff_patch_fits_or_is_malformed(mutations: Mutations) -> None:
+def test_mutated_diff_patch_fits_or_is_malformed(mutations: Mutations) -> None:
     answer: Any = [
         {
             "diff": [
@@ -311,7 +311,7 @@ def test_a_mutated_diff_patch_fits_or_is_malformed(mutations: Mutations) -> None
 
 @fuzzed(default=200)
 @given(mutations=MUTATIONS)
-def test_a_mutated_days_list_is_read_or_malformed(mutations: Mutations) -> None:
+def test_mutated_days_list_is_read_or_malformed(mutations: Mutations) -> None:
     answer: Any = {"currentDate": "2021-11-28", "nextDate": "2021-11-29", "games": [clean(), clean()]}
     mutate(answer, mutations)
     with suppress(FeedMalformed):
@@ -320,7 +320,7 @@ def test_a_mutated_days_list_is_read_or_malformed(mutations: Mutations) -> None:
 
 @pytest.mark.recordings
 @pytest.mark.parametrize("name", ["new/2022020052", "new/2018020001", "legacy/2021020329"])
-def test_a_mutated_recording_keeps_its_untouched_shots(recordings: Path, name: str) -> None:
+def test_mutated_recording_keeps_its_untouched_shots(recordings: Path, name: str) -> None:
     text = gzip.decompress((recordings / "games" / f"{name}.json.gz").read_bytes())
     usual = parse_game(json.loads(text))
 

@@ -50,7 +50,7 @@ def codes(*facts: Fact, kind: str = "shot-on-goal", is_long_overtime: bool = Fal
     return [code for fact, code in zip(facts, found, strict=True) if fact.kind == kind]
 
 
-def test_a_game_without_penalties_is_at_even_strength() -> None:
+def test_game_without_penalties_is_at_even_strength() -> None:
     assert codes(faceoff(0), shot(5), shot(9, AWAY)) == ["1551", "1551"]
 
 
@@ -66,7 +66,7 @@ def test_a_game_without_penalties_is_at_even_strength() -> None:
         ("Match", 15, 300),
     ],
 )
-def test_a_penalty_costs_a_skater_until_it_is_served(severity: str, minutes: int, lasts: int) -> None:
+def test_penalty_costs_a_skater_until_it_is_served(severity: str, minutes: int, lasts: int) -> None:
     called = penalty(100, AWAY, 1, severity, minutes)
     assert codes(called, faceoff(100), shot(99 + lasts), shot(100 + lasts)) == ["1451", "1551"]
 
@@ -76,7 +76,7 @@ def test_misconducts_and_penalty_shots_cost_no_skater(severity: str, minutes: in
     assert codes(penalty(100, AWAY, 1, severity, minutes), faceoff(100), shot(110)) == ["1551"]
 
 
-def test_a_penalty_changes_only_plays_after_it() -> None:
+def test_penalty_changes_only_plays_after_it() -> None:
     facts = [shot(100), penalty(100, HOME), play("stoppage", 100), shot(100, AWAY), faceoff(100), shot(101)]
     assert codes(*facts) == ["1551", "1551", "1541"]
     assert codes(*facts, kind="penalty") == codes(*facts, kind="stoppage") == ["1551"]
@@ -93,7 +93,7 @@ def test_codes_of_a_cut_game_equal_those_of_the_whole_game() -> None:
         assert situations(facts[:n], home_id=HOME, away_id=AWAY, is_long_overtime=False) == whole[:n]
 
 
-def test_a_penalty_at_the_end_of_a_period_continues_in_the_next() -> None:
+def test_penalty_at_the_end_of_a_period_continues_in_the_next() -> None:
     assert codes(penalty(1150, HOME), faceoff(1150), shot(69, period=2), shot(70, period=2)) == ["1541", "1551"]
 
 
@@ -134,12 +134,12 @@ def test_penalties_of_one_stoppage_cancel_out_despite_a_hit_listed_between_them(
     assert codes(*called, faceoff(100), shot(110)) == ["1551"]
 
 
-def test_a_minor_against_a_major_does_not_cancel_it() -> None:
+def test_minor_against_a_major_does_not_cancel_it() -> None:
     facts = [penalty(100, HOME, 1), major(100, AWAY, 2), faceoff(100), shot(110), shot(230), shot(400)]
     assert codes(*facts) == ["1441", "1451", "1551"]
 
 
-def test_a_double_minor_against_a_minor_leaves_one_minor() -> None:
+def test_double_minor_against_a_minor_leaves_one_minor() -> None:
     facts = [penalty(100, HOME, 1, minutes=4), penalty(100, AWAY, 2), faceoff(100), shot(110), shot(220)]
     assert codes(*facts) == ["1541", "1551"]
 
@@ -149,7 +149,7 @@ def test_minors_of_both_teams_at_different_times_run_side_by_side() -> None:
     assert codes(*facts) == ["1441", "1451", "1551"]
 
 
-def test_a_third_penalty_starts_when_the_first_ends() -> None:
+def test_third_penalty_starts_when_the_first_ends() -> None:
     called = [fact for n in range(3) for fact in (penalty(100 + 10 * n, HOME, n), faceoff(100 + 10 * n))]
     assert codes(*called, shot(125), shot(225), shot(235), shot(339), shot(340)) == [
         *("1531", "1531", "1541", "1541", "1551")
@@ -166,58 +166,58 @@ def test_two_minors_of_unnamed_players_are_served_at_once() -> None:
     assert codes(*facts) == ["1531"]
 
 
-def test_a_player_serves_his_major_before_his_minor() -> None:
+def test_player_serves_his_major_before_his_minor() -> None:
     facts = [penalty(100, HOME, 1), major(100, HOME, 1), faceoff(100)]
     # the goal is scored during the major, which no goal ends, while the minor waits
     assert codes(*facts, goal(150, AWAY), faceoff(150), shot(460), shot(520)) == ["1541", "1551"]
 
 
-def test_a_power_play_goal_ends_the_minor() -> None:
+def test_power_play_goal_ends_the_minor() -> None:
     facts = [penalty(100, HOME), faceoff(100), goal(150, AWAY), faceoff(150), shot(160)]
     assert codes(*facts, kind="goal") == ["1541"]  # the goal itself was scored on the power play
     assert codes(*facts) == ["1551"]
 
 
-def test_a_power_play_goal_ends_the_earlier_of_two_minors() -> None:
+def test_power_play_goal_ends_the_earlier_of_two_minors() -> None:
     called = [penalty(100, HOME, 1), faceoff(100), penalty(160, HOME, 2), faceoff(160)]
     assert codes(*called, goal(170, AWAY), faceoff(170), shot(225), shot(280)) == ["1541", "1551"]
 
 
-def test_a_power_play_goal_starts_the_second_half_of_a_double_minor() -> None:
+def test_power_play_goal_starts_the_second_half_of_a_double_minor() -> None:
     facts = [penalty(100, HOME, 1, minutes=4), faceoff(100), goal(150, AWAY), faceoff(150)]
     assert codes(*facts, shot(269), shot(270)) == ["1541", "1551"]
 
 
-def test_a_power_play_goal_ends_no_major() -> None:
+def test_power_play_goal_ends_no_major() -> None:
     assert codes(major(100, HOME), faceoff(100), goal(150, AWAY), faceoff(150), shot(399)) == ["1541"]
 
 
-def test_a_short_handed_goal_ends_no_penalty() -> None:
+def test_short_handed_goal_ends_no_penalty() -> None:
     assert codes(penalty(100, HOME), faceoff(100), goal(150, HOME), faceoff(150), shot(160)) == ["1541"]
 
 
-def test_a_goal_at_four_on_four_ends_no_penalty() -> None:
+def test_goal_at_four_on_four_ends_no_penalty() -> None:
     called = [penalty(100, HOME, 1), faceoff(100), penalty(130, AWAY, 2), faceoff(130)]
     assert codes(*called, goal(150, AWAY), faceoff(150), shot(160)) == ["1441"]
 
 
-def test_a_goal_at_four_on_three_ends_the_minor_that_is_not_coincident() -> None:
+def test_goal_at_four_on_three_ends_the_minor_that_is_not_coincident() -> None:
     called = [penalty(100, HOME, 1), penalty(100, AWAY, 2), faceoff(100), penalty(150, HOME, 3), faceoff(150)]
     facts = [*called, shot(155), goal(160, AWAY), faceoff(160), shot(170), shot(220)]
     assert codes(*facts) == ["1431", "1441", "1551"]
 
 
 @pytest.mark.parametrize(("fouls", "shoots", "code"), [(HOME, AWAY, "0101"), (AWAY, HOME, "1010")])
-def test_a_penalty_shot_has_one_skater_and_the_other_teams_goalie(fouls: int, shoots: int, code: str) -> None:
+def test_penalty_shot_has_one_skater_and_the_other_teams_goalie(fouls: int, shoots: int, code: str) -> None:
     facts = [penalty(100, fouls, 1, "Penalty Shot", 0), play("stoppage", 100), shot(100, shoots), shot(104, shoots)]
     assert codes(*facts) == [code, "1551"]
 
 
-def test_an_unrecorded_penalty_shot_is_over_at_the_next_face_off() -> None:
+def test_unrecorded_penalty_shot_is_over_at_the_next_face_off() -> None:
     assert codes(penalty(100, HOME, 1, "Penalty Shot", 0), faceoff(100), shot(104, AWAY)) == ["1551"]
 
 
-def test_a_goal_from_a_penalty_shot_ends_no_minor() -> None:
+def test_goal_from_a_penalty_shot_ends_no_minor() -> None:
     called = [penalty(90, HOME, 1), faceoff(90), penalty(100, HOME, 2, "Penalty Shot", 0)]
     assert codes(*called, goal(100, AWAY), faceoff(100), shot(110)) == ["1541"]
 
@@ -228,19 +228,19 @@ def test_overtime_in_the_regular_season_is_three_on_three() -> None:
     assert codes(*facts, is_long_overtime=True) == ["1551"]
 
 
-def test_a_penalty_in_overtime_gives_the_other_team_a_skater() -> None:
+def test_penalty_in_overtime_gives_the_other_team_a_skater() -> None:
     called = [penalty(10, HOME, 1, period=4), faceoff(10, period=4), shot(20, period=4)]
     called += [penalty(30, HOME, 2, period=4), faceoff(30, period=4), shot(40, period=4)]
     assert codes(faceoff(0, period=4), *called) == ["1431", "1531"]
 
 
-def test_a_player_out_of_the_box_in_overtime_stays_on_until_the_next_face_off() -> None:
+def test_player_out_of_the_box_in_overtime_stays_on_until_the_next_face_off() -> None:
     facts = [faceoff(0, period=4), penalty(10, HOME, period=4), faceoff(10, period=4)]
     after = [shot(131, period=4), faceoff(140, period=4), shot(141, period=4)]
     assert codes(*facts, *after) == ["1441", "1331"]
 
 
-def test_a_penalty_of_the_third_period_continues_in_overtime() -> None:
+def test_penalty_of_the_third_period_continues_in_overtime() -> None:
     facts = [penalty(1150, AWAY, period=3), faceoff(1150, period=3), faceoff(0, period=4), shot(10, period=4)]
     assert codes(*facts) == ["1341"]
 
@@ -253,13 +253,13 @@ def test_coincident_minors_in_overtime_change_nothing() -> None:
     assert codes(start, *called, shot(60, period=4), shot(140, period=4)) == ["1331", "1331"]
 
 
-def test_an_empty_net_goal_has_a_pulled_goalie_in_its_code() -> None:
+def test_empty_net_goal_has_a_pulled_goalie_in_its_code() -> None:
     facts = [replace(goal(1190, AWAY, 3), at_empty_net=True), faceoff(1190, 3), shot(1195, AWAY, 3)]
     assert codes(*facts, kind="goal") == ["1560"]
     assert codes(*facts) == ["1551"]  # nothing shows that the goalie left again
 
 
-def test_a_miss_without_a_goalie_is_at_an_empty_net_once_misses_name_goalies() -> None:
+def test_miss_without_a_goalie_is_at_an_empty_net_once_misses_name_goalies() -> None:
     unnamed = play("missed-shot", 1190, HOME, 3)
     named = replace(unnamed, seconds=20, names_goalie=True)
     assert codes(named, unnamed, kind="missed-shot") == ["1551", "0651"]

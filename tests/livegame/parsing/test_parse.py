@@ -83,9 +83,7 @@ def legacy_feed() -> dict[str, Any]:
         (2, 300, "0441", "0441"),
     ],
 )
-def test_an_attempt_as_overtime_ends_keeps_overtimes_situation(
-    game_type: int, seconds: int, code: str, read: str
-) -> None:
+def test_attempt_as_overtime_ends_keeps_overtimes_situation(game_type: int, seconds: int, code: str, read: str) -> None:
     overtime: dict[str, Any] = {"period": 4, "period_type": "OT"}
     shown = game(
         play(1, "hit", 290, situation="1331", **overtime),
@@ -96,7 +94,7 @@ def test_an_attempt_as_overtime_ends_keeps_overtimes_situation(
     assert [each.situation for each in parse_game(as_feed(shown)).plays] == ["1331", read, "1010"]
 
 
-def test_a_gamecenter_answer_is_parsed_into_the_game_it_was_made_of() -> None:
+def test_gamecenter_answer_is_parsed_into_the_game_it_was_made_of() -> None:
     made = game(
         play(10, "faceoff", 0, x=0, y=0, zone="N"),
         play(11, "shot-on-goal", 12, x=60.0, y=-5.0, zone="O", shooter_id=8478427, goalie_id=1),
@@ -106,7 +104,7 @@ def test_a_gamecenter_answer_is_parsed_into_the_game_it_was_made_of() -> None:
     assert parse_game(as_feed(made)).players == made.players
 
 
-def test_a_legacy_answer_is_parsed_into_the_same_types() -> None:
+def test_legacy_answer_is_parsed_into_the_same_types() -> None:
     parsed = parse_game(legacy_feed())
     assert (parsed.title, parsed.state, parsed.period) == (
         "Washington Capitals at Carolina Hurricanes",
@@ -121,7 +119,7 @@ def test_a_legacy_answer_is_parsed_into_the_same_types() -> None:
     assert (goal.x, goal.y, goal.seconds, goal.home_defends) == (-70.0, 5.0, 50, "right")
 
 
-def test_a_blocked_shot_belongs_to_the_shooters_team_in_either_form() -> None:
+def test_blocked_shot_belongs_to_the_shooters_team_in_either_form() -> None:
     parsed = parse_game(legacy_feed())
     assert parsed.plays[1].team_id == HOME  # the legacy feed names the blocker's team, AWAY
 
@@ -131,14 +129,14 @@ def test_a_blocked_shot_belongs_to_the_shooters_team_in_either_form() -> None:
     assert (block.team_id, block.zone) == (HOME, None)
 
 
-def test_a_legacy_missed_shot_misses_no_type() -> None:
+def test_legacy_missed_shot_misses_no_type() -> None:
     missed = parse_game(legacy_feed()).plays[3]
     assert isinstance(missed, Shot)
     assert missed.shot_type is None
     assert missed.missing == ()
 
 
-def test_a_shot_with_one_coordinate_has_none_and_misses_both() -> None:
+def test_shot_with_one_coordinate_has_none_and_misses_both() -> None:
     feed = as_feed(game(play(11, "goal", 5)))
     del feed["plays"][0]["details"]["xCoord"], feed["plays"][0]["details"]["shotType"]
     shot = parse_game(feed).shots[0]
@@ -150,7 +148,7 @@ def test_shootout_attempts_are_not_among_the_shots() -> None:
     assert [shot.event_id for shot in game(play(11, "goal", 5), shootout).shots] == [11]
 
 
-def test_a_team_is_named_under_the_key_of_each_year() -> None:
+def test_team_is_named_under_the_key_of_each_year() -> None:
     feed = as_feed(game())
     feed["homeTeam"] |= {"commonName": {"default": "Hurricanes"}, "placeName": {"default": "Carolina"}}
     del feed["homeTeam"]["name"]
@@ -179,13 +177,13 @@ def test_each_word_for_a_games_state_is_understood(state: str, schedule: str, ex
     "nonsense",
     [None, [], "text", {}, {"plays": []}, {"liveData": {}}, {"message": "not found"}, {"plays": 1, "homeTeam": {}}],
 )
-def test_an_answer_that_is_no_game_is_malformed(nonsense: Any) -> None:
+def test_answer_that_is_no_game_is_malformed(nonsense: Any) -> None:
     with pytest.raises(FeedMalformed):
         parse_game(nonsense)
 
 
 @pytest.mark.parametrize("key", ["eventId", "typeDescKey", "periodDescriptor", "timeInPeriod"])
-def test_a_play_without_its_identity_is_left_out_and_named(key: str) -> None:
+def test_play_without_its_identity_is_left_out_and_named(key: str) -> None:
     feed = as_feed(game(play(11, "goal", 5), play(12, "goal", 9)))
     del feed["plays"][0][key]
     parsed = parse_game(feed)
@@ -194,7 +192,7 @@ def test_a_play_without_its_identity_is_left_out_and_named(key: str) -> None:
     assert parsed.unreadable == (None if key == "eventId" else {11})
 
 
-def test_a_diff_patch_adds_and_corrects_plays_in_a_copy() -> None:
+def test_diff_patch_adds_and_corrects_plays_in_a_copy() -> None:
     feed = legacy_feed()
     before = copy.deepcopy(feed)
     shot = copy.deepcopy(feed["liveData"]["plays"]["allPlays"][3]) | {"result": {"eventTypeId": "SHOT"}}
@@ -218,7 +216,7 @@ def test_a_diff_patch_adds_and_corrects_plays_in_a_copy() -> None:
     assert plays[12].x == -83.0
 
 
-def test_an_empty_diff_patch_changes_nothing_and_a_whole_feed_replaces_all() -> None:
+def test_empty_diff_patch_changes_nothing_and_a_whole_feed_replaces_all() -> None:
     feed = legacy_feed()
     assert apply_diff_patch(feed, []) == feed
     assert apply_diff_patch({}, feed) == feed
@@ -234,12 +232,12 @@ def test_an_empty_diff_patch_changes_nothing_and_a_whole_feed_replaces_all() -> 
         [{"diff": [{"op": "invent", "path": "/liveData/plays/allPlays/0"}]}],
     ],
 )
-def test_a_diff_patch_that_does_not_fit_is_malformed(answer: Any) -> None:
+def test_diff_patch_that_does_not_fit_is_malformed(answer: Any) -> None:
     with pytest.raises(FeedMalformed):
         apply_diff_patch(legacy_feed(), answer)
 
 
-def test_a_days_list_is_parsed_with_its_games_and_neighbouring_days() -> None:
+def test_days_list_is_parsed_with_its_games_and_neighbouring_days() -> None:
     first = as_feed(game(state=GameState.NOT_STARTED))
     live = as_feed(game(home=Team(HOME, "CAR", "Carolina Hurricanes", 3)))
     postponed = first | {"id": 2021020331, "gameScheduleState": "PPD"}
@@ -317,7 +315,7 @@ def overtime(number: int, seconds: int, length: int, **more: Any) -> dict[str, A
         (3, 300, 300, False),  # a round robin of 2020
     ],
 )
-def test_an_overtimes_length_is_read_off_the_feeds_clock(
+def test_overtimes_length_is_read_off_the_feeds_clock(
     game_type: int, length: int, seconds: int, is_penalty_shot: bool
 ) -> None:
     feed = as_feed(game(period=4, period_type="OT", game_type=game_type))
@@ -339,7 +337,7 @@ def test_an_overtimes_length_is_read_off_the_feeds_clock(
     ],
 )
 @pytest.mark.parametrize("told", [{}, {"periodType": "?"}])
-def test_a_header_without_its_period_type_takes_it_from_plays_or_game_type(
+def test_header_without_its_period_type_takes_it_from_plays_or_game_type(
     number: int, kinds: list[str], game_type: int, status: str, told: dict[str, str]
 ) -> None:
     plays = [play(11, "goal", 0, period=number, period_type=kind) for kind in kinds]
@@ -351,13 +349,13 @@ def test_a_header_without_its_period_type_takes_it_from_plays_or_game_type(
 
 
 @pytest.mark.parametrize("word", ["DONT_PLAY", "dont play", "CNCL"])
-def test_a_game_that_will_not_be_played_is_cancelled(word: str) -> None:
+def test_game_that_will_not_be_played_is_cancelled(word: str) -> None:
     feed = as_feed(game(state=GameState.NOT_STARTED)) | {"gameScheduleState": word}
     assert parse_game(feed).state is GameState.CANCELLED
 
 
 @pytest.mark.parametrize("start", ["2021-11-28T05:00:00Z", "", None])
-def test_a_start_to_be_announced_is_not_known(start: str | None) -> None:
+def test_start_to_be_announced_is_not_known(start: str | None) -> None:
     feed = as_feed(game(state=GameState.NOT_STARTED)) | {"gameScheduleState": "TBD", "startTimeUTC": start}
     found = parse_game(feed)
     assert (found.state, found.start_is_known, found.problems) == (GameState.NOT_STARTED, False, ())
@@ -365,7 +363,7 @@ def test_a_start_to_be_announced_is_not_known(start: str | None) -> None:
     assert (listed.state, listed.start_is_known) == (GameState.NOT_STARTED, False)
 
 
-def test_a_game_not_started_with_shots_is_live() -> None:
+def test_game_not_started_with_shots_is_live() -> None:
     found = parse_game(as_feed(game(play(11, "goal", 5))) | {"gameState": "PRE"})
     assert found.state is GameState.LIVE
     assert found.problems == ("the feed says that the game has not begun, but it has shots; treated as live",)
@@ -383,7 +381,7 @@ def test_a_game_not_started_with_shots_is_live() -> None:
         ((3, 1), (1, 1), True, GameState.FINAL, True),
     ],
 )
-def test_an_official_score_that_the_goals_do_not_add_up_to_is_a_problem(
+def test_official_score_that_the_goals_do_not_add_up_to_is_a_problem(
     scores: tuple[int, int], goals: tuple[int, int], shootout: bool, state: GameState, is_said: bool
 ) -> None:
     plays = [play(n, "goal", n, team=team) for n, team in enumerate([HOME] * goals[0] + [AWAY] * goals[1], start=1)]
@@ -407,9 +405,7 @@ def test_an_official_score_that_the_goals_do_not_add_up_to_is_a_problem(
         (None, False, GameState.FINAL),
     ],
 )
-def test_a_legacy_game_is_final_by_its_code_or_its_last_entry(
-    code: str | None, official: bool, state: GameState
-) -> None:
+def test_legacy_game_is_final_by_its_code_or_its_last_entry(code: str | None, official: bool, state: GameState) -> None:
     feed = legacy_feed()
     feed["gameData"]["status"] = {"abstractGameState": "Final", "statusCode": code}
     if official:
@@ -418,7 +414,7 @@ def test_a_legacy_game_is_final_by_its_code_or_its_last_entry(
 
 
 @pytest.mark.parametrize("status", [{"statusCode": "8"}, {"startTimeTBD": True, "statusCode": "1"}])
-def test_a_legacy_start_to_be_announced_is_not_known(status: dict[str, Any]) -> None:
+def test_legacy_start_to_be_announced_is_not_known(status: dict[str, Any]) -> None:
     feed = legacy_feed()
     feed["liveData"]["plays"]["allPlays"] = []
     feed["gameData"]["status"] = {"abstractGameState": "Preview"} | status
@@ -426,7 +422,7 @@ def test_a_legacy_start_to_be_announced_is_not_known(status: dict[str, Any]) -> 
     assert (found.state, found.start_is_known) == (GameState.NOT_STARTED, False)
 
 
-def test_a_legacy_face_off_follows_the_stoppages_of_its_second() -> None:
+def test_legacy_face_off_follows_the_stoppages_of_its_second() -> None:
     feed = legacy_feed()
 
     def raw(event_id: int, kind: str, clock: str) -> dict[str, Any]:

@@ -20,16 +20,16 @@ def week(**changes: Any) -> dict[str, Any]:
     return {"nextStartDate": "2018-10-08", "gameWeek": [{"date": "2018-10-03", "games": [game | changes]}]}
 
 
-def test_a_week_holds_its_games_and_the_next_weeks_start() -> None:
+def test_week_holds_its_games_and_the_next_weeks_start() -> None:
     shown = ScheduledGame(2018020001, 20182019, 2, GameState.FINAL)
     assert parse_week(week(), MONDAY) == Week((shown,), date(2018, 10, 8))
 
 
-def test_a_game_in_an_unknown_state_has_none() -> None:
+def test_game_in_an_unknown_state_has_none() -> None:
     assert parse_week(week(gameState="HALT"), MONDAY).games[0].state is None
 
 
-def test_a_seasons_last_week_has_no_next_start() -> None:
+def test_seasons_last_week_has_no_next_start() -> None:
     assert parse_week(week() | {"nextStartDate": None}, MONDAY).next_start is None
 
 
@@ -48,7 +48,7 @@ def test_a_seasons_last_week_has_no_next_start() -> None:
         (week() | {"nextStartDate": "soon"}, "nextStartDate is 'soon'"),
     ],
 )
-def test_an_answer_that_is_no_schedule_is_malformed(answer: Any, problem: str) -> None:
+def test_answer_that_is_no_schedule_is_malformed(answer: Any, problem: str) -> None:
     with pytest.raises(FeedMalformed) as refused:
         parse_week(answer, MONDAY)
     assert str(refused.value) == f"the feed's week of 2018-10-01 is not a schedule: {problem}"

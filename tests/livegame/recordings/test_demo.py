@@ -1,4 +1,4 @@
-"""The demonstration: it begins in the midst of a game, on the game's own day, and can be played again."""
+"""The demonstration: it starts in mid-game, on the game's own date, and can be played again."""
 
 import urllib.error
 import urllib.request
@@ -33,7 +33,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def replay(tmp_path: Path, clock: Clock) -> Iterator[str]:
-    """The replay as the demonstration has it."""
+    """The replay as the demonstration runs it."""
     state = tmp_path / "demo" / "replay.json"
     with wsgi_server(create_app(tmp_path, state, SPEED, clock, begin_s=demo.BEGIN_S, only=GAME_ID)) as url:
         yield url
@@ -51,7 +51,7 @@ def client(tmp_path: Path, replay: str, service: Service) -> GameClient:
     return make_client(tmp_path / "demo", replay, service.url)
 
 
-def test_the_first_click_shows_something_and_so_does_each_after_it(client: GameClient, clock: Clock) -> None:
+def test_each_click_in_the_demo_shows_new_attempts(client: GameClient, clock: Clock) -> None:
     seen = [reported(client, client.ping(GAME_ID))]
     for _ in range(4):
         clock.seconds += 5
@@ -64,7 +64,7 @@ def test_the_first_click_shows_something_and_so_does_each_after_it(client: GameC
     assert shots[-1] > shots[0] + 3
 
 
-def test_the_strip_has_the_game_that_is_played_on_its_own_day(client: GameClient, replay: str, clock: Clock) -> None:
+def test_demos_game_is_listed_on_its_own_date(client: GameClient, replay: str, clock: Clock) -> None:
     feed = Feed(replay)
     before = feed.day()
     assert (before.day, [entry.game_id for entry in before.games]) == (date(2021, 11, 28), [GAME_ID])
@@ -75,7 +75,7 @@ def test_the_strip_has_the_game_that_is_played_on_its_own_day(client: GameClient
     assert (entry.state, entry.status) == (GameState.LIVE, reported(client, client.ping(GAME_ID)).status)
 
 
-def test_it_is_played_again_from_the_beginning_and_nothing_of_it_is_left(
+def test_demo_played_again_starts_over_with_an_empty_history(
     client: GameClient, tmp_path: Path, replay: str, clock: Clock, service: Service
 ) -> None:
     first = reported(client, client.ping(GAME_ID))
@@ -96,7 +96,7 @@ def test_it_is_played_again_from_the_beginning_and_nothing_of_it_is_left(
     assert service.rows_scored() > 0
 
 
-def test_the_next_start_begins_anew_unless_it_is_to_go_on(client: GameClient, tmp_path: Path) -> None:
+def test_demo_started_again_starts_over_unless_told_to_continue(client: GameClient, tmp_path: Path) -> None:
     client.ping(GAME_ID)
     demo.begin(tmp_path / "demo", GAME_ID, restart=False)
     assert client.report(GAME_ID) is not None
@@ -106,7 +106,7 @@ def test_the_next_start_begins_anew_unless_it_is_to_go_on(client: GameClient, tm
     assert not (tmp_path / "demo" / "replay.json").exists()
 
 
-def test_nobodys_history_is_taken_for_the_demonstrations(tmp_path: Path, replay: str, service: Service) -> None:
+def test_folder_with_other_games_is_refused_for_the_demo(tmp_path: Path, replay: str, service: Service) -> None:
     client = make_client(tmp_path / "demo", replay, service.url)
     record(client, game(play(1, "goal", 30), game_id=2021020330))
     record(client, game(play(1, "goal", 30)))
@@ -118,9 +118,7 @@ def test_nobodys_history_is_taken_for_the_demonstrations(tmp_path: Path, replay:
     assert History(tmp_path / "demo" / "history.db").count_games() == 2
 
 
-def test_only_a_marked_folder_its_own_game_and_a_replay_on_this_machine_can_be_played_again(
-    tmp_path: Path, replay: str
-) -> None:
+def test_demo_needs_a_marked_folder_its_game_and_a_local_replay(tmp_path: Path, replay: str) -> None:
     demo.begin(tmp_path / "demo", GAME_ID, restart=True)
     assert Demo.of(settings(tmp_path, replay)) is not None
     assert Demo.of(settings(tmp_path, replay.replace("127.0.0.1", "localhost"))) is not None
@@ -132,7 +130,7 @@ def test_only_a_marked_folder_its_own_game_and_a_replay_on_this_machine_can_be_p
     assert Demo.of(settings(tmp_path, replay)) is None
 
 
-def test_a_replay_that_is_gone_leaves_all_as_it_is(client: GameClient, tmp_path: Path) -> None:
+def test_demo_without_its_replay_keeps_its_history(client: GameClient, tmp_path: Path) -> None:
     client.ping(GAME_ID)
     gone = Demo.of(settings(tmp_path, "http://127.0.0.1:9"))
     assert gone is not None
@@ -141,7 +139,7 @@ def test_a_replay_that_is_gone_leaves_all_as_it_is(client: GameClient, tmp_path:
     assert client.report(GAME_ID) is not None
 
 
-def test_no_page_of_another_site_restarts_the_replay(client: GameClient, replay: str, clock: Clock) -> None:
+def test_restart_without_the_header_is_refused(client: GameClient, replay: str, clock: Clock) -> None:
     client.ping(GAME_ID)
     clock.seconds += 5
     with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -149,7 +147,7 @@ def test_no_page_of_another_site_restarts_the_replay(client: GameClient, replay:
     assert reported(client, client.ping(GAME_ID)).status != "Period 1 - 15:00 left"
 
 
-def test_the_page_refreshes_often_and_plays_the_game_again(
+def test_demos_page_refreshes_often_and_plays_the_game_again(
     tmp_path: Path, replay: str, clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_page = page_opener(monkeypatch, tmp_path / "demo", replay, service.url)

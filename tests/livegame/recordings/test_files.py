@@ -1,4 +1,4 @@
-"""Real recorded games through the whole client: every shape, every moment, every correction we hold."""
+"""Recorded games through the whole client: both feeds, every stage of a game, every correction on record."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ def show_and_ping(client: GameClient, feed: FeedServer, game_id: int, answer: An
 
 
 def goals_and_score(game: Game) -> tuple[list[int], list[int]]:
-    """Goals counted from the shots, and those of the final score less the one that a shootout won adds."""
+    """Goals counted from the shots, and the final score without the goal that a shootout win adds."""
     counted = [sum(shot.is_goal for shot in game.shots if shot.team_id == t.team_id) for t in (game.away, game.home)]
     score = [game.away.score, game.home.score]
     if game.period_type == "SO":
@@ -55,7 +55,7 @@ def goals_and_score(game: Game) -> tuple[list[int], list[int]]:
     return counted, score
 
 
-def test_every_recorded_game_goes_through_a_ping(
+def test_every_recorded_game_is_pinged_without_loss(
     client: GameClient, feed: FeedServer, service: Service, recordings: Path
 ) -> None:
     shots = 0
@@ -73,15 +73,15 @@ def test_every_recorded_game_goes_through_a_ping(
     assert service.rows_scored() == shots > 1500
 
 
-# What the two shapes cannot agree on. The legacy feed has no type for a missed shot; it does not tell that a goalie
-# was pulled; and of plays in the same second each feed has its own order.
+# Where the two feeds must differ: the legacy feed has no type for a missed shot and does not show a pulled goalie, and
+# plays in the same second have another order.
 SHAPES = {2019020007: ("2019-20", 18, {497}), 2022020799: ("2022-23", 18, {10}), 2022030236: ("2022-23", 35, {449})}
 PREVIOUS = [n for n in FEATURE_NAMES if n.startswith("prev_")] + ["rebound", "angle_change", "speed"]
 MANPOWER = ["friendly_skaters", "opposing_skaters", "strength_state", "empty_net", "extra_attacker"]
 
 
 @pytest.mark.parametrize("game_id", SHAPES)
-def test_both_shapes_of_a_game_give_the_same_shots_and_features(recordings: Path, game_id: int) -> None:
+def test_game_in_both_feeds_has_the_same_shots_and_features(recordings: Path, game_id: int) -> None:
     season, untyped, tied = SHAPES[game_id]
     legacy, present = (
         read_recording(recordings / f"games/legacy/{game_id}.json.gz"),
@@ -105,7 +105,7 @@ def test_both_shapes_of_a_game_give_the_same_shots_and_features(recordings: Path
     assert differing == {}
 
 
-def test_a_game_before_while_and_after_it_is_played(
+def test_recorded_game_is_pinged_before_during_and_after_play(
     client: GameClient, feed: FeedServer, service: Service, recordings: Path
 ) -> None:
     folder = recordings / "live" / "legacy_2022020804"
@@ -116,7 +116,7 @@ def test_a_game_before_while_and_after_it_is_played(
     during = reported(client, ping)
     assert during.status == "Period 2 - 11:33 left"
     assert (during.away.counted.goals, during.home.counted.goals) == (3, 1)
-    # one of the 40 shots is so fresh that the feed does not tell its type yet
+    # one of the 40 shots is so recent that the feed has no type for it yet
     assert (ping.scored, during.pending, statuses(client, ping)[454]) == (39, 1, "pending")
 
     ping = show_and_ping(client, feed, 2022020804, read(recordings / "games" / "new" / "2022020804.json.gz"))
@@ -125,18 +125,18 @@ def test_a_game_before_while_and_after_it_is_played(
     assert (final.away.counted.goals, final.home.counted.goals) == (4, 3)
     first = during.shots.set_index("event_id")["probability"].dropna()
     last = final.shots.set_index("event_id")["probability"]
-    assert last[first.index].equals(first)  # whatever was corrected, the first prediction stands
+    assert last[first.index].equals(first)  # the first prediction stands, whatever was corrected
     assert service.rows_scored() == len(final.shots)
     assert {c.what for c in ping.corrections} <= {"amended", "outcome"}
 
 
-def test_an_intermission_is_said_to_be_one(client: GameClient, feed: FeedServer, recordings: Path) -> None:
+def test_recorded_intermission_has_its_status_line(client: GameClient, feed: FeedServer, recordings: Path) -> None:
     path = next((recordings / "live" / "legacy_2019020611").glob("Live*"))
     status = reported(client, show_and_ping(client, feed, 2019020611, read(path))).status
     assert status.startswith("Intermission after period 2")
 
 
-def test_a_game_fetched_on_another_day_amends_and_scores_nothing_twice(
+def test_game_fetched_again_is_amended_and_scores_nothing_twice(
     client: GameClient, feed: FeedServer, service: Service, recordings: Path
 ) -> None:
     ping = show_and_ping(client, feed, 2022030411, read(recordings / "games" / "new" / "2022030411.json.gz"))
@@ -205,7 +205,7 @@ def legacy_feed_at(game: Game, time_stamp: str, entries: int, seconds: int) -> d
     }
 
 
-def test_the_recorded_patches_add_shots_once_and_correct_a_goal(
+def test_recorded_diff_patches_add_shots_once_and_correct_a_goal(
     client: GameClient, service: Service, recordings: Path
 ) -> None:
     game = read_recording(recordings / "games" / "new" / "2019020311.json.gz")
@@ -218,7 +218,7 @@ def test_the_recorded_patches_add_shots_once_and_correct_a_goal(
         answer = read(path)
         try:
             apply_diff_patch(feed, answer)
-        except FeedMalformed:  # three minutes are not on record: what a client does then is read the whole feed
+        except FeedMalformed:  # three minutes are not on record: a client then fetches the whole feed
             lines.append(path.name)
             feed = legacy_feed_at(game, "20191117_053535", 281, seconds=18 * 60 + 59)
         for step in answer:

@@ -1,4 +1,4 @@
-"""Replayed games: nothing is lost on the way through our own form, and the clock runs as a game's does."""
+"""Replayed games: the compact form loses nothing, and the clock runs like a game's."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def sample() -> Game:
     return read_recording(SAMPLE_FOLDER / f"{GAME_ID}.json")
 
 
-def test_the_sample_is_the_game_of_the_brief() -> None:
+def test_sample_is_the_capitals_win_in_carolina() -> None:
     shown = sample()
     assert shown.title == "Washington Capitals at Carolina Hurricanes"
     goals = [shot.team_id for shot in shown.shots if shot.is_goal]
@@ -40,18 +40,18 @@ def test_the_sample_is_the_game_of_the_brief() -> None:
     assert (shown.away.score, shown.home.score) == (4, 2)
 
 
-def test_the_compact_form_loses_nothing() -> None:
+def test_game_in_compact_form_loses_nothing() -> None:
     assert load_compact(json.loads(dump_compact(sample()))) == sample()
 
 
-def test_a_whole_replayed_game_is_the_recorded_one() -> None:
+def test_game_replayed_to_its_end_equals_the_recorded_one() -> None:
     shown = sample()
     replayed = parse_game(play_by_play(shown, moment(shown, 1e9)))
     assert (replayed.plays, replayed.home, replayed.away) == (shown.plays, shown.home, shown.away)
     assert replayed.state is GameState.FINAL
 
 
-def test_the_clock_runs_through_periods_and_intermissions() -> None:
+def test_replays_clock_runs_through_periods_and_intermissions() -> None:
     shown = sample()
 
     def at(elapsed: float) -> tuple[str, int, int, bool]:
@@ -66,7 +66,7 @@ def test_the_clock_runs_through_periods_and_intermissions() -> None:
     assert at(3 * 1200 + 2 * INTERMISSION_S)[0] == "OFF"
 
 
-def test_only_what_has_happened_is_shown() -> None:
+def test_replay_shows_only_plays_up_to_its_clock() -> None:
     shown = sample()
     for elapsed in (0, 100, 1300, 2500):
         now = moment(shown, elapsed)
@@ -77,7 +77,7 @@ def test_only_what_has_happened_is_shown() -> None:
     assert counts[-1] == len(shown.plays)
 
 
-def test_a_shootout_is_shown_attempt_by_attempt() -> None:
+def test_replayed_shootout_is_shown_attempt_by_attempt() -> None:
     attempts = [play(n, "goal", 0, period=5, period_type="SO", situation="1010") for n in (21, 22, 23)]
     shown = game(play(11, "faceoff", 0), *attempts)
     start = INTERMISSION_S
@@ -86,7 +86,7 @@ def test_a_shootout_is_shown_attempt_by_attempt() -> None:
     assert moment(shown, start + 90).state == "OFF"
 
 
-def test_the_feed_serves_a_game_from_the_first_time_it_is_asked_for(tmp_path: Path) -> None:
+def test_replayed_game_starts_with_the_first_request(tmp_path: Path) -> None:
     clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         feed = Feed(url)
@@ -97,7 +97,7 @@ def test_the_feed_serves_a_game_from_the_first_time_it_is_asked_for(tmp_path: Pa
         assert feed.day().games[0].state is GameState.LIVE
 
 
-def test_a_replay_that_was_killed_goes_on_where_the_game_would_be(tmp_path: Path) -> None:
+def test_killed_replay_resumes_where_the_game_would_be(tmp_path: Path) -> None:
     clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         fetched(Feed(url), GAME_ID)
@@ -106,7 +106,7 @@ def test_a_replay_that_was_killed_goes_on_where_the_game_would_be(tmp_path: Path
         assert fetched(Feed(url), GAME_ID).seconds_left == 755
 
 
-def test_a_clock_that_is_set_back_stops_the_game_and_undoes_nothing(tmp_path: Path) -> None:
+def test_replay_whose_clock_is_set_back_stands_still(tmp_path: Path) -> None:
     clock = Clock(1_000)
     with replay(tmp_path, tmp_path / "replay.json", clock) as url:
         fetched(Feed(url), GAME_ID)
@@ -118,7 +118,7 @@ def test_a_clock_that_is_set_back_stops_the_game_and_undoes_nothing(tmp_path: Pa
         assert fetched(Feed(url), GAME_ID).state is GameState.LIVE
 
 
-def test_an_unchanged_answer_is_not_sent_twice(tmp_path: Path) -> None:
+def test_unchanged_replay_answers_not_modified(tmp_path: Path) -> None:
     with replay(tmp_path, tmp_path / "replay.json", Clock(1_000)) as url:
         address = f"{url}/v1/gamecenter/{GAME_ID}/play-by-play"
         with urllib.request.urlopen(address) as first:
@@ -128,7 +128,7 @@ def test_an_unchanged_answer_is_not_sent_twice(tmp_path: Path) -> None:
             urllib.request.urlopen(again)
 
 
-def test_recordings_of_both_shapes_are_found_and_damaged_ones_named(tmp_path: Path) -> None:
+def test_recordings_of_both_shapes_are_found_and_damaged_ones_are_named(tmp_path: Path) -> None:
     shown = play_by_play(sample(), moment(sample(), 1e9))
     (tmp_path / "2022020001.json").write_text(json.dumps(shown | {"id": 2022020001}))
     (tmp_path / "2022020002.json.gz").write_bytes(gzip.compress(json.dumps(shown | {"id": 2022020002}).encode()))
@@ -142,7 +142,7 @@ def test_recordings_of_both_shapes_are_found_and_damaged_ones_named(tmp_path: Pa
 
 
 @pytest.mark.recordings
-def test_every_recorded_game_survives_the_replay(recordings: Path) -> None:
+def test_every_recorded_game_replayed_equals_itself(recordings: Path) -> None:
     paths = sorted(find_recordings(recordings / "games").values())
     assert len(paths) > 15
     for path in paths:
@@ -153,7 +153,7 @@ def test_every_recorded_game_survives_the_replay(recordings: Path) -> None:
         assert load_compact(json.loads(dump_compact(shown))) == shown
 
 
-def test_a_setting_that_cannot_be_used_is_named() -> None:
+def test_unusable_setting_of_the_replay_is_named() -> None:
     command = [sys.executable, "-m", "scripts.replay"]
     ran = subprocess.run(
         command, env=os.environ | {"XG_REPLAY_SPEED": "fast"}, capture_output=True, text=True, timeout=60

@@ -1,4 +1,4 @@
-"""Recorded seasons: found, read, and downloaded once, whatever interrupts it."""
+"""Recorded seasons: found, read, and downloaded once in spite of interruptions."""
 
 import gzip
 import json
@@ -55,7 +55,7 @@ def download(feed: FeedServer, folder: Path, report: Callable[[str], None] = lam
     return download_season(SEASON, folder, Feed(feed.url).read, report=report)
 
 
-def test_a_downloaded_season_is_found_and_read(season_feed: FeedServer, tmp_path: Path) -> None:
+def test_downloaded_season_is_found_and_read(season_feed: FeedServer, tmp_path: Path) -> None:
     said: list[str] = []
     download(season_feed, tmp_path, said.append)
     assert list(find_seasons(tmp_path)) == [SEASON]
@@ -65,7 +65,7 @@ def test_a_downloaded_season_is_found_and_read(season_feed: FeedServer, tmp_path
     assert said[-1] == "season 20182019: 3 of 3 fetched"
 
 
-def test_an_interrupted_download_resumes_where_it_stopped(season_feed: FeedServer, tmp_path: Path) -> None:
+def test_interrupted_download_resumes_where_it_stopped(season_feed: FeedServer, tmp_path: Path) -> None:
     path = "/v1/gamecenter/2018020002/play-by-play"
     good = season_feed.answers[path]
     season_feed.answer(path, b"{}", status=403)
@@ -80,14 +80,14 @@ def test_an_interrupted_download_resumes_where_it_stopped(season_feed: FeedServe
     assert list(find_seasons(tmp_path)) == [SEASON]
 
 
-def test_a_malformed_game_is_not_kept(season_feed: FeedServer, tmp_path: Path) -> None:
+def test_malformed_game_is_not_kept(season_feed: FeedServer, tmp_path: Path) -> None:
     season_feed.answer("/v1/gamecenter/2018020001/play-by-play", b'{"plays": []}')
     with pytest.raises(FeedMalformed):
         download(season_feed, tmp_path)
     assert not list((tmp_path / str(SEASON)).iterdir())
 
 
-def test_a_season_in_progress_is_kept_but_not_found(feed: FeedServer, tmp_path: Path) -> None:
+def test_season_in_progress_is_kept_but_not_found(feed: FeedServer, tmp_path: Path) -> None:
     feed.answer("/v1/schedule/2018-09-01", week(finished(1), next_start="2018-10-08"))
     feed.answer("/v1/schedule/2018-10-08", week(finished(2), state="FUT"))
     feed.show(finished(1))
@@ -96,14 +96,14 @@ def test_a_season_in_progress_is_kept_but_not_found(feed: FeedServer, tmp_path: 
     assert find_seasons(tmp_path) == {}
 
 
-def test_a_schedule_that_does_not_advance_is_malformed(feed: FeedServer, tmp_path: Path) -> None:
+def test_schedule_that_does_not_advance_is_malformed(feed: FeedServer, tmp_path: Path) -> None:
     feed.answer("/v1/schedule/2018-09-01", week(finished(1), next_start="2018-09-01"))
     feed.show(finished(1))
     with pytest.raises(FeedMalformed, match="does not advance"):
         download(feed, tmp_path)
 
 
-def test_a_season_in_one_file_counts_no_unfinished_or_preseason_games(tmp_path: Path) -> None:
+def test_season_in_one_file_counts_no_unfinished_or_preseason_games(tmp_path: Path) -> None:
     games = [finished(1), finished(2, state=GameState.LIVE), finished(3, game_type=1), finished(4, game_type=3)]
     with lzma.open(tmp_path / "2018-19.jsonl.xz", "wt") as file:
         file.writelines(json.dumps(as_feed(g)) + "\n" for g in games)
@@ -113,7 +113,7 @@ def test_a_season_in_one_file_counts_no_unfinished_or_preseason_games(tmp_path: 
 
 
 @pytest.mark.parametrize("content", [b"not a gzip file", gzip.compress(b"[]", mtime=0), gzip.compress(b"{", mtime=0)])
-def test_a_damaged_recording_is_malformed_and_named(tmp_path: Path, content: bytes) -> None:
+def test_damaged_recording_is_malformed_and_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "2018020001.json.gz").write_bytes(content)
     with pytest.raises(FeedMalformed, match=r"20180200|" + str(tmp_path)):
         list(season_games(tmp_path))
@@ -126,6 +126,6 @@ def test_seasons_are_found_oldest_first(tmp_path: Path) -> None:
     assert list(find_seasons(tmp_path)) == [19992000, 20182019, 20222023]
 
 
-def test_a_downloaded_game_equals_the_one_served(season_feed: FeedServer, tmp_path: Path) -> None:
+def test_downloaded_game_equals_the_one_served(season_feed: FeedServer, tmp_path: Path) -> None:
     [first, *_] = season_games(download(season_feed, tmp_path))
     assert replace(first, players={}).plays == finished(1).plays
