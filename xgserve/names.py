@@ -1,4 +1,4 @@
-"""Names of models, workspaces and versions, and which version is newer."""
+"""Names of models, workspaces and versions, which version is newer, and the files that models come in."""
 
 import re
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
-"""What a .skops file may hold: types by name, what may be in their attributes, functions by name. All else is refused.
+"""What a .skops file may hold: types by name, values of their attributes, functions by name. All else is refused.
 
-skops has a list of its own, of what runs no code *when it is built*. That is not enough for a service that scores rows
-of strangers with models of strangers: some of those types open the files that a row names, call what they are given,
-or take as much memory or time as an attribute says. A type is on this list when somebody has read what it does with
-rows and with its attributes. Never extend it with what a file asks for.
+skops has its own list of what runs no code *when it is built*. That is not enough for a service that scores strangers'
+rows with strangers' models: some of those types open the files that a row names, call what they are given, or take as
+much memory or time as an attribute says. A type is on this list once someone has read what it does with rows and with
+its attributes. Never extend it with what a file asks for.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ class Within:
 
 Rule = OneOf | EachOneOf | Within
 
-# Classifiers, and what stands before them in a pipeline: what each does with a row is arithmetic on its own arrays.
+# Classifiers, and the steps before them in a pipeline: each does arithmetic on a row and its own arrays, no more.
 ESTIMATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "sklearn.calibration": ("CalibratedClassifierCV",),
     "sklearn.cluster._kmeans": ("KMeans", "MiniBatchKMeans"),
@@ -143,13 +143,13 @@ NUMBERS: Final = frozenset(
         *("numpy.uint8", "numpy.uint16", "numpy.uint32", "numpy.uint64"),
     }
 )
-# What an array or a scalar of numpy may be; of the others, some take memory by the number that they are given.
+# What an array or scalar of NumPy may be; some of the other types allocate as much memory as a number says.
 ARRAYS: Final = NUMBERS | {"numpy.ndarray", "numpy.str_"}
-# What may be named as the type of something: of the keys of a dictionary, of what an encoder returns.
+# What may be named as a type: of the keys of a dictionary, of what an encoder returns.
 TYPES: Final = NUMBERS | {"builtins.bool", "builtins.float", "builtins.int", "builtins.str", "numpy.str_"}
 
-# Attributes that scoring has no use for. They are never built, whatever they hold: generators of random numbers, folds,
-# scorers and candidates of a search that is over, caches on disk, trees of neighbours (grown again: see loading.py).
+# Attributes that scoring does not use. They are never built, whatever they hold: generators of random numbers, folds,
+# scorers and candidates of a finished search, caches on disk, trees of neighbours (grown again: see loading.py).
 DROPPED: Final = frozenset(
     {
         *(
@@ -175,7 +175,7 @@ DROPPED: Final = frozenset(
     }
 )
 
-# A search over parameters is what it found.
+# A search over parameters stands for the estimator it found.
 SEARCHES: Final = frozenset(
     {
         *("sklearn.model_selection._search.GridSearchCV", "sklearn.model_selection._search.RandomizedSearchCV"),
@@ -187,7 +187,7 @@ SEARCHES: Final = frozenset(
 METRICS = ("minkowski", "euclidean", "l2", "manhattan", "cityblock", "l1", "chebyshev", "infinity", "nan_euclidean")
 METHODS = ("predict_proba", "decision_function", "predict", "auto")
 
-# What may be in an attribute, by its name, or by the name of the type and its own where others have one like it.
+# What an attribute may hold, by its name, or by type and name where several types have an attribute of that name.
 RULES: Final[Mapping[str, Rule]] = {
     "degree": Within(0, 25),
     "_fit_method": OneOf(("ball_tree", "kd_tree", "brute")),
@@ -213,7 +213,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "KNNImputer.weights": OneOf((None, "uniform", "distance")),
 }
 
-# Functions of one number, which numpy and scipy apply to each number of a column: all that may be called.
+# Functions of one number, which NumPy and SciPy apply to each number of a column: all that may be called.
 FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "numpy": frozenset(
         {
@@ -225,7 +225,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "scipy.special": frozenset({"expit", "expm1", "log1p", "log_expit", "logit", "ndtr", "ndtri"}),
 }
-# Where other versions of these libraries say that such a function is.
+# The modules in which other versions of these libraries have these functions.
 MODULES_OF_FUNCTIONS: Final[Mapping[str, str]] = {
     "numpy": "numpy",
     "numpy._core._multiarray_umath": "numpy",
@@ -237,12 +237,12 @@ MODULES_OF_FUNCTIONS: Final[Mapping[str, str]] = {
     "scipy.special._ufuncs": "scipy.special",
 }
 MAY_CALL: Final = frozenset({"FunctionTransformer.func", "FunctionTransformer.inverse_func"})
-# What histogram boosting with columns of categories looks at its other columns with.
+# What histogram boosting with category columns checks its other columns with.
 CHECK: Final = "sklearn.utils.validation.check_array"
 CHECK_OPTIONS: Final = frozenset({"dtype", "ensure_all_finite", "force_all_finite"})
-AS_ARRAY: Final = "scipy._lib.array_api_compat.numpy._aliases.asarray"  # of a BSpline, which is built anew
+AS_ARRAY: Final = "scipy._lib.array_api_compat.numpy._aliases.asarray"  # of a BSpline, which is made again
 
-# Why some types that people do save are not on the list, and what to save instead; the longest name that fits counts.
+# Why some types that people do save are not on the list, and what to save instead; the longest matching name counts.
 ADVICE: Final[Mapping[str, str]] = {
     "lightgbm.": "its trees are read by LightGBM's own compiled code, which takes them on trust",
     "xgboost.": "its trees are read by XGBoost's own compiled code, which takes them on trust",

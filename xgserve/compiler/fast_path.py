@@ -46,7 +46,7 @@ from xgserve.text import clipped
 AGREEMENT = 1e-12
 TRIED_ROWS = 600
 
-# From here on, two processors are done with half the rows each well before one is done with all.
+# From this many rows on, two processors finish half each well before one finishes all.
 MANY_ROWS = 500
 
 Step = Callable[[Matrix], Matrix]
@@ -100,7 +100,7 @@ def build_fast_path(path: SklearnPath, row: Mapping[str, Scalar]) -> FastPath:
     return fast_path
 
 
-# -- what is given the caller's columns -------------------------------------------------------------------------------
+# -- parts that are given the caller's columns ------------------------------------------------------------------------
 
 
 TakenApart = tuple[list[ColumnCodec], Evaluator]
@@ -139,7 +139,7 @@ def _after(transformer: Any, classifier: Any, columns: Sequence[Column]) -> Take
 
 @singledispatch
 def _read(transformer: Any, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
-    """Return how to read the columns that a transformer is given, and what is left to do with the matrix of them."""
+    """Return how to encode the columns that a transformer is given, and what is left to do with the matrix of them."""
     return _as_numbers(columns), _step(transformer)
 
 
@@ -172,9 +172,9 @@ def _(by_column: ColumnTransformer, columns: Sequence[Column]) -> tuple[list[Col
 @_read.register(OrdinalEncoder)
 @_read.register(TargetEncoder)
 def _(encoder: Any, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
-    """Ask the encoder what it makes of each category; to these encoders all unknown ones are the same."""
+    """Ask the encoder for the numbers of each category; these encoders treat all unknown ones alike."""
     if not all(column.categories for column in columns):
-        raise NoFastPath("an encoder is given something else than categories")
+        raise NoFastPath("an encoder is given something other than categories")
     usual = [column.categories[0] for column in columns if column.categories]
     by_output: dict[int, ColumnCodec] = {}
     for position, column in enumerate(columns):
@@ -195,7 +195,7 @@ def _as_numbers(columns: Sequence[Column]) -> list[ColumnCodec]:
     return [ColumnCodec(column) for column in columns]
 
 
-# -- what is given numbers --------------------------------------------------------------------------------------------
+# -- parts that are given numbers -------------------------------------------------------------------------------------
 
 
 @singledispatch
@@ -243,7 +243,7 @@ def _chain(steps: Sequence[Step | None]) -> Step | None:
 
 @singledispatch
 def _evaluator(classifier: Any) -> Evaluator:
-    """Return the way from a matrix of numbers to P(class 1) of each row."""
+    """Return a function from a matrix of numbers to P(class 1) of each row."""
     return lambda matrix: np.asarray(classifier.predict_proba(matrix), dtype=np.float64)[:, 1]
 
 
@@ -278,20 +278,20 @@ def _(forest: Any) -> Evaluator:
 
 
 def _sum_of_carts(trees: Sequence[Any], ensemble: Any) -> Step:
-    """Walk trees that compare numbers of half the precision with their thresholds."""
+    """Sum trees that compare single-precision numbers with their thresholds."""
     total = sum_of_trees(map(Tree.of_cart, trees), ensemble.n_features_in_)
 
     def evaluate(matrix: Matrix) -> Matrix:
         rounded = matrix.astype(np.float32)
         if np.isinf(rounded).any():
-            ensemble.predict_proba(matrix)  # scikit-learn says what is wrong
+            ensemble.predict_proba(matrix)  # scikit-learn raises what is wrong
         return total(rounded.astype(np.float64))
 
     return evaluate
 
 
 def _shared(evaluate: Evaluator) -> Evaluator:
-    """Let all processors share the rows, if they are many; ONNX Runtime does not hold Python's lock."""
+    """Split many rows between the processors; ONNX Runtime releases the GIL."""
 
     def share(matrix: Matrix) -> Probabilities:
         if len(matrix) < MANY_ROWS or _PROCESSORS == 1:

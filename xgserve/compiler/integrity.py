@@ -1,8 +1,8 @@
 """The indices and sizes inside an estimator, checked before compiled code follows them: of trees, encoders, neighbours.
 
 scikit-learn trusts them, and skops checks the types in a file, not its numbers. An index out of range can crash the
-process, or read memory that is not the model's, on the first row that happens to reach it: perhaps long after the
-trial. So each of them is looked at once, when the model is loaded.
+process or read memory that is not the model's, on the first row that happens to reach it, perhaps long after the trial.
+So each is checked once, when the model is loaded.
 """
 
 import gc
@@ -48,9 +48,9 @@ from xgserve.compiler.sklearn_internals import (
 from xgserve.errors import ModelError
 
 LEAF = -1  # in place of a child
-BITSET_WORDS = 8  # histogram boosting knows at most 256 categories of a column
+BITSET_WORDS = 8  # histogram boosting takes at most 256 categories per column
 MAX_MADE_COLUMNS = 10_000  # of one step, for one row
-MAX_DEPTH = 1000  # of a tree: only some rows walk all of it, so the trial need not have met one
+MAX_DEPTH = 1000  # of a tree: only some rows reach the deepest leaf, so the trial may not have met one
 
 Indices = npt.NDArray[np.integer]
 
@@ -60,7 +60,7 @@ def check_indices(estimator: object) -> None:
 
     Raises:
         ModelError: an index is out of range, a tree takes other columns than it will be given, or an object of
-            scikit-learn brings something in place of one of its methods, which may be what checks the columns.
+            scikit-learn has something in place of one of its methods, which may be the one that checks the columns.
     """
     for part in parts_of(estimator):
         if type(part).__module__.startswith("sklearn."):
@@ -70,7 +70,7 @@ def check_indices(estimator: object) -> None:
                 _check_tree(part)
             case BaseDecisionTree(tree_=tree):
                 _require(tree.n_features == part.n_features_in_, "a tree takes other columns than it is given")
-                if is_classifier(part):  # until 1.3, scikit-learn kept counts, which later versions take for shares
+                if is_classifier(part):  # until 1.3, scikit-learn stored counts, which later versions take for shares
                     _require(np.allclose(tree.value.sum(axis=2), 1), "the leaves of a tree do not hold shares of rows")
             case BaseGradientBoosting(estimators_=members):
                 _check_members(members, part.n_features_in_)
@@ -79,7 +79,7 @@ def check_indices(estimator: object) -> None:
             case OneHotEncoder(categories_=_):
                 _check_encoder(part)
             case TargetEncoder(encodings_=encodings, categories_=categories):
-                # a column without numbers would be left as the memory that it lies in was before
+                # a column without numbers would stay uninitialized memory
                 fits = len(encodings) == len(categories) and part.target_type_ in ("binary", "continuous")
                 _require(fits, "an encoder has no numbers for a column")
             case BaseKMeans(cluster_centers_=centers):
@@ -96,7 +96,7 @@ def check_indices(estimator: object) -> None:
 
 
 def parts_of(root: object) -> Iterator[object]:
-    """Yield the object and all that it refers to, directly or not, once each; stops at classes, modules, functions."""
+    """Yield the object and all that it refers to, directly or not, once each; stop at classes, modules, functions."""
     seen: dict[int, object] = {}  # keeps each part alive, so that its id stays its own
     waiting = [root]
     while waiting:
@@ -105,7 +105,7 @@ def parts_of(root: object) -> Iterator[object]:
             continue
         seen[id(part)] = part
         yield part
-        if isinstance(part, np.ndarray) and part.dtype.hasobject:  # does not tell gc what it holds
+        if isinstance(part, np.ndarray) and part.dtype.hasobject:  # does not report to gc what it holds
             waiting += part.ravel().tolist()
         else:
             waiting += gc.get_referents(part)
@@ -125,7 +125,7 @@ def _check_tree(tree: Any) -> None:
 
 
 def _check_members(members: Any, columns: int) -> None:
-    """Check the trees of gradient boosting, whose compiled code gives all of them what the first one has checked."""
+    """Check the trees of gradient boosting: its compiled code hands all of them rows that only the first checked."""
     _require(members.ndim == 2 and members.shape[1] == 1, "a tree is not the only one of its round")
     for member in members.flat:
         fits = isinstance(member, BaseDecisionTree) and member.n_features_in_ == columns
@@ -136,7 +136,7 @@ def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
     columns = boosting.n_features_in_
     categorical = is_category(boosting)
     preprocessor = preprocessor_of(boosting)
-    given = columns if preprocessor is None else _columns_behind(preprocessor)
+    given = columns if preprocessor is None else _columns_after(preprocessor)
     _require(given == columns == categorical.size, "a tree takes other columns than it is given")
     for predictor in predictors:
         nodes, bitsets = predictor.nodes, predictor.raw_left_cat_bitsets
@@ -151,24 +151,25 @@ def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
             _check_range(splits["bitset_idx"], len(bitsets), "a set of categories")
 
 
-def _columns_behind(door: Any) -> int:
-    """Return how many columns histogram boosting gets from what it puts before its trees, which it takes on trust.
+def _columns_after(preprocessor: Any) -> int:
+    """Return how many columns the preprocessor of histogram boosting hands to its trees, which take them on trust.
 
     Raises:
-        ModelError: it is something else than what histogram boosting makes: codes of categories, and numbers.
+        ModelError: it is not what histogram boosting makes: codes of categories, and numbers.
     """
     _require(
-        type(door) is ColumnTransformer, "its trees are given columns by something else than they were fitted with"
+        type(preprocessor) is ColumnTransformer,
+        "its trees are given columns by something else than they were fitted with",
     )
     count = 0
-    for name, part, chosen in door.transformers_:
+    for name, part, chosen in preprocessor.transformers_:
         if isinstance(part, str) and part == "drop":
             continue
         fits = (
             type(part) in (OrdinalEncoder, FunctionTransformer)
             and isinstance(chosen, np.ndarray)
-            and (chosen.dtype, chosen.shape) == (np.dtype(bool), (door.n_features_in_,))
-            and np.array_equal(np.flatnonzero(chosen), input_indices(door)[name])
+            and (chosen.dtype, chosen.shape) == (np.dtype(bool), (preprocessor.n_features_in_,))
+            and np.array_equal(np.flatnonzero(chosen), input_indices(preprocessor)[name])
         )
         _require(fits, "a tree takes other columns than it is given")
         count += int(chosen.sum())
@@ -193,7 +194,7 @@ def _check_encoder(encoder: Any) -> None:
 
 
 def _check_polynomials(part: Any) -> None:
-    """Check how many columns are made of one row: memory is taken for them, and what is not filled stays as it was."""
+    """Check how many columns are made of one row: memory is allocated for them, and not cleared."""
     fitted = (0, part.degree) if isinstance(part.degree, int) else tuple(part.degree)
     counted, stored = polynomial_widths(part)
     fits = degrees_of(part) == fitted and counted == stored and max(counted) <= MAX_MADE_COLUMNS

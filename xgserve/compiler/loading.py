@@ -1,4 +1,4 @@
-"""From an artifact's bytes to the estimator inside: what may be built at all, and what to say when it fails."""
+"""From an artifact's bytes to the estimator inside: what may be built at all, and what to report when it fails."""
 
 import bz2
 import gzip
@@ -132,13 +132,13 @@ def _made_with(caught: list[warnings.WarningMessage], content: bytes) -> str | N
         with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open("schema.json") as schema:
             content = schema.read(MAX_SEARCHED_BYTES)
     except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError):
-        content = _unpacked(content)  # not a skops file: look at the bytes of the pickle
+        content = _unpacked(content)  # not a skops file: search the bytes of the pickle
     found = re.search(VERSION.encode() + rb".{1,400}?(\d+\.\d+(?:\.\w+)?)", content, re.DOTALL)
     return found.group(1).decode("ascii", "replace") if found else None
 
 
 def _unpacked(content: bytes) -> bytes:
-    """Return the start of what joblib may have packed in one of its ways."""
+    """Return the start of the content, decompressed if joblib compressed it in one of its formats."""
     stream = io.BytesIO(content)
     ways: dict[bytes, Any] = {
         b"\x1f\x8b": partial(gzip.GzipFile, fileobj=stream),
@@ -154,5 +154,5 @@ def _unpacked(content: bytes) -> bytes:
                 with way() as opened:
                     return bytes(opened.read(MAX_SEARCHED_BYTES))
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        pass  # damaged, which has been said
+        pass  # damaged, which is reported already
     return content

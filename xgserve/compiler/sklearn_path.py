@@ -50,9 +50,9 @@ class SklearnPath:
         if self.takes_arrays:
             # None and numbers of Python stay what they are among objects
             return np.column_stack(arrays)
-        import pandas as pd  # a fifth of the start and of the memory, which most models do without
+        import pandas as pd  # a fifth of the start-up time and memory, and most models do without
 
-        # an explicit dtype: pandas makes text columns of its own kind, slow on odd texts, in which None turns into NaN
+        # an explicit dtype: pandas' own text columns are slow on odd texts and turn None into NaN
         names = [column.name for column in self.reader.columns]
         series = {
             name: pd.Series(array, dtype=array.dtype, copy=False) for name, array in zip(names, arrays, strict=True)

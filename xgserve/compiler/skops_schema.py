@@ -1,8 +1,8 @@
-"""The description of an estimator in a .skops file, copied by what is allowed; what is not in the copy is never built.
+"""The description of an estimator in a .skops file, copied as far as it is allowed; only the copy is ever built.
 
-A .skops file is a zip file: `schema.json` is a tree of nodes that say how each object is built, and arrays lie beside
-it. skops builds whatever the tree says, of types that are trusted. Here each node is looked at before that: its type,
-where it stands, the names and values of its attributes (`allow_list.py`). The copy holds only what was looked at: no
+A .skops file is a zip file: `schema.json` is a tree of nodes that describe how each object is built, with arrays beside
+it. skops builds whatever the tree describes, from types that are trusted. Before that, each node is checked here: its
+type, its place, the names and values of its attributes (`allow_list.py`). The copy holds only what was checked: no
 keys that only some version of skops reads, no references from one node to another.
 """
 
@@ -24,8 +24,8 @@ from xgserve.text import clipped
 
 MAX_SCHEMA_BYTES = 64_000_000  # a forest of 500 trees has 8 MB
 MAX_LISTED = 5
-MAX_TEXT_BYTES = 4_000  # of one text in an array: each row that is compared with it is made as long
-MAX_HEADER_BYTES = 10_000  # as numpy itself has it
+MAX_TEXT_BYTES = 4_000  # of one text in an array: each row compared with it is padded to its length
+MAX_HEADER_BYTES = 10_000  # NumPy's own limit
 NUMPY_ARRAY = "numpy.ndarray"
 
 Node = dict[str, Any]
@@ -37,7 +37,7 @@ _NOT_PLAIN = object()
 
 
 class NotAllowed(ModelError):
-    """The file holds what is not allowed; `unknown_here` says whether these libraries know nothing of it."""
+    """The file holds what is not allowed; `unknown_here` says whether the installed libraries do not know it either."""
 
     def __init__(self, message: str, *, unknown_here: bool = False) -> None:
         super().__init__(message)
@@ -61,10 +61,10 @@ def read_schema(archive: ZipFile) -> Node:
 
 
 class Copy:
-    """The copy of a schema: `schema` to build from, `types` in it, and the `sklearn_version` that it names."""
+    """The copy of a schema: `schema` to build from, the `types` in it, and the `sklearn_version` that it names."""
 
     def __init__(self, archive: ZipFile, schema: Node) -> None:
-        """Look at every node.
+        """Check every node.
 
         Raises:
             NotAllowed: the schema holds what is not on our lists; the message names it.
@@ -87,7 +87,7 @@ class Copy:
         self.schema["protocol"] = self._protocol
 
     def _node(self, node: Node, place: str) -> Node:
-        """Return the copy of a node; `place` is the `Type.attribute` that it stands in, or empty."""
+        """Return the copy of a node; `place` is the `Type.attribute` that holds it, or empty."""
         loader = node["__loader__"]
         copy = _COPIES.get(loader)
         if copy is None:
@@ -95,8 +95,8 @@ class Copy:
         return copy(self, node, place)
 
     def _refuse(self, name: str) -> Node:
-        """Note a type that is not on the lists, to name all of them at the end."""
-        # what is on the lists and written otherwise is of another version
+        """Note a type that is not on the lists; all of them are named at the end."""
+        # a type on the lists that is described differently is of another version
         self._refused[name] = not _is_here(name) or name in OURS
         return dict(_NOTHING)
 
@@ -167,7 +167,7 @@ class Copy:
     def _function(self, node: Node, place: str) -> Node:
         name = _name(node)
         module = allow_list.MODULES_OF_FUNCTIONS.get(node["__module__"], "")
-        if self._protocol == 0:  # it is written otherwise
+        if self._protocol == 0:  # functions are described differently there
             return self._refuse(name)
         if place in allow_list.MAY_CALL and node["__class__"] in allow_list.FUNCTIONS.get(module, ()):
             return self._made(node, "FunctionNode", f"{module}.{node['__class__']}")
@@ -176,7 +176,7 @@ class Copy:
         return self._refuse(name)
 
     def _partial(self, node: Node, place: str) -> Node:
-        """Copy what histogram boosting makes of `check_array`, and nothing else."""
+        """Copy the partial of `check_array` that histogram boosting makes, and no other."""
         content = node["content"]
         options = self._dictionary(content["kwds"], "")
         plain = not content["args"]["content"] and _plain(self._archive, content["namespace"]) is None
@@ -196,7 +196,7 @@ class Copy:
         )
 
     def _is_of_numbers(self, node: Node | None) -> bool:
-        """Whether it names types of numbers: texts would be made as long as the longest of the rows."""
+        """Return whether it names types of numbers: texts would be padded to the longest of the rows."""
         if node is None or node["__loader__"] == "JsonNode":
             return node is None or _plain(self._archive, node) in (None, "numeric")
         if node["__loader__"] in ("ListNode", "TupleNode"):
@@ -249,7 +249,7 @@ class Copy:
         return self._node(node, place)
 
     def _tree(self, node: Node, place: str) -> Node:
-        """Copy a tree; compiled code takes memory for it by its arguments."""
+        """Copy a tree; compiled code allocates memory for it by its arguments."""
         arguments = node["__reduce__"]["args"]
         columns, classes, outputs = arguments["content"]
         same = _plain(self._archive, outputs) == 1 and _shape(self._archive, classes) == (1,)
@@ -311,7 +311,7 @@ def _attributes(node: Node) -> dict[str, Node]:
 
 
 def _class(name: str) -> Any:
-    """Return a type on our list, None where these libraries do not have it; skops has imported all that they have."""
+    """Return a type on our list, None if the installed libraries lack it; skops has imported all that they have."""
     module, _, of = name.rpartition(".")
     return getattr(sys.modules.get(module), of, None)
 
@@ -321,7 +321,7 @@ def _is_here(name: str) -> bool:
 
 
 def _plain(archive: ZipFile, node: Node) -> Any:
-    """Return what a node stands for, if it is a single value, or values in a list, tuple or dictionary."""
+    """Return the value of a node, if it is a single one, or several in a list, tuple or empty dictionary."""
     match node["__loader__"]:
         case "JsonNode":
             return json.loads(node["content"])
@@ -347,7 +347,7 @@ def _shape(archive: ZipFile, node: Node) -> tuple[int, ...]:
 
 
 def _check_array(archive: ZipFile, file: str) -> None:
-    """Look at an array before memory is taken for it.
+    """Check an array before memory is allocated for it.
 
     Raises:
         NotAllowed: it is not of numbers or short texts, or has more of them than the file.
@@ -360,7 +360,7 @@ def _check_array(archive: ZipFile, file: str) -> None:
     if size and not 0 < size * dtype.itemsize < archive.getinfo(file).file_size:
         raise NotAllowed("it holds an array that says it is larger than it is")
     if any(part.itemsize == 0 for part in _parts(dtype)):
-        # whatever is made of this type is as long as the longest text of the rows, for each of them
+        # arrays of this type grow to the longest text of the rows, for each row
         raise NotAllowed("it holds an array of texts without a length")
 
 
@@ -374,7 +374,7 @@ def _header(archive: ZipFile, file: str) -> tuple[tuple[int, ...], np.dtype[Any]
             raise NotAllowed(f"it holds a damaged array ({clipped(error)})") from error
 
 
-@lru_cache(maxsize=256)  # most arrays of a model are of a few shapes
+@lru_cache(maxsize=256)  # most arrays of a model have one of a few shapes
 def _parsed(version: tuple[int, int], length: bytes, header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(io.BytesIO(length + header))

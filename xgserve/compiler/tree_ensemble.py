@@ -1,6 +1,6 @@
-"""Trees of scikit-learn as one operator of ONNX, which ONNX Runtime evaluates for all rows and trees in one call.
+"""scikit-learn's trees as one TreeEnsemble operator of ONNX, evaluated for all rows and trees in one call.
 
-scikit-learn calls each tree on its own, which takes longer than the tree itself for the few rows of a request.
+scikit-learn calls each tree separately, which costs more than the tree itself for the few rows of a request.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,16 +16,16 @@ import onnxruntime
 
 Numbers = npt.NDArray[np.float64]
 
-LEQ = 0  # how TreeEnsemble calls "go to the true child if the number is at most the threshold"
+LEQ = 0  # TreeEnsemble's code for "go to the true child if the number is at most the threshold"
 SUM = 1
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A binary tree as arrays over its nodes, the root first. The child of a leaf is below zero or the node itself."""
+    """A binary tree as arrays over its nodes, the root first. The child of a leaf is negative or the node itself."""
 
     is_leaf: npt.NDArray[np.bool_]
-    left: npt.NDArray[np.intp]  # where a number at most the threshold goes
+    left: npt.NDArray[np.intp]  # child for numbers up to the threshold
     right: npt.NDArray[np.intp]
     column: npt.NDArray[np.intp]
     threshold: Numbers
@@ -48,7 +48,7 @@ class Tree:
 
     @classmethod
     def of_cart(cls, tree: Any) -> "Tree":
-        """Read a tree of scikit-learn's other ensembles; its leaves hold the share of the last class, or the value."""
+        """Read a tree of scikit-learn's other ensembles; its leaves hold the share of the last class, or a value."""
         return cls(
             tree.children_left < 0,
             tree.children_left,
@@ -61,7 +61,7 @@ class Tree:
 
 
 def sum_of_trees(trees: Iterable[Tree], columns: int, start: float = 0.0) -> Callable[[Numbers], Numbers]:
-    """Return a function from rows, shape (rows, columns), to `start` and the leaves they end in, summed, shape (rows,).
+    """Return a function from rows, shape (rows, columns), to `start` plus the sum of their leaves, shape (rows,).
 
     Raises:
         ValueError: no tree has more than a leaf.
@@ -74,7 +74,7 @@ def sum_of_trees(trees: Iterable[Tree], columns: int, start: float = 0.0) -> Cal
             start += tree.value[0]
             continue
         inner = ~tree.is_leaf
-        # ONNX counts leaves and inner nodes apart, over all trees
+        # ONNX numbers leaves and inner nodes separately, across all trees
         place = (
             np.where(inner, len(nodes["nodes_splits"]) + np.cumsum(inner), len(values) + np.cumsum(tree.is_leaf)) - 1
         )
@@ -122,7 +122,7 @@ def _tensor(numbers: list[float]) -> onnx.TensorProto:
 
 
 def _session(columns: int, **attributes: Any) -> onnxruntime.InferenceSession:
-    """Return a model of nothing but the operator (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html)."""
+    """Return a model of this operator alone (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html)."""
     helper, double = onnx.helper, onnx.TensorProto.DOUBLE
     graph = helper.make_graph(
         [helper.make_node("TreeEnsemble", ["rows"], ["sums"], domain="ai.onnx.ml", **attributes)],

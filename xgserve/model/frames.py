@@ -1,7 +1,7 @@
-"""A frame as JSON, in the forms that pandas and its users write, to columns and row labels.
+"""From a frame as JSON, in the forms that pandas and its users write, to columns and row labels.
 
-Which form it is shows from its shape; where that could be two, the model's columns decide. What could still be read in
-two ways is refused: lists of values without the names of their columns, and rows that are called like the columns.
+The form follows from the shape; where two forms share a shape, the model's columns decide. What could still be read in
+two ways is refused: lists of values without the names of their columns, and rows that are named like the columns.
 """
 
 import re
@@ -86,7 +86,7 @@ def parse_frame(body: Any, names: Set[str]) -> ParsedFrame:
 
 
 def _unwrapped(body: Any, names: Set[str]) -> Any:
-    """Return what MLflow's and TensorFlow's clients put into an object of one key, or beside empty parameters."""
+    """Return what MLflow's and TensorFlow's clients wrap in an object of one key, or put beside empty parameters."""
     if isinstance(body, dict) and len(body) <= 2 and body.keys() != names and not body.get("params"):
         for key in WRAPPERS & body.keys():
             if body.keys() <= {key, "params"}:
@@ -100,7 +100,7 @@ def _records(records: list[Any], labels: Sequence[Any]) -> ParsedFrame:
     first = records[0]
     for row, record in enumerate(records):
         if isinstance(record, list):
-            raise _no_frame(f"row {row} is a list, which does not say what its columns are called", row=row)
+            raise _no_frame(f"row {row} is a list, which does not name its columns", row=row)
         if not isinstance(record, dict):
             raise _no_frame(f"row {row} is not an object", row=row)
         if record.keys() != first.keys():
@@ -128,7 +128,7 @@ def _split(names: list[Any], index: list[Any] | None, data: list[Any]) -> Parsed
 
 
 def _is_label(label: Any, depth: int = 2) -> bool:
-    """Whether it is a label of pandas: plain, an interval, or a tuple of such."""
+    """Return whether it is a label of pandas: a plain one, an interval, or a tuple of such."""
     if not isinstance(label, list | dict):
         return True
     parts = label.values() if isinstance(label, dict) else label
@@ -171,11 +171,11 @@ def _single(body: dict[str, Any]) -> ParsedFrame:
 
 
 def _objects(body: dict[str, dict[str, Any]], names: Set[str]) -> ParsedFrame:
-    """Read column -> row -> value, or row -> column -> value: whichever has the model's columns in its place."""
+    """Read column -> row -> value, or row -> column -> value: whichever has the model's columns as its names."""
     first = next(iter(body.values()), {})
     is_by_column, is_by_row = body.keys() == names, first.keys() == names
     if is_by_column and is_by_row:
-        raise _no_frame("the rows are called like the columns, so this can be read in two ways")
+        raise _no_frame("the rows are named like the columns, so this can be read in two ways")
     if is_by_row or (not is_by_column and names.isdisjoint(body) and not names.isdisjoint(first)):
         return _records(list(body.values()), _labels(list(body)))
     return _columns(body)
@@ -201,7 +201,7 @@ def _columns(body: dict[str, dict[str, Any]]) -> ParsedFrame:
 
 
 def _labels(labels: list[str]) -> Sequence[Any]:
-    if labels == [str(row) for row in range(len(labels))]:  # as pandas numbers rows, and told in a third of the time
+    if labels == [str(row) for row in range(len(labels))]:  # as pandas numbers rows, and found in a third of the time
         return range(len(labels))
     if all(map(_INTEGER.fullmatch, labels)):
         return [int(label) for label in labels]

@@ -36,9 +36,9 @@ class Column:
         return bool(self.categories) and all(type(category) in types for category in self.categories or ())
 
     def takes_plainly(self, values: Iterable[Any]) -> bool:
-        """Return whether all values are of the right type, and known where they must be; False may need a closer look.
+        """Return whether all values have the right type and are known where they must be; if not, look at each.
 
-        Numbers still have to be finite, and not null where that is not taken.
+        Numbers must still be checked for infinity, and for nulls where the column takes none.
         """
         return self._plain_types.issuperset(map(type, values)) and (self._takes_all or self._known.issuperset(values))
 
@@ -50,7 +50,7 @@ class Column:
 
     @cached_property
     def _takes_all(self) -> bool:
-        # of numbers as categories, infinite ones are not taken
+        # infinite numbers are not taken as categories
         return self.kind == "number" or (self.nullable and self.takes_unknown and not self.holds(int, float))
 
     @cached_property
@@ -64,7 +64,7 @@ class Column:
         return [*(self.categories or ()), unknown, self.null if self.nullable else REFUSED]
 
     def unknown_category(self) -> Scalar:
-        """Return a value like the known categories that is none of them."""
+        """Return a value of the same type as the known categories that is none of them."""
         if self.holds(int, float):
             return max(c for c in self.categories or () if isinstance(c, int | float)) + 1
         return UNKNOWN_CATEGORY

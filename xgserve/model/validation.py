@@ -1,4 +1,4 @@
-"""The caller's values, checked and cast to what the model wants; what is wrong is named by row and column."""
+"""The caller's values, checked and cast to what the model takes; errors name row and column."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -144,10 +144,10 @@ class FrameErrors:
             )
 
     def raise_if_any(self) -> None:
-        """Refuse the frame if anything was noted.
+        """Raise if any value was noted.
 
         Raises:
-            InvalidFrame: something was.
+            InvalidFrame: with the first few values, and how many there are.
         """
         if not self._count:
             return
@@ -172,7 +172,7 @@ def _cast(column: Column, values: Sequence[Any], errors: FrameErrors) -> npt.NDA
     if column.categories is not None and not column.takes_unknown:
         known = {*column.categories, None}
         strange = [
-            isinstance(value, Hashable) and not is_null(value) and value not in known  # the others are named already
+            isinstance(value, Hashable) and not is_null(value) and value not in known  # the others are listed already
             for value in values
         ]
         errors.add_where(strange, column.name, values, "is not a category that the model knows")
@@ -213,10 +213,10 @@ def _cast_categories(column: Column, values: Sequence[Any], errors: FrameErrors)
     errors.add_where(odd, column.name, values, why)
     if not column.nullable:
         errors.add_where(null, column.name, values, "must not be null")
-    # whole numbers of Python grow without end when a model squares them; they are the same category as floats
+    # Python's integers grow without bound when a model squares them; as floats they are the same category
     values = [_float(value) if type(value) is int else value for value in values]
-    endless = [isinstance(value, float) and math.isinf(value) for value in values]
-    errors.add_where(endless, column.name, values, "must be a finite number")
+    infinite = [isinstance(value, float) and math.isinf(value) for value in values]
+    errors.add_where(infinite, column.name, values, "must be a finite number")
     array = np.empty(len(values), dtype=object)
     array[:] = [column.null if missing else value for value, missing in zip(values, null, strict=True)]
     return array

@@ -1,4 +1,4 @@
-"""What a downloaded model holds: unpacking it within bounds, and telling which of its files is the model."""
+"""A downloaded model's zip file: unpack it within bounds, and find which of its files is the model."""
 
 import json
 import stat
@@ -20,7 +20,7 @@ COMET_DESCRIPTION = "CometModel"
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int) -> None:
-    """Unpack a zip file into an empty folder: plain files only, none outside the folder, `max_bytes` in all.
+    """Unpack a zip file into an empty folder: plain files only, none outside the folder, `max_bytes` in total.
 
     Raises:
         DownloadFailed: not a zip file, or a damaged one.
@@ -36,7 +36,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int) -> None:
                 left -= _unpack_one(opened, member, folder / member.filename, left)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DownloadFailed(f"Comet sent {_what_it_is(archive)} instead of a whole zip file ({error})") from error
-    except (NotImplementedError, RuntimeError) as error:  # an unknown way of packing, an encrypted file
+    except (NotImplementedError, RuntimeError) as error:  # an unknown compression, an encrypted file
         raise ArtifactRefused(f"the model's zip file cannot be unpacked: {error}") from error
 
 
@@ -44,10 +44,10 @@ def find_artifact(folder: Path) -> Path:
     """Return the one file in a model's folder that is the model.
 
     A `CometModel` description names it; without one, exactly one file must have a model's suffix. What systems and
-    editors leave behind (hidden files and folders, checkpoints of notebooks, `__MACOSX`) does not count.
+    editors leave behind (hidden files and folders, notebook checkpoints, `__MACOSX`) does not count.
 
     Raises:
-        NoCandidate: nothing looks like a model.
+        NoCandidate: no file has a model's suffix.
         SeveralCandidates: more than one file does, or there is more than one description.
         ArtifactRefused: the description is damaged or names a file that is not there.
     """

@@ -29,7 +29,7 @@ def newest_bundled(model: str) -> ModelName:
 
 
 def load_bundled(model: str, version: str | None) -> Model:
-    """Load a bundled model, the newest without `version`.
+    """Load a bundled model; without `version`, the newest.
 
     Raises:
         UnknownModel: no such model, or no such version of it, is bundled.

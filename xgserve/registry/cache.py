@@ -1,8 +1,8 @@
-"""Models already downloaded: one folder each, complete and unchanged or not there at all.
+"""Models already downloaded: one folder each, either complete and unchanged or missing.
 
-`<root>/<workspace>/<model>/<version>/` (names quoted as in an address) holds the artifact, its `card.json` if it has
-one, and `manifest.json` with the digest of both. Folders appear by a rename, so that a process killed at any moment
-leaves none half-written.
+`<root>/<workspace>/<model>/<version>/` (names quoted as in a URL) holds the artifact, its `card.json` if it has
+one, and `manifest.json` with the digest of both. Folders appear by a rename, so a process that is
+killed at any moment leaves none half-written.
 """
 
 import fcntl
@@ -57,10 +57,10 @@ class ModelCache:
             os.close(lock)
 
     def _held_folder(self) -> tuple[Path, int]:
-        """Make a folder that is held as long as the descriptor is open: by this process, until it ends or is killed."""
+        """Make a folder that this process holds until it closes the descriptor, ends or is killed."""
         while True:
             folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=self._root))
-            with suppress(FileNotFoundError):  # somebody swept before it was held
+            with suppress(FileNotFoundError):  # another process swept before it was held
                 lock = os.open(folder, os.O_RDONLY)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if folder.exists():
@@ -73,7 +73,7 @@ class ModelCache:
         for folder in self._root.glob(f"{TEMPORARY_PREFIX}*"):
             try:
                 lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            except FileNotFoundError:  # its owner was quicker
+            except FileNotFoundError:  # its owner was faster
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,7 +86,7 @@ class ModelCache:
         return swept
 
     def find(self, name: ModelName) -> CachedModel | None:
-        """Return the model if it is here and every byte is as downloaded, and note that it was used."""
+        """Return the model if it is here and every byte is as downloaded; record that it was used."""
         folder = self._folder(name)
         manifest = _read_manifest(folder, name)
         if manifest is None:
@@ -121,7 +121,7 @@ class ModelCache:
         with self._lock():
             here = _read_manifest(target, name)
             if here is not None and here["files"] == files and (found := self.find(name)):
-                return found  # another process was quicker, and may be loading it
+                return found  # another process was faster, and may be loading it
             target.parent.mkdir(parents=True, exist_ok=True)
             self._discard(target)
             folder.rename(target)
@@ -170,7 +170,7 @@ class ModelCache:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Hold the folder against other threads and processes."""
+        """Lock the folder against other threads and processes."""
         self._root.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._root, os.O_RDONLY)
         try:
@@ -185,14 +185,14 @@ class ModelCache:
         return self._root.joinpath(*map(folder_name, (name.workspace, name.name, name.version)))
 
     def _discard(self, folder: Path) -> None:
-        # by a rename first, so that nobody ever finds half a model
+        # by a rename first, so that no process ever finds half a model
         if folder.exists():
             with self.temporary() as temporary:
                 folder.rename(temporary / folder.name)
 
 
 def _read_manifest(folder: Path, name: ModelName) -> dict[str, Any] | None:
-    """Return the folder's manifest if it is one, and is about this very model (file systems may fold case)."""
+    """Return the folder's manifest if it is one, and names this very model (file systems may fold case)."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         named = ModelName(manifest["workspace"], manifest["model"], manifest["version"])

@@ -1,7 +1,7 @@
 """The registry on Comet, through its own SDK, in a bounded child process.
 
 The SDK wraps exception hooks and loggers when imported, holds whole downloads in memory, retries for minutes and has
-no deadline for a download as a whole; so the service never imports it. Functions above the line run in the service,
+no deadline for a whole download; so the service never imports it. The functions above the line run in the service,
 those below in the child (`python -m xgserve.registry.comet`).
 """
 
@@ -36,7 +36,7 @@ MAX_LISTED_VERSIONS = 50
 MAX_LISTED_WORKSPACES = 5
 MEMORY_HEADROOM_BYTES = 128 << 20
 
-# How the outside world is reached is the operator's business.
+# Proxy and CA settings are passed on.
 NETWORK_VARIABLES = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -68,7 +68,7 @@ class Comet:
         downloaded, only returned. `scratch` is an empty folder for the child.
 
         Raises:
-            RegistryError: the model could not be had; the message says why.
+            RegistryError: the model could not be downloaded; the message says why.
             OSError: `scratch` cannot be written.
         """
         answer = self._ask(
@@ -91,8 +91,8 @@ class Comet:
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """Return what the registry offers, as `{"workspace", "model", "version", "stages"}`, newest version first.
 
-        Then the models whose names cannot be used here. Without `workspaces`: those that the key's owner has. Stops at
-        half of `seconds`, with what was read by then.
+        The second list names the models whose names cannot be used here. Without `workspaces`, those of the key's owner
+        are read. Stops after half of `seconds`, with what was read by then.
 
         Raises:
             RegistryError: the registry did not answer.
@@ -137,7 +137,7 @@ class Comet:
 
 def redact(text: str, key: str) -> str:
     """Return the text without the API key, and without the part of it that the SDK itself quotes."""
-    for part in {key, key.partition("*")[0]} - {""}:  # a key may carry a server's address behind a star
+    for part in {key, key.partition("*")[0]} - {""}:  # a key may carry a server's address after a star
         text = text.replace(part, "[key]")
     return re.sub(r"(?i)(api key:\s*)[^\s,]+", r"\1[key]", text)
 
@@ -147,7 +147,7 @@ def redact(text: str, key: str) -> str:
 
 
 def _handle(request: dict[str, Any]) -> dict[str, Any]:
-    # the limit on memory counts from what the import itself needs
+    # imported first: the memory limit starts from what the import itself needs
     import comet_ml
     import comet_ml.exceptions
     import requests
@@ -189,7 +189,7 @@ class SentElsewhere(Exception):
 
 
 def _stay_on_the_server(requests: Any) -> None:
-    """Have the library that the SDK asks with refuse redirects to other servers, before anything is sent there."""
+    """Make the SDK's HTTP library refuse redirects to other servers, before anything is sent there."""
     target_of = requests.Session.get_redirect_target
 
     def get_redirect_target(session: Any, response: Any) -> str | None:
@@ -202,7 +202,7 @@ def _stay_on_the_server(requests: Any) -> None:
 
 
 def _same_server(asked: str, target: str) -> bool:
-    """Return whether a redirect stays with the server, or only turns to HTTPS there."""
+    """Return whether a redirect stays on the server, or only switches to HTTPS there."""
     before, after = urlsplit(asked), urlsplit(target)
     turns_safe = (before.scheme, after.scheme) == ("http", "https") and before.hostname == after.hostname
     return turns_safe or (before.scheme, before.netloc) == (after.scheme, after.netloc)
@@ -249,7 +249,7 @@ def _usable(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _stages(entry: dict[str, Any]) -> list[str]:
-    """Return the names that a version goes by: its stages (old servers), status and tags (new ones)."""
+    """Return the names of a version: its stages (old servers), status and tags (new ones)."""
     named = [*(entry.get("stages") or []), entry.get("status"), *(entry.get("tags") or [])]
     return list(dict.fromkeys(name for name in named if isinstance(name, str) and name not in ("", "None")))
 
@@ -290,14 +290,14 @@ def _refusal(request: dict[str, Any], status: int, said: str) -> RegistryError:
             f"Comet ({server}) knows no {asked}, or not for this key (status {status}{said}); check the names"
         )
     if status == 429:
-        return DownloadFailed(f"Comet ({server}) says that it is asked too often (status 429); try again later")
+        return DownloadFailed(f"Comet ({server}) receives too many requests (status 429); try again later")
     if status == 200:
         return DownloadFailed(f"Comet ({server}) gave an answer that is not JSON; is its address right?")
     return DownloadFailed(f"Comet ({server}) answered with status {status}{said}; try again later")
 
 
 def _said(message: object) -> str:
-    """Return the server's own words, on one short line and without the key."""
+    """Return the server's own message, on one short line and without the key."""
     words = " ".join(str(message or "").split())[:200]
     return redact(f": {words}", os.environ["COMET_API_KEY"]) if words else ""
 

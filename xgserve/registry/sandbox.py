@@ -1,8 +1,8 @@
 """A bounded child process: one JSON request on its standard input, one JSON line on its standard output.
 
-For work that must not be able to hurt the service: the child has an empty home and working folder, an environment
-made from scratch, a deadline, and limits on memory, processor time and the size of each file it writes. It dies with
-its parent, whatever kills the parent.
+For work that must not be able to harm the service: the child has an empty home and working folder, an environment made
+from scratch, a deadline, and limits on memory, processor time and the size of each file it writes. It dies with its
+parent, whatever kills the parent.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from typing import Any
 
 from xgserve.errors import BY_CODE, RegistryError
 
-# What a child may need to run at all; everything else, secrets above all, stays behind.
+# What a child may need to run at all; everything else, above all secrets, is left out.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 MAX_ANSWER_BYTES = 1_000_000
 PR_SET_PDEATHSIG = 1
@@ -30,7 +30,7 @@ class ChildTimeout(Exception):
 
 
 class ChildDied(Exception):
-    """The child ended without an answer; the message says how, and with which last words."""
+    """The child ended without an answer; the message says how, with the last line of its stderr."""
 
 
 def run_child(
@@ -56,7 +56,7 @@ def run_child(
     home.mkdir()
     limits = {"parent": os.getpid(), "seconds": seconds, "file_bytes": file_bytes}
     answer, stderr = scratch / "answer", scratch / "stderr"
-    # files, not pipes: a child that writes without end meets its file limit, not our memory
+    # files, not pipes: a child that writes endlessly hits its file limit, not our memory
     with answer.open("wb") as out, stderr.open("wb") as err:
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module
@@ -82,8 +82,8 @@ def run_child(
 
 
 def serve_one(handle: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """In the child: take the limits and the request, answer with what `handle` returns or raises."""
-    # whatever a library prints must not end up in the answer
+    """In the child: apply the limits, and answer the request with what `handle` returns or raises."""
+    # what a library prints must not end up in the answer
     answer_to = os.dup(1)
     os.dup2(2, 1)
     message = json.load(sys.stdin)
@@ -93,7 +93,7 @@ def serve_one(handle: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     except RegistryError as error:
         answer = {"error": {"code": error.code, "message": str(error), "details": error.details}}
     os.write(answer_to, json.dumps(answer).encode() + b"\n")
-    os._exit(0)  # no exit hook of a library may delay or fail what is already answered
+    os._exit(0)  # no exit hook of a library may delay or fail an answer that is written
 
 
 def limit_memory(budget_bytes: int) -> None:
@@ -114,7 +114,7 @@ def _environment(home: Path) -> dict[str, str]:
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PYTHONSAFEPATH": "1",  # nothing is imported from the working folder
         "PYTHONDONTWRITEBYTECODE": "1",
-        # one thread: less address space, and the processors stay with the predictions
+        # one thread: less address space, and the processors stay free for predictions
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
@@ -124,8 +124,8 @@ def _environment(home: Path) -> dict[str, str]:
 def _apply(limits: Mapping[str, Any]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # where memory runs out, the kernel is to end this process and not the service
-        with suppress(OSError):  # some sandboxes do not let anybody say so
+        # when memory runs out, the kernel should kill this process and not the service
+        with suppress(OSError):  # some sandboxes forbid it
             Path("/proc/self/oom_score_adj").write_text("1000")
     if os.getppid() != limits["parent"]:  # it died before the line above
         os._exit(1)
@@ -138,7 +138,7 @@ def _apply(limits: Mapping[str, Any]) -> None:
 
 def _read_answer(answer: Path, stderr: Path, returncode: int) -> dict[str, Any]:
     with answer.open("rb") as file:
-        content = file.read(MAX_ANSWER_BYTES)  # what is cut off is no JSON
+        content = file.read(MAX_ANSWER_BYTES)  # an answer that is cut off is not JSON
     try:
         decoded: dict[str, dict[str, Any]] = json.loads(content)
     except ValueError as unreadable:

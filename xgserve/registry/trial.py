@@ -1,7 +1,7 @@
 """The first load of an artifact from outside, in a bounded child process.
 
-Loading can take all memory, crash the process or never end, whatever its types; here that costs a child and not the
-service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.registry.trial`).
+Loading can take all memory, crash the process or never end, whatever the types in the file; here that costs a child and
+not the service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.registry.trial`).
 """
 
 import platform
@@ -26,7 +26,7 @@ LIBRARIES = (
 
 
 def environment() -> str:
-    """Return what a trial's outcome depends on besides the artifact: the versions of Python and the libraries."""
+    """Return what the outcome of a trial depends on besides the artifact: the versions of Python and the libraries."""
     libraries = [f"{name} {found}" for name in LIBRARIES if (found := _version(name))]
     return ", ".join([f"python {platform.python_version()}", *libraries])
 
@@ -39,7 +39,7 @@ def _version(library: str) -> str | None:
 
 
 def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch: Path, seconds: float) -> None:
-    """Load the artifact and score as many rows as are ever scored at once, in a child with bounded time and memory.
+    """Load the artifact and score the largest batch of rows, in a child with bounded time and memory.
 
     Raises:
         ArtifactRefused: it is not trusted, takes too much or too long, crashes, or gives no probability.
