@@ -1,4 +1,4 @@
-"""What the tests of the compiler share: models that scikit-learn itself evaluates, whose estimator can be looked at."""
+"""What the tests of the compiler share: loading a model so that its estimator can be inspected."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ NAME = ModelName("someone", "xg", "1.0.0")
 
 
 def load_without_fast_path(artifact: Path) -> tuple[Model, SklearnPath]:
-    """Load a model as if it had no fast path; return the way that it scores with as well."""
+    """Load a model as if it had no fast path; return its scorer as well."""
 
     def no_fast_path(*_: object) -> None:
         raise NoFastPath("this test wants scikit-learn itself")

@@ -1,4 +1,4 @@
-"""The short way to a probability: the same as scikit-learn's, whatever is sent, or not taken at all."""
+"""The fast path gives what scikit-learn gives, whatever is sent, or it is not taken."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def filled() -> Any:
     return make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
 
 
-SHORT = {
+FAST = {
     "ordinal, hist boosting": make_pipeline(columns(ordinal()), HistGradientBoostingClassifier(max_iter=40)),
     "one-hot, hist boosting": make_pipeline(columns(one_hot()), HistGradientBoostingClassifier(max_iter=40)),
     "target encoder, forest": make_pipeline(
@@ -99,13 +99,13 @@ def load(tmp_path: Path, estimator: Any) -> Model:
 
 
 def odd_rows(model: Model, rows: int = 1500) -> pd.DataFrame:
-    """Rows near and far from those that were trained on, with nulls and unknown categories where they are taken."""
+    """Return rows near and far from the training rows, with nulls and unknown categories where they are taken."""
     random = np.random.default_rng(7)
     takes = {feature.name: feature for feature in model.columns}
     frame = pd.DataFrame(
         {name: random.normal(40, 10.0 ** random.integers(0, 4, rows)).round(random.integers(0, 9)) for name in NUMBERS}
     )
-    # at the very numbers that were trained on, thresholds are nearest
+    # thresholds are nearest to the very numbers that were trained on
     frame.loc[: rows // 3, NUMBERS] = TRAINED[NUMBERS].sample(rows // 3 + 1, replace=True, random_state=1).to_numpy()
     texts: list[str | None] = ["slap", "tip", "wrist"]
     texts += ["lacrosse", ""] if takes["shot_type"].takes_unknown else []
@@ -124,10 +124,10 @@ def sent(frame: pd.DataFrame) -> dict[str, list[Any]]:
     }
 
 
-@pytest.mark.parametrize("kind", SHORT)
-def test_the_short_way_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", FAST)
+def test_fast_path_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) -> None:
     data = TRAINED_WITH_NULLS if "null" in kind or "hist" in kind else TRAINED
-    estimator = SHORT[kind].fit(data, GOALS)
+    estimator = FAST[kind].fit(data, GOALS)
     model = load(tmp_path, estimator)
     assert isinstance(model.scorer, FastPath)
     frame = odd_rows(model)
@@ -144,7 +144,7 @@ def test_the_short_way_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) 
 
 
 @pytest.mark.parametrize("ensemble", [RandomForestClassifier(20), GradientBoostingClassifier(n_estimators=20)])
-def test_numbers_within_a_hair_of_a_threshold_go_the_same_way(tmp_path: Path, ensemble: Any) -> None:
+def test_numbers_next_to_a_threshold_go_to_the_same_side(tmp_path: Path, ensemble: Any) -> None:
     estimator = ensemble.fit(TRAINED[NUMBERS], GOALS)
     model = load(tmp_path, estimator)
     assert isinstance(model.scorer, FastPath)
@@ -157,8 +157,8 @@ def test_numbers_within_a_hair_of_a_threshold_go_the_same_way(tmp_path: Path, en
     )
 
 
-WHOLE = {
-    "calibrated": CalibratedClassifierCV(SHORT["logistic"], cv=2),
+SLOW = {
+    "calibrated": CalibratedClassifierCV(FAST["logistic"], cv=2),
     "weighted columns": make_pipeline(
         make_column_transformer((one_hot(), TEXT), (filled(), NUMBERS)).set_params(
             transformer_weights={"pipeline": 0.5}
@@ -172,9 +172,9 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("kind", WHOLE)
-def test_what_has_no_short_way_is_scored_by_scikit_learn(tmp_path: Path, kind: str) -> None:
-    estimator = WHOLE[kind].fit(TRAINED, GOALS)
+@pytest.mark.parametrize("kind", SLOW)
+def test_model_without_a_fast_path_is_scored_by_scikit_learn(tmp_path: Path, kind: str) -> None:
+    estimator = SLOW[kind].fit(TRAINED, GOALS)
     model = load(tmp_path, estimator)
     assert not isinstance(model.scorer, FastPath)
     frame = TRAINED.head(200)
@@ -183,7 +183,7 @@ def test_what_has_no_short_way_is_scored_by_scikit_learn(tmp_path: Path, kind: s
     )
 
 
-def test_numbers_that_no_short_form_knows_go_through_scikit_learns_own_step(tmp_path: Path) -> None:
+def test_step_without_a_short_form_stays_scikit_learns_own(tmp_path: Path) -> None:
     estimator = make_pipeline(PowerTransformer(), LogisticRegression()).fit(TRAINED[NUMBERS], GOALS)
     model = load(tmp_path, estimator)
     assert isinstance(model.scorer, FastPath)
@@ -194,14 +194,14 @@ def test_numbers_that_no_short_form_knows_go_through_scikit_learns_own_step(tmp_
 
 
 @pytest.mark.parametrize("wrong", [1e-9, 0.1, np.nan])
-def test_a_short_way_that_differs_is_not_taken(
+def test_fast_path_that_differs_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: float
 ) -> None:
     right = tree_ensemble.sum_of_trees
 
     def slightly_wrong(*arguments: Any) -> Any:
         total = right(*arguments)
-        # in one row of many, as a threshold that is not quite the same would be
+        # in one row of many, as with a threshold that is slightly off
         return lambda rows: total(rows) + np.where(rows[:, 0] > 90, wrong, 0.0)
 
     monkeypatch.setattr(fast_path, "sum_of_trees", slightly_wrong)
@@ -211,11 +211,11 @@ def test_a_short_way_that_differs_is_not_taken(
     assert not isinstance(model.scorer, FastPath)
     assert "differs from scikit-learn by" in caplog.text
     frame = TRAINED[NUMBERS] + 50
-    expected = estimator.predict_proba(frame)[:, 1]  # the wrong way is off by 1e-9 or more before the sigmoid
+    expected = estimator.predict_proba(frame)[:, 1]  # the wrong path is off by 1e-9 or more before the sigmoid
     np.testing.assert_allclose(model.predict(sent(frame), range(len(frame))), expected, rtol=0, atol=1e-12)
 
 
-def test_a_model_with_functions_of_its_own_is_given_frames(tmp_path: Path) -> None:
+def test_model_with_functions_of_its_own_is_given_a_dataframe(tmp_path: Path) -> None:
     estimator = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(TRAINED[NUMBERS], GOALS)
     joblib.dump(estimator, tmp_path / "model.joblib")
     model = load_model(tmp_path / "model.joblib", NAME, allow_pickle=True)
@@ -226,7 +226,7 @@ def test_a_model_with_functions_of_its_own_is_given_frames(tmp_path: Path) -> No
     )
 
 
-def test_bundled_models_are_short_and_need_no_pandas() -> None:
+def test_bundled_models_have_a_fast_path_and_load_no_pandas() -> None:
     code = """
 import sys
 from pathlib import Path

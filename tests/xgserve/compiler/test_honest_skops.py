@@ -1,4 +1,4 @@
-"""Models as people save them with skops: each loads, and gives what it gave where it was made."""
+"""Models as people save them with skops: each loads, and predicts what it predicted where it was made."""
 
 import json
 from collections.abc import Callable
@@ -191,7 +191,7 @@ ON_ALL: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.filterwarnings("ignore")  # of fits on few rows
 @pytest.mark.parametrize("kind", [*ON_NUMBERS, *ON_ALL])
-def test_loads_and_gives_what_it_gave(kind: str, tmp_path: Path) -> None:
+def test_saved_model_when_loaded_gives_what_it_gave(kind: str, tmp_path: Path) -> None:
     frame = SHOTS[NUMBERS] if kind in ON_NUMBERS else SHOTS
     groups = {"groups": np.arange(len(frame)) % 4} if kind == "all in one" else {}
     if kind == "filled in":
@@ -204,7 +204,7 @@ def test_loads_and_gives_what_it_gave(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(predicted, estimator.predict_proba(frame)[:, 1], rtol=1e-9, atol=1e-12)
 
 
-def test_a_cache_on_disk_stays_where_it_is(tmp_path: Path) -> None:
+def test_cache_on_disk_that_a_model_names_is_left_alone(tmp_path: Path) -> None:
     estimator = Pipeline([("scale", StandardScaler()), ("classify", LR())]).fit(SHOTS[NUMBERS], GOALS)
     skops.io.dump(estimator.set_params(memory=str(tmp_path / "cache")), tmp_path / "model.skops")
     model = load_model(tmp_path / "model.skops", ModelName("someone", "xg", "1.0.0"))
@@ -213,7 +213,7 @@ def test_a_cache_on_disk_stays_where_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_search_that_kept_no_model_says_so(tmp_path: Path) -> None:
+def test_search_without_a_fitted_model_is_refused_with_advice(tmp_path: Path) -> None:
     skops.io.dump(search(refit=False).fit(SHOTS[NUMBERS], GOALS), tmp_path / "model.skops")
     with pytest.raises(ModelError, match="refit=True"):
         load_model(tmp_path / "model.skops", ModelName("someone", "xg", "1.0.0"))

@@ -1,4 +1,4 @@
-"""What a .skops file may not do, though skops itself trusts all of its types: read files, call, allocate, never end."""
+"""What a .skops file may not do, although skops trusts all of its types: read files, call, allocate, never end."""
 
 import json
 import os
@@ -47,14 +47,14 @@ def refused(artifact: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", hostile_skops.HOSTILE)
-def test_is_refused_before_it_is_used(kind: str, tmp_path: Path) -> None:
+def test_hostile_model_is_refused_before_it_is_used(kind: str, tmp_path: Path) -> None:
     make, words = hostile_skops.HOSTILE[kind]
     assert words in refused(hostile_skops.write(tmp_path, make()))
 
 
 @pytest.mark.parametrize("how", ["filename", "file", "content"])
 @pytest.mark.parametrize("kind", hostile_skops.READERS)
-def test_no_file_is_opened_that_a_row_or_a_card_names(kind: str, how: str, tmp_path: Path) -> None:
+def test_file_that_a_row_or_a_card_names_is_never_opened(kind: str, how: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("key")
     golden = {"shot_type": str(secret), "distance": 10.0}
@@ -71,7 +71,7 @@ def test_no_file_is_opened_that_a_row_or_a_card_names(kind: str, how: str, tmp_p
     assert "XG_TRUST_PICKLE_WORKSPACES" in why and "docs/security.md" in why
 
 
-def test_the_files_are_those_that_skops_itself_would_open(tmp_path: Path) -> None:
+def test_files_of_these_tests_are_opened_by_skops_itself(tmp_path: Path) -> None:
     """The model above works: with skops' own list, a row's probability tells what is in the file that it names."""
     model = skops.io.loads(hostile_skops.reads_files("CountVectorizer"), trusted=["numpy.dtype"])
     paths = [str(tmp_path / name) for name in ("one", "other")]
@@ -81,7 +81,7 @@ def test_the_files_are_those_that_skops_itself_would_open(tmp_path: Path) -> Non
     assert one != other
 
 
-def test_a_pipe_that_a_row_names_holds_no_thread_of_the_service(tmp_path: Path) -> None:
+def test_pipe_that_a_row_names_holds_no_thread_of_the_service(tmp_path: Path) -> None:
     """Through the service: the download is refused, and so is every row, within the time of a request."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -106,14 +106,14 @@ def test_a_pipe_that_a_row_names_holds_no_thread_of_the_service(tmp_path: Path) 
         assert service.client.model().id == before
 
 
-def test_a_node_is_what_was_looked_at_and_no_other(tmp_path: Path) -> None:
-    """Two nodes of one id: skops would take the first for the second, which was looked at in another place."""
+def test_two_nodes_of_one_id_are_each_built_as_checked(tmp_path: Path) -> None:
+    """skops would use the first node for the second, which was checked in another place."""
     _, path = load_without_fast_path(hostile_skops.write(tmp_path, hostile_skops.one_id_for_two()))
     scaler = next(part for part in parts_of(path.estimator) if type(part).__name__ == "StandardScaler")
     assert vars(scaler)["note_"] == 5
 
 
-def test_no_row_makes_a_number_grow_without_end(tmp_path: Path) -> None:
+def test_whole_numbers_of_a_row_never_grow_without_bound(tmp_path: Path) -> None:
     """3 squared 70 times has more digits than there is memory; its golden row is 1, which stays 1."""
     features = [{"name": "shot_type", "kind": "category"}, {"name": "shots", "kind": "category"}]
     golden = {"shot_type": "slap", "shots": 1}
@@ -131,13 +131,13 @@ def test_no_row_makes_a_number_grow_without_end(tmp_path: Path) -> None:
             model.predict({**rows, "shots": [10**400]}, [0])
 
 
-def test_fitted_parts_start_no_threads(tmp_path: Path) -> None:
+def test_fitted_parts_when_loaded_start_no_threads(tmp_path: Path) -> None:
     _, path = load_without_fast_path(hostile_skops.write(tmp_path, hostile_skops.many_threads()))
     asked = {vars(part).get("n_jobs", 1) for part in parts_of(path.estimator) if hasattr(part, "__dict__")}
     assert asked == {1}
 
 
-def test_what_a_trusted_workspace_saves_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_skops_file_of_a_trusted_workspace_is_taken_as_it_is(tmp_path: Path) -> None:
     card = {
         "features": [{"name": name, "kind": kind} for name, kind in (("shot_type", "category"), ("distance", "number"))]
     }
@@ -146,7 +146,7 @@ def test_what_a_trusted_workspace_saves_is_taken_as_it_is(tmp_path: Path) -> Non
     assert 0 < model.predict({"shot_type": ["wrist"], "distance": [10.0]}, [0])[0] < 1
 
 
-def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+def test_refusal_names_all_that_is_wrong_at_once(tmp_path: Path) -> None:
     content = hostile_skops.called(hostile_skops.function("numpy", "load"))
 
     def edit(schema: dict[str, Any]) -> None:
@@ -157,8 +157,8 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
     assert "numpy.load" in why and "Unheard" in why
 
 
-def test_only_named_types_of_those_that_skops_trusts() -> None:
-    """What scikit-learn adds is refused until somebody has read what it does with rows."""
+def test_allow_list_leaves_out_types_that_open_files_or_use_unbounded_resources() -> None:
+    """What scikit-learn adds is refused until someone has read what it does with rows."""
     named = {name.rpartition(".")[2] for name in allow_list.OBJECTS}
     refused = {name for name, _ in all_estimators()} - named
     opens = {"CountVectorizer", "HashingVectorizer", "TfidfVectorizer"}
@@ -167,8 +167,8 @@ def test_only_named_types_of_those_that_skops_trusts() -> None:
     assert opens | loops | takes_memory <= refused
 
 
-def test_every_named_type_exists() -> None:
-    """A name that no library here has would never be looked at."""
+def test_allow_list_holds_only_types_that_exist() -> None:
+    """A name that no installed library has would never be checked."""
     for name in (*allow_list.OBJECTS, allow_list.TREE, *allow_list.LOSSES):
         module, _, of = name.rpartition(".")
         assert hasattr(sys.modules[module], of), name

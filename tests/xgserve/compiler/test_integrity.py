@@ -1,4 +1,4 @@
-"""Trees and encoders whose indices lead out of their arrays are refused when loaded: no row ever follows them."""
+"""Trees and encoders whose indices lead out of their arrays are refused when loaded, so no row ever follows them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,7 +86,7 @@ def alter(tree: Tree, field: str, value: int) -> None:
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_a_damaged_tree_is_found_wherever_it_is(tmp_path: Path, holder: str) -> None:
+def test_damaged_tree_is_refused_wherever_it_is(tmp_path: Path, holder: str) -> None:
     unfitted, find = HOLDERS[holder]
     estimator = unfitted.fit(NUMBERS, GOALS)
     load(tmp_path / "sound", estimator)
@@ -106,7 +106,7 @@ def test_a_damaged_tree_is_found_wherever_it_is(tmp_path: Path, holder: str) -> 
         ("feature", -1, "a column that does not exist"),
     ],
 )
-def test_each_index_of_a_tree_is_checked(tmp_path: Path, field: str, value: int, message: str) -> None:
+def test_tree_with_an_index_out_of_range_is_refused(tmp_path: Path, field: str, value: int, message: str) -> None:
     estimator = one_tree()
     assert estimator.tree_.node_count == 7
     alter(estimator.tree_, field, value)
@@ -178,7 +178,7 @@ def method_replaced() -> Any:
         (method_replaced, "in place of its _validate_X_predict"),
     ],
 )
-def test_a_tree_that_does_not_fit_its_owner_is_refused(tmp_path: Path, make: Callable[[], Any], message: str) -> None:
+def test_tree_that_does_not_fit_its_estimator_is_refused(tmp_path: Path, make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load(tmp_path, make())
 
@@ -202,7 +202,9 @@ def predictors(estimator: HistGradientBoostingClassifier) -> Iterator[Any]:
         ("is_categorical", 1, "categories in a column of numbers"),
     ],
 )
-def test_each_index_of_histogram_boosting_is_checked(tmp_path: Path, field: str, value: int, message: str) -> None:
+def test_histogram_boosting_with_an_index_out_of_range_is_refused(
+    tmp_path: Path, field: str, value: int, message: str
+) -> None:
     estimator = with_categories()
     load(tmp_path / "sound", estimator)
     for predictor in predictors(estimator):
@@ -277,7 +279,9 @@ def disordered(encoder: Any) -> None:
         (disordered, "not in order"),
     ],
 )
-def test_each_index_of_an_encoder_is_checked(tmp_path: Path, damage: Callable[[Any], None], message: str) -> None:
+def test_encoder_with_an_index_out_of_range_is_refused(
+    tmp_path: Path, damage: Callable[[Any], None], message: str
+) -> None:
     columns = SHOTS[["shot_type", "rebound"]]
     encoder = OneHotEncoder(handle_unknown="ignore", min_frequency=0.35, drop="if_binary")
     estimator = make_pipeline(encoder, LogisticRegression()).fit(columns, GOALS)

@@ -33,7 +33,7 @@ def private_names(path: Path) -> set[str]:
     return found
 
 
-def test_internals_when_read_for_private_names_hold_many() -> None:
+def test_internals_when_searched_for_private_names_hold_many() -> None:
     """So the reading below is one that finds something."""
     assert {"_predictors", "_kmeans", "_BaseKMeans", "_sklearn_output_config", "_fit_X"} <= private_names(INTERNALS)
 

@@ -1,4 +1,4 @@
-"""Models of another scikit-learn, and of libraries that are not here: each says why it fails, and what to do."""
+"""Models of another scikit-learn, or of libraries that are missing: the error says why, and what to do."""
 
 import json
 import re
@@ -71,7 +71,7 @@ OLD: dict[str, tuple[Callable[[], Any], Callable[[Node], None], str]] = {
 
 
 @pytest.mark.parametrize("kind", OLD)
-def test_an_old_skops_file_says_so(kind: str, tmp_path: Path) -> None:
+def test_old_skops_file_that_fails_names_both_versions(kind: str, tmp_path: Path) -> None:
     make, edit, words = OLD[kind]
     artifact = hostile_skops.write(tmp_path, hostile_skops.edited(skops.io.dumps(make()), edit))
     with pytest.raises(ModelError) as error:
@@ -81,7 +81,7 @@ def test_an_old_skops_file_says_so(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compress", [0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_an_old_pickle_says_so_however_it_is_packed(compress: Any, tmp_path: Path) -> None:
+def test_old_pickle_that_fails_names_both_versions_however_it_is_compressed(compress: Any, tmp_path: Path) -> None:
     path = tmp_path / "model.joblib"
     joblib.dump({"_sklearn_version": "1.3.2", "note": "1.3.2", "loss": _Vanishing()}, path, compress=compress)
     with pytest.raises(ModelError) as error:
@@ -97,7 +97,7 @@ class _Vanishing:
         return (__import__, ("sklearn.vanished",))
 
 
-def test_a_version_that_only_the_card_names(tmp_path: Path) -> None:
+def test_version_that_only_the_card_names_is_in_the_error(tmp_path: Path) -> None:
     path = tmp_path / "model.joblib"
     joblib.dump(_Vanishing(), path)
     (tmp_path / "card.json").write_text(json.dumps({"sklearn_version": "1.3.2"}))
@@ -108,8 +108,8 @@ def test_a_version_that_only_the_card_names(tmp_path: Path) -> None:
         load_model(path, NAME, allow_pickle=True)
 
 
-def test_a_row_that_needs_what_an_old_model_lacks_says_so(tmp_path: Path) -> None:
-    """The golden row passes; the attribute is missed only where a row has a null."""
+def test_row_that_needs_what_an_old_model_lacks_names_both_versions(tmp_path: Path) -> None:
+    """The golden row passes; the attribute is needed only by a row with a null."""
     fitted = make_pipeline(SimpleImputer(), LogisticRegression()).fit(SHOTS, GOALS)
     artifact = hostile_skops.write(tmp_path, hostile_skops.edited(skops.io.dumps(fitted), old_version))
     model, path = load_without_fast_path(artifact)
@@ -119,7 +119,7 @@ def test_a_row_that_needs_what_an_old_model_lacks_says_so(tmp_path: Path) -> Non
     assert SAYS in str(error.value) and ADVICE in str(error.value)
 
 
-def test_a_promise_of_the_card_that_is_not_kept_says_so(tmp_path: Path) -> None:
+def test_old_model_that_breaks_its_cards_promise_names_both_versions(tmp_path: Path) -> None:
     fitted = LogisticRegression().fit(SHOTS, GOALS)
     content = hostile_skops.edited(skops.io.dumps(fitted), old_version)
     golden = {"golden_row": {"distance": 10.0, "angle": 1.0}, "golden_probability": 0.999}
@@ -132,7 +132,7 @@ def test_a_promise_of_the_card_that_is_not_kept_says_so(tmp_path: Path) -> None:
     assert "golden row" in str(error.value) and SAYS not in str(error.value), "the card is wrong, and not the version"
 
 
-def test_the_same_version_is_never_blamed(tmp_path: Path) -> None:
+def test_error_of_a_model_of_this_version_names_no_version(tmp_path: Path) -> None:
     artifact = hostile_skops.write(tmp_path, skops.io.dumps(without("_fill_dtype")))
     with pytest.raises(ModelError, match="_fill_dtype") as error:
         load_model(artifact, NAME)
@@ -161,7 +161,9 @@ class _Foreign:
         ("unheard_of", "It needs unheard_of, which is not installed here: pip install unheard_of"),
     ],
 )
-def test_a_missing_library_is_named(library: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_named_with_the_way_to_install_it(
+    library: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = library.partition(".")[0]
     monkeypatch.setitem(sys.modules, package, None)  # wherever it is installed
     joblib.dump(_Foreign(library), tmp_path / "model.joblib")

@@ -1,4 +1,4 @@
-"""Loading a model: what is trusted, what is told about it, which frames it takes, and that it predicts as trained."""
+"""A loaded model: what is trusted, what is reported of it, which frames it takes, and that it predicts as trained."""
 
 import json
 import math
@@ -52,7 +52,7 @@ def encoder(**options: Any) -> Any:
 
 
 def columns_of(frame: pd.DataFrame) -> dict[str, list[Any]]:
-    """The frame as JSON gives it."""
+    """Return the frame's columns as JSON gives them."""
     parsed: dict[str, list[Any]] = json.loads(frame.to_json(orient="split", double_precision=15))
     return {name: [row[i] for row in parsed["data"]] for i, name in enumerate(frame.columns)}
 
@@ -77,7 +77,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_predicts_as_the_estimator_that_was_saved(tmp_path: Path, kind: str) -> None:
+def test_model_once_loaded_predicts_as_the_saved_estimator(tmp_path: Path, kind: str) -> None:
     estimator = KINDS[kind]()
     model = load(tmp_path, estimator)
     expected = SHOTS.astype({"shot_type": "category"}) if "categories" in kind else SHOTS
@@ -89,7 +89,7 @@ def test_predicts_as_the_estimator_that_was_saved(tmp_path: Path, kind: str) -> 
     assert model.predict({name: [] for name in names}, []).shape == (0,)
 
 
-def test_the_identity_is_the_name_and_the_content(tmp_path: Path) -> None:
+def test_identity_is_the_name_and_the_content(tmp_path: Path) -> None:
     artifact = bundle(tmp_path / "a", numeric_model())
     first = load_model(artifact, NAME)
     same = load_model(Path(shutil.copy(artifact, tmp_path / "b.skops")), NAME)
@@ -99,7 +99,9 @@ def test_the_identity_is_the_name_and_the_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("estimator", [numeric_model, lambda: KINDS["hist boosting"]()], ids=["short", "trees"])
-def test_many_rows_are_scored_in_turns(tmp_path: Path, estimator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_are_scored_in_batches_and_refused_as_a_whole(
+    tmp_path: Path, estimator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = load(tmp_path, estimator())
     frame = shots(250, seed=3)[[feature.name for feature in model.columns]]
     sent = columns_of(frame)
@@ -112,14 +114,14 @@ def test_many_rows_are_scored_in_turns(tmp_path: Path, estimator: Any, monkeypat
     assert "2 rows cannot be scored" in str(error.value), "of all rows, not of one turn"
 
 
-def test_columns_come_in_the_order_of_the_model(tmp_path: Path) -> None:
+def test_columns_in_another_order_are_scored_in_the_order_of_the_model(tmp_path: Path) -> None:
     estimator = numeric_model(("angle", "distance"))
     predicted = load(tmp_path, estimator).predict({"distance": [1, 2], "angle": [3, 4]}, ["x", "y"])
     expected = estimator.predict_proba(pd.DataFrame({"angle": [3, 4], "distance": [1, 2]}))[:, 1]
     np.testing.assert_allclose(predicted, expected, rtol=1e-12)
 
 
-def test_tells_what_each_column_takes(tmp_path: Path) -> None:
+def test_description_names_what_each_column_takes(tmp_path: Path) -> None:
     estimator = make_pipeline(
         make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore"), ["shot_type"]),
@@ -151,7 +153,7 @@ def test_tells_what_each_column_takes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["str", "object"])
-def test_a_null_that_was_trained_on_is_scored_as_in_training(tmp_path: Path, dtype: str) -> None:
+def test_null_that_was_trained_on_is_scored_as_in_training(tmp_path: Path, dtype: str) -> None:
     frame = SHOTS.astype({"shot_type": dtype})
     frame.loc[::3, "shot_type"] = None
     estimator = make_pipeline(encoder(), LogisticRegression()).fit(frame, GOALS)
@@ -180,7 +182,9 @@ GOOD: dict[str, list[Any]] = {"distance": [10.0], "angle": [5.0], "shot_type": [
         ({"shot_type": [["wrist"]]}, "shot_type", "must be text"),
     ],
 )
-def test_a_value_that_cannot_be_scored_is_named(tmp_path: Path, change: Any, column: str, problem: str) -> None:
+def test_value_that_cannot_be_scored_is_named_by_row_and_column(
+    tmp_path: Path, change: Any, column: str, problem: str
+) -> None:
     model = load(tmp_path, mixed_model())
     with pytest.raises(InvalidFrame) as refused:
         model.predict(GOOD | change, ["shot 7"])
@@ -196,7 +200,7 @@ def test_missing_and_unknown_columns_are_named(tmp_path: Path) -> None:
     assert (refused.value.details["missing"], refused.value.details["unknown"]) == (["angle"], ["angel"])
 
 
-def test_all_offending_rows_are_counted_and_ten_listed(tmp_path: Path) -> None:
+def test_offending_rows_are_all_counted_and_ten_listed(tmp_path: Path) -> None:
     model = load(tmp_path, numeric_model())
     with pytest.raises(InvalidFrame) as refused:
         model.predict({"distance": [None] * 25, "angle": ["x"] * 25}, range(25))
@@ -204,7 +208,7 @@ def test_all_offending_rows_are_counted_and_ten_listed(tmp_path: Path) -> None:
     assert (len(details["rows"]), details["row_count"], details["problem_count"]) == (10, 25, 50)
 
 
-def test_an_unknown_category_is_refused_only_if_the_model_refuses_it(tmp_path: Path) -> None:
+def test_unknown_category_is_refused_only_if_the_model_refuses_it(tmp_path: Path) -> None:
     sent: dict[str, list[Any]] = {"shot_type": ["lacrosse"], "distance": [1], "angle": [1]}
     strict = load(tmp_path / "strict", make_pipeline(encoder(), LogisticRegression()).fit(SHOTS.iloc[:, :3], GOALS))
     lenient = load(
@@ -216,7 +220,7 @@ def test_an_unknown_category_is_refused_only_if_the_model_refuses_it(tmp_path: P
     assert 0 <= lenient.predict(sent, [0])[0] <= 1
 
 
-def test_numbers_that_overflow_the_model_are_the_callers_problem(tmp_path: Path) -> None:
+def test_numbers_that_overflow_the_model_are_an_invalid_frame(tmp_path: Path) -> None:
     model = load(tmp_path, DecisionTreeClassifier(max_depth=2).fit(NUMBERS, GOALS))
     with pytest.raises(InvalidFrame, match="too large"):
         model.predict({"distance": [1e300], "angle": [1]}, [0])
@@ -237,12 +241,12 @@ def test_numbers_that_overflow_the_model_are_the_callers_problem(tmp_path: Path)
         (lambda: make_pipeline(FunctionTransformer(print), LogisticRegression()), r"refused: .*builtins\.print"),
     ],
 )
-def test_what_is_no_usable_classifier_is_refused(tmp_path: Path, estimator: Any, message: str) -> None:
+def test_artifact_without_a_usable_classifier_is_refused(tmp_path: Path, estimator: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load(tmp_path, estimator())
 
 
-def test_a_model_that_gives_no_probability_is_refused(tmp_path: Path) -> None:
+def test_model_that_gives_no_probability_is_refused(tmp_path: Path) -> None:
     estimator = numeric_model()
     estimator[-1].intercept_ = np.array([np.nan])
     with pytest.raises(ModelError, match=r"golden row.*no probability"):
@@ -250,20 +254,20 @@ def test_a_model_that_gives_no_probability_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut off"])
-def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.skops").write_bytes(content)
     with pytest.raises(ModelError, match="damaged"):
         load_model(tmp_path / "model.skops", NAME)
 
 
-def test_pickles_only_where_the_operator_allows_them(tmp_path: Path) -> None:
+def test_pickle_is_loaded_only_where_the_operator_allows_it(tmp_path: Path) -> None:
     joblib.dump(numeric_model(), tmp_path / "model.joblib")
     with pytest.raises(ModelError, match="XG_TRUST_PICKLE_WORKSPACES"):
         load_model(tmp_path / "model.joblib", NAME)
     assert load_model(tmp_path / "model.joblib", NAME, allow_pickle=True).check() > 0
 
 
-def test_another_scikit_learn_is_reported(tmp_path: Path) -> None:
+def test_artifact_of_another_scikit_learn_is_loaded_with_a_warning(tmp_path: Path) -> None:
     artifact = bundle(tmp_path, numeric_model())
     aged = _with_text_replaced(artifact, f'\\"{sklearn.__version__}\\"', '\\"1.2.2\\"')
     described = to_builtins(load_model(aged, NAME).describe())
@@ -271,7 +275,7 @@ def test_another_scikit_learn_is_reported(tmp_path: Path) -> None:
     assert described["warnings"] == [f"made with scikit-learn 1.2.2, loaded with {sklearn.__version__}"]
 
 
-def test_a_load_that_fails_says_which_versions(tmp_path: Path) -> None:
+def test_artifact_of_another_scikit_learn_that_fails_names_the_versions(tmp_path: Path) -> None:
     artifact = bundle(tmp_path, HistGradientBoostingClassifier(max_iter=2).fit(NUMBERS, GOALS))
     aged = _with_text_replaced(artifact, f'\\"{sklearn.__version__}\\"', '\\"1.2.2\\"')
     broken = _with_text_replaced(aged, '"_BinMapper"', '"_NoSuchThing"')
@@ -294,7 +298,7 @@ def _with_text_replaced(artifact: Path, old: str, new: str) -> Path:
 # -- the card ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_card_names_the_columns_of_a_model_that_saw_an_array(tmp_path: Path) -> None:
+def test_card_names_the_columns_of_a_model_that_was_fitted_on_an_array(tmp_path: Path) -> None:
     estimator = LogisticRegression().fit(NUMBERS.to_numpy(), GOALS)
     model = load(
         tmp_path, estimator, features=[{"name": "distance", "kind": "number"}, {"name": "a", "kind": "number"}]
@@ -316,20 +320,20 @@ def test_the_card_names_the_columns_of_a_model_that_saw_an_array(tmp_path: Path)
         ({"golden_probability": "high"}, "golden_probability"),
     ],
 )
-def test_a_card_that_does_not_fit_is_refused(tmp_path: Path, card: dict[str, Any], message: str) -> None:
+def test_card_that_does_not_fit_the_model_is_refused(tmp_path: Path, card: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load(tmp_path, numeric_model(), **card)
 
 
 @pytest.mark.parametrize("content", ["[]", "{", "\xff", pytest.param("[" * 100_000, id="nested")])
-def test_a_card_that_is_no_json_object_is_refused(tmp_path: Path, content: str) -> None:
+def test_card_that_is_not_a_json_object_is_refused(tmp_path: Path, content: str) -> None:
     artifact = bundle(tmp_path, numeric_model())
     (artifact.parent / "card.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(ModelError, match=r"card\.json"):
         load_model(artifact, NAME)
 
 
-def test_the_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -> None:
+def test_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -> None:
     row = {"distance": 10.0, "angle": 20.0}
     probability = float(numeric_model().predict_proba(pd.DataFrame([row]))[0, 1])
     model = load(tmp_path, numeric_model(), golden_row=row, golden_probability=probability, metrics={"auc": 0.7})
@@ -338,7 +342,7 @@ def test_the_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -
     assert model.describe().metrics == {"auc": 0.7}
 
 
-def test_many_threads_may_use_one_model(tmp_path: Path) -> None:
+def test_model_used_by_many_threads_predicts_the_same(tmp_path: Path) -> None:
     model = load(tmp_path, mixed_model())
     names = [feature.name for feature in model.columns]
     expected = model.predict(columns_of(SHOTS[names]), range(len(SHOTS)))
@@ -355,7 +359,7 @@ def test_many_threads_may_use_one_model(tmp_path: Path) -> None:
     assert wrong == []
 
 
-def test_the_list_of_trusted_types_is_not_taken_from_the_file(tmp_path: Path) -> None:
+def test_trusted_types_are_never_taken_from_the_file(tmp_path: Path) -> None:
     artifact = bundle(tmp_path, make_pipeline(FunctionTransformer(print), StandardScaler(), LogisticRegression()))
     untrusted = skops.io.get_untrusted_types(file=artifact)
     with pytest.raises(ModelError) as refused:
@@ -369,5 +373,7 @@ def test_the_list_of_trusted_types_is_not_taken_from_the_file(tmp_path: Path) ->
     [([20202021, 20222023], [20202021, 20222023]), ([], []), (None, None), ("2020-21", None), ([2020.5], None),
      ([True], None), ({"20202021": 1}, None)],
 )  # fmt: skip
-def test_the_seasons_that_the_card_tells_are_passed_on(tmp_path: Path, told: Any, understood: Any) -> None:
+def test_seasons_of_the_card_are_passed_on_if_they_are_whole_numbers(
+    tmp_path: Path, told: Any, understood: Any
+) -> None:
     assert load(tmp_path, numeric_model(), seasons=told).describe().trained_on == understood

@@ -1,4 +1,4 @@
-"""What the tests of the registry share: a service's settings that point at the stand-in, models put in the cache."""
+"""What the tests of the registry share: settings that point at the stand-in, and models put in the cache."""
 
 from pathlib import Path
 from typing import Any

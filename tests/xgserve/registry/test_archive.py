@@ -1,4 +1,4 @@
-"""Unpacking what was downloaded, and telling which file is the model."""
+"""A download is unpacked within bounds, and the one model in it is found."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def refused(folder: Path, content: bytes, max_bytes: int = 1_000_000) -> str:
     return error.value.code
 
 
-def test_folders_inside_a_model_are_kept(tmp_path: Path) -> None:
+def test_folders_inside_an_archive_are_kept(tmp_path: Path) -> None:
     files = {"model.skops": b"model", "sub/meta.json": b"{}"}
     unpack(archive(tmp_path, hostile.zipped(files)), tmp_path / "out", max_bytes=7)
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
@@ -45,25 +45,25 @@ def test_folders_inside_a_model_are_kept(tmp_path: Path) -> None:
     }
 
 
-def test_one_byte_more_than_allowed(tmp_path: Path) -> None:
+def test_archive_one_byte_too_large_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, hostile.zipped({"model.skops": b"x" * 1001}), 1000) == "model_too_large"
 
 
-def test_a_header_that_lies_about_the_size(tmp_path: Path) -> None:
+def test_archive_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, hostile.lying_zip_bomb(20)) in ("model_too_large", "download_failed")
 
 
-def test_links_and_devices(tmp_path: Path) -> None:
+def test_archive_with_links_or_devices_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, hostile.zip_with_link("/etc/passwd")) == "artifact_refused"
     assert not (tmp_path / "unpacked/model.skops").is_symlink()
 
 
-def test_too_many_files(tmp_path: Path) -> None:
+def test_archive_with_too_many_files_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, hostile.zipped({f"{n}": b"" for n in range(MAX_FILES + 1)})) == "artifact_refused"
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_that_occurs_twice(tmp_path: Path) -> None:
+def test_archive_with_a_name_twice_is_refused(tmp_path: Path) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as twice:
         twice.writestr("model.skops", b"one")
@@ -71,11 +71,11 @@ def test_a_name_that_occurs_twice(tmp_path: Path) -> None:
     assert refused(tmp_path, content.getvalue()) == "artifact_refused"
 
 
-def test_a_file_and_a_folder_of_one_name(tmp_path: Path) -> None:
+def test_archive_with_a_file_and_a_folder_of_one_name_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, hostile.zipped({"a": b"file", "a/b": b"inside"})) == "artifact_refused"
 
 
-def test_encrypted_and_oddly_packed_files(tmp_path: Path) -> None:
+def test_archive_that_is_encrypted_or_oddly_compressed_is_refused(tmp_path: Path) -> None:
     plain = hostile.zipped({"model.skops": b"x"}, zipfile.ZIP_STORED)
     central = plain.index(b"PK\x01\x02")
     encrypted = bytearray(plain)
@@ -85,7 +85,7 @@ def test_encrypted_and_oddly_packed_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/../b", "c:evil", "/".join("x" * 21)])
-def test_unusable_names(tmp_path: Path, name: str) -> None:
+def test_archive_with_an_unusable_name_is_refused(tmp_path: Path, name: str) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as odd:
         entry = zipfile.ZipInfo("placeholder")
@@ -95,7 +95,7 @@ def test_unusable_names(tmp_path: Path, name: str) -> None:
     assert refused(tmp_path, content.getvalue()) == "artifact_refused"
 
 
-def test_the_only_model_is_found_wherever_it_is(tmp_path: Path) -> None:
+def test_only_model_is_found_wherever_it_is(tmp_path: Path) -> None:
     lay_out(tmp_path, {"notes.txt": b"", "deep/down/model.SKOPS": b"", "card.json": b"{}"})
     assert find_artifact(tmp_path) == tmp_path / "deep/down/model.SKOPS"
 
@@ -115,19 +115,19 @@ def test_the_only_model_is_found_wherever_it_is(tmp_path: Path) -> None:
         ".trash/CometModel",
     ],
 )
-def test_what_systems_and_editors_leave_behind_is_no_candidate(beside: str, tmp_path: Path) -> None:
+def test_files_left_behind_by_systems_and_editors_are_not_candidates(beside: str, tmp_path: Path) -> None:
     lay_out(tmp_path, {"deep/model.skops": b"", beside: b""})
     assert find_artifact(tmp_path) == tmp_path / "deep/model.skops"
 
 
-def test_a_model_of_nothing_else_says_what_it_holds(tmp_path: Path) -> None:
+def test_folder_without_a_model_is_refused_with_a_list_of_its_files(tmp_path: Path) -> None:
     lay_out(tmp_path, {".ipynb_checkpoints/model.skops": b""})
     with pytest.raises(RegistryError, match="ipynb_checkpoints") as error:
         find_artifact(tmp_path)
     assert error.value.code == "no_candidate"
 
 
-def test_several_candidates_are_named(tmp_path: Path) -> None:
+def test_several_candidates_are_refused_by_name(tmp_path: Path) -> None:
     lay_out(tmp_path, {"model.skops": b"", "old/model.pkl": b""})
     with pytest.raises(RegistryError) as error:
         find_artifact(tmp_path)
@@ -136,13 +136,13 @@ def test_several_candidates_are_named(tmp_path: Path) -> None:
     assert "model.skops" in str(error.value) and "old/model.pkl" in str(error.value)
 
 
-def test_comets_description_decides_between_candidates(tmp_path: Path) -> None:
+def test_description_of_comet_decides_between_candidates(tmp_path: Path) -> None:
     lay_out(tmp_path, hostile.comet_layout(b"x") | {"old.pkl": b""})
     assert find_artifact(tmp_path) == tmp_path / "model-data/comet-sklearn-model.joblib"
 
 
 @pytest.mark.parametrize("named", ["../outside.skops", "/etc/passwd", "missing.skops", "model-data", ""])
-def test_a_description_that_names_no_file_of_the_model(tmp_path: Path, named: str) -> None:
+def test_description_that_names_no_file_of_the_model_is_refused(tmp_path: Path, named: str) -> None:
     lay_out(tmp_path, {"outside.skops": b""})
     lay_out(tmp_path / "model", hostile.comet_layout(b"x", named))
     with pytest.raises(RegistryError) as error:
@@ -154,7 +154,7 @@ def test_a_description_that_names_no_file_of_the_model(tmp_path: Path, named: st
     "description",
     [b"not JSON", b"[]", b'{"model_metadata": {}}', json.dumps({"model_metadata": {"a": 1}}).encode(), b"[" * 90_000],
 )
-def test_a_damaged_description(tmp_path: Path, description: bytes) -> None:
+def test_damaged_description_is_refused(tmp_path: Path, description: bytes) -> None:
     lay_out(tmp_path, {"CometModel": description, "model.skops": b""})
     with pytest.raises(RegistryError) as error:
         find_artifact(tmp_path)

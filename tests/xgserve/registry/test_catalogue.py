@@ -17,7 +17,7 @@ from xgserve.registry.registry import open_registry
 pytestmark = pytest.mark.usefixtures("three_versions")
 
 
-def test_the_list_names_every_source(tmp_path: Path, comet: StandIn) -> None:
+def test_list_names_the_models_of_every_source(tmp_path: Path, comet: StandIn) -> None:
     put_in_cache(tmp_path, "1.9.0", 0.5)
     registry = open_registry(settings(tmp_path, comet))
     listed = to_builtins(registry.available())
@@ -32,7 +32,7 @@ def test_the_list_names_every_source(tmp_path: Path, comet: StandIn) -> None:
     assert comet.asked == [], "the registry's answer is kept for a while"
 
 
-def test_the_list_begins_with_the_default_and_each_model_with_its_newest_version(tmp_path: Path) -> None:
+def test_list_begins_with_the_default_and_each_model_with_its_newest_version(tmp_path: Path) -> None:
     for model, version in (("a", "9.0.0"), ("xg-default", "1.9.0"), ("xg-default", "1.10.0"), ("b", "1.0.0")):
         bundle(tmp_path / "bundled", hostile.good_estimator(), model, version)
     for version in ("1.9.0", "1.10.0"):  # the newest is not the one used last
@@ -49,7 +49,7 @@ def test_the_list_begins_with_the_default_and_each_model_with_its_newest_version
     ]
 
 
-def test_a_registry_that_fails_is_an_entry_of_the_list(tmp_path: Path, comet: StandIn) -> None:
+def test_registry_that_fails_is_an_entry_of_the_list(tmp_path: Path, comet: StandIn) -> None:
     registry = open_registry(settings(tmp_path, comet, comet_api_key="wrong-key-5150"))
     *known, failed = to_builtins(registry.available())
     assert [entry["source"] for entry in known if entry["active"]] == ["bundled"]
@@ -57,7 +57,7 @@ def test_a_registry_that_fails_is_an_entry_of_the_list(tmp_path: Path, comet: St
     assert "wrong-key" not in str(failed)
 
 
-def test_two_first_lists_at_once_are_the_same_list(tmp_path: Path, comet: StandIn) -> None:
+def test_two_first_lists_at_the_same_time_are_the_same_list(tmp_path: Path, comet: StandIn) -> None:
     """The second caller comes while Comet is answering the first: it waits for that answer, and sends no request."""
     is_asked, may_answer = threading.Event(), threading.Event()
 
@@ -85,7 +85,7 @@ def test_two_first_lists_at_once_are_the_same_list(tmp_path: Path, comet: StandI
     assert comet.asked.count("workspaces") == 1
 
 
-def test_a_list_that_is_old_is_served_while_one_thread_asks_again(
+def test_old_list_is_served_while_one_thread_asks_again(
     tmp_path: Path, comet: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow registry never holds more than one thread."""

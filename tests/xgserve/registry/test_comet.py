@@ -1,4 +1,4 @@
-"""What becomes of a request when Comet, the network or the archive is not as it should be: the real SDK, real HTTP.
+"""How a request ends when Comet, the network or the archive is not as it should be: the real SDK, real HTTP.
 
 Every case: the right status and code, words that help, no key in them or in the log, nothing left on disk, and the
 active model stays.
@@ -48,7 +48,7 @@ def check_traces(data_dir: Path, caplog: pytest.LogCaptureFixture, key: str = KE
 
 
 @pytest.mark.parametrize(("code", "route"), [(302, "details"), *((code, "download") for code in (301, 303, 307, 308))])
-def test_no_other_server_is_asked_wherever_comet_sends_a_request(
+def test_redirect_to_another_server_is_never_followed_for_a_download(
     code: int, route: str, comet: StandIn, registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with StandIn().running() as other:
@@ -64,7 +64,7 @@ def test_no_other_server_is_asked_wherever_comet_sends_a_request(
     check_traces(tmp_path / "data", caplog)
 
 
-def test_nor_for_the_list(comet: StandIn, registry: Registry) -> None:
+def test_redirect_to_another_server_is_never_followed_for_the_list(comet: StandIn, registry: Registry) -> None:
     with StandIn().running() as other:
         comet.faults["names"] = comet_standin.redirect(302, lambda handler: other.url.rstrip("/") + handler.path)
         problems = [entry.problem for entry in registry.available() if isinstance(entry, RegistryProblem)]
@@ -72,7 +72,7 @@ def test_nor_for_the_list(comet: StandIn, registry: Registry) -> None:
     assert other.asked == []
 
 
-def test_a_redirect_within_comet_is_followed(comet: StandIn, registry: Registry) -> None:
+def test_redirect_within_comet_is_followed(comet: StandIn, registry: Registry) -> None:
     moved: list[str] = []
 
     def once(handler: comet_standin.Handler) -> str:
@@ -106,7 +106,7 @@ FAULTS: dict[str, tuple[str, comet_standin.Answer, int, str, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_comet_may_answer(
+def test_unusual_answer_of_comet_is_an_error_with_its_own_code(
     fault: str, registry: Registry, comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     route, answer, status, code, words = FAULTS[fault]
@@ -119,7 +119,9 @@ def test_what_comet_may_answer(
     check_traces(tmp_path / "data", caplog)
 
 
-def test_a_bad_key(registry: Registry, comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_comet_with_a_bad_key_is_registry_key_refused(
+    registry: Registry, comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     key = "bad-key-9f8e7d6c"
     registry = open_registry(settings(tmp_path / "data", comet, comet_api_key=key))
     error = refusal(registry, "acme", "shots", "1.0.0")
@@ -128,7 +130,7 @@ def test_a_bad_key(registry: Registry, comet: StandIn, tmp_path: Path, caplog: p
     check_traces(tmp_path / "data", caplog, key)
 
 
-def test_a_server_that_repeats_the_key_is_not_quoted(
+def test_server_that_repeats_the_key_is_not_quoted(
     registry: Registry, comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     comet.faults["details"] = comet_standin.status(500, f"no luck for API key {KEY}, sorry")
@@ -137,13 +139,15 @@ def test_a_server_that_repeats_the_key_is_not_quoted(
     check_traces(tmp_path / "data", caplog)
 
 
-def test_a_key_with_a_line_break(comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_comet_with_a_line_break_in_its_key_is_registry_key_refused(
+    comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     registry = open_registry(settings(tmp_path / "data", comet, comet_api_key="two\nlines"))
     assert refusal(registry, "acme", "shots", "1.0.0").code == "registry_key_refused"
     check_traces(tmp_path / "data", caplog, "two\nlines")
 
 
-def test_no_key(tmp_path: Path, comet: StandIn) -> None:
+def test_comet_without_a_key_is_registry_key_missing(tmp_path: Path, comet: StandIn) -> None:
     error = refusal(open_registry(settings(tmp_path, comet, comet_api_key=None)), "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (424, "registry_key_missing")
     assert "COMET_API_KEY" in str(error)
@@ -154,7 +158,9 @@ def test_no_key(tmp_path: Path, comet: StandIn) -> None:
     ("workspace", "model", "version"),
     [("nobody", "shots", "1.0.0"), ("acme", "nothing", None), ("acme", "shots", "9.9.9"), ("acme", "shots", "QA")],
 )
-def test_what_comet_does_not_know(registry: Registry, workspace: str, model: str, version: str | None) -> None:
+def test_model_that_comet_does_not_know_is_unknown_model(
+    registry: Registry, workspace: str, model: str, version: str | None
+) -> None:
     error = refusal(registry, workspace, model, version)
     assert (error.status, error.code) == (404, "unknown_model")
     if (workspace, model) == ("acme", "shots"):
@@ -162,7 +168,9 @@ def test_what_comet_does_not_know(registry: Registry, workspace: str, model: str
 
 
 @pytest.mark.parametrize("name", CLIMBING)
-def test_paths_that_climb_out(registry: Registry, comet: StandIn, tmp_path: Path, name: str) -> None:
+def test_archive_with_paths_out_of_its_folder_writes_nothing(
+    registry: Registry, comet: StandIn, tmp_path: Path, name: str
+) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped({CLIMBING[name]: b"out", **hostile.good()}))
     error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (422, "artifact_refused")
@@ -170,7 +178,7 @@ def test_paths_that_climb_out(registry: Registry, comet: StandIn, tmp_path: Path
     assert not list(tmp_path.rglob("climbed*")) and not Path("/tmp/climbed.skops").exists()
 
 
-def test_the_disk_stays_bounded_while_a_lying_bomb_is_unpacked(
+def test_disk_use_stays_bounded_while_a_zip_bomb_is_unpacked(
     comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.lying_zip_bomb(300))
@@ -191,7 +199,7 @@ def no_listener() -> str:
     [(no_listener, "cannot be reached"), (lambda: "http://no-such-host.invalid", "cannot be resolved")],
     ids=["refused connection", "no such name"],
 )
-def test_a_server_that_is_not_there(
+def test_comet_that_cannot_be_reached_is_download_failed(
     url: Callable[[], str], words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = open_registry(settings(tmp_path / "data", comet_api_key=KEY, comet_url=url()))
@@ -202,7 +210,7 @@ def test_a_server_that_is_not_there(
 
 
 @pytest.mark.parametrize("fault", ["hang", "hang on download", "trickle"])
-def test_a_server_that_takes_for_ever(
+def test_comet_that_never_finishes_is_download_deadline(
     fault: str, comet: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = open_registry(settings(tmp_path / "data", comet, download_timeout_s=2.5))

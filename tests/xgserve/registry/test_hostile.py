@@ -27,7 +27,7 @@ HOSTILE: dict[str, tuple[Callable[[], Files], str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_the_trial_refuses(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trial_of_a_hostile_artifact_refuses_it(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "MEMORY_FLOOR_BYTES", 64 << 20)  # so that a small hoard will do
     make, words = HOSTILE[kind]
     ((file, content),) = make().items()
@@ -49,7 +49,7 @@ def test_the_trial_refuses(kind: str, tmp_path: Path, monkeypatch: pytest.Monkey
     [(hostile.untrusted_types, "posix.system"), (hostile.far_tree, "a node that does not exist")],
     ids=["untrusted types", "damaged tree"],
 )
-def test_what_is_refused_is_not_kept(make: Callable[[], Files], words: str, comet: StandIn, tmp_path: Path) -> None:
+def test_refused_artifact_is_not_kept(make: Callable[[], Files], words: str, comet: StandIn, tmp_path: Path) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(make()))
     registry = open_registry(settings(tmp_path, comet))
     error = refusal(registry, "acme", "shots", "1.0.0")
@@ -65,7 +65,9 @@ def test_what_is_refused_is_not_kept(make: Callable[[], Files], words: str, come
     [(hostile.three_columns, "shape (1, 3)"), (hostile.negative, "no probability within [0, 1]")],
     ids=["three columns", "negative"],
 )
-def test_what_the_trial_and_the_service_refuse_alike(make: Callable[[], Files], words: str, tmp_path: Path) -> None:
+def test_hostile_artifact_is_refused_by_the_trial_and_the_service_alike(
+    make: Callable[[], Files], words: str, tmp_path: Path
+) -> None:
     artifact = tmp_path / "model.skops"
     artifact.write_bytes(make()["model.skops"])
     with pytest.raises(ModelError) as error:
@@ -90,7 +92,7 @@ PICKLES: dict[str, Callable[[Path], tuple[Files, str, str]]] = {
 
 
 @pytest.mark.parametrize("kind", PICKLES)
-def test_pickles_are_not_loaded_unless_the_operator_says_so(kind: str, comet: StandIn, tmp_path: Path) -> None:
+def test_pickle_of_a_workspace_that_is_not_trusted_is_refused(kind: str, comet: StandIn, tmp_path: Path) -> None:
     marker = tmp_path / "code-ran"
     files, code, words = PICKLES[kind](marker)
     comet.add("acme", "shots", "1.0.0", hostile.zipped(files))
@@ -101,7 +103,7 @@ def test_pickles_are_not_loaded_unless_the_operator_says_so(kind: str, comet: St
     assert not marker.exists()
 
 
-def test_pickles_of_a_trusted_workspace_in_comets_own_layout(comet: StandIn, tmp_path: Path) -> None:
+def test_pickle_of_a_trusted_workspace_in_comets_layout_is_loaded(comet: StandIn, tmp_path: Path) -> None:
     marker = tmp_path / "code-ran"
     files = hostile.comet_layout(hostile.pickle_like_an_estimator(marker))
     comet.add("acme", "shots", "1.0.0", hostile.zipped(files | {"notes.md": b"# Ours"}))
@@ -116,7 +118,7 @@ def test_pickles_of_a_trusted_workspace_in_comets_own_layout(comet: StandIn, tmp
     assert refusal(registry, "acme", "shots", "1.0.0").code == "pickle_not_allowed"
 
 
-def test_the_service_predicts_while_a_hostile_model_is_tried(comet: StandIn, tmp_path: Path) -> None:
+def test_service_predicts_while_a_hostile_model_is_tried(comet: StandIn, tmp_path: Path) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.never_ends()))
     registry = open_registry(settings(tmp_path, comet, trial_timeout_s=3, trust_pickle_workspaces=frozenset({"acme"})))
     active = registry.active

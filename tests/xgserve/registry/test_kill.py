@@ -1,4 +1,4 @@
-"""kill -9 of the real service at the worst moments, and what serves after the restart."""
+"""kill -9 of the real service at the worst moments, and the model that serves after the restart."""
 
 import random
 import signal
@@ -59,7 +59,7 @@ def check_bundled(tmp_path: Path, workspace: str | None) -> None:
     assert not [path for path in (tmp_path / "data/models").rglob("*") if path.suffix in MODEL_SUFFIXES]
 
 
-def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> None:
+def test_service_killed_during_download_or_trial_restarts_with_the_model_before(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.never_ends()))
     comet.faults["download"] = comet_standin.hang(comet)
     with process(tmp_path, access(comet)) as service:
@@ -84,7 +84,7 @@ def test_killed_during_download_and_trial(tmp_path: Path, comet: StandIn) -> Non
     check_bundled(tmp_path, registry.active.name.workspace if registry.active else None)
 
 
-def test_killed_while_activating(tmp_path: Path) -> None:
+def test_service_killed_while_activating_restarts_with_a_whole_model(tmp_path: Path) -> None:
     """Whatever the moment: the restart serves the model that was recorded last."""
     for version in ("1.0.0", "2.0.0"):
         put_in_cache(tmp_path / "data", version, 0.0)

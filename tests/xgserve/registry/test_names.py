@@ -1,4 +1,4 @@
-"""What people call their models: whatever is listed can be had, kept, gone back to, and asked for by its id."""
+"""Names that people give their models: what is listed can be loaded, kept, rolled back to, and required by its id."""
 
 import json
 import urllib.request
@@ -50,7 +50,7 @@ def listed(registry: Registry) -> list[tuple[str, str, str]]:
     return [(entry.workspace, entry.model, entry.version) for entry in entries if entry.workspace != "bundled"]
 
 
-def test_all_that_is_listed_can_be_loaded_and_kept(tmp_path: Path, comet: StandIn) -> None:
+def test_listed_models_can_all_be_loaded_and_kept(tmp_path: Path, comet: StandIn) -> None:
     for number, name in enumerate(NAMES[:5]):  # each is downloaded and tried
         comet.add("My team", name, "1.0.0", hostile.zipped(hostile.good(number / 10)))
     registry = open_registry(settings(tmp_path, comet))
@@ -68,7 +68,7 @@ def test_all_that_is_listed_can_be_loaded_and_kept(tmp_path: Path, comet: StandI
         assert (activation.source, activation.model.id) == ("cache", made[asked])
 
 
-def test_what_cannot_be_loaded_is_not_listed(tmp_path: Path, comet: StandIn) -> None:
+def test_model_that_cannot_be_loaded_is_not_listed(tmp_path: Path, comet: StandIn) -> None:
     content = hostile.zipped(hostile.good())
     for name in ("shots", *UNUSABLE):
         comet.add("acme", name, "1.0.0", content)
@@ -83,7 +83,7 @@ def test_what_cannot_be_loaded_is_not_listed(tmp_path: Path, comet: StandIn) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_folder_of_its_own_for_each_name(name: str) -> None:
+def test_every_name_has_a_folder_of_its_own(name: str) -> None:
     assert is_name(name)
     assert len(folder_name(name).encode()) <= 255 and "/" not in folder_name(name)
     assert len({folder_name(other) for other in NAMES}) == len(NAMES)
@@ -91,7 +91,7 @@ def test_a_folder_of_its_own_for_each_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Shot Quality", '模型, "new"', "Größe"])
-def test_a_model_of_any_name_is_asked_for_by_its_id(name: str, tmp_path: Path, comet: StandIn) -> None:
+def test_model_of_any_name_can_be_required_by_its_id(name: str, tmp_path: Path, comet: StandIn) -> None:
     comet.add("My team", name, "1.0.0", hostile.zipped(hostile.good()))
     access = {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url}
     with running_service(tmp_path, settings=access) as service:
@@ -112,7 +112,7 @@ def test_a_model_of_any_name_is_asked_for_by_its_id(name: str, tmp_path: Path, c
                 assert answer.status == 200
 
 
-def test_a_pinned_model_may_be_called_anything(tmp_path: Path, comet: StandIn) -> None:
+def test_pinned_model_may_have_any_name(tmp_path: Path, comet: StandIn) -> None:
     comet.add("My team", "Shot Quality", "1.0.0", hostile.zipped(hostile.good()))
     open_registry(settings(tmp_path, comet)).activate("My team", "Shot Quality", "1.0.0")
     with running_service(tmp_path, settings={"XG_MODEL": "My team/Shot Quality:1.0.0"}) as service:

@@ -1,4 +1,4 @@
-"""A service pinned to a model by XG_MODEL: this model or none, and nothing of it outlives the pin."""
+"""A service pinned to a model by XG_MODEL serves this model or none, and leaves nothing behind when unpinned."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ DISTANCE = ModelName("bundled", "xg-distance", "1.0.0")
 SHOTS = ModelName("acme", "shots", "1.0.0")
 
 
-def test_the_pinned_model_serves_and_every_other_is_refused(tmp_path: Path) -> None:
+def test_pinned_model_serves_and_every_other_is_refused(tmp_path: Path) -> None:
     with running(tmp_path, pinned_model=DISTANCE) as service:
         assert service.get("/model").json()["id"].startswith("bundled/xg-distance:1.0.0@")
         for path, body in (
@@ -42,7 +42,7 @@ def test_the_pinned_model_serves_and_every_other_is_refused(tmp_path: Path) -> N
         assert (same.status_code, same.json()["source"]) == (200, "bundled")
 
 
-def test_what_was_chosen_before_the_pin_is_back_after_it(tmp_path: Path) -> None:
+def test_model_that_was_chosen_before_the_pin_is_back_after_it(tmp_path: Path) -> None:
     open_registry(settings(tmp_path)).activate("bundled", "xg-distance-angle", None)
     pinned = open_registry(settings(tmp_path, pinned_model=DISTANCE))
     assert pinned.active is not None
@@ -52,7 +52,7 @@ def test_what_was_chosen_before_the_pin_is_back_after_it(tmp_path: Path) -> None
     assert after.active.name.name == "xg-distance-angle"
 
 
-def test_a_model_that_is_neither_bundled_nor_here_comes_from_the_registry(tmp_path: Path, comet: StandIn) -> None:
+def test_pinned_model_that_is_not_here_comes_from_the_registry(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
     with running(tmp_path, pinned_model=SHOTS, comet_api_key=KEY, comet_url=comet.url) as service:
         wait_until(lambda: service.get("/ready").status_code == 200)
@@ -63,7 +63,7 @@ def test_a_model_that_is_neither_bundled_nor_here_comes_from_the_registry(tmp_pa
     assert comet.asked == [], "the next start finds it in the cache"
 
 
-def test_a_model_that_cannot_be_had_is_tried_again_and_no_other_serves(
+def test_pinned_model_that_fails_is_tried_again_and_no_other_serves(
     tmp_path: Path, comet: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pinned_module, "RETRY_S", 0.1)
@@ -78,7 +78,7 @@ def test_a_model_that_cannot_be_had_is_tried_again_and_no_other_serves(
         wait_until(lambda: service.get("/ready").status_code == 200)
 
 
-def test_a_stage_is_no_version_to_pin(tmp_path: Path, comet: StandIn) -> None:
+def test_pin_that_names_a_stage_is_refused_and_not_tried_again(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)), ["Production"])
     registry = open_registry(settings(tmp_path, comet, pinned_model=ModelName("acme", "shots", "Production")))
     wait_until(lambda: "must name a version" in str(registry.startup_problem))
@@ -86,7 +86,7 @@ def test_a_stage_is_no_version_to_pin(tmp_path: Path, comet: StandIn) -> None:
     wait_until(lambda: "pinned model" not in [thread.name for thread in threading.enumerate()])  # it would never be one
 
 
-def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
+def test_pin_does_not_open_a_workspace_that_is_not_allowed(
     tmp_path: Path, comet: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pinned_module, "RETRY_S", 0.05)
@@ -102,7 +102,7 @@ def test_a_pin_does_not_open_a_workspace_that_is_not_allowed(
     assert comet.asked == []
 
 
-def test_replicas_that_download_the_same_model_at_once_all_get_it(tmp_path: Path, comet: StandIn) -> None:
+def test_replicas_that_download_one_model_at_the_same_time_all_get_it(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.good(0.5)))
     replicas = [open_registry(settings(tmp_path, comet, pinned_model=SHOTS)) for _ in range(3)]
     wait_until(lambda: all(replica.active is not None for replica in replicas))
@@ -110,7 +110,7 @@ def test_replicas_that_download_the_same_model_at_once_all_get_it(tmp_path: Path
     assert all(replica.startup_problem is None for replica in replicas)
 
 
-def test_a_folder_in_use_is_never_swept(tmp_path: Path) -> None:
+def test_folder_in_use_is_never_swept(tmp_path: Path) -> None:
     over = threading.Event()
 
     def sweep() -> None:
@@ -128,7 +128,7 @@ def test_a_folder_in_use_is_never_swept(tmp_path: Path) -> None:
         sweeping.result()
 
 
-def test_processes_that_publish_the_same_model_disturb_no_one_who_reads_it(tmp_path: Path) -> None:
+def test_model_published_by_several_processes_stays_readable(tmp_path: Path) -> None:
     content = hostile.good(0.5)
 
     def publish() -> Path:
@@ -149,12 +149,12 @@ def test_processes_that_publish_the_same_model_disturb_no_one_who_reads_it(tmp_p
 @pytest.mark.parametrize(
     "text", ["xg-default", "bundled/xg-default", "bundled/xg-default:", "a/b/c:1", "../x:1", "a/b:1 2"]
 )
-def test_a_pin_that_names_no_version_is_refused_at_the_start(text: str) -> None:
+def test_pin_without_a_version_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(SettingsError, match=r"XG_MODEL.*workspace/model:version"):
         ServiceSettings.from_env({"XG_MODEL": text})
 
 
-def test_a_pinned_service_refuses_as_what_it_is() -> None:
+def test_pinned_service_refuses_with_model_pinned() -> None:
     assert (ModelPinned.status, ModelPinned.code) == (409, "model_pinned")
     assert ServiceSettings.from_env({"XG_MODEL": " bundled/xg-default:1.0.0 "}).pinned_model == ModelName(
         "bundled", "xg-default", "1.0.0"

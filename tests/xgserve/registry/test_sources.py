@@ -15,7 +15,7 @@ from xgserve.registry.registry import open_registry
 pytestmark = pytest.mark.usefixtures("three_versions")
 
 
-def test_a_download_is_kept_and_its_second_activation_sends_no_request(tmp_path: Path, comet: StandIn) -> None:
+def test_download_is_kept_and_its_second_activation_sends_no_request(tmp_path: Path, comet: StandIn) -> None:
     registry = open_registry(settings(tmp_path, comet))
     first = registry.activate("acme", "shots", "1.9.0")
     assert (first.source, str(first.model.name)) == ("registry", "acme/shots:1.9.0")
@@ -30,7 +30,7 @@ def test_a_download_is_kept_and_its_second_activation_sends_no_request(tmp_path:
     assert comet.asked == []
 
 
-def test_the_newest_version_and_stages_resolve_to_a_version(tmp_path: Path, comet: StandIn) -> None:
+def test_newest_version_and_stages_resolve_to_a_version(tmp_path: Path, comet: StandIn) -> None:
     put_in_cache(tmp_path, "1.9.0", 0.5)
     put_in_cache(tmp_path, "1.10.1-rc.1", 2.5)
     registry = open_registry(settings(tmp_path, comet))
@@ -41,7 +41,7 @@ def test_the_newest_version_and_stages_resolve_to_a_version(tmp_path: Path, come
     assert comet.asked == ["alive", "details"] * 2, "what is in the cache is not downloaded again"
 
 
-def test_a_damaged_model_is_downloaded_again(tmp_path: Path, comet: StandIn) -> None:
+def test_damaged_model_in_the_cache_is_downloaded_again(tmp_path: Path, comet: StandIn) -> None:
     put_in_cache(tmp_path, "1.10.0", 0.0)
     artifact = tmp_path / "models/acme/shots/1.10.0/model.skops"
     content = bytearray(artifact.read_bytes())
@@ -54,7 +54,7 @@ def test_a_damaged_model_is_downloaded_again(tmp_path: Path, comet: StandIn) -> 
     assert artifact.read_bytes() == registered["model.skops"]
 
 
-def test_the_newest_is_not_guessed_when_the_registry_cannot_tell(tmp_path: Path) -> None:
+def test_newest_version_is_not_guessed_without_the_registry(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.9.0", 0.5)
     offline = open_registry(settings(tmp_path))
     error = refusal(offline, "acme", "shots", None)
@@ -91,14 +91,14 @@ def test_names_that_could_be_paths_are_refused(tmp_path: Path, workspace: str, m
     assert (error.status, error.code) == (422, "invalid_name")
 
 
-def test_a_version_that_looks_like_a_path_never_touches_the_disk(tmp_path: Path, comet: StandIn) -> None:
+def test_version_that_looks_like_a_path_never_touches_the_disk(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "../../../climbed", hostile.zipped(hostile.good()))
     error = refusal(open_registry(settings(tmp_path, comet)), "acme", "shots", "../../../climbed")
     assert (error.status, error.code) == (404, "unknown_model")
     assert "download" not in comet.asked
 
 
-def test_only_the_named_workspaces_are_allowed(tmp_path: Path) -> None:
+def test_workspace_that_is_not_named_is_not_allowed(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0, workspace="other")
     registry = open_registry(settings(tmp_path, workspaces=frozenset({"acme"})))
     error = refusal(registry, "other", "shots", "1.0.0")
@@ -107,7 +107,7 @@ def test_only_the_named_workspaces_are_allowed(tmp_path: Path) -> None:
     assert not [entry for entry in to_builtins(registry.available()) if entry["workspace"] == "other"]
 
 
-def test_callers_that_want_the_same_model_share_one_download(tmp_path: Path, comet: StandIn) -> None:
+def test_callers_of_the_same_model_share_one_download(tmp_path: Path, comet: StandIn) -> None:
     comet.faults["download"] = slowly(1.0, hostile.zipped(hostile.good(0.5)))
     registry = open_registry(settings(tmp_path, comet, threads=8))
     with ThreadPoolExecutor(6) as callers:
@@ -116,7 +116,7 @@ def test_callers_that_want_the_same_model_share_one_download(tmp_path: Path, com
     assert comet.asked.count("download") == 1
 
 
-def test_the_cache_stays_below_its_cap_and_keeps_what_is_needed(tmp_path: Path) -> None:
+def test_cache_stays_below_its_cap_and_keeps_what_is_needed(tmp_path: Path) -> None:
     for version in ("1.0.0", "2.0.0", "3.0.0", "4.0.0"):
         put_in_cache(tmp_path, version, 0.0)
     registry = open_registry(settings(tmp_path, cache_max_bytes=1))
@@ -128,7 +128,7 @@ def test_the_cache_stays_below_its_cap_and_keeps_what_is_needed(tmp_path: Path) 
     assert registry.rollback().model.name.version == "1.0.0"
 
 
-def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path, comet: StandIn) -> None:
+def test_cache_that_cannot_be_written_is_storage_failed(tmp_path: Path, comet: StandIn) -> None:
     registry = open_registry(settings(tmp_path, comet))
     shutil.rmtree(tmp_path / "models", ignore_errors=True)
     (tmp_path / "models").write_text("not a folder")

@@ -1,4 +1,4 @@
-"""Swapping under load, going back, and what a restart finds."""
+"""Swaps under load, rollback, and the model after a restart."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ SWAPS = int(os.environ.get("XG_TEST_SWAPS", "30"))
 CLIENTS = 8
 
 
-def test_no_prediction_ever_sees_half_a_swap(tmp_path: Path) -> None:
+def test_predictions_never_see_half_a_swap(tmp_path: Path) -> None:
     for version, intercept in (("1.0.0", -2.0), ("2.0.0", 2.0)):
         put_in_cache(tmp_path, version, intercept)
     registry = open_registry(settings(tmp_path))
@@ -54,7 +54,7 @@ def test_no_prediction_ever_sees_half_a_swap(tmp_path: Path) -> None:
     assert set.union(*(reader.result() for reader in readers)) == set(expected)
 
 
-def test_swaps_under_load_on_the_production_server(tmp_path: Path) -> None:
+def test_swaps_under_load_lose_no_request_on_the_production_server(tmp_path: Path) -> None:
     """No request fails, each answer's probabilities are those of the model it names, and memory stays flat."""
     for version, intercept in (("1.0.0", -2.0), ("2.0.0", 2.0)):
         put_in_cache(tmp_path / "data", version, intercept)
@@ -97,7 +97,7 @@ def test_swaps_under_load_on_the_production_server(tmp_path: Path) -> None:
     assert max(sizes) < early + 60
 
 
-def test_rollback_goes_back_and_forth_and_a_restart_keeps_it(tmp_path: Path) -> None:
+def test_rollback_goes_back_and_forth_and_survives_a_restart(tmp_path: Path) -> None:
     for version in ("1.0.0", "2.0.0"):
         put_in_cache(tmp_path, version, 0.0)
     registry = open_registry(settings(tmp_path))
@@ -116,7 +116,7 @@ def test_rollback_goes_back_and_forth_and_a_restart_keeps_it(tmp_path: Path) -> 
     assert str(registry.rollback().model.name) == "acme/shots:2.0.0"
 
 
-def test_rollback_passes_over_other_bytes_of_the_same_version(tmp_path: Path) -> None:
+def test_rollback_skips_other_bytes_of_the_same_version(tmp_path: Path) -> None:
     service = settings(tmp_path)
     registry = open_registry(service)
     registry.activate("bundled", "xg-distance", None)
@@ -128,7 +128,7 @@ def test_rollback_passes_over_other_bytes_of_the_same_version(tmp_path: Path) ->
     assert registry.rollback().model.name.name == "xg-distance"
 
 
-def test_a_stored_model_that_is_damaged_leaves_the_bundled_one(tmp_path: Path) -> None:
+def test_stored_model_that_is_damaged_leaves_the_bundled_one_active(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
     open_registry(settings(tmp_path)).activate("acme", "shots", "1.0.0")
     (tmp_path / "models/acme/shots/1.0.0/model.skops").write_bytes(b"damaged")
@@ -139,7 +139,7 @@ def test_a_stored_model_that_is_damaged_leaves_the_bundled_one(tmp_path: Path) -
     assert registry.startup_problem is None, "it is settled once somebody chose a model"
 
 
-def test_no_swap_that_cannot_be_recorded(tmp_path: Path) -> None:
+def test_swap_that_cannot_be_recorded_does_not_happen(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
     service = settings(tmp_path)
     registry = open_registry(service)
@@ -148,7 +148,7 @@ def test_no_swap_that_cannot_be_recorded(tmp_path: Path) -> None:
     assert (error.status, error.code) == (503, "storage_failed")
 
 
-def test_a_record_that_cannot_be_read_leaves_the_bundled_one(tmp_path: Path) -> None:
+def test_record_that_cannot_be_read_leaves_the_bundled_model_active(tmp_path: Path) -> None:
     service = settings(tmp_path)
     service.database.write_bytes(b"this is no database" * 100)
     registry = open_registry(service)
@@ -156,7 +156,7 @@ def test_a_record_that_cannot_be_read_leaves_the_bundled_one(tmp_path: Path) -> 
     assert "serving.db" in (registry.startup_problem or "")
 
 
-def test_a_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: Path, comet: StandIn) -> None:
+def test_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "3.0.0", hostile.zipped(hostile.good()))
     comet.faults["download"] = comet_standin.hang(comet)
     put_in_cache(tmp_path, "1.0.0", 0.0)
@@ -185,7 +185,7 @@ def refusal_of_any(registry: Registry, version: str) -> None:
         registry.activate("acme", "shots", version)
 
 
-def test_other_libraries_mean_another_trial(tmp_path: Path) -> None:
+def test_cached_model_is_tried_again_with_other_libraries(tmp_path: Path) -> None:
     name = put_in_cache(tmp_path, "1.0.0", 0.0)
     registry = open_registry(settings(tmp_path))
     manifest = tmp_path / "models/acme/shots/1.0.0/manifest.json"
@@ -194,7 +194,7 @@ def test_other_libraries_mean_another_trial(tmp_path: Path) -> None:
     assert "scikit-learn 0." not in manifest.read_text()
 
 
-def test_each_activation_is_on_record(tmp_path: Path) -> None:
+def test_activations_are_all_on_record(tmp_path: Path) -> None:
     put_in_cache(tmp_path, "1.0.0", 0.0)
     service = settings(tmp_path)
     activation = open_registry(service).activate("acme", "shots", "1.0.0")
