@@ -152,26 +152,9 @@ TYPES: Final = NUMBERS | {"builtins.bool", "builtins.float", "builtins.int", "bu
 # scorers and candidates of a finished search, caches on disk, trees of neighbours (grown again: see loading.py).
 DROPPED: Final = frozenset(
     {
-        *(
-            "_curve_scorer",
-            "_feature_subsample_rng",
-            "_loss_function_",
-            "_metadata_request",
-            "_optimizer",
-            "_random_state",
-        ),
-        *(
-            "_rng",
-            "_scorer",
-            "_tree",
-            "callbacks",
-            "cv",
-            "cv_results_",
-            "loss_function_",
-            "memory",
-            "named_estimators_",
-        ),
-        *("random_state", "score_func", "scorer_", "scoring", "transformers"),
+        *("_curve_scorer", "_feature_subsample_rng", "_loss_function_", "_metadata_request", "_optimizer"),
+        *("_random_state", "_rng", "_scorer", "_tree", "callbacks", "cv", "cv_results_", "loss_function_", "memory"),
+        *("named_estimators_", "random_state", "score_func", "scorer_", "scoring", "transformers"),
     }
 )
 

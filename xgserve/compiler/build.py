@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from xgserve.text import clipped
 logger = logging.getLogger("xgserve.compiler")
 
 MAX_CARD_BYTES = 1_000_000
+
+Columns = tuple[Column, ...]
 
 # warnings.catch_warnings swaps process-wide state, so loads take turns
 _one_load_at_a_time = threading.Lock()
@@ -71,8 +73,8 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
             takes_arrays = forget_names(estimator)
             with without_pandas() if takes_arrays else nullcontext():
                 sklearn_path = SklearnPath(estimator, positive, takes_arrays, FrameReader(_lenient(columns)))
-                probed = _probe(sklearn_path, columns, card, versions)
-                scorer = _fastest(replace(sklearn_path, reader=FrameReader(probed.columns)), probed.golden_row, name)
+                columns, row, probability = _probe(sklearn_path, columns, card, versions)
+                scorer = _fastest(replace(sklearn_path, reader=FrameReader(columns)), row, name)
         except ModelError:
             raise
         except Exception as error:  # what was loaded may be anything that only looks like a classifier
@@ -81,10 +83,10 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
     return Model(
         name=name,
         digest=hashlib.sha256(content).hexdigest(),
-        columns=probed.columns,
+        columns=columns,
         card=card,
-        golden_row=probed.golden_row,
-        golden_probability=probed.golden_probability,
+        golden_row=row,
+        golden_probability=probability,
         versions=versions,
         loaded_at=datetime.now(UTC),
         scorer=scorer,
@@ -153,22 +155,17 @@ def _run_in_one_thread(estimator: Any) -> None:
 # -- probing ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Probed:
-    """What scoring showed: what each column takes, and the golden row with its probability."""
-
-    columns: tuple[Column, ...]
-    golden_row: dict[str, Scalar]
-    golden_probability: float
-
-
-def _lenient(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+def _lenient(columns: Columns) -> Columns:
     """Return the columns taking everything, until probing shows what the model takes."""
     return tuple(replace(column, nullable=True, takes_unknown=True) for column in columns)
 
 
-def _probe(scorer: Scorer, columns: tuple[Column, ...], card: Mapping[str, Any], versions: SklearnVersions) -> _Probed:
-    """Score the golden row, then the same with a null and an unknown category in each column.
+def _probe(
+    scorer: Scorer, columns: Columns, card: Mapping[str, Any], versions: SklearnVersions
+) -> tuple[Columns, dict[str, Scalar], float]:
+    """Return what each column takes, the golden row and its probability.
+
+    The golden row is scored as it is, then with a null and with an unknown category in each column.
 
     Raises:
         ModelError: the golden row is not scored, or not as the card promises.
@@ -200,24 +197,18 @@ def _probe(scorer: Scorer, columns: tuple[Column, ...], card: Mapping[str, Any],
         )
         for column in columns
     )
-    return _Probed(probed, row, probability)
+    return probed, row, probability
 
 
-def _golden_row(columns: tuple[Column, ...], card: Mapping[str, Any]) -> dict[str, Scalar]:
+def _golden_row(columns: Columns, card: Mapping[str, Any]) -> dict[str, Scalar]:
     row = card.get("golden_row")
     if row is not None:
         if not isinstance(row, dict) or set(row) != {column.name for column in columns}:
             raise ModelError('card.json: "golden_row" must be an object with one value for each column of the model')
         return dict(row)
     # 1 is harmless under logarithms and divisions
-    return {
-        column.name: column.categories[0]
-        if column.categories
-        else UNKNOWN_CATEGORY
-        if column.kind == "category"
-        else 1.0
-        for column in columns
-    }
+    usual: dict[str, Scalar] = {"category": UNKNOWN_CATEGORY, "number": 1.0}
+    return {column.name: column.categories[0] if column.categories else usual[column.kind] for column in columns}
 
 
 def _check_promise(probability: float, card: Mapping[str, Any], versions: SklearnVersions) -> None:

@@ -28,14 +28,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-from xgserve.compiler.sklearn_internals import (
-    baseline_of,
-    input_indices,
-    preprocessor_of,
-    rounds_of,
-    start_of,
-    without_preprocessor,
-)
+from xgserve.compiler import sklearn_internals as internals
 from xgserve.compiler.sklearn_path import SklearnPath
 from xgserve.compiler.tree_ensemble import Tree, sum_of_trees
 from xgserve.model.model import Probabilities, Values
@@ -125,10 +118,10 @@ def _(pipeline: Pipeline, columns: Sequence[Column]) -> TakenApart:
 
 @_taken_apart.register
 def _(boosting: HistGradientBoostingClassifier, columns: Sequence[Column]) -> TakenApart:
-    preprocessor = preprocessor_of(boosting)
+    preprocessor = internals.preprocessor_of(boosting)
     if preprocessor is None:
         return _as_numbers(columns), _evaluator(boosting)
-    return _after(preprocessor, without_preprocessor(boosting), columns)
+    return _after(preprocessor, internals.without_preprocessor(boosting), columns)
 
 
 def _after(transformer: Any, classifier: Any, columns: Sequence[Column]) -> TakenApart:
@@ -158,7 +151,7 @@ def _(by_column: ColumnTransformer, columns: Sequence[Column]) -> tuple[list[Col
     blocks: list[tuple[slice, Step | None]] = []
     for name, part, _ in by_column.transformers_:
         if part != "drop":
-            read, step = _read(part, [columns[position] for position in input_indices(by_column)[name]])
+            read, step = _read(part, [columns[position] for position in internals.input_indices(by_column)[name]])
             blocks.append((slice(len(codecs), len(codecs) + len(read)), step))
             codecs += read
     if all(step is None for _, step in blocks):
@@ -255,17 +248,17 @@ def _(logistic: LogisticRegression) -> Evaluator:
 
 @_evaluator.register
 def _(boosting: HistGradientBoostingClassifier) -> Evaluator:
-    predictors = [predictor for (predictor,) in rounds_of(boosting)]
+    predictors = [predictor for (predictor,) in internals.rounds_of(boosting)]
     if any(predictor.nodes["is_categorical"].any() for predictor in predictors):
         raise NoFastPath("its trees split by sets of categories")
-    total = sum_of_trees(map(Tree.of_histogram, predictors), boosting.n_features_in_, baseline_of(boosting))
+    total = sum_of_trees(map(Tree.of_histogram, predictors), boosting.n_features_in_, internals.baseline_of(boosting))
     return _shared(lambda matrix: np.asarray(expit(total(matrix))))
 
 
 @_evaluator.register
 def _(boosting: GradientBoostingClassifier) -> Evaluator:
     total = _sum_of_carts([member.tree_ for member in boosting.estimators_[:, 0]], boosting)
-    start = start_of(boosting)
+    start = internals.start_of(boosting)
     return _shared(lambda matrix: np.asarray(expit(start + boosting.learning_rate * total(matrix))))
 
 

@@ -25,26 +25,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import BaseDecisionTree
 
-from xgserve.compiler.sklearn_internals import (
-    BaseGradientBoosting,
-    BaseHistGradientBoosting,
-    BaseKMeans,
-    BaseSVC,
-    CartTree,
-    degrees_of,
-    dropped_codes,
-    encoded_widths,
-    has_neighbours,
-    has_rounds,
-    infrequent_codes,
-    input_indices,
-    is_category,
-    neighbours_of,
-    polynomial_widths,
-    preprocessor_of,
-    rounds_of,
-    support_vectors_fit,
-)
+from xgserve.compiler import sklearn_internals as internals
 from xgserve.errors import ModelError
 
 LEAF = -1  # in place of a child
@@ -66,33 +47,35 @@ def check_indices(estimator: object) -> None:
         if type(part).__module__.startswith("sklearn."):
             _check_methods(part)
         match part:
-            case CartTree():
+            case internals.CartTree():
                 _check_tree(part)
             case BaseDecisionTree(tree_=tree):
                 _require(tree.n_features == part.n_features_in_, "a tree takes other columns than it is given")
                 if is_classifier(part):  # until 1.3, scikit-learn stored counts, which later versions take for shares
                     _require(np.allclose(tree.value.sum(axis=2), 1), "the leaves of a tree do not hold shares of rows")
-            case BaseGradientBoosting(estimators_=members):
+            case internals.BaseGradientBoosting(estimators_=members):
                 _check_members(members, part.n_features_in_)
-            case BaseHistGradientBoosting() if has_rounds(part):
-                _check_histogram_boosting(part, [predictor for trees in rounds_of(part) for predictor in trees])
+            case internals.BaseHistGradientBoosting() if internals.has_rounds(part):
+                _check_histogram_boosting(
+                    part, [predictor for trees in internals.rounds_of(part) for predictor in trees]
+                )
             case OneHotEncoder(categories_=_):
                 _check_encoder(part)
             case TargetEncoder(encodings_=encodings, categories_=categories):
                 # a column without numbers would stay uninitialized memory
                 fits = len(encodings) == len(categories) and part.target_type_ in ("binary", "continuous")
                 _require(fits, "an encoder has no numbers for a column")
-            case BaseKMeans(cluster_centers_=centers):
+            case internals.BaseKMeans(cluster_centers_=centers):
                 fits = centers.ndim == 2 and len(centers) > 0 and centers.shape[1] == part.n_features_in_
                 _require(fits, "a centre has other columns than it is given")
             case PolynomialFeatures(n_output_features_=_):
                 _check_polynomials(part)
             case SplineTransformer(bsplines_=splines):
                 _check_splines(part, splines)
-            case KNeighborsClassifier() if has_neighbours(part):
+            case KNeighborsClassifier() if internals.has_neighbours(part):
                 _check_neighbours(part)
-            case BaseSVC(support_vectors_=_):
-                _require(support_vectors_fit(part), "its support vectors do not go together")
+            case internals.BaseSVC(support_vectors_=_):
+                _require(internals.support_vectors_fit(part), "its support vectors do not go together")
 
 
 def parts_of(root: object) -> Iterator[object]:
@@ -134,8 +117,8 @@ def _check_members(members: Any, columns: int) -> None:
 
 def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
     columns = boosting.n_features_in_
-    categorical = is_category(boosting)
-    preprocessor = preprocessor_of(boosting)
+    categorical = internals.is_category(boosting)
+    preprocessor = internals.preprocessor_of(boosting)
     given = columns if preprocessor is None else _columns_after(preprocessor)
     _require(given == columns == categorical.size, "a tree takes other columns than it is given")
     for predictor in predictors:
@@ -169,7 +152,7 @@ def _columns_after(preprocessor: Any) -> int:
             type(part) in (OrdinalEncoder, FunctionTransformer)
             and isinstance(chosen, np.ndarray)
             and (chosen.dtype, chosen.shape) == (np.dtype(bool), (preprocessor.n_features_in_,))
-            and np.array_equal(np.flatnonzero(chosen), input_indices(preprocessor)[name])
+            and np.array_equal(np.flatnonzero(chosen), internals.input_indices(preprocessor)[name])
         )
         _require(fits, "a tree takes other columns than it is given")
         count += int(chosen.sum())
@@ -177,10 +160,10 @@ def _columns_after(preprocessor: Any) -> int:
 
 
 def _check_encoder(encoder: Any) -> None:
-    widths, stored = encoded_widths(encoder)
+    widths, stored = internals.encoded_widths(encoder)
     _require(stored == widths, "an encoder makes other columns than it has categories")
     for categories, width, drop, groups, members in zip(
-        encoder.categories_, widths, dropped_codes(encoder), *infrequent_codes(encoder), strict=True
+        encoder.categories_, widths, internals.dropped_codes(encoder), *internals.infrequent_codes(encoder), strict=True
     ):
         # a group counts as one column, and only where there is one are the codes of its members replaced
         _require((groups is None) == (members is None), "an encoder has a group of categories that it does not map")
@@ -196,8 +179,8 @@ def _check_encoder(encoder: Any) -> None:
 def _check_polynomials(part: Any) -> None:
     """Check how many columns are made of one row: memory is allocated for them, and not cleared."""
     fitted = (0, part.degree) if isinstance(part.degree, int) else tuple(part.degree)
-    counted, stored = polynomial_widths(part)
-    fits = degrees_of(part) == fitted and counted == stored and max(counted) <= MAX_MADE_COLUMNS
+    counted, stored = internals.polynomial_widths(part)
+    fits = internals.degrees_of(part) == fitted and counted == stored and max(counted) <= MAX_MADE_COLUMNS
     _require(fits, "polynomials make other columns than they say, or too many")
 
 
@@ -209,7 +192,7 @@ def _check_splines(part: Any, splines: Any) -> None:
 
 
 def _check_neighbours(part: Any) -> None:
-    stored, labels = neighbours_of(part)
+    stored, labels = internals.neighbours_of(part)
     _require(
         stored.ndim == 2 and stored.shape[1] == part.n_features_in_, "a neighbour has other columns than it is given"
     )

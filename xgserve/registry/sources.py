@@ -61,7 +61,8 @@ class Sources:
         """Refuse what cannot be the name of a model, and workspaces that are not allowed.
 
         Raises:
-            InvalidName, WorkspaceNotAllowed: the message says which part, and why.
+            InvalidName: a part of the name is refused.
+            WorkspaceNotAllowed: `XG_WORKSPACES` does not name the workspace.
         """
         for what, name in (("workspace", workspace), ("model", model)):
             if not is_name(name):
