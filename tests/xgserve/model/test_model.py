@@ -1,19 +1,15 @@
-"""A loaded model: what is trusted, what is reported of it, which frames it takes, and that it predicts as trained."""
+"""A loaded model: what is reported of it, which frames it takes, and that it predicts as trained."""
 
 import json
 import math
 import shutil
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn
-import skops.io
 from msgspec import to_builtins
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
@@ -25,15 +21,15 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.xgserve.helpers import bundle, goals, mixed_model, numeric_model, shots
 from xgserve.compiler.build import load_model
-from xgserve.errors import InvalidFrame, ModelError
+from xgserve.errors import InvalidFrame
 from xgserve.model.model import Model
 from xgserve.names import ModelName
 
@@ -226,122 +222,6 @@ def test_numbers_that_overflow_the_model_are_an_invalid_frame(tmp_path: Path) ->
         model.predict({"distance": [1e300], "angle": [1]}, [0])
 
 
-# -- artifacts that are refused ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("estimator", "message"),
-    [
-        (lambda: LinearRegression().fit(NUMBERS, GOALS), "not a classifier with predict_proba"),
-        (lambda: {"a": 1}, "holds a dict"),
-        (lambda: LogisticRegression(), "not fitted"),
-        (lambda: LogisticRegression().fit(NUMBERS, np.where(GOALS, "goal", "no")), "classes must be 0"),
-        (lambda: LogisticRegression().fit(NUMBERS, np.arange(len(NUMBERS)) % 3), "classes must be 0"),
-        (lambda: LogisticRegression().fit(NUMBERS.to_numpy(), GOALS), "names of its columns"),
-        (lambda: make_pipeline(FunctionTransformer(print), LogisticRegression()), r"refused: .*builtins\.print"),
-    ],
-)
-def test_artifact_without_a_usable_classifier_is_refused(tmp_path: Path, estimator: Any, message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        load(tmp_path, estimator())
-
-
-def test_model_that_gives_no_probability_is_refused(tmp_path: Path) -> None:
-    estimator = numeric_model()
-    estimator[-1].intercept_ = np.array([np.nan])
-    with pytest.raises(ModelError, match=r"golden row.*no probability"):
-        load(tmp_path, estimator)
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut off"])
-def test_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "model.skops").write_bytes(content)
-    with pytest.raises(ModelError, match="damaged"):
-        load_model(tmp_path / "model.skops", NAME)
-
-
-def test_pickle_is_loaded_only_where_the_operator_allows_it(tmp_path: Path) -> None:
-    joblib.dump(numeric_model(), tmp_path / "model.joblib")
-    with pytest.raises(ModelError, match="XG_TRUST_PICKLE_WORKSPACES"):
-        load_model(tmp_path / "model.joblib", NAME)
-    assert load_model(tmp_path / "model.joblib", NAME, allow_pickle=True).check() > 0
-
-
-def test_artifact_of_another_scikit_learn_is_loaded_with_a_warning(tmp_path: Path) -> None:
-    artifact = bundle(tmp_path, numeric_model())
-    aged = _with_text_replaced(artifact, f'\\"{sklearn.__version__}\\"', '\\"1.2.2\\"')
-    described = to_builtins(load_model(aged, NAME).describe())
-    assert described["sklearn_version"] == {"artifact": "1.2.2", "service": sklearn.__version__}
-    assert described["warnings"] == [f"made with scikit-learn 1.2.2, loaded with {sklearn.__version__}"]
-
-
-def test_artifact_of_another_scikit_learn_that_fails_names_the_versions(tmp_path: Path) -> None:
-    artifact = bundle(tmp_path, HistGradientBoostingClassifier(max_iter=2).fit(NUMBERS, GOALS))
-    aged = _with_text_replaced(artifact, f'\\"{sklearn.__version__}\\"', '\\"1.2.2\\"')
-    broken = _with_text_replaced(aged, '"_BinMapper"', '"_NoSuchThing"')
-    with pytest.raises(ModelError, match=r"1\.2\.2|refused"):
-        load_model(broken, NAME)
-
-
-def _with_text_replaced(artifact: Path, old: str, new: str) -> Path:
-    copy = artifact.with_name("copy-" + artifact.name)
-    with zipfile.ZipFile(artifact) as source, zipfile.ZipFile(copy, "w") as target:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "schema.json":
-                assert old in content.decode()
-                content = content.decode().replace(old, new).encode()
-            target.writestr(name, content)
-    return copy
-
-
-# -- the card ---------------------------------------------------------------------------------------------------------
-
-
-def test_card_names_the_columns_of_a_model_that_was_fitted_on_an_array(tmp_path: Path) -> None:
-    estimator = LogisticRegression().fit(NUMBERS.to_numpy(), GOALS)
-    model = load(
-        tmp_path, estimator, features=[{"name": "distance", "kind": "number"}, {"name": "a", "kind": "number"}]
-    )
-    columns = {"a": NUMBERS["angle"].tolist(), "distance": NUMBERS["distance"].tolist()}
-    predicted = model.predict(columns, range(len(NUMBERS)))
-    np.testing.assert_allclose(predicted, estimator.predict_proba(NUMBERS.to_numpy())[:, 1])
-
-
-@pytest.mark.parametrize(
-    ("card", "message"),
-    [
-        ({"features": [{"name": "distance", "kind": "number"}]}, "disagree about the columns"),
-        ({"features": [{"name": "distance", "kind": "text"}]}, "features"),
-        ({"features": 3}, "features"),
-        ({"golden_row": {"distance": 1}}, "golden_row"),
-        ({"golden_row": {"distance": "x", "angle": 1}}, "golden row"),
-        ({"golden_row": {"distance": 10, "angle": 1}, "golden_probability": 0.999}, "its card promises"),
-        ({"golden_probability": "high"}, "golden_probability"),
-    ],
-)
-def test_card_that_does_not_fit_the_model_is_refused(tmp_path: Path, card: dict[str, Any], message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        load(tmp_path, numeric_model(), **card)
-
-
-@pytest.mark.parametrize("content", ["[]", "{", "\xff", pytest.param("[" * 100_000, id="nested")])
-def test_card_that_is_not_a_json_object_is_refused(tmp_path: Path, content: str) -> None:
-    artifact = bundle(tmp_path, numeric_model())
-    (artifact.parent / "card.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(ModelError, match=r"card\.json"):
-        load_model(artifact, NAME)
-
-
-def test_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -> None:
-    row = {"distance": 10.0, "angle": 20.0}
-    probability = float(numeric_model().predict_proba(pd.DataFrame([row]))[0, 1])
-    model = load(tmp_path, numeric_model(), golden_row=row, golden_probability=probability, metrics={"auc": 0.7})
-    assert model.check() == pytest.approx(probability)
-    assert to_builtins(model.describe().golden_row) == {"values": row, "probability": pytest.approx(probability)}
-    assert model.describe().metrics == {"auc": 0.7}
-
-
 def test_model_used_by_many_threads_predicts_the_same(tmp_path: Path) -> None:
     model = load(tmp_path, mixed_model())
     names = [feature.name for feature in model.columns]
@@ -357,23 +237,3 @@ def test_model_used_by_many_threads_predicts_the_same(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(score, range(4)))
     assert wrong == []
-
-
-def test_trusted_types_are_never_taken_from_the_file(tmp_path: Path) -> None:
-    artifact = bundle(tmp_path, make_pipeline(FunctionTransformer(print), StandardScaler(), LogisticRegression()))
-    untrusted = skops.io.get_untrusted_types(file=artifact)
-    with pytest.raises(ModelError) as refused:
-        load_model(artifact, NAME)
-    assert untrusted
-    assert all(name in str(refused.value) for name in untrusted)
-
-
-@pytest.mark.parametrize(
-    ("told", "understood"),
-    [([20202021, 20222023], [20202021, 20222023]), ([], []), (None, None), ("2020-21", None), ([2020.5], None),
-     ([True], None), ({"20202021": 1}, None)],
-)  # fmt: skip
-def test_seasons_of_the_card_are_passed_on_if_they_are_whole_numbers(
-    tmp_path: Path, told: Any, understood: Any
-) -> None:
-    assert load(tmp_path, numeric_model(), seasons=told).describe().trained_on == understood
