@@ -1,4 +1,4 @@
-"""How often a game is worth asking for: often while it is played, seldom before, and for a while after the end."""
+"""How often a game is pinged: often while it is played, seldom before, and for a while after the end."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -6,18 +6,18 @@ from typing import Any, Final
 
 from livegame.plays import GameState
 
-SELDOM_S: Final = 3600.0  # a start that was moved, or a postponement, is known within the hour
-EARLY_S: Final = 600.0  # before the start: line-ups come, and the league starts a little early at times
-# After a game was seen to end. A state that is wrong lasts for one answer or two, and the league's first corrections of
-# late shots take some minutes.
+SELDOM_S: Final = 3600.0  # a postponement or a new start time is noticed within an hour
+EARLY_S: Final = 600.0  # before the start: line-ups arrive, and some games start a little early
+# After a ping saw the end. A wrong state lasts for an answer or two, and the league's first corrections of late shots
+# take some minutes.
 LINGER_S: Final = 900.0
-_OFFICIAL_S: Final = 3600.0  # after the horn a game becomes official within that time, or when nobody waits any more
-_LATE_S: Final = 3 * 3600.0  # behind the start: nothing but a delay is waited for so patiently
-INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what has not come by then never does
+_OFFICIAL_S: Final = 3600.0  # after the horn; most games become official within that time
+_LATE_S: Final = 3 * 3600.0  # after the start: a longer delay is checked for once an hour
+INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what is missing by then never arrives
 
 
 def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | None:
-    """Seconds that should lie between two pings of a stored game at least; None if there is nothing to wait for.
+    """Return the least seconds between two pings of a stored game; None if there is nothing to wait for.
 
     `game` is its row in the history.
     """
@@ -35,7 +35,7 @@ def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | Non
             return SELDOM_S
         return min(max(-since_start - EARLY_S, 0.0), SELDOM_S)
     ended_at = game["ended_at"]
-    # a clock that was ahead has been set back: it ended about now
+    # negative if a clock that was ahead has been set back: it ended about now
     since_end = max((now - datetime.fromisoformat(ended_at)).total_seconds(), 0.0) if ended_at else float("inf")
     if since_end < (_OFFICIAL_S if state is GameState.OVER else LINGER_S):
         return 0.0
@@ -46,13 +46,13 @@ def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | Non
 
 
 def is_due(game: Mapping[str, Any], at_least_s: float = 0.0, now: datetime | None = None) -> bool:
-    """Whether it is time to ask for a stored game again, at most every `at_least_s` seconds."""
+    """Return whether it is time to ping a stored game again, at most every `at_least_s` seconds."""
     now = now or datetime.now(UTC)
     pause = pause_s(game, now)
     return pause is not None and is_stale(game, max(pause, at_least_s), now)
 
 
 def is_stale(game: Mapping[str, Any], seconds: float, now: datetime | None = None) -> bool:
-    """Whether nobody has pinged a stored game for so long; one that was pinged in the future counts as well."""
+    """Return whether a stored game was last pinged so long ago, or in the future."""
     age = ((now or datetime.now(UTC)) - datetime.fromisoformat(game["pinged_at"])).total_seconds()
     return not 0 <= age < seconds

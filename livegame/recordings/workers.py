@@ -1,4 +1,4 @@
-"""Work that can be split by games: on all cores of this machine, or on a Dask cluster."""
+"""Splits work by games, over all cores of this machine or a Dask cluster."""
 
 import gc
 import multiprocessing
@@ -17,7 +17,7 @@ from livegame.errors import WorkersUnavailable
 from livegame.features.fingerprint import code_fingerprint
 
 CONNECT_TIMEOUT_S: Final = 10
-_AHEAD: Final = 2  # items a worker has in hand or waiting, so that none is idle while results are taken
+_AHEAD: Final = 2  # items per worker, in progress or waiting, so that none is idle while results are taken
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,15 +25,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Any `Executor` of the standard library's kind, and how many items it works on at a time."""
+    """An `Executor`, and how many items it works on at a time."""
 
     executor: Executor
     count: int
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-        """`function` of each item, in the order of the items, which are taken only as fast as results are.
+        """Yield `function` of each item, in order; items are taken only as fast as results are.
 
-        A single item is not worth a process: it is done here.
+        A single item is not worth a process and is computed here.
         """
         iterator = iter(items)
         first = list(islice(iterator, 2))
@@ -43,7 +43,7 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in chain(first, iterator):
-                with _ctrl_c_held_back():
+                with _sigint_blocked():
                     waiting.append(self.executor.submit(function, item))
                 if len(waiting) > _AHEAD * self.count:
                     yield waiting.popleft().result()
@@ -56,10 +56,10 @@ class Workers:
 
 @contextmanager
 def open_workers(cluster: str | None = None) -> Iterator[Workers]:
-    """Processes on all cores of this machine, or the workers of the Dask cluster at an address like tcp://host:8786.
+    """Open processes on all cores of this machine, or the workers of a Dask cluster, say at tcp://host:8786.
 
     Raises:
-        WorkersUnavailable: there is no such cluster, or its workers run other code than this.
+        WorkersUnavailable: the cluster cannot be reached, or its workers run different code.
     """
     if cluster is not None:
         with _dask(cluster) as workers:
@@ -75,13 +75,13 @@ def open_workers(cluster: str | None = None) -> Iterator[Workers]:
 
 
 def collect_rarely() -> None:
-    """Have Python look for circles of objects less often: games are many objects, and none in a circle."""
+    """Run the garbage collector less often: games are many objects without reference cycles."""
     gc.set_threshold(100_000)
 
 
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Processes started meanwhile never get it: a terminal sends it to all, but it is for the one that has the work."""
+def _sigint_blocked() -> Iterator[None]:
+    """Block SIGINT while processes start, so that only the parent handles Ctrl-C."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -98,7 +98,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)  # killed: nobody will ask for the results, nor end this process
+        os._exit(1)  # the parent was killed: nothing else would end this process
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _dask(address: str) -> Iterator[Workers]:
     with client:
         _check_code(client.run(code_fingerprint, on_error="return"), address)
         try:
-            # not pure: to know a call again, Dask would hash every recording
+            # not pure: otherwise Dask would hash every recording
             yield Workers(client.get_executor(pure=False), sum(client.nthreads().values()))
         except (KilledWorker, CancelledError) as error:
             raise WorkersUnavailable(f"the Dask cluster at {address} lost the work it was given: {error}") from error
@@ -127,5 +127,7 @@ def _check_code(answers: dict[str, object], address: str) -> None:
         )
     for worker, answer in answers.items():
         if answer != code_fingerprint():
-            reason = answer if isinstance(answer, Exception) else "it is of another version"
-            raise WorkersUnavailable(f"the worker {worker} cannot run this code ({reason}); install the same there")
+            reason = answer if isinstance(answer, Exception) else "it runs another version"
+            raise WorkersUnavailable(
+                f"the worker {worker} cannot run this code ({reason}); install the same code there"
+            )

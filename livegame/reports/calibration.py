@@ -1,4 +1,4 @@
-"""How far a model can be trusted, by all the shots on record that it has rated: seen in training or not."""
+"""How far a model can be trusted, by all stored shots that it has rated, seen in training or not."""
 
 import math
 from collections.abc import Collection
@@ -11,19 +11,19 @@ from db.history import SEASON, History
 
 Z_95: Final = 1.959963985  # of the normal distribution, both sides
 Z_99: Final = 2.575829304
-GOALS_FOR_A_VERDICT: Final = 300  # fewer say little, however far off they are
+GOALS_FOR_A_VERDICT: Final = 300  # fewer say little, however far off the level is
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Expected goals beside real ones, and what luck explains of the difference."""
+    """Expected goals beside actual ones, and how much of the difference luck explains."""
 
     shots: int
     xg: float
     goals: int
     log_loss: float  # mean over the shots, natural logarithm
-    z: float  # xG less goals in standard deviations, were each shot a coin with its xG
-    excess: float | None  # by what part too many goals were expected: xG / goals - 1; None without goals
+    z: float  # xG minus goals in standard deviations, if each shot scored independently with its xG
+    excess: float | None  # share of goals expected in excess: xG / goals - 1; None without goals
     excess_from: float | None  # its 95 % interval; None where luck explains any number
     excess_to: float | None
 
@@ -37,7 +37,7 @@ class Level:
 
     @property
     def is_off(self) -> bool:
-        """Whether the level is wrong beyond what luck explains once in a hundred times."""
+        """Whether the level is wrong beyond what luck explains in 99 of 100 cases."""
         return self.goals >= GOALS_FOR_A_VERDICT and abs(self.z) > Z_99
 
 
@@ -46,7 +46,7 @@ class SeasonLevel:
     """The level in one season."""
 
     season: int
-    is_learned: bool | None  # whether the model learned from it; None if its card does not tell
+    is_learned: bool | None  # whether the model was trained on it; None if its card does not say
     level: Level
 
 
@@ -55,9 +55,9 @@ class Calibration:
     """A model's predictions beside what came of them."""
 
     level: Level
-    base_log_loss: float  # of giving every shot the overall goal rate
-    is_learned: bool | None  # of the level and the steps: whether the model learned from these seasons; None: unknown
-    seasons: tuple[SeasonLevel, ...]  # the newest first; those that the model learned from as well
+    base_log_loss: float  # of predicting the overall goal rate for every shot
+    is_learned: bool | None  # whether the model was trained on the seasons of level and steps; None: unknown
+    seasons: tuple[SeasonLevel, ...]  # newest first, including those of its training data
     # shots, goals, `predicted` and `observed` goal rate with its 95 % interval `low` to `high`, and the same three in
     # units of the predicted rate: `ratio`, `ratio_low`, `ratio_high`
     steps: pd.DataFrame
@@ -75,15 +75,15 @@ def calibration(
     season: int | None = None,
     competition: str = SEASON,
 ) -> Calibration | None:
-    """Read a model's calibration from the history; None if it has rated nothing of what is asked for.
+    """Read a model's calibration from the history; None if it has rated none of these shots.
 
     Args:
         history: where the rated shots are.
-        model: its whole id.
-        trained_on: the seasons that the model learned from; None if nobody knows. Where some of the shots are of
-            other seasons, level and steps are of these alone.
-        season: the only one to look at; all if None.
-        competition: the only one to look at; see `History.calibration`.
+        model: its full id.
+        trained_on: the seasons of its training data; None if unknown. If some shots are of other seasons, level and
+            steps cover only those.
+        season: the one to cover; all if None.
+        competition: the one to cover; see `History.calibration`.
 
     Raises:
         DatabaseError: the history cannot be read.
@@ -139,11 +139,11 @@ def _steps(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a rate (E. B. Wilson, JASA 22, 1927), which holds for few trials and for rates near 0."""
+    """Return the 95 % interval of a rate (E. B. Wilson, JASA 22, 1927), valid for few trials and rates near 0."""
     rate, z2 = successes / trials, Z_95**2
     centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z_95 / (1 + z2 / trials) * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2))
-    # at the ends rounding must not leave the rate outside of its interval
+    # at the ends, rounding must not put the rate outside its interval
     return (centre - half if successes else 0.0), (centre + half if successes < trials else 1.0)
 
 

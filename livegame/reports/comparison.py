@@ -8,10 +8,10 @@ _SHARED = ("event_id", "period", "time", "team", "shooter", "outcome", "shot_typ
 
 
 def compare(one: GameReport, other: GameReport) -> pd.DataFrame:
-    """The shots that count, and that both reports' models have scored, the largest disagreement first.
+    """Return the shots that count and that both reports' models have scored, the largest disagreement first.
 
     Returns:
-        One row a shot: what it was, then `one` and `other` (P(goal) of the two models) and `difference` (one - other).
+        One row per shot: what it was, `one` and `other` (P(goal) by the two models) and `difference` (one - other).
     """
     scored = one.counted.dropna(subset=["probability"])
     theirs = other.counted.dropna(subset=["probability"]).set_index("event_id")["probability"]

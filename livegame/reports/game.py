@@ -1,4 +1,4 @@
-"""What the history says of one game, ready to be shown: every number the page, the command line and a ping return."""
+"""One game as the history holds it, ready to be shown: every number of the page and of the command line."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ SHOT_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TeamTotals:
-    """One team's sums: expected goals beside real ones, over the same unblocked attempts in regulation and overtime.
+    """One team's sums: expected goals beside actual ones, over the same unblocked attempts in regulation and overtime.
 
     `score` is the scoreboard's, which counts a shootout won as one more goal.
     """
@@ -60,43 +60,43 @@ class GameReport:
     model: str | None
     models: tuple[str, ...]  # all that have scored this game
     count: Count  # which shots are in all the sums below
-    population: str | None  # what the model scores: unblocked or on-goal attempts
-    latest_model: str | None  # the one that the last complete ping rated with
-    is_asked: bool  # whether the last ping was complete and of this model: it can score no more of these shots
+    population: str | None  # the shots that the model scores: unblocked or on-goal
+    latest_model: str | None  # the model of the last complete ping
+    is_asked: bool  # whether the last ping was complete and of this model, which can score no more of these shots
     pinged_at: str
     played_seconds: int  # of game time, up to the last ping
     away: TeamTotals
     home: TeamTotals
     shots: pd.DataFrame  # one row for each shot: SHOT_COLUMNS, the features, the team's running_xg, probability last
-    present: pd.DataFrame  # those not retracted: whether each `counts`, and the running_xg of those that do
-    by_period: pd.DataFrame  # this and the following: columns as in the history's views of the same names
-    by_situation: pd.DataFrame  # of all shots, each in one row, with whether it `counts`
+    present: pd.DataFrame  # those not retracted, with whether each `counts` and the running_xg of those that do
+    by_period: pd.DataFrame  # these four: columns as in the history's views of the same names
+    by_situation: pd.DataFrame  # of all shots, with whether each situation `counts`
     by_shooter: pd.DataFrame
     by_goalie: pd.DataFrame
     goals: pd.DataFrame  # of `goal_log`
     corrections: pd.DataFrame
     power_plays: tuple[PowerPlayRow, ...]
-    problems: str | None  # what of the feed's latest answer could not be read, or cannot be true
+    problems: str | None  # what could not be read, or cannot be true, in the feed's latest answer
     row: Mapping[str, Any]  # of the game in the history
-    start_is_known: bool = True  # else the time of day in `start_time` stands for one that is to be announced
+    start_is_known: bool = True  # if False, the time of day in `start_time` is a placeholder
 
     @property
     def is_over(self) -> bool:
-        """Whether the game has ended; corrections may still come."""
+        """Whether the game has ended; corrections may still follow."""
         return self.state in (GameState.OVER, GameState.FINAL)
 
     @property
     def is_awaited(self) -> bool:
-        """Whether something may still come that is worth asking for: plays, a start time, early corrections."""
+        """Whether more pings are worthwhile: for plays, a start time, or early corrections."""
         return pause_s(self.row) is not None or self.is_catching_up
 
     def is_due(self, every_s: float) -> bool:
-        """Whether it is time for another ping, at most every `every_s` seconds, and seldom while the game is far."""
+        """Return whether a ping is due, at most every `every_s` seconds, and seldom while the game is far away."""
         return is_due(self.row, every_s) or (self.is_catching_up and is_stale(self.row, every_s))
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is, or was, play."""
+        """Whether play has begun."""
         return self.state in (GameState.LIVE, GameState.OVER, GameState.FINAL) or not self.shots.empty
 
     @property
@@ -108,8 +108,8 @@ class GameReport:
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether there are shots that the next ping may have rated, were the service to answer."""
-        is_waited_for = not self.is_asked and self.model == self.latest_model  # others are asked for no more
+        """Whether there are shots that the next ping can have rated if the service answers."""
+        is_waited_for = not self.is_asked and self.model == self.latest_model  # other models score no more
         return is_waited_for and bool(self.unrated.complete)
 
     @property
@@ -127,7 +127,7 @@ class GameReport:
 
     @property
     def pending(self) -> int:
-        """Shots known but not scored yet, of both teams."""
+        """Shots of both teams that are known but not scored yet."""
         return self.away.counted.pending + self.home.counted.pending
 
     @property
@@ -144,10 +144,10 @@ class GameReport:
 def game_report(
     history: History, game_id: int, model: str | None = None, count: Count = Count.ALL
 ) -> GameReport | None:
-    """Read a game's report from the history alone; None if it was never pinged.
+    """Read a game's report from the history; None if the game was never pinged.
 
-    `model` is the one to report on, if it has scored the game; by default that of the last complete ping. All sums are
-    over the shots that `count` takes.
+    `model` is the one to report on if it has scored the game; by default that of the last complete ping. All sums cover
+    the shots that `count` takes.
 
     Raises:
         DatabaseError: the history cannot be read.
@@ -197,7 +197,7 @@ def game_report(
 
 
 def stored_status(game: Mapping[str, Any]) -> str:
-    """Where a stored game stands, in one line; `game` is its row."""
+    """Return where a stored game stands, in one line; `game` is its row."""
     return status_line(
         GameState(game["state"]),
         game["period"],
@@ -215,7 +215,7 @@ def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFra
     overtime = overtime_length(game["overtime_seconds"], game["game_type"])
     sudden_death = game["period_type"] == "OT"
     if is_over and sudden_death and last_shot > REGULATION_PERIODS * PERIOD_SECONDS:
-        return last_shot  # the goal that ended it: feeds differ on what the clock says then
+        return last_shot  # the goal that ended it: feeds differ in what the clock says then
     if game["period_type"] == "SO":
         return REGULATION_PERIODS * PERIOD_SECONDS + overtime
     length = overtime if sudden_death else PERIOD_SECONDS
@@ -250,7 +250,7 @@ def _present_frame(shots: pd.DataFrame, rows: Sequence[Mapping[str, Any]], count
 
 
 def sums_of(shots: pd.DataFrame) -> Sums:
-    """Add up some rows of `GameReport.present`."""
+    """Return the sums of some rows of `GameReport.present`."""
     rows = shots.assign(is_goal=shots["outcome"] == GOAL).to_dict("records")
     return sum_up({str(column): value for column, value in row.items()} for row in rows)
 

@@ -1,4 +1,4 @@
-"""What a game's chances deserved: the exact odds of each result if every shot were a coin with its xG."""
+"""What a game's chances deserved: the exact odds of each result if shots scored independently with their xG."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Distribution = npt.NDArray[np.float64]  # probability of 0, 1, 2 ... goals
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """Chances of each result, which add up to 1, and how many goals each team would score."""
+    """The probability of each result, which add up to 1, and of each number of goals of a team."""
 
     away_win: float
     tie: float
@@ -23,7 +23,7 @@ class Odds:
 
 
 def goal_distribution(probabilities: Iterable[float]) -> Distribution:
-    """The distribution of the number of goals of independent shots: the Poisson binomial, by convolution.
+    """Return the distribution of the goals of independent shots: the Poisson binomial, by convolution.
 
     Args:
         probabilities: P(goal) of each shot, within [0, 1].
@@ -38,7 +38,7 @@ def goal_distribution(probabilities: Iterable[float]) -> Distribution:
 
 
 def odds(away: Iterable[float], home: Iterable[float]) -> Odds:
-    """Odds of a game whose shots have these probabilities, shots taken as independent of each other."""
+    """Return the odds of a game whose independent shots have these probabilities."""
     away_goals, home_goals = goal_distribution(away), goal_distribution(home)
     joint = np.outer(away_goals, home_goals)  # rows: goals of the away team
     return Odds(

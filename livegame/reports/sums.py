@@ -1,4 +1,4 @@
-"""Sums over shots, expected goals beside real ones: the same for teams, periods, situations, players and goalies."""
+"""Sums over shots, expected goals beside actual ones: for teams, periods, situations, players and goalies alike."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Sums:
     xg: float = 0.0
     goals: int = 0
     difference: float = 0.0  # xG - goals, over the shots that have been rated
-    variance: float = 0.0  # of the goals, were each shot a coin with its xG
+    variance: float = 0.0  # of the goals, if each shot scored independently with its xG
 
     @property
     def rated(self) -> int:
@@ -32,7 +32,7 @@ class Sums:
 
 
 def sum_up(shots: Rows) -> Sums:
-    """Add up shots, none of them retracted."""
+    """Return the sums of shots, none of them retracted."""
     rows = list(shots)
     rated = [row for row in rows if row["status"] != PENDING]
     waiting = [row for row in rows if row["status"] == PENDING]
@@ -50,7 +50,7 @@ def sum_up(shots: Rows) -> Sums:
 
 
 def grouped(shots: Rows, *columns: str) -> dict[tuple[Hashable, ...], list[Mapping[str, Any]]]:
-    """The shots by what they have in these columns, in the order in which that first comes."""
+    """Return the shots by their values in these columns, in the order of first appearance."""
     groups: dict[tuple[Hashable, ...], list[Mapping[str, Any]]] = {}
     for row in shots:
         groups.setdefault(tuple(row[column] for column in columns), []).append(row)
@@ -58,7 +58,7 @@ def grouped(shots: Rows, *columns: str) -> dict[tuple[Hashable, ...], list[Mappi
 
 
 def by_team_and(column: str, shots: Rows) -> list[dict[str, Any]]:
-    """Sums by team and by some column."""
+    """Return sums by team and one column."""
     return [
         {"team": team, "is_home": rows[0]["is_home"], column: value} | _columns(sum_up(rows))
         for (team, value), rows in grouped(shots, "team", column).items()
@@ -66,7 +66,7 @@ def by_team_and(column: str, shots: Rows) -> list[dict[str, Any]]:
 
 
 def by_shooter(shots: Rows) -> list[dict[str, Any]]:
-    """Sums by who shot, the most xG first; who he is goes by the league's id, since two may share a name."""
+    """Return sums by shooter, the most xG first; the league's id tells shooters apart, as two may share a name."""
     found = []
     for (team, who), rows in grouped(_identified(shots, "shooter"), "team", "who").items():
         sums = sum_up(rows)
@@ -77,7 +77,7 @@ def by_shooter(shots: Rows) -> list[dict[str, Any]]:
 
 
 def by_goalie(shots: Rows) -> list[dict[str, Any]]:
-    """Sums by the goalie whom the league names, the away team's first: nobody faces a shot at an empty net."""
+    """Return sums by the goalie that the league names, the away team's first, without shots at an empty net."""
     faced = [
         row
         for row in _identified(shots, "goalie")
