@@ -14,7 +14,7 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LEVELS: Final[tuple[str, ...]] = get_args(Level)
 
 Source = Literal["bundled", "cache", "registry"]
-Value = str | int | float | bool | None
+Scalar = str | int | float | bool | None
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
@@ -59,7 +59,7 @@ class ColumnDescription(Struct, frozen=True):
     name: str
     kind: Literal["number", "category"]
     nullable: Annotated[bool, Meta(description="whether null is accepted")]
-    categories: list[Value] | UnsetType | None = UNSET
+    categories: list[Scalar] | UnsetType | None = UNSET
     takes_unknown: Annotated[bool, Meta(description="whether unseen categories are accepted")] | UnsetType = UNSET
 
 
@@ -73,7 +73,7 @@ class LibraryVersions(Struct, frozen=True):
 class GoldenRow(Struct, frozen=True):
     """A row that is scored whenever the model is checked, and the probability that must come out."""
 
-    values: dict[str, Value]
+    values: dict[str, Scalar]
     probability: Probability
 
 

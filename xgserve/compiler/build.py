@@ -26,9 +26,10 @@ from xgserve.compiler.integrity import check_indices, parts_of
 from xgserve.compiler.loading import load_estimator
 from xgserve.compiler.sklearn_internals import THREAD_COUNTS
 from xgserve.compiler.sklearn_path import SklearnPath, forget_names
+from xgserve.contract import Scalar
 from xgserve.errors import InvalidFrame, ModelError, ServiceError
 from xgserve.model.model import GOLDEN_TOLERANCE, Model, Scorer, score
-from xgserve.model.schema import UNKNOWN_CATEGORY, Column, Scalar
+from xgserve.model.schema import UNKNOWN_CATEGORY, Column
 from xgserve.model.validation import FrameReader
 from xgserve.model.versions import SklearnVersions
 from xgserve.names import ModelName

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from xgserve.compiler.sklearn_internals import preprocessor_of
+from xgserve.contract import Scalar
 from xgserve.errors import ModelError
-from xgserve.model.schema import Column, Scalar, is_null
+from xgserve.model.schema import Column, is_null
 from xgserve.text import clipped
 
 

@@ -31,8 +31,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from xgserve.compiler import sklearn_internals as internals
 from xgserve.compiler.sklearn_path import SklearnPath
 from xgserve.compiler.tree_ensemble import Tree, sum_of_trees
+from xgserve.contract import Scalar
 from xgserve.model.model import Probabilities, Values
-from xgserve.model.schema import REFUSED, Column, Scalar, is_null
+from xgserve.model.schema import REFUSED, Column, is_null
 from xgserve.model.validation import ColumnCodec, FrameReader, Matrix
 from xgserve.text import clipped
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import structs
 
-from xgserve.contract import GoldenRow, LibraryVersions, ModelDescription, ModelIdentity
+from xgserve.contract import GoldenRow, LibraryVersions, ModelDescription, ModelIdentity, Scalar
 from xgserve.errors import InvalidFrame, ModelError
-from xgserve.model.schema import Column, Scalar
+from xgserve.model.schema import Column
 from xgserve.model.validation import FrameErrors
 from xgserve.model.versions import SklearnVersions
 from xgserve.names import ModelName

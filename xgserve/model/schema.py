@@ -7,13 +7,11 @@ from functools import cached_property
 from types import NoneType
 from typing import Any, Final, Literal
 
-from xgserve.contract import ColumnDescription
+from xgserve.contract import ColumnDescription, Scalar
 
 UNKNOWN_CATEGORY = "a category that no model was trained on"
 
 REFUSED: Final = object()
-
-Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True)

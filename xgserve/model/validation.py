@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xgserve.contract import Scalar
 from xgserve.errors import InvalidFrame
-from xgserve.model.schema import Column, Scalar, is_null
+from xgserve.model.schema import Column, is_null
 from xgserve.text import clipped
 
 MAX_ERRORS_LISTED = 10
