@@ -27,7 +27,7 @@ def page_opener(monkeypatch: pytest.MonkeyPatch, data_dir: Path, feed_url: str, 
     restart()
 
     def open_page(game_id: str | None = None) -> AppTest:
-        page = AppTest.from_file(str(PAGE), default_timeout=30)
+        page = AppTest.from_file(str(PAGE), default_timeout=150)
         if game_id is not None:
             page.query_params["game"] = game_id
         page.run()
