@@ -94,9 +94,6 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
     )
 
 
-# -- the card ---------------------------------------------------------------------------------------------------------
-
-
 def _read_card(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CARD_BYTES:
@@ -115,9 +112,6 @@ def _version_in(card: Mapping[str, Any]) -> str | None:
     """Return the version of scikit-learn that the card names."""
     version = card.get("sklearn_version")
     return version if isinstance(version, str) else None
-
-
-# -- the estimator ----------------------------------------------------------------------------------------------------
 
 
 def _check_indices(estimator: Any, versions: SklearnVersions) -> None:
@@ -151,9 +145,6 @@ def _run_in_one_thread(estimator: Any) -> None:
                 setattr(part, name, 1)
             if "verbose" in vars(part):  # forests and bagging print with each request
                 part.verbose = 0
-
-
-# -- probing ----------------------------------------------------------------------------------------------------------
 
 
 def _lenient(columns: Columns) -> Columns:

@@ -94,9 +94,6 @@ def build_fast_path(path: SklearnPath, row: Mapping[str, Scalar]) -> FastPath:
     return fast_path
 
 
-# -- parts that are given the caller's columns ------------------------------------------------------------------------
-
-
 TakenApart = tuple[list[ColumnCodec], Evaluator]
 
 
@@ -187,9 +184,6 @@ def _as_numbers(columns: Sequence[Column]) -> list[ColumnCodec]:
     if any(column.kind == "category" for column in columns):
         raise NoFastPath("a part other than an encoder is given categories")
     return [ColumnCodec(column) for column in columns]
-
-
-# -- parts that are given numbers -------------------------------------------------------------------------------------
 
 
 @singledispatch
@@ -295,9 +289,6 @@ def _shared(evaluate: Evaluator) -> Evaluator:
         return np.concatenate([evaluate(mine), *(future.result() for future in futures)])
 
     return share
-
-
-# -- the trial --------------------------------------------------------------------------------------------------------
 
 
 def _difference(fast_path: FastPath, path: SklearnPath, row: Mapping[str, Scalar]) -> float:

@@ -31,9 +31,6 @@ def makes_frames(estimator: Any) -> bool:
     return config.get("transform", "default") != "default"
 
 
-# -- columns ----------------------------------------------------------------------------------------------------------
-
-
 def input_indices(transformer: Any) -> Mapping[str, Sequence[int]]:
     """Return which columns each part of a fitted ColumnTransformer is given, by the name of the part."""
     return transformer._transformer_to_input_indices  # type: ignore[no-any-return]
@@ -49,9 +46,6 @@ def without_preprocessor(boosting: Any) -> Any:
     bare = copy.copy(boosting)
     bare._preprocessor = None
     return bare
-
-
-# -- boosting ---------------------------------------------------------------------------------------------------------
 
 
 def has_rounds(boosting: Any) -> bool:
@@ -77,9 +71,6 @@ def is_category(boosting: Any) -> Any:
 def start_of(boosting: Any) -> float:
     """Return the log odds that the trees of gradient boosting are added to."""
     return boosting._raw_predict_init(np.zeros((1, boosting.n_features_in_))).item()  # type: ignore[no-any-return]
-
-
-# -- encoders and polynomials -----------------------------------------------------------------------------------------
 
 
 def encoded_widths(encoder: Any) -> tuple[list[int], list[int]]:
@@ -125,9 +116,6 @@ def polynomial_widths(polynomials: Any) -> tuple[list[int], list[int]]:
 def remade_spline(spline: Any) -> BSpline:
     """Return a spline made by SciPy's own constructor, which checks its knots and coefficients."""
     return BSpline(spline._t, spline._c, spline.k, extrapolate=spline.extrapolate, axis=spline.axis)
-
-
-# -- neighbours and support vectors -----------------------------------------------------------------------------------
 
 
 def has_neighbours(classifier: Any) -> bool:

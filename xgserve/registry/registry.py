@@ -135,8 +135,6 @@ class Registry:
         """
         return self._active.record.newest(limit, READ_TIMEOUT_S)
 
-    # -- one activation -----------------------------------------------------------------------------------------------
-
     @contextmanager
     def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
@@ -208,8 +206,6 @@ class Registry:
         stored = self._active.record.previous()
         name = _name_of(stored) if stored else newest_bundled(self._default_model)
         return None if self.active is not None and name == self.active.name else name
-
-    # -- the start ----------------------------------------------------------------------------------------------------
 
     def _stored(self, name: ModelName) -> Activation | None:
         with explained():
