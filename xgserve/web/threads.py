@@ -1,12 +1,13 @@
 """The threads that answer requests: one while requests are short, more when one is slow, one kept for the quick ones.
 
-This is what waitress's own dispatcher does not do:
+They replace waitress's own dispatcher, for two reasons:
 
-- It hands each request to any idle thread. Python runs one thread at a time, and passing that right around between busy
-  threads takes longer than a prediction. Here a second thread is woken only after all busy ones have been running for
-  `RUNNING_LONG_S`, and always the thread that worked last, whose data is still in the processor's cache.
-- It knows one queue. Here a request that may wait for a lock, a disk or the registry (`Lane.SLOW`), or has much to read
-  (`Lane.LARGE`), never gets the last thread, and large ones get few threads at a time: quick requests overtake them.
+- waitress wakes any idle thread for a request. Python runs one thread at a time, and passing that right around between
+  busy threads takes longer than a prediction. Here another thread is woken only after all busy ones have been running
+  for `RUNNING_LONG_S`, and always the thread that worked last, whose data is still in the processor's cache.
+- waitress has one queue. Here a request that may wait for a lock, a disk or the registry (`Lane.SLOW`), or has much to
+  read (`Lane.LARGE`), never gets the last thread, and large ones get few threads at a time: quick requests overtake
+  them.
 """
 
 import logging
