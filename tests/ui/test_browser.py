@@ -314,6 +314,7 @@ def test_every_page_and_view_opens_and_can_be_left(browser: Browser, dashboard: 
         ("What counts", "Shootout attempts never count"),
         ("Goals", None),
     ):
+        settle(page)  # a click in the middle of a run may be lost
         page.get_by_role("tab", name=view).click()
         panel = page.get_by_role("tabpanel", name=view)
         expect(panel.get_by_text(words) if words else panel.get_by_test_id("stDataFrame")).to_be_visible()
