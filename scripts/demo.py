@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -150,7 +150,7 @@ def _answers(page: str) -> bool:
     try:
         with urllib.request.urlopen(page, timeout=2) as answer:  # noqa: S310 - our own loopback address
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, HTTPException):  # not there yet, or not what we started
         return False
 
 
