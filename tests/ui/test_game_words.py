@@ -25,7 +25,7 @@ from ui.game_words import (
     waiting_words,
     xg_and_goals,
 )
-from ui.parts.corrections import correction_sentence
+from ui.parts.game.corrections import correction_sentence
 from ui.words import date_words
 from xgserve.client import ServiceUnavailable
 

@@ -7,7 +7,7 @@ from livegame.plays import Player
 from tests.conftest import Service
 from tests.games import AWAY, HOME, play
 from tests.reports import SHOTS, report_of
-from ui.parts.shot_filter import ShotFilter, player_names
+from ui.parts.game.shot_filter import ShotFilter, player_names
 
 
 def test_filter_keeps_only_the_shots_asked_for(tmp_path: Path, service: Service) -> None:

@@ -15,11 +15,13 @@ from livegame.reports.teams import season_lines
 from ui.clients import Clients, active_model, connect
 from ui.colours import Theme, team_colours
 from ui.game_words import ping_words
-from ui.parts import game_charts, game_controls, game_tables
 from ui.parts.day_strip import day_strip, forget_days
-from ui.parts.game_notices import model_notices, notices_of
+from ui.parts.game import charts as game_charts
+from ui.parts.game import controls as game_controls
+from ui.parts.game import tables as game_tables
+from ui.parts.game.notices import model_notices, notices_of
+from ui.parts.game.score_line import score_line
 from ui.parts.notices import Notice, NoticeLine, keep, kept
-from ui.parts.score_line import score_line
 from ui.shown_model import keep_model, model_for
 from ui.words import plain, sentence
 from xgserve.client import ServingError

@@ -10,9 +10,9 @@ from livegame.client import GameClient
 from livegame.reports.game import GameReport
 from ui.colours import TeamColours
 from ui.game_words import what_counts, with_pending
-from ui.parts.all_events import draw_events
+from ui.parts.game.events import draw_events
+from ui.parts.game.two_models import draw_two_models
 from ui.parts.table import head, table
-from ui.parts.two_models import draw_two_models
 from ui.words import COUNTED, SITUATIONS, period_name, plain
 
 FEW_ATTEMPTS: Final = 25

@@ -11,8 +11,8 @@ from livegame.reports.odds import odds_of
 from ui.charts.game import goal_odds, no_odds, rink_map, xg_race
 from ui.colours import TeamColours
 from ui.game_words import odds_words, with_pending
-from ui.parts.score_line import odds_line
-from ui.parts.shot_filter import ShotFilter, choose_filter, filter_set
+from ui.parts.game.score_line import odds_line
+from ui.parts.game.shot_filter import ShotFilter, choose_filter, filter_set
 from ui.words import count, plain
 
 KEPT: Final = 256

@@ -8,7 +8,7 @@ import streamlit as st
 from db.words import folded
 from livegame.features.features import FEATURES
 from livegame.reports.game import GameReport
-from ui.parts.corrections import corrections_list
+from ui.parts.game.corrections import corrections_list
 from ui.parts.table import head
 from ui.words import STATUS_MARKS, count, plain
 
