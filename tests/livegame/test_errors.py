@@ -1,10 +1,13 @@
 """Each error of the game client ends a command with the exit code that the module's docstring documents."""
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 
 import pytest
 
+import livegame
 from db.connection import DatabaseError
 from db.environment import SettingsError
 from livegame import errors
@@ -40,6 +43,8 @@ def test_docstring_tree_shows_what_each_error_derives_from() -> None:
 
 
 def test_modules_besides_errors_define_no_errors_of_the_game_client() -> None:
+    for module in pkgutil.walk_packages(livegame.__path__, "livegame."):
+        importlib.import_module(module.name)
     elsewhere = {k.__name__ for k in subclasses(LiveGameError) if k.__module__.startswith("livegame.")} - set(ours())
     assert elsewhere == set()
 
