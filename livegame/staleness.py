@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from db.history import GameUpdate
-from livegame.features.rows import Clock, Told
+from livegame.features.rows import Clock, SeenPlays
 from livegame.plays import GameState
 
 MOST_TAKEN_BACK: Final = 10  # plays of any kind: of thousands of games fetched twice none lost more than two
@@ -27,7 +27,7 @@ def believed(update: GameUpdate, stored: Mapping[str, Any] | None) -> GameUpdate
     """Return what to record of an answer, given the game's row in the history; None if it must change nothing."""
     if stored is None or stored["events"] is None:
         return update
-    before, now = _told(stored["events"]), _told(update.game.events)
+    before, now = _seen(stored["events"]), _seen(update.game.events)
     has_news = not now.present <= before.present | before.gone
     # if some event ids were unreadable, it is unknown what is missing
     lost = before.present - now.present if update.unreadable is not None else frozenset()
@@ -38,24 +38,30 @@ def believed(update: GameUpdate, stored: Mapping[str, Any] | None) -> GameUpdate
         if not has_news and update.game.state in (GameState.NOT_STARTED, GameState.LIVE):
             return None
         update, lost = _without_retractions(update, len(lost)), frozenset()
-    told = Told(
+    seen = SeenPlays(
         now.present | (before.present - lost), (before.gone | lost) - now.present, _certain_clock(update, now, before)
     )
-    return replace(update, game=replace(update.game, events=told.as_json()))
+    return replace(update, game=replace(update.game, events=seen.as_json()))
 
 
-def _told(events: str | None) -> Told:
-    return msgspec.json.decode(events or "[[]]", type=Told)
+def _seen(events: str | None) -> SeenPlays:
+    return msgspec.json.decode(events or "[[]]", type=SeenPlays)
 
 
-def _certain_clock(update: GameUpdate, now: Told, before: Told) -> Clock | None:
+def _certain_clock(update: GameUpdate, now: SeenPlays, before: SeenPlays) -> Clock | None:
     """Return the clock to compare later answers with; at an end without its play it stands at zero and may be wrong."""
     is_doubtful = update.game.state in (GameState.OVER, GameState.FINAL) and not update.game.has_end
     return before.clock if now.clock is None or (is_doubtful and before.clock is not None) else now.clock
 
 
 def _is_older(
-    update: GameUpdate, now: Told, stored: Mapping[str, Any], before: Told, *, has_news: bool, lacks_plays: bool
+    update: GameUpdate,
+    now: SeenPlays,
+    stored: Mapping[str, Any],
+    before: SeenPlays,
+    *,
+    has_news: bool,
+    lacks_plays: bool,
 ) -> bool:
     game = update.game
     if game.time_stamp and stored["time_stamp"]:

@@ -10,12 +10,12 @@ from livegame.plays import Game
 Clock = tuple[int, bool, int]  # period, whether it is over, minus the seconds left: the later, the larger
 
 
-class Told(msgspec.Struct, array_like=True):
-    """What the feed has told of a game so far: the column `events` of the history, as JSON."""
+class SeenPlays(msgspec.Struct, array_like=True):
+    """The plays that the feed has shown of a game so far: the column `events` of the history, as JSON."""
 
-    present: frozenset[int]  # event ids of its plays, readable or not
-    gone: frozenset[int] = frozenset()  # of plays that it told before
-    clock: Clock | None = None  # the last certain one; None if it told none
+    present: frozenset[int]  # event ids, of unreadable plays too
+    gone: frozenset[int] = frozenset()  # event ids that an earlier answer had
+    clock: Clock | None = None  # the last certain one; None if there was none
 
     def as_json(self) -> str:
         """Return it as JSON, its ids in order."""
@@ -61,7 +61,7 @@ def _game_row(game: Game) -> GameRow:
         overtime_seconds=game.overtime_seconds,
         has_end=game.has_end,
         time_stamp=game.time_stamp,
-        events=Told(game.event_ids, clock=clock if game.clock_is_known else None).as_json(),
+        events=SeenPlays(game.event_ids, clock=clock if game.clock_is_known else None).as_json(),
     )
 
 
