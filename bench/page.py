@@ -16,9 +16,10 @@ from playwright.sync_api import Browser, Page
 from bench.browser import CHROMIUM, Clock, chromium, replay, visit
 from bench.bulk import copy_game
 from bench.servers import dashboard, served, service
-from livegame.client import LOCK_TIMEOUT_S, GameClient
+from livegame.client import GameClient
 from livegame.features.rows import game_update
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
+from livegame.scoring.lock import LOCK_WAIT_S
 from livegame.settings import ClientSettings
 
 ROUNDS: Final = 7
@@ -102,7 +103,7 @@ def _page(browser: Browser, folder: Path, clock: Clock, games: int) -> Iterator[
         if games:
             sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
             client = GameClient.from_settings(ClientSettings.from_env(environment))
-            client.record([game_update(replace(sample, game_id=_GAME + 1))], LOCK_TIMEOUT_S)
+            client.record([game_update(replace(sample, game_id=_GAME + 1))], LOCK_WAIT_S)
             copy_game(folder / "history.db", _GAME + 1, games - 1)
         address = stack.enter_context(dashboard(environment))
         page = stack.enter_context(closing(visit(browser, f"{address}/?game={_GAME}")))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from db.connection import DatabaseError
 from db.history import GameUpdate, History, Recorded
@@ -18,7 +18,7 @@ from livegame.pace import INCOMPLETE_DAYS, is_due
 from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.scoring.inputs import read_feature_map
-from livegame.scoring.lock import game_lock
+from livegame.scoring.lock import LOCK_WAIT_S, game_lock
 from livegame.scoring.open_requests import DerivedKeyRequests, PendingRequests
 from livegame.scoring.scorer import Scorer
 from livegame.settings import ClientSettings
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from livegame.reports.game import GameReport
 
 logger = logging.getLogger("livegame.client")
-
-LOCK_TIMEOUT_S: Final = 20.0
 
 
 @contextmanager
@@ -94,7 +92,7 @@ class GameClient:
         """
         number = valid_game_id(game_id)
         try:
-            with game_lock(self._data_dir, number, LOCK_TIMEOUT_S, is_ping=True):
+            with game_lock(self._data_dir, number, LOCK_WAIT_S, is_ping=True):
                 return self._ping(number)
         except PingedMeanwhile:
             return Recorded(number)

@@ -18,11 +18,11 @@ from livegame.plays import GameState
 from livegame.recordings.files import Recording, find_recordings, load_recording
 from livegame.recordings.seasons import SEASON_FILES, season_recordings
 from livegame.recordings.workers import Workers
+from livegame.scoring.lock import LOCK_WAIT_S
 from livegame.scoring.scorer import NEVER_ANSWERED
 from xgserve.client import ServingError
 
 BATCH: Final = 64  # games, with about 5,600 shots to score
-LOCK_WAIT_S: Final = 20.0  # for a game that another process pings
 
 
 @dataclass(slots=True)

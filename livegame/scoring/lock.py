@@ -11,6 +11,7 @@ from db.connection import DatabaseError
 from db.files import open_no_link, why
 from livegame.errors import GameBusy, PingedMeanwhile
 
+LOCK_WAIT_S: Final = 20.0  # for a game that another process pings
 _LOCK_POLL_S: Final = 0.05
 
 

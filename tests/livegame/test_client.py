@@ -314,7 +314,7 @@ def test_game_without_plays_is_stored_without_shots(client: GameClient, feed: Fe
 def test_ping_that_waits_too_long_for_the_lock_raises_game_busy(
     client: GameClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livegame.client.LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("livegame.client.LOCK_WAIT_S", 0.2)
     with game_lock(tmp_path, GAME_ID, 1), pytest.raises(GameBusy, match="another process"):
         client.ping(GAME_ID)
 

@@ -22,8 +22,8 @@ from sklearn.base import BaseEstimator
 from xgserve.compiler.before_sklearn import without_pandas
 from xgserve.compiler.columns import columns_of
 from xgserve.compiler.fast_path import NoFastPath, build_fast_path
+from xgserve.compiler.formats import load_estimator
 from xgserve.compiler.integrity import check_indices, parts_of
-from xgserve.compiler.loading import load_estimator
 from xgserve.compiler.sklearn_internals import THREAD_COUNTS
 from xgserve.compiler.sklearn_path import SklearnPath, forget_names
 from xgserve.contract import Scalar

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from db.connection import DatabaseError
 from xgserve.compiler.build import load_model
-from xgserve.compiler.loading import pickle_refusal
+from xgserve.compiler.formats import pickle_refusal
 from xgserve.contract import Source
 from xgserve.errors import (
     ArtifactRefused,

@@ -1,4 +1,4 @@
-"""From an artifact's bytes to the estimator inside: what may be built at all, and what to report when it fails."""
+"""The formats of model files: from an artifact's bytes to the estimator inside, and what to report when it fails."""
 
 import bz2
 import gzip
