@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
@@ -28,24 +29,21 @@ def setting(name: str, default: object, read: Callable[[str], object] = str, *, 
     return field(default=default, repr=not is_secret, metadata={"variable": name, "read": read})
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
+def number(low: float, high: float, what: str = "a number") -> Callable[[str], float]:
     """Return a reader of numbers from `low` to `high`."""
 
     def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise ValueError("must be a number") from None
-        if not low <= value <= high:
-            raise ValueError(f"must be a number from {low:g} to {high:g}")
-        return value
+        with suppress(ValueError):
+            if low <= (value := float(text)) <= high:
+                return value
+        raise ValueError(f"must be {what} from {low:g} to {high:g}")
 
     return read
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
     """Return a reader of whole numbers from `low` to `high`."""
-    in_range = number(low, high)
+    in_range = number(low, high, "a whole number")
 
     def read(text: str) -> int:
         value = in_range(text)

@@ -99,7 +99,10 @@ def run(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
 
 def test_bad_setting_exits_2_with_a_message(tmp_path: Path) -> None:
     ended = run(tmp_path, XG_SERVING_PORT="http")
-    assert (ended.returncode, ended.stderr) == (2, "xgserve: XG_SERVING_PORT='http' must be a number\n")
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "xgserve: XG_SERVING_PORT='http' must be a whole number from 0 to 65535\n",
+    )
 
 
 def test_port_in_use_exits_1_with_a_message(tmp_path: Path) -> None:

@@ -58,10 +58,11 @@ def diagram_words(found: Calibration) -> str:
         False: "Unseen seasons only. ",
         None: "Its card does not name its training seasons; on those it looks better than it is. ",
     }[found.is_learned]
+    base = f"; always guessing the average gives {found.base_log_loss:.4f}" if found.base_log_loss else ""
     return (
         f"{seen}Goals per expected goal, by xG; bars are 95% intervals. In {found.steps_explained} of"
         f" {count(len(found.steps), 'group')} luck explains the difference from 1. Log loss {found.level.log_loss:.4f}"
-        f" (lower is better; always guessing the average gives {found.base_log_loss:.4f})."
+        f" (lower is better{base})."
     )
 
 
