@@ -29,7 +29,7 @@ class Clock:
 
 
 def replay(folder: Path, clock: Clock) -> Bottle:
-    """Return the league's feed with the sample game alone, which its first reader starts; its state is in `folder`."""
+    """Return a feed with only the sample game, which its first reader starts; its state is in `folder`."""
     return create_app(folder / "no-recordings", folder / "replay.json", 1.0, clock)
 
 

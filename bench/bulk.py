@@ -45,7 +45,7 @@ _SUM_UP_ALL_GAMES: Final = {
 
 
 def copy_game(path: Path, game_id: int, copies: int) -> None:
-    """Store `copies` further games in history.db, each with all that is stored of one game."""
+    """Store `copies` copies of one game, with everything that is stored of it, in history.db."""
     with _unguarded(path) as connection:
         for bounds in _steps(copies, _GAMES_AT_A_TIME):
             with connection:

@@ -36,7 +36,7 @@ def recorded_answer() -> bytes:
 
 
 def sample_answer() -> bytes:
-    """Return the sample as the replay serves it: smaller than the league's answer, without what we do not read."""
+    """Return the sample as the replay serves it: smaller than the league's answer, without fields we do not read."""
     sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
     return json.dumps(play_by_play(sample, moment(sample, 1e9))).encode()
 

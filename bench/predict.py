@@ -74,9 +74,6 @@ def run(*, quick: bool = False, docs: bool = False, folder: Path = ROOT / ".benc
         subprocess.run([*draw, str(path), str(ROOT / "docs" / "speed.png")], check=True)
 
 
-# -- servers ----------------------------------------------------------------------------------------------------------
-
-
 def _write_bodies(room: Path) -> dict[int, Path]:
     """Write the sample game's shots, over and over, as `df.to_json()` bodies of each size."""
     card = json.loads((BUNDLED / "card.json").read_bytes())
@@ -140,9 +137,6 @@ def _body_for(server: Server, body: Path) -> Path:
         frame = pd.DataFrame(json.loads(body.read_bytes()))
         wrapped.write_text(json.dumps({"dataframe_split": json.loads(frame.to_json(orient="split", index=False))}))
     return wrapped
-
-
-# -- measuring --------------------------------------------------------------------------------------------------------
 
 
 def _measure_starts(
@@ -210,11 +204,8 @@ def _progress(what: str, steps: int) -> Iterator[Any]:
     print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-# -- reporting --------------------------------------------------------------------------------------------------------
-
-
 def _table(result: Mapping[str, Any]) -> str:
-    """Return the medians of the service, and the others in ratio to it, each with its lowest and highest round."""
+    """Return the service's medians and the others' ratios to them, with the lowest and highest round."""
     others = [name for name in result["servers"] if name != OURS]
     lines = ["| | " + " | ".join([OURS, *others]) + " |", "|---|" + "---|" * len(result["servers"])]
     for metric, ours in result["measured"][OURS].items():

@@ -28,7 +28,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Started:
-    """A server that has answered its first prediction, and after how many seconds."""
+    """A server that has answered its first prediction, and the seconds until then."""
 
     process: "subprocess.Popen[bytes]"
     seconds: float

@@ -1,4 +1,4 @@
-"""The servers that the measurements talk to: the service and the dashboard as they ship, and apps beside them."""
+"""The servers that are measured: the service and the dashboard as they ship, and other apps."""
 
 import os
 import socket

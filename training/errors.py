@@ -1,4 +1,4 @@
-"""The errors of training. Each message says what to do next; `exit_code` is what a command ends with.
+"""The errors of training. Each message says what to do next; `exit_code` is the command's exit code.
 
 TrainingError
 ├── NoRecordings            3

@@ -1,4 +1,4 @@
-"""Compare published xG of others with ours, on exactly the same shots."""
+"""Compare our xG with published xG on exactly the same shots."""
 
 from pathlib import Path
 from typing import Any, Final

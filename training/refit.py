@@ -76,7 +76,7 @@ def held_back(frame: pd.DataFrame, old_card: Mapping[str, Any]) -> "pd.Series[bo
 
 @dataclass(frozen=True)
 class Comparison:
-    """An old model and a new one on the same shots, none of which the new one had seen."""
+    """An old and a new model on the same shots; the new one had seen none of them."""
 
     old: str
     new: str

@@ -1,4 +1,4 @@
-"""The training frame of recorded seasons; a season that is named and missing is downloaded."""
+"""The training frame of recorded seasons; a named season that is missing is downloaded."""
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice

@@ -29,7 +29,7 @@ class Clients:
     feed: Feed
     feature_map: dict[str, str]
     demo_game: str
-    demo: Demo | None  # the demo game, which can be played again, if this dashboard shows one
+    demo: Demo | None  # the demo game, which can be replayed, if there is one
 
 
 def connect() -> Clients:
@@ -68,5 +68,5 @@ def active_model(_serving: ServingClient) -> tuple[ModelDescription | None, str 
 
 @st.cache_resource(show_spinner=False)
 def last_active_model() -> dict[str, Any]:
-    """Return `id` and `trained_on` of the model that was active when the service last answered; asks nobody."""
+    """Return `id` and `trained_on` of the model that was active when the service last answered; send nothing."""
     return {"id": None, "trained_on": None}

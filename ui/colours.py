@@ -10,7 +10,7 @@ from coloraide import Color
 Theme = Literal["light", "dark"]
 
 BACKGROUNDS: Final[dict[Theme, str]] = {"light": "#ffffff", "dark": "#1a1a18"}
-INK: Final[dict[Theme, str]] = {"light": "#31333f", "dark": "#e6e6e4"}  # of words in charts
+INK: Final[dict[Theme, str]] = {"light": "#31333f", "dark": "#e6e6e4"}  # of text in charts
 CONTRAST: Final = 3.0  # WCAG 2.2, 1.4.11: for graphics
 APART: Final = 0.18  # difference in OKLab with full colour vision
 APART_DEFICIENT: Final = 0.12  # and with each deficiency
@@ -19,7 +19,7 @@ NEUTRAL: Final = ("#d55e00", "#3b82c4")  # vermilion and blue, for teams that ar
 
 
 class TeamColours(NamedTuple):
-    """The colours of a game's teams, for marks; words beside them have `ink`, since team colours are too weak."""
+    """The colours of a game's teams, for marks; text uses `ink`, since team colours have too little contrast."""
 
     away: str
     home: str
@@ -70,8 +70,8 @@ _CLUBS: Final = {
 def team_colours(away: str, home: str, theme: Theme = "light") -> TeamColours:
     """Return the colours of a game's two teams, by their abbreviations, on a theme's background.
 
-    Each club's first colour, in a shade that stands out on the background; where the two are too alike, the second
-    colour of one of them, the away team's before the home team's, or of both; else two neutral colours.
+    Use each club's first colour, in a shade that stands out on the background. If the two are too alike, try the away
+    team's second colour, then the home team's, then both; else use two neutral colours.
     """
     return TeamColours(*next(pair for pair in _pairs(away, home, theme) if are_apart(*pair)), INK[theme])
 

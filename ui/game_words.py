@@ -1,4 +1,4 @@
-"""What the page says of a game in whole phrases; every number in them is one of the report's."""
+"""Phrases about a game; every number in them comes from the report."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ def competition_words(report: GameReport) -> str:
 
 
 def no_play_words(report: GameReport) -> str:
-    """Return what to know of a game without play; before a game, the reader's date where the league's differs."""
+    """Return a note on a game without play; before a game, the reader's date if it differs from the league's."""
     here = local_date(report.start_time)
     other_day = f"{date_words(here)} in your time zone" if here != report.date else ""
     return {
@@ -49,7 +49,7 @@ def ping_words(ping: Recorded) -> str:
         return "The league's feed sent an older version of the game; nothing changed"
     parts = [count(len(ping.new), "new attempt")] if ping.new else []
     parts += [count(len(ping.corrections), "correction")] if ping.corrections else []
-    if ping.scored > len(ping.new):  # some had been waiting, or another model is active now
+    if ping.scored > len(ping.new):  # some were pending, or another model is active now
         parts += [f"{count(ping.scored, 'attempt')} rated"]
     return ", ".join(parts) or "Nothing new"
 
@@ -121,7 +121,7 @@ def odds_words(report: GameReport, odds: Odds) -> str:
 
 
 def what_counts(report: GameReport) -> str:
-    """Return which shots the totals hold, and what the model knows of each, as Markdown."""
+    """Return as Markdown which shots the totals hold, and what the model knows about each."""
     kind = "Shots on goal" if report.population == "on-goal" else "Unblocked attempts (goals, shots on goal, misses)"
     return f"""
 **{kind}** in regulation and overtime. Shootout attempts never count. The switch at the top applies to every total,

@@ -1,4 +1,4 @@
-"""Which model's numbers a reader sees of a game: those that the page opened it with, whoever loads another model."""
+"""Chooses the model whose numbers a reader sees: the one that the page opened the game with, even after a swap."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,8 +15,8 @@ class _Shown:
     """What one reader's session remembers."""
 
     by_game: dict[str, str] = field(default_factory=dict)
-    loaded: str | None = None  # the model that this reader loaded last: shown of each game once it has rated it
-    followed: set[str] = field(default_factory=set)  # games that are shown by it, or that the reader switched since
+    loaded: str | None = None  # the model that this reader loaded last; shown for each game that it has rated
+    followed: set[str] = field(default_factory=set)  # games shown by it, or switched by the reader since
 
 
 def model_for(game: str) -> str | None:
@@ -25,9 +25,9 @@ def model_for(game: str) -> str | None:
 
 
 def keep_model(report: GameReport) -> bool:
-    """Keep showing the game by the model of this report; return whether it is to be drawn again by another one.
+    """Keep showing the game by the model of this report; return whether to draw it again by another one.
 
-    It is, once, as soon as the model that this reader loaded has rated the game.
+    True once, as soon as the model that this reader loaded has rated the game.
     """
     shown, game = _shown(), str(report.game_id)
     if report.model is None or "model" in st.query_params:

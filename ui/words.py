@@ -1,4 +1,4 @@
-"""The page's vocabulary: labels for the history's terms, and how numbers, dates and text from outside are written."""
+"""Labels for the history's terms, and formats for numbers, dates and text from outside."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -42,7 +42,7 @@ _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&])")
 _ADDRESS: Final = re.compile(r"(https?:/(?=/)|www(?=\.)|@)", re.IGNORECASE)
 _WORD_JOINER: Final = "\u2060"  # invisible
 
-# The feed's field names: dotted, or in camel case. Those that a viewer would not understand are translated.
+# The feed's field names, dotted or in camel case, that a viewer would not understand.
 _FIELD: Final = re.compile(r"\b(?:[a-z]\w*(?:\.\w+)+|[a-z]+(?:[A-Z]+[a-z]*)+)\b")
 _FIELD_WORDS: Final = {
     "abbrev": "abbreviation",
@@ -84,7 +84,7 @@ def league_words(note: str) -> str:
 
 
 def plain(text: object) -> str:
-    """Return the text with everything escaped that Markdown would format or make a link of."""
+    """Return the text with everything escaped that Markdown would format or turn into a link."""
     return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(rf"\1{_WORD_JOINER}", str(text)))
 
 

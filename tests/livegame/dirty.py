@@ -19,7 +19,7 @@ FUZZ = int(os.environ.get("XG_TEST_FUZZ", "0"))
 
 
 def fuzzed(default: int) -> settings:
-    """The same examples with every default run; others with each of the long ones."""
+    """Use the same examples in every default run, and new ones in each long run."""
     return settings(
         max_examples=FUZZ or default,
         derandomize=not FUZZ,

@@ -86,7 +86,7 @@ def test_recorded_answer_is_read_again_only_under_another_model_code_or_answer(
     first = reported(client, client.ping(GAME_ID))
 
     def seconds() -> int:
-        """As stored of a shot, of which the feed says 12."""
+        """Return the stored seconds of a shot (12 in the feed), then store 13."""
         with closing(sqlite3.connect(tmp_path / "history.db")) as connection, connection:
             (stored,) = connection.execute("SELECT seconds FROM shots WHERE event_id = 812").fetchone()
             connection.execute("UPDATE shots SET seconds = 13 WHERE event_id = 812")

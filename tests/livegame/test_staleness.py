@@ -207,7 +207,7 @@ def test_correction_without_any_clock_is_recorded(show: Show) -> None:
 
 
 def legacy(plays: int, stamp: str) -> dict[str, Any]:
-    """The legacy feed's answer of that time, in the first period, with so many shots."""
+    """Return the legacy feed's answer at that time of the first period, with this many shots."""
     raws = [
         {
             "result": {"eventTypeId": "SHOT", "secondaryType": "Wrist Shot"},

@@ -106,7 +106,7 @@ def stored_predictions(database: Path) -> int:
 
 
 def undisturbed(folder: Path, data_dir: Path, game_ids: list[int], serving_url: str) -> dict[str, set[tuple[Any, ...]]]:
-    """Return what a single client stores that pings the folder's games from start to end, undisturbed."""
+    """Return what one undisturbed client stores when it pings the folder's games from start to end."""
     clock = Clock()
     with replayed(folder, clock) as feed_url:
         client = make_client(data_dir, feed_url, serving_url)

@@ -86,7 +86,7 @@ def test_fitting_does_not_change_the_frame(frame: pd.DataFrame) -> None:
 
 
 def drifting(*shots: int) -> pd.DataFrame:
-    """Return seasons of so many shots, 40 per game, each with fewer goals from the same places than the one before."""
+    """Return seasons of this many shots, 40 per game, each with fewer goals from the same places than the last."""
     seasons = (20182019, 20192020, 20202021, 20222023)
     parts = [training_rows(n, seasons=(season,), seed=season) for n, season in zip(shots, seasons, strict=False)]
     for taken, part in enumerate(parts):

@@ -11,5 +11,5 @@ from tests.ui.page_session import OpenPage, page_opener
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer, service: Service) -> OpenPage:
-    """What opens the page in a new session, with a real service, feed and history behind it."""
+    """Return a function that opens the page in a new session, with a real service, feed and history."""
     return page_opener(monkeypatch, tmp_path, feed.url, service.url)

@@ -1,10 +1,10 @@
-"""Asking the dashboard for what its own page asks for, under any name."""
+"""Requests to the dashboard under any host name, as its own page sends them."""
 
 import socket
 
 
 def ask(port: int, host: str, path: str, *headers: str) -> bytes:
-    """The status line of an answer, or nothing while nobody listens."""
+    """Return the status line of the answer, or nothing if the dashboard is down."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", *headers, "", ""]
@@ -15,7 +15,7 @@ def ask(port: int, host: str, path: str, *headers: str) -> bytes:
 
 
 def opens(port: int, host: str, origin: str | None = None) -> bool:
-    """Whether a page under this name can talk to the dashboard as its own page does."""
+    """Return whether a page under this name can talk to the dashboard as its own page does."""
     status = ask(
         port,
         host,

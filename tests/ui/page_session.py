@@ -90,7 +90,7 @@ def totals(page: AppTest) -> list[str]:
 
 
 def said(page: AppTest, *kinds: str) -> str:
-    """Return what the line below the score says: all of it, or only what is of these kinds."""
+    """Return the notices below the score: all of them, or only those of these kinds."""
     (line,) = (element.proto.body for element in page.get("html") if 'class="xg-said' in element.proto.body)
     notes = re.findall(r'<span class="xg-notice xg-(\w+)">([^<]*)</span>', line)
     return "\n".join(unescape(text) for kind, text in notes if not kinds or kind in kinds)
@@ -102,5 +102,5 @@ def notice(page: AppTest) -> str:
 
 
 def words(elements: Any) -> str:
-    """Return what the elements say, as the reader sees it."""
+    """Return the elements' text as the reader sees it."""
     return "\n".join(str(element.value).replace("\\", "") for element in elements)

@@ -90,7 +90,7 @@ def ping(page: Page) -> None:
 
 
 def ping_twice(page: Page, clock: Clock, seconds: float, status: str) -> None:
-    """Ping the game as it begins, and at some second, when it stands so."""
+    """Ping the game at its start and again at `seconds`, when its status must be `status`."""
     ping(page)
     expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     clock.seconds = seconds
@@ -109,12 +109,12 @@ def open_sidebar(page: Page) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait for the end of a run of the script, which draws one thing after the other."""
+    """Wait until the script has drawn the whole page."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def totals(page: Page) -> list[str]:
-    """What the score line says: xG (goals) and the difference of the away team, then of the home team."""
+    """Return the score line's xG (goals) and difference, first of the away team, then of the home team."""
     shown = page.locator(".xg-xg, .xg-difference")
     expect(shown).to_have_count(4)
     return shown.all_inner_texts()
@@ -125,7 +125,7 @@ def than_expected(difference: float) -> str:
 
 
 def assert_fits(page: Page) -> None:
-    """Nothing is wider than the window, and the pictures have room."""
+    """Check that nothing is wider than the window and that no chart is too small."""
     settle(page)
     width = page.evaluate("window.innerWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -143,7 +143,7 @@ def assert_fits(page: Page) -> None:
 
 
 def complaints(page: Page) -> list[str]:
-    """What the page's console complains of from now on, but for Streamlit's own search for its server."""
+    """Collect the console's errors from now on, except those of Streamlit's search for its server."""
     found: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -253,7 +253,7 @@ def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dash
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Open a list and take one of its options; a run of the script that ends at that moment closes the list again."""
+    """Choose an option of a list; try again if the end of a run of the script closes the list."""
     wanted = page.get_by_role("option", name=option)
     for _ in range(5):
         page.get_by_role("combobox", name=label).click()

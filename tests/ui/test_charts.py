@@ -32,7 +32,7 @@ def race(report: GameReport) -> dict[str, Any]:
 
 
 def rows(chart: dict[str, Any], column: str) -> list[dict[str, Any]]:
-    """The data of the first layer that has the column."""
+    """Return the data of the first layer that has the column."""
     return next(rows for rows in (records(chart, layer) for layer in chart["layer"]) if rows and column in rows[0])
 
 

@@ -21,7 +21,7 @@ THEIRS = {"shot_distance": "distance", "shot_angle": "angle"}
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """A service that has downloaded `others/their-xg:2.1.0`, which calls our columns by other names."""
+    """A service that has downloaded `others/their-xg:2.1.0`, whose columns are named differently."""
     data_dir = tmp_path / "serving"
     frame = shots()
     renamed = frame.rename(columns={ours: theirs for theirs, ours in THEIRS.items()})[list(THEIRS)]

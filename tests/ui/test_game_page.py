@@ -303,7 +303,7 @@ def test_page_pings_by_itself_after_the_chosen_time_without_a_ping(
 
 
 def long_ago(page: AppTest, data_dir: Path) -> None:
-    """Put the last ping, of this page or another, into the past."""
+    """Move the last ping, of this page or another, into the past."""
     page.session_state["tried_at"] = float("-inf")
     with closing(open_writer(data_dir / "history.db", MIGRATIONS)) as connection:
         connection.execute("UPDATE games SET pinged_at = '2021-11-28T18:00:00.000Z'")
@@ -477,7 +477,7 @@ def test_markup_in_a_team_name_is_escaped(open_page: OpenPage, feed: FeedServer)
 
 
 def events(page: AppTest) -> pd.DataFrame:
-    """The table of all events."""
+    """Return the table of all events."""
     return open_view(page, "All events").main.dataframe[0].value
 
 

@@ -1,4 +1,4 @@
-"""What the page says of a game, word for word."""
+"""What the page says about a game, word for word."""
 
 import json
 from dataclasses import replace

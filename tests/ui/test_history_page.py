@@ -14,7 +14,7 @@ from ui.words import model_name
 
 
 def box(page: AppTest, label: str) -> Any:
-    """The list of this label."""
+    """Return the list with this label."""
     return next(found for found in page.selectbox if found.label == label)
 
 

@@ -1,4 +1,4 @@
-"""Who may open the dashboard: this machine under its own names; others only if the operator says so."""
+"""Only this machine, under its own names, may open the dashboard, unless the operator allows others."""
 
 import http.client
 import os

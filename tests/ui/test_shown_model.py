@@ -1,4 +1,4 @@
-"""A page keeps the model that it opened a game with, whoever loads another, and offers the newer one."""
+"""A page keeps the model that it opened a game with, even after a swap, and offers the newer one."""
 
 from streamlit.testing.v1 import AppTest
 

@@ -23,9 +23,9 @@ from ui.words import OUTCOMES, period_name
 STAR: Final = (
     "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
 )
-_AT_EMPTY_NET: Final = "Empty net"  # goal or not: hitting one from afar is no great chance
+_AT_EMPTY_NET: Final = "Empty net"  # goal or not: a hit from afar is no great chance
 _MARKS: Final = dict(zip((*OUTCOMES.values(), _AT_EMPTY_NET), (STAR, "circle", "triangle-up", "diamond"), strict=True))
-_EMPTY_NET_AREA: Final = 0.06  # of the mark, as if that were its xG
+_EMPTY_NET_AREA: Final = 0.06  # the mark's area, as if this were its xG
 LEAST_SHOWN: Final = 0.005  # probability of a number of goals below which the axis may end
 # A chart is sent to every reader at each change, so it gets only the columns that it shows.
 _COLUMNS: Final = (
@@ -200,7 +200,7 @@ def _end_name(report: GameReport, team: TeamTotals, colours: TeamColours) -> lis
 
 
 def _steps(report: GameReport, team: TeamTotals) -> pd.DataFrame:
-    """Return the team's line from the opening faceoff, through every shot that counts, to the present."""
+    """Return the team's line from the opening face-off, through every shot that counts, to the present."""
     shots = report.counted
     shots = shots[shots["team"] == team.abbrev]
     return pd.DataFrame(

@@ -19,7 +19,7 @@ def reliability(found: Calibration, colour: str) -> dict[str, Any]:
     steps = found.steps.assign(words=found.steps["shots"].map("{:,}".format))
     most = max(1.2 * float(steps["predicted"].max()), 0.1)
     line = pd.DataFrame({"predicted": [0.004, most], "ratio": [1.0, 1.0]})
-    # logarithmic: most shots have a low xG and need the room, and half as many is as far off as twice as many
+    # logarithmic: most shots have a low xG and need the room, and half as many goals is as far off as twice as many
     scale_x = alt.Scale(type="log", domain=[0.004, most], clamp=True)
     scale_y = alt.Scale(type="log", domain=list(RATIOS_SHOWN), clamp=True)
     x_axis = alt.Axis(format="~%", values=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], grid=False)

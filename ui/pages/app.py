@@ -1,7 +1,7 @@
 """The script that `ui/server.py` serves: navigation and sidebar of the three pages.
 
-It stands beside the pages, not above them: Streamlit takes a folder `pages/` next to the script for pages of its own
-older kind, and would run one without this frame on the first visit of a new server.
+It is inside `ui/pages/`, because Streamlit treats a folder `pages/` next to the script as old-style pages and would run
+one without this frame on the first visit of a new server.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Draw the page that the address names, and last the sidebar's card: nothing else waits for the service."""
+    """Draw the page that the address names. Draw the sidebar's card last: only it waits for the service."""
     st.set_page_config("Live xG", "🏒", layout="wide")
     st.html(HERE.parent / "style.css")
     page = st.navigation(

@@ -34,7 +34,7 @@ Read = GameReport | InvalidGameId | DatabaseError | None
 
 
 def main() -> None:
-    """Draw what is stored first, and last, in its place at the top, the strip, for which the feed is asked."""
+    """Draw the stored game first; fill the strip at the top last, since it waits for the feed."""
     clients = connect()
     strip = st.container(key="strip_place")
     read = _read(clients, game_controls.counted())
@@ -59,7 +59,7 @@ def _read(clients: Clients, count: Count) -> Read:
 
 
 def _waits(read: Read, shown: str) -> bool:
-    """Return whether more may come, so that the page has to look by itself."""
+    """Return whether the game may still change, so that the page must check for updates."""
     if isinstance(read, Exception):
         return False
     return bool(shown) if read is None else read.is_awaited
@@ -81,7 +81,7 @@ def _show(game_id: int) -> None:
 def _game(clients: Clients, first: list[Read], waited: bool) -> None:
     """Draw the game; `first` holds what `main` has read, for the first run of this fragment.
 
-    Whatever is there only at times has a place of its own that is always there, so that nothing below it moves.
+    Each part that is shown only at times has a permanent place, so that nothing below it moves.
     """
     shown, is_demo = _shown(clients), clients.demo is not None
     controls = st.container(horizontal=True, vertical_alignment="bottom", key="controls")
@@ -107,11 +107,11 @@ def _game(clients: Clients, first: list[Read], waited: bool) -> None:
         _start_screen(shown, is_demo=shown == clients.demo_game, has_notice=bool(notices))
         return
     if _waits(read, shown) != waited:
-        st.rerun()  # from now on there is something to wait for, or nothing any more
+        st.rerun()  # from now on the page checks for updates, or stops checking
     if read.has_begun:
         with switch:
             count = game_controls.choose_count()
-        if count is not read.count:  # the browser's back button is not seen before the switch is drawn
+        if count is not read.count:  # the back button takes effect only once the switch is drawn
             read = _read(clients, count)
             assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
     with controls:
@@ -136,7 +136,7 @@ def _game(clients: Clients, first: list[Read], waited: bool) -> None:
         else:
             game_charts.draw(read, colours)
             game_tables.draw(clients.game, read, colours)
-    model, _ = active_model(clients.serving)  # last: a service that hangs holds up nothing but this
+    model, _ = active_model(clients.serving)  # last: a service that hangs delays only this
     line.say([*notices, *(model_notices(read, model) if read.has_begun else [])])
     if game_controls.is_due(read, is_demo=is_demo):
         _ping(clients, shown, line)

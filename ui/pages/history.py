@@ -60,8 +60,7 @@ def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
 def _choose_model(models: list[str]) -> str | None:
     """Draw the list of models; it starts with the active one.
 
-    The page does not ask the service which that is, so nothing here waits for it. If it is not known yet,
-    `ui.pages.app` draws the page again once it is.
+    Nothing here waits for the service: if that model is unknown, `ui.pages.app` draws the page again once it is known.
     """
     start = st.session_state.get("history_model_at_first") or last_active_model()["id"]
     st.session_state.history_model_at_first = start
@@ -77,7 +76,7 @@ def _choose_model(models: list[str]) -> str | None:
 
 
 def _choose_competition(competitions: list[str]) -> str:
-    """Draw the list of competitions, which are never summed, if there are others than season and playoffs."""
+    """Draw the list of competitions if there are any besides season and playoffs; they are never summed."""
     if set(competitions) <= {SEASON}:
         return SEASON
     offered = [SEASON, *(name for name in competitions if name != SEASON)]

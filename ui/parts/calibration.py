@@ -52,7 +52,7 @@ def notice(found: Calibration) -> str:
 
 
 def diagram_words(found: Calibration) -> str:
-    """Return what the diagram shows, and of which shots."""
+    """Return what the diagram shows, and for which shots."""
     seen = {
         True: "The model was trained on these shots: on new ones it will do less well. ",
         False: "Unseen seasons only. ",

@@ -11,8 +11,8 @@ from livegame.feed import Feed
 from livegame.plays import Day, GameState, GameSummary
 from ui.words import league_words, local_time, plain, sentence, status_words
 
-# After this time a new answer is fetched in the background, after twice this time the page waits for it: long enough
-# for a feed that hangs to be given up first.
+# After this time a new answer is fetched in the background; after twice this time the page waits for it. A request to
+# a feed that hangs times out before that.
 KEPT_S: Final = 45
 EVERY_S: Final = 10
 
@@ -64,7 +64,7 @@ def _go(day: date | None) -> None:
 
 @st.cache_data(ttl=KEPT_S, refresh_mode="background", show_spinner=False)
 def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
-    """Return a day's games, by default the league's today, or None and why they are unknown; kept for all readers."""
+    """Return a day's games (default: the league's today), or None and the reason; cached for all readers."""
     try:
         return _feed.day(day), None
     except FeedError as error:
@@ -72,7 +72,7 @@ def _games_of(_feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
 
 
 def forget_days() -> None:
-    """Forget the days' games: what is kept of them is out of date."""
+    """Drop the cached games: they are out of date."""
     _games_of.clear()
 
 

@@ -53,7 +53,7 @@ def columns(model: ModelDescription) -> None:
 
 
 def _quality(metrics: Mapping[str, Any]) -> None:
-    """Draw whatever metrics the card holds, its plain numbers first."""
+    """Draw the metrics of the card, plain numbers first."""
     numbers = {
         _METRICS.get(name, name.replace("_", " ")): number(value)
         for name, value in metrics.items()

@@ -1,4 +1,4 @@
-"""What the page has to say about the last thing that was done, kept over reruns, one notice per place."""
+"""Notices about the last action, kept over reruns, one per place on the page."""
 
 import time
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _KINDS: Final = get_args(Kind)  # from the least to the most urgent
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence for the reader, and how good the news is."""
+    """A sentence for the reader, and its severity."""
 
     kind: Kind
     text: str
 
 
 def keep(place: str, notice: Notice, about: str = "") -> None:
-    """Remember a place's notice until the next one, a success for a while; `about` is what the place showed."""
+    """Keep a place's notice until the next one, a success only briefly; `about` is what the place showed."""
     st.session_state[f"notice_{place}"] = (notice, about, time.monotonic())
 
 
@@ -42,9 +42,9 @@ def show(place: str) -> None:
 
 
 class NoticeLine:
-    """A line of several notices, in the colour of the most urgent, whose room is kept while it is empty.
+    """A line of notices in the colour of the most urgent; it takes the same room when it is empty.
 
-    It begins with what it last said about the same thing, so that it does not blink when the page is drawn again.
+    It starts with its last text about the same thing, so that it does not blink when the page is drawn again.
     """
 
     def __init__(self, place: str, about: str = "") -> None:

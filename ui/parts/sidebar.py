@@ -22,7 +22,7 @@ _FIELDS: Final = {"workspace": "bundled", "model": "xg-default", "version": "new
 
 
 def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None:
-    """Draw the form and the button that change the model, and do what they ask for."""
+    """Draw the form and the button that change the model, and carry out the change."""
     picked, start = st.session_state.setdefault("picked", (0, None))
     with st.form("get_model", border=False):
         wanted = [
@@ -94,7 +94,7 @@ def _fill_form(listed: Mapping[str, ModelEntry]) -> None:
 
 @st.cache_data(ttl=LIST_KEPT_S, show_spinner="Listing models ...")
 def _entries(_serving: ServingClient) -> list[ModelEntry | RegistryProblem]:
-    """Return the service's list, kept for all readers. Raises ServingError."""
+    """Return the service's list, cached for all readers. Raises ServingError."""
     return _serving.models()
 
 
@@ -122,7 +122,7 @@ def _get_model(
 
 
 def _forget() -> None:
-    """Forget the service's answers: what is kept of them is out of date."""
+    """Drop the service's cached answers: they are out of date."""
     _entries.clear()
     active_model.clear()
 

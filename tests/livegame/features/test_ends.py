@@ -29,7 +29,7 @@ def zone_of(x: float) -> str:
 
 
 def made_game(seed: int, *, own_half: float = 0.08) -> Game:
-    """Three periods of plays at random places, as a feed without mistakes gives them."""
+    """Three periods of plays at random places, as a correct feed sends them."""
     dice = random.Random(seed)
 
     def plays() -> Iterator[Play]:

@@ -57,7 +57,7 @@ def test_first_shot_after_an_intermission_has_no_event_before() -> None:
 
 
 def begins_anew(shot: Any) -> bool:
-    """Whether the shot has no event before it."""
+    """Return whether the shot has no event before it."""
     places = ["prev_x", "prev_y", "prev_offset", "prev_seconds", "prev_distance", "speed"]
     none = shot["prev_type"] is None and shot["prev_play"] is None and bool(shot[places].isna().all())
     return none and not shot[["prev_same_team", "rebound", "angle_change"]].any()

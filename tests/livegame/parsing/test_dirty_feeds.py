@@ -234,7 +234,7 @@ def test_plays_whose_order_runs_back_are_sorted_by_the_clock() -> None:
 
 
 def untouched(before: list[Any], after: Any, id_of: Callable[[Any], Any]) -> set[int]:
-    """Ids of the plays that are in both lists just as they were, and once."""
+    """Return the ids of the plays that occur once, and unchanged, in both lists."""
     found = [raw for raw in after if isinstance(id_of(raw), int)] if isinstance(after, list) else []
     texts, ids = Counter(map(json.dumps, found)), Counter(map(id_of, found))
     return {id_of(raw) for raw in before if texts[json.dumps(raw)] == 1 == ids[id_of(raw)]}
@@ -246,7 +246,7 @@ def legacy_id(raw: Any) -> Any:
 
 
 def check_what_was_read(before: Game, after: Game, kept: set[int]) -> None:
-    """Whatever happened to the rest, an untouched shot is there, unless its team is not in the game any more."""
+    """Check that every untouched shot is kept, unless its team is no longer in the game."""
     shots = {shot.event_id: shot for shot in after.shots}
     same_teams = {before.home.team_id, before.away.team_id} == {after.home.team_id, after.away.team_id}
     for shot in before.shots:

@@ -155,8 +155,8 @@ def test_game_fetched_again_is_amended_and_scores_nothing_twice(
 def legacy_feed_at(game: Game, time_stamp: str, entries: int, seconds: int) -> dict[str, Any]:
     """The legacy feed as it stood `seconds` into the third period, with `entries` plays in its list.
 
-    Only the steps of that evening are on record, so what they apply to is made from the final present feed. The
-    legacy list holds a few more entries, such as PERIOD_READY, which are filled up in front.
+    Only the steps of that evening are on record, so the game they apply to is made from the present feed's final
+    answer. The legacy list holds a few more entries, such as PERIOD_READY; fillers in front stand for them.
     """
     names = {"shot-on-goal": "SHOT", "missed-shot": "MISSED_SHOT", "blocked-shot": "BLOCKED_SHOT", "stoppage": "STOP"}
     plays: list[dict[str, Any]] = []

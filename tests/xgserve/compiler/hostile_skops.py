@@ -1,6 +1,6 @@
 """Hostile .skops models of types that skops itself trusts: made with skops where it will, else by editing its schema.
 
-Each is a working classifier but for the one thing that is wrong with it.
+Each is a working classifier except for one fault.
 """
 
 import io
@@ -117,7 +117,7 @@ def nodes(node: Any, of: str) -> Iterator[Node]:
 
 
 def attribute(of: str, name: str, value: Node) -> bytes:
-    """A plain model in which an object has an attribute that is made as `value` says."""
+    """A plain model in which an object has an attribute made from `value`."""
 
     def edit(schema: Node) -> None:
         for node in nodes(schema, of):
@@ -162,7 +162,7 @@ def called(node: Node) -> bytes:
 
 
 def one_id_for_two() -> bytes:
-    """A function that stands where it may, and elsewhere a number that says it is the same object."""
+    """A function where one is allowed, and elsewhere a number that claims to be the same object."""
     steps = (FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression())
 
     def edit(schema: Node) -> None:
@@ -229,7 +229,7 @@ def _centres(*shape: int) -> bytes:
 
 
 def _door(*steps: Any) -> bytes:
-    """Histogram boosting on three columns, before which `steps` give it others."""
+    """Histogram boosting fitted on three columns, behind `steps` that give it different ones."""
     frame = SHOTS.astype({"shot_type": "category"})[["shot_type", "distance", "angle"]]
     fitted = HistGradientBoostingClassifier(max_iter=2, categorical_features="from_dtype").fit(frame, GOALS)
     fitted._preprocessor = make_column_transformer(*steps).fit(frame)
@@ -265,7 +265,7 @@ def _other_goals() -> bytes:
 
 
 def _deep_tree(depth: int = 1001) -> bytes:
-    """A tree that ends at once for rows near the goal, and after as many nodes as it has for others."""
+    """A tree that ends immediately for rows near the goal, and walks all its nodes for others."""
     fitted = DecisionTreeClassifier(max_depth=2).fit(NUMBERS, GOALS)
     nodes = np.zeros(2 * depth + 1, fitted.tree_.__getstate__()["nodes"].dtype)
     nodes["left_child"] = nodes["right_child"] = -1
@@ -297,7 +297,7 @@ def _splines() -> bytes:
 
 
 def _tree(place: int, value: Any) -> bytes:
-    """A tree that says it has more outputs, or classes, than there is memory for."""
+    """A tree that claims more outputs, or classes, than there is memory for."""
 
     def edit(schema: Node) -> None:
         for tree in nodes(schema, "Tree"):
@@ -485,7 +485,7 @@ def dumped_with(estimator: Any, **attributes: Any) -> bytes:
 
 
 def many_threads() -> bytes:
-    """A stack of forests, each of which says that it works in a million threads."""
+    """A stack of forests, each set to work in a million threads."""
     forest = RandomForestClassifier(2, max_depth=2)
     fitted = StackingClassifier([("a", forest)], cv=2, final_estimator=HistGradientBoostingClassifier(max_iter=2))
     fitted.fit(NUMBERS, GOALS)

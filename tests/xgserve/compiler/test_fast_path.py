@@ -1,4 +1,4 @@
-"""The fast path gives what scikit-learn gives, whatever is sent, or it is not taken."""
+"""The fast path returns what scikit-learn returns for any input, or it is not used."""
 
 import subprocess
 import sys

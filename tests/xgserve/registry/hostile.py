@@ -100,7 +100,7 @@ def pickle_that_runs_code(marker: Path) -> bytes:
 
 
 def pickle_like_an_estimator(marker: Path) -> bytes:
-    """Runs code when loaded and is a working classifier afterwards."""
+    """A pickle that runs code when loaded and is a working classifier afterwards."""
     estimator = good_estimator()
     estimator.note_ = _Touch(marker)
     return joblib_bytes(estimator)

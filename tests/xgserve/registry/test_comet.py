@@ -40,7 +40,7 @@ def registry(tmp_path: Path, comet: StandIn) -> Registry:
 
 
 def check_traces(data_dir: Path, caplog: pytest.LogCaptureFixture, key: str = KEY) -> None:
-    """Nothing stays of a failed download but a line in the log, which does not tell the key."""
+    """Check that a failed download leaves only a log line, which does not hold the key."""
     assert not list(data_dir.rglob("*temporary*")), "no temporary folder stays"
     assert not list((data_dir / "models").rglob("*.skops"))
     assert [record for record in caplog.records if record.name == "xgserve.registry" and record.levelno > logging.INFO]

@@ -46,14 +46,14 @@ def children(service: Process, module: str, megabytes: float = 0) -> list[psutil
 
 
 def kill(service: Process) -> None:
-    """Kill the service alone, and see that its children go with it."""
+    """Kill the service alone, and check that its children end too."""
     left = psutil.Process(service.popen.pid).children(recursive=True)
     assert service.stop(signal.SIGKILL) == -signal.SIGKILL
     wait_until(lambda: not [child for child in left if child.is_running() and child.status() != "zombie"])
 
 
 def check_bundled(tmp_path: Path, workspace: str | None) -> None:
-    """The bundled model serves, and the disk holds nothing of what was under way."""
+    """Check that the bundled model serves and that the disk holds no unfinished files."""
     assert workspace == "bundled"
     assert not list((tmp_path / "data/models").glob(".temporary-*")), "what was left behind is swept"
     assert not [path for path in (tmp_path / "data/models").rglob("*") if path.suffix in MODEL_SUFFIXES]

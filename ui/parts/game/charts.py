@@ -42,7 +42,7 @@ def draw(report: GameReport, colours: TeamColours) -> None:
 
 
 def _content(report: GameReport) -> str:
-    """Return a text that changes with the charts; most pings change neither."""
+    """Return a cache key that changes whenever the charts do; most pings change neither."""
     shots = pd.util.hash_pandas_object(report.present, index=False).sum()
     return f"{report.game_id} {shots} {report.played_seconds} {report.power_plays}"
 
@@ -70,7 +70,7 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
 
 
 def _on_map(report: GameReport) -> pd.DataFrame:
-    """Return the shots on the map: empty-net attempts are there even if they do not count, but not at 5v5."""
+    """Return the shots on the map: those at 5v5, or all, empty-net attempts included even if they do not count."""
     return report.counted if report.count is Count.FIVE_ON_FIVE else report.present
 
 
@@ -92,8 +92,7 @@ def _deserved(report: GameReport, colours: TeamColours) -> None:
             st.vega_lite_chart(spec=spec, height="stretch", alt=text)
 
 
-# Made once for all readers, since it takes longer than the rest of the page. `content` is the key in place of the
-# report, which its underscore leaves out.
+# Cached for all readers: slower than the rest of the page. `content` is the key; the underscore leaves out the report.
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def _rink_spec(_report: GameReport, content: str, colours: TeamColours, chosen: ShotFilter) -> Spec:  # noqa: ARG001
     return rink_map(_report, chosen.of(_on_map(_report)), colours)

@@ -12,17 +12,17 @@ from ui.words import COUNTS, model_name, plain
 
 INTERVALS: Final = {0: "manually", 10: "every 10 s", 30: "every 30 s", 60: "every minute"}
 INTERVAL: Final = 30
-DEMO_INTERVALS: Final = {0: "manually", 5: "every 5 s", 30: "every 30 s"}  # a replay is no burden to anybody
+DEMO_INTERVALS: Final = {0: "manually", 5: "every 5 s", 30: "every 30 s"}  # a replay burdens no server of the league
 DEMO_INTERVAL: Final = 5
-COUNT: Final = Count.NO_EMPTY_NET  # attempts at an empty net say more of the score than of who played better
+COUNT: Final = Count.NO_EMPTY_NET  # empty-net attempts say more about the score than about the teams' play
 
 
 def choose_game(shown: str) -> tuple[str, bool]:
     """Draw the form; return the id typed, and whether to ping it."""
     opened, game = st.session_state.get("opened", (0, None))
     if game != shown:
-        # To hold another value the field becomes another field, with that as its default. Writing to the state of the
-        # present one gets lost when a click interrupts the run that wrote it.
+        # A new value needs a new field with that default: one written to this field's state is lost if a click
+        # interrupts the run that wrote it.
         opened += 1
         st.session_state.opened = (opened, shown)
     with st.form("ping", border=False, width=330), st.container(horizontal=True, vertical_alignment="bottom"):
@@ -31,7 +31,7 @@ def choose_game(shown: str) -> tuple[str, bool]:
 
 
 def counted() -> Count:
-    """Return what the switch is set to, before it is drawn: by the reader, else by the address."""
+    """Return the switch's value before it is drawn: the reader's choice, else the one in the address."""
     asked = st.session_state.get("count") or st.query_params.get("count")
     return next((count for count, words in COUNTS.items() if asked in (count, words)), COUNT)
 
@@ -69,7 +69,7 @@ def choose_interval(report: GameReport, *, is_demo: bool) -> None:
 
 
 def is_due(report: GameReport, *, is_demo: bool) -> bool:
-    """Return whether the page should ping by itself: nobody has done so for as long as the reader chose."""
+    """Return whether the page should ping: the last ping is older than the interval that the reader chose."""
     every = st.session_state.get("every", DEMO_INTERVAL if is_demo else INTERVAL)
     tried = time.monotonic() - st.session_state.get("tried_at", float("-inf"))
     return bool(every) and tried >= every and report.is_due(every)
@@ -94,7 +94,7 @@ def choose_model(report: GameReport) -> None:
 
 
 def offer_newer_model(report: GameReport) -> None:
-    """Offer the numbers of the model that somebody has loaded since the page opened the game."""
+    """Offer the numbers of a model that was loaded after the page opened the game."""
     newer = newer_model(report)
     if newer is not None and st.button(
         f"Switch to {plain(model_name(newer))}", key=f"newer_{report.game_id}_{newer}", type="tertiary"

@@ -1,4 +1,4 @@
-"""What has to be said about a game's numbers: who rated them, what they lack, what the league changed."""
+"""Notices about a game's numbers: which model rated them, what is missing, what the league changed."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from xgserve.client import ModelDescription
 
 
 def notices_of(report: GameReport) -> list[Notice]:
-    """Return what there is to say whichever model is active."""
+    """Return the notices that do not depend on the active model."""
     asked = st.query_params.get("model")
     notices = []
     if asked and asked != report.model:
@@ -29,7 +29,7 @@ def notices_of(report: GameReport) -> list[Notice]:
 
 
 def model_notices(report: GameReport, model: ModelDescription | None) -> list[Notice]:
-    """Return which model the numbers are by, and what to do if that is not the active one, `model`."""
+    """Return which model rated the shots, and what to do if it is not the active one, `model`."""
     active = "" if model is None else model.id
     if report.model is None:
         rate = f" Ping the game to have it rated by {model_name(active)}." if active else ""

@@ -29,7 +29,7 @@ _TIE = (
 def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, TeamLine] | None = None) -> str:
     """Return the score line as HTML; everything that comes from outside is escaped.
 
-    A game without play has no numbers but its start and, if given, those of the teams' `season`.
+    A game without play shows only its start and, if given, the teams' `season` numbers.
     """
     sides = ((report.away, colours[0], "away"), (report.home, colours[1], "home"))
     if report.has_begun:
@@ -43,7 +43,7 @@ def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, Te
 
 
 def bar(*parts: tuple[float, str]) -> str:
-    """Return a bar of parts side by side, each with its size and colour, as HTML without words."""
+    """Return a bar of parts, each with its size and colour, as HTML without text."""
     filled = "".join(f'<i style="flex: {size:.3f}; background: {colour}"></i>' for size, colour in parts)
     return f'<span class="xg-bar" aria-hidden="true">{filled}</span>'
 
@@ -99,5 +99,5 @@ def _middle(report: GameReport, colours: TeamColours) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    """Return a line whose room is kept while it is empty, so that what comes later moves nothing."""
+    """Return a line that takes its room even when it is empty, so that nothing moves later."""
     return f'<div class="{name}">{escape(text) or "&nbsp;"}</div>'

@@ -19,7 +19,7 @@ class ShotFilter:
     teams: tuple[str, ...] = ()
     periods: tuple[int, ...] = ()
     situations: tuple[str, ...] = ()
-    players: tuple[int, ...] = ()  # by the league's ids: two may share a name
+    players: tuple[int, ...] = ()  # the league's ids, since two players may share a name
     goals_only: bool = False
 
     def of(self, shots: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def choose_filter(report: GameReport) -> ShotFilter:
 
 
 def player_names(shots: pd.DataFrame) -> dict[int, str]:
-    """Return the shooters' names by the league's id, with the team, and with the id where two share both."""
+    """Return the shooters' names and teams by the league's id; where two share both, the id is added."""
     shooters = shots.dropna(subset=["shooter_id"]).drop_duplicates("shooter_id").sort_values(["shooter", "team"])
     found = zip(shooters["shooter_id"], shooters["shooter"].fillna("Player"), shooters["team"], strict=True)
     names = {int(player): (f"{name} ({team}", int(player)) for player, name, team in found}
