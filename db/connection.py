@@ -155,7 +155,7 @@ def transaction(connection: Connection) -> Iterator[Connection]:
 def connect(
     path: Path, mode: Literal["rw", "rwc"], migrations: Migrations | None, timeout_s: float = BUSY_TIMEOUT_S
 ) -> Connection:
-    """Open the file itself, whatever its version is.
+    """Open the file, whatever its version is.
 
     Raises:
         DatabaseError: it cannot be opened.
@@ -180,10 +180,10 @@ def _cannot_open(path: Path, error: OSError) -> DatabaseError:
 
 @contextmanager
 def explained(what: str, path: Path) -> Iterator[None]:
-    """Raise `DatabaseError`, with `what` failed and what to do about it, for an error of SQLite or damaged text."""
+    """Turn an error of SQLite, or of damaged text, into a `DatabaseError` that says `what` failed and what to do."""
     try:
         yield
-    except (sqlite3.Error, UnicodeDecodeError, msgspec.DecodeError) as error:  # damaged texts, in messages as well
+    except (sqlite3.Error, UnicodeDecodeError, msgspec.DecodeError) as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if code == sqlite3.SQLITE_READONLY_DBMOVED:  # SQLite calls it read-only
             raise DatabaseError(
@@ -210,7 +210,7 @@ def _advice(primary: int, path: Path) -> str:
 def _choose_journal(connection: Connection, *, is_new: bool) -> None:
     if is_new and wal_is_safe(sqlite3.sqlite_version_info):
         _begin_wal(connection)
-    # only WAL is stored in the file; a file that has it keeps it, since others may have it open
+    # WAL is the only mode stored in the file; it stays, since others may have the file open
     elif connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = TRUNCATE")
 
@@ -246,7 +246,7 @@ def _known_version(connection: Connection) -> int:
     """Return the version that the file has, 0 for a new one.
 
     Raises:
-        DatabaseError: the connection's user does not know that version.
+        DatabaseError: this program does not know that version.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if connection.versions is None or version in (0, *connection.versions):

@@ -1,4 +1,4 @@
-"""Settings from environment variables: one line declares each, and a value that cannot be used is refused by name."""
+"""Settings from environment variables: one line declares each, and an unusable value is refused by name."""
 
 import errno
 import os
@@ -22,9 +22,9 @@ class SettingsError(Exception):
 
 
 def setting(name: str, default: object, read: Callable[[str], object] = str, *, is_secret: bool = False) -> Any:
-    """Declare a field of `Environment`: its variable, its default, and what reads it.
+    """Declare a field of `Environment` by its variable, default and reader.
 
-    `read` takes the text without spaces around it, and raises `ValueError` with "must be ..." where it cannot be used.
+    `read` takes the stripped text, and raises `ValueError` with "must be ..." if it is unusable.
     """
     return field(default=default, repr=not is_secret, metadata={"variable": name, "read": read})
 
@@ -55,13 +55,13 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
 
 def size(low: float, high: float, unit: int) -> Callable[[str], int]:
-    """Return a reader of sizes from `low` to `high` in units of so many bytes; it gives bytes."""
+    """Return a reader of sizes from `low` to `high` in units of `unit` bytes; it returns bytes."""
     in_range = number(low, high)
     return lambda text: int(in_range(text) * unit)
 
 
 def names(text: str) -> frozenset[str]:
-    """Read names with commas between them."""
+    """Read comma-separated names."""
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -70,7 +70,7 @@ def path(text: str) -> Path:
     try:
         Path(text).lstat()
     except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):  # all others may change until it is used
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):  # other errors may be gone by the time it is used
             raise ValueError(f"cannot be a path: {error.strerror}") from None
     return Path(text)
 
@@ -103,7 +103,7 @@ def token(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What the service and its clients both read; each of them adds its own."""
+    """The settings that the service and its clients share; each adds its own."""
 
     data_dir: Path = setting("XG_DATA_DIR", Path("data"), path)
     allowed_hosts: frozenset[str] = setting("XG_ALLOWED_HOSTS", frozenset(), lambda text: names(text.lower()))

@@ -56,7 +56,7 @@ def open_no_link(path: Path | str, flags: int) -> int:
     """Open an ordinary file, as the `opener` of `open`. Do not follow links, nor wait for pipes and devices.
 
     Raises:
-        OSError: ELOOP for a symbolic link, ENXIO for anything else but an ordinary file; or what `os.open` raises.
+        OSError: ELOOP for a symbolic link, ENXIO for a pipe, device, folder or socket; or what `os.open` raises.
     """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 def timestamp(at: datetime) -> str:
-    """Write a time as the databases keep it."""
+    """Return a time as the databases keep it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

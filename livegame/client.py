@@ -33,9 +33,7 @@ logger = logging.getLogger("livegame.client")
 
 @contextmanager
 def known_errors() -> Iterator[None]:
-    """Translate errors of libraries, here and nowhere else, so that callers get only errors that they know.
-
-    Foreseeable errors are translated where they happen, with the file or the address and advice.
+    """Raise `UnexpectedError` for any error that is not translated where it happens.
 
     Raises:
         UnexpectedError: anything that is neither an error of the game client, nor of the service, nor of a database.
@@ -81,8 +79,8 @@ class GameClient:
         """Fetch the game's whole play-by-play, have every unscored shot scored once, store what is new or corrected.
 
         The game's lock is held from fetching to storing, so that an older answer of the feed never overwrites a newer
-        one, and no two pings ask for the same shot. A ping that had to wait while two others pinged the game returns
-        without asking: what they stored is not older than what it would have found.
+        one, and no two pings have the same shot scored. A ping that waited while two others completed returns at once:
+        what they stored is at least as new as what it would find.
 
         Raises:
             InvalidGameId, FeedError: the feed gave nothing usable; the history is unchanged.
@@ -107,7 +105,7 @@ class GameClient:
             model = self._scorer.active_model()
         except BaseException:
             if update := self._believed(game_id, answer, stale_at, stored):
-                self._scorer.store([update])  # the shots wait, shown as pending
+                self._scorer.store([update])  # the shots are shown as pending
             raise
         if self._history.confirm(game_id, self._scorer.fingerprint(answer.digest, model), stale_at):
             return Recorded(game_id)
@@ -117,11 +115,11 @@ class GameClient:
         return self._scorer.record([update], PendingRequests(self._data_dir, game_id), model)[0]
 
     def _is_fresh(self, row: Mapping[str, Any] | None) -> bool:
-        """Return whether everything is stored of an answer that, by the feed's own word, is still the newest."""
+        """Return whether the last answer was stored completely and is still fresh by the feed's own word."""
         if row is None or row["fingerprint"] is None or row["stale_at"] is None:
             return False
         left = (datetime.fromisoformat(row["stale_at"]) - datetime.now(UTC)).total_seconds()
-        # more than MAX_FRESH_S is left only on a clock that was set back
+        # more than MAX_FRESH_S is left only if the clock was set back
         return 0 < left <= MAX_FRESH_S and row["model"] == self.active_model()
 
     def _believed(
@@ -137,9 +135,9 @@ class GameClient:
 
     @known_errors()
     def record(self, updates: Sequence[GameUpdate], timeout_s: float) -> list[Recorded]:
-        """Do for many recorded games what `ping` does for a live one: one request to the service, one transaction.
+        """Store many recorded games as `ping` does a live one, with one request to the service and one transaction.
 
-        `timeout_s` is how long each game's lock is waited for. Raises the errors of `ping` except the feed's.
+        Wait `timeout_s` seconds for each game's lock. Raise the errors of `ping` except the feed's.
         """
         by_game = {update.game.game_id: update for update in updates}
         found: list[Recorded] = []
@@ -153,7 +151,7 @@ class GameClient:
                 fresh = believed(update, stored.get(game_id))
                 if fresh is None:
                     found.append(self._pass_over(game_id))
-                elif requests.are_open:  # a ping died; what it sent must be sent again alone
+                elif requests.are_open:  # a ping died; its request must be repeated as it was
                     found += self._scorer.record([fresh], requests)
                 else:
                     together.append(fresh)
@@ -166,38 +164,34 @@ class GameClient:
 
     @known_errors()
     def already_recorded(self) -> Callable[[str], int | None]:
-        """Return a lookup from an answer's digest to the game whose last complete ping took that very answer.
+        """Return a lookup from an answer's digest to the game stored from it, with this code and the active model.
 
-        It holds for this code and the model that is active now. Raises `ServingError` and `DatabaseError`.
+        Raises `ServingError` and `DatabaseError`.
         """
         model, known = self._scorer.active_model(), self._history.fingerprints()
         return lambda digest: known.get(self._scorer.fingerprint(digest, model))
 
     @known_errors()
     def incomplete_games(self) -> list[int]:
-        """Return recent games that ended without all that an end has, and that are due for another ping."""
+        """Return recent games that are over but incomplete, and due for another ping."""
         since = timestamp(datetime.now(UTC) - timedelta(days=INCOMPLETE_DAYS))
         return [row["game_id"] for row in self._history.incomplete_games(since) if is_due(row)]
 
     @known_errors()
     def is_far(self, game_id: int) -> bool:
-        """Return whether a game has not begun and was pinged recently enough, given how far away it is."""
+        """Return whether a game has not begun and is not due for a ping."""
         row = self._history.game_row(game_id)
         waiting = (GameState.NOT_STARTED, GameState.POSTPONED, GameState.CANCELLED)
         return row is not None and row["state"] in waiting and not is_due(row)
 
     @known_errors()
     def is_over(self, game_id: int) -> bool:
-        """Return whether the history has the game as final. Raises `DatabaseError`."""
+        """Return whether the game is final in the history. Raises `DatabaseError`."""
         return self._history.state(game_id) == GameState.FINAL
 
     @known_errors()
     def report(self, game_id: int, model: str | None = None, count: Count = Count.ALL) -> "GameReport | None":
-        """Return what the history says of a game; None if it was never pinged. Neither feed nor service is asked.
-
-        `model` is the one to report on if it has scored the game; by default that of the last complete ping. `count`
-        says which shots are in the sums.
-        """
-        from livegame.reports.game import game_report  # pandas: half a second that a quiet ping from cron does without
+        """Return the `game_report` of a game, from the history alone; None if it was never pinged."""
+        from livegame.reports.game import game_report  # imports pandas: half a second, saved by quiet pings
 
         return game_report(self._history, game_id, model, count)

@@ -10,5 +10,5 @@ LEAGUE_ZONE: Final = ZoneInfo("America/New_York")
 
 @lru_cache(maxsize=1024)
 def league_date(moment: str) -> str:
-    """The league's date, such as "2023-01-31", of a moment in UTC (ISO 8601)."""
+    """Return the league's date, such as "2023-01-31", of a moment in UTC (ISO 8601)."""
     return datetime.fromisoformat(moment).astimezone(LEAGUE_ZONE).date().isoformat()

@@ -15,15 +15,15 @@ DEADLINE_S: Final = 30.0
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Raises `FeedUnavailable` when an answer, from its status line to its last byte, is not there in DEADLINE_S."""
+    """Raises `FeedUnavailable` if an answer, from status line to last byte, takes longer than DEADLINE_S."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Have direct connections keep the deadline."""
+        """Apply the deadline to direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Have connections through a proxy keep the deadline."""
+        """Apply the deadline to connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -14,8 +14,8 @@
     ├── WorkersUnavailable      6
     └── UnexpectedError         7
 
-A class without an exit code of its own has its base's. The errors of `db` and of `xgserve.client` are not among them:
-`scripts.command` has the codes of those.
+A class without an exit code inherits its base's. `scripts.command` has the exit codes for the errors of `db` and
+`xgserve.client`.
 """
 
 from typing import ClassVar
@@ -64,7 +64,7 @@ class ReplayError(LiveGameError):
 
 
 class UnknownFeatures(LiveGameError):
-    """The model wants columns that are not features of ours and that the feature map does not explain."""
+    """The model expects columns that are neither our features nor in the feature map."""
 
     exit_code = 4
 
@@ -111,4 +111,4 @@ class UnexpectedError(LiveGameError):
 
 
 class PingedMeanwhile(Exception):
-    """Not an error: others made two pings of the game while this one waited for its lock, so nothing is left to do."""
+    """Not an error: two other pings completed while this one waited for the lock, so nothing is left to do."""

@@ -43,9 +43,9 @@ _NOT_KEPT: Final = re.compile(r"no-cache|no-store", re.IGNORECASE)
 class Answer(Struct, frozen=True):
     """What the feed sent, not parsed yet."""
 
-    what: str  # in words
+    what: str  # for messages
     body: bytes
-    fresh_s: float = 0.0  # for how long, by the feed's own word, there is nothing newer
+    fresh_s: float = 0.0  # for how long the feed says that it has nothing newer
 
     @property
     def digest(self) -> str:
@@ -75,11 +75,10 @@ class _Kept:
 
 
 class Feed:
-    """Reads `api-web.nhle.com` or whatever serves the same paths. Safe to share between threads for reading.
+    """Reads `api-web.nhle.com` or a server with the same paths. Threads may share it.
 
-    An answer is not requested again while it is fresh by its own `Cache-Control`: the league's caches would send the
-    same. After that the request is conditional: if the server sends an ETag and answers "not modified", the last answer
-    stands. No query string is ever sent, since one would bypass the caches.
+    An answer is reused while it is fresh by its `Cache-Control`; after that the request is conditional on its ETag. No
+    query string is ever sent, since one would bypass the league's caches.
     """
 
     def __init__(self, base_url: str, user_agent: str = USER_AGENT) -> None:
@@ -194,7 +193,7 @@ class Feed:
             response.close()
             target = response.headers["Location"]
             if not _is_same_server(url, target):
-                # an answer must not make us ask other servers that we can reach
+                # a redirect must not lead us to other servers in our own network
                 raise FeedUnavailable(
                     f"the feed at {self._base_url} redirects to another server, {target[:100]!r}; if it has moved, set"
                     " XG_FEED_URL to its new address"
@@ -218,7 +217,7 @@ def _is_same_server(url: str, target: str) -> bool:
 
 
 def _fresh_s(response: requests.Response) -> float:
-    """Return for how many seconds, by the server's own word, its answer is the newest."""
+    """Return how many seconds the answer stays fresh by its headers."""
     said = response.headers.get("Cache-Control", "")
     found = _MAX_AGE.search(said)
     if not found or _NOT_KEPT.search(said):

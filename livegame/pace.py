@@ -8,19 +8,14 @@ from livegame.plays import GameState
 
 SELDOM_S: Final = 3600.0  # a postponement or a new start time is noticed within an hour
 EARLY_S: Final = 600.0  # before the start: line-ups arrive, and some games start a little early
-# After a ping saw the end. A wrong state lasts for an answer or two, and the league's first corrections of late shots
-# take some minutes.
-LINGER_S: Final = 900.0
+LINGER_S: Final = 900.0  # after a ping saw the end: wrong states and first corrections of late shots take minutes
 _OFFICIAL_S: Final = 3600.0  # after the horn; most games become official within that time
 _LATE_S: Final = 3 * 3600.0  # after the start: a longer delay is checked for once an hour
 INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what is missing by then never arrives
 
 
 def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | None:
-    """Return the least seconds between two pings of a stored game; None if there is nothing to wait for.
-
-    `game` is its row in the history.
-    """
+    """Return the minimum seconds between pings of a game, given its row; None if there is nothing to wait for."""
     now = now or datetime.now(UTC)
     state = GameState(game["state"])
     if state is GameState.LIVE:
@@ -35,7 +30,7 @@ def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | Non
             return SELDOM_S
         return min(max(-since_start - EARLY_S, 0.0), SELDOM_S)
     ended_at = game["ended_at"]
-    # negative if a clock that was ahead has been set back: it ended about now
+    # negative if the clock was set back since: the game ended about now
     since_end = max((now - datetime.fromisoformat(ended_at)).total_seconds(), 0.0) if ended_at else float("inf")
     if since_end < (_OFFICIAL_S if state is GameState.OVER else LINGER_S):
         return 0.0
@@ -53,6 +48,6 @@ def is_due(game: Mapping[str, Any], at_least_s: float = 0.0, now: datetime | Non
 
 
 def is_stale(game: Mapping[str, Any], seconds: float, now: datetime | None = None) -> bool:
-    """Return whether a stored game was last pinged so long ago, or in the future."""
+    """Return whether a stored game's last ping is at least `seconds` old, or in the future."""
     age = ((now or datetime.now(UTC)) - datetime.fromisoformat(game["pinged_at"])).total_seconds()
     return not 0 <= age < seconds

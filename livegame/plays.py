@@ -131,12 +131,12 @@ class Game(Struct, frozen=True):
 
     @property
     def event_ids(self) -> frozenset[int]:
-        """Event ids of all plays, including unreadable ones as far as their ids are known."""
+        """Event ids of all plays, including unreadable plays whose ids are known."""
         return frozenset(play.event_id for play in self.plays) | (self.unreadable or frozenset())
 
     @property
     def has_end(self) -> bool:
-        """Whether the plays reach the end of the game, by the feed's own "game-end"."""
+        """Whether the plays include the feed's "game-end"."""
         return any(play.kind == "game-end" for play in self.plays)
 
     @property

@@ -10,7 +10,7 @@ BLUE_LINE_X = 25.0
 
 
 def distance_to_net(x: float, y: float) -> float:
-    """Return the feet from (x, y) to the middle of the goal line at x = 89."""
+    """Return the distance in feet from (x, y) to the middle of the goal line at x = 89."""
     return math.hypot(GOAL_LINE_X - x, y)
 
 

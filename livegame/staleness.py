@@ -1,7 +1,7 @@
 """Whether an answer of the feed is older than what is stored of its game, or cut short: caches serve such copies.
 
 The gamecenter feed does not date its answers, so they are compared by what they hold. An answer is *older* if it has no
-play that was not seen before and is further back: in its state (not begun, live, over, official), or in the period and
+new play and is further back: in its state (not begun, live, over, official), or in the period and
 the clock. A real correction (a goal taken back, a shot removed) comes with the same or a later clock, or with a new
 play. A clock that the league itself sets back is believed as soon as there is a new play, or when it has caught up. The
 statsapi feed dates its answers, and the date decides.
@@ -49,7 +49,7 @@ def _seen(events: str | None) -> SeenPlays:
 
 
 def _certain_clock(update: GameUpdate, now: SeenPlays, before: SeenPlays) -> Clock | None:
-    """Return the clock to compare later answers with; at an end without its play it stands at zero and may be wrong."""
+    """Return the clock to compare later answers with: that of an end without "game-end" may be wrong."""
     is_doubtful = update.game.state in (GameState.OVER, GameState.FINAL) and not update.game.has_end
     return before.clock if now.clock is None or (is_doubtful and before.clock is not None) else now.clock
 
@@ -77,13 +77,13 @@ def _is_older(
         return lacks_plays and before.clock is not None
     if new_stage == old_stage:
         return now.clock < before.clock
-    # a game that was said to be over resumes if the clock moves on, or if no other answer said so
+    # a game reported as over resumes if the clock moves on, or if no other answer said so
     ended_at = (stored["period"], bool(stored["in_intermission"]), -stored["seconds_left"])
     return now.clock <= ended_at and (bool(stored["has_end"]) or lacks_plays or now.clock < before.clock)
 
 
 def _is_whole(update: GameUpdate) -> bool:
-    """Return whether it is an official game that lacks nothing: beyond doubt, however different it is."""
+    """Return whether the answer is official and complete, and so is believed however different it is."""
     return update.game.state == GameState.FINAL and update.game.has_end and not update.problems
 
 

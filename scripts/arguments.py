@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def command_parser(name: str, description: str | None) -> argparse.ArgumentParser:
-    """Return a command's parser; its description is shown as it is written."""
+    """Return a command's parser that shows the description as written."""
     return argparse.ArgumentParser(
         prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -20,7 +20,7 @@ def season(text: str) -> int:
 
 
 def whole_number(low: int, high: int, what: str) -> Callable[[str], int]:
-    """Return what reads a whole number from `low` to `high`, and otherwise says that it must be `what`."""
+    """Return a reader of whole numbers from `low` to `high`; its error says that it must be `what`."""
 
     def read(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high:

@@ -1,7 +1,7 @@
-"""How a command talks and ends as a process: an exit code and words, never a traceback.
+"""Run a command: it ends with an exit code and a message, never with a traceback.
 
-Characters that stdout cannot encode are replaced, since a name with an accent must not end a run. Output that is closed
-or full must not leave work undone either: a command that has more to do prints with `print_line`.
+Characters that stdout cannot encode are replaced, since an accent must not end a run. A command that must finish its
+work even if its output is closed or full prints with `print_line`.
 """
 
 import io
@@ -39,7 +39,7 @@ class CannotPrint(OSError):
 
 
 class Output(io.TextIOWrapper):
-    """Standard output whose errors can be told apart from those of other files."""
+    """Standard output whose errors can be distinguished from those of other files."""
 
     def write(self, text: str, /) -> int:
         """Write as any text file does."""
@@ -120,7 +120,7 @@ def print_nowhere() -> None:
 
 
 def _redirect_to_null(number: int, mode: int = os.O_WRONLY) -> None:
-    """Make a file descriptor, open or closed, that of the null device."""
+    """Point a file descriptor, open or closed, at the null device."""
     opened = os.open(os.devnull, mode)
     if opened != number:
         os.dup2(opened, number)
@@ -128,9 +128,9 @@ def _redirect_to_null(number: int, mode: int = os.O_WRONLY) -> None:
 
 
 def _prepare_outputs() -> None:
-    """Make outputs that never fail for a character, and that fail in one way when they cannot be written.
+    """Make outputs that can print any character, and that fail in one way if they cannot be written.
 
-    A closed stream is None to Python, and its number would go to the next file that is opened, such as a database.
+    Python sets a closed stream to None, and the next file opened, such as a database, would get its descriptor.
     """
     for number in filter(_is_closed, range(3)):
         # writing to stdout must still fail, so that stderr can say that nothing was printed

@@ -20,7 +20,7 @@ def main() -> int:
     except SettingsError as error:
         return fail(error, 2)
     command = [sys.executable, "-m", "streamlit", "run", str(UI / "server.py"), f"--server.port={settings.ui_port}"]
-    if settings.allowed_hosts:  # the option replaces what the file says
+    if settings.allowed_hosts:  # the option replaces the file's list
         always = tomllib.loads((UI / ".streamlit" / "config.toml").read_text())["server"]["allowedHosts"]
         command += [f"--server.allowedHosts={name}" for name in (*always, *settings.allowed_hosts)]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter

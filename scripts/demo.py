@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = {module: [module] for module in pages}
     commands["scripts.replay"] += [f"--game={GAME}", f"--begin-at={demo.BEGIN_S // 60}"]
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    stop = threading.Event()  # an exception could come while a process is being started, and leave it running
+    stop = threading.Event()  # an exception in the handler could leave a starting process running
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     try:

@@ -30,7 +30,7 @@ OUT_OF_TIME: Final = 6
 
 
 class OutOfTime(BaseException):
-    """The time allowed for the whole run is over. It is raised anywhere, so nothing else may catch it."""
+    """The time allowed for the whole run is over. Raised anywhere, it must escape `except Exception`."""
 
 
 def main(arguments: list[str] | None = None) -> int:

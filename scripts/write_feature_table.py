@@ -51,7 +51,7 @@ attempts, including blocked shots, are taken in the half that the shooter attack
 
 
 def feature_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     used = RECIPES["xg-default"].features
     lines = []
     for feature in FEATURES:

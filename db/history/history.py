@@ -1,4 +1,4 @@
-"""The history of games: what reads it, and what changes it."""
+"""Reads and changes the history of games."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -69,10 +69,7 @@ class History:
                 connection.execute(f"DELETE FROM {table} WHERE game_id = ?", (game_id,))  # noqa: S608 - names are ours
 
     def confirm(self, game_id: int, fingerprint: str, stale_at: str | None = None) -> bool:
-        """Note a ping that found the same answer as the last complete one, with the same code and model.
-
-        Return whether it was noted; False if the game's fingerprint is a different one.
-        """
+        """Note a ping with the fingerprint of the last complete one; return False if the game's is different."""
         if not is_there(self._path):
             return False
         with self._writing() as connection:
@@ -97,7 +94,7 @@ class History:
             }
 
     def fingerprints(self) -> dict[str, int]:
-        """Return the fingerprints of all games whose last ping was complete, each with the game's id."""
+        """Return the ids of the games whose last ping was complete, by fingerprint."""
         rows = self._read("SELECT fingerprint, game_id FROM games WHERE fingerprint IS NOT NULL")
         return {row["fingerprint"]: row["game_id"] for row in rows}
 
@@ -120,7 +117,7 @@ class History:
             return {row["game_id"]: dict(row) for row in rows if row is not None}
 
     def incomplete_games(self, since: str) -> list[dict[str, Any]]:
-        """Return the rows of games since a time that are over, but not official or without the end of their plays."""
+        """Return the rows of games started after `since` that are over but not official, or lack their "game-end"."""
         return self._read(
             "SELECT * FROM games WHERE start_time > ? AND (state = 'over' OR (state = 'final' AND NOT has_end))",
             (since,),
@@ -139,7 +136,7 @@ class History:
     def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
         """Return everything stored of a game under a model; None if the game was never pinged.
 
-        Without a model, or with one that has not scored the game, it is the model of the last complete ping.
+        The model is that of the last complete ping if `model` is None or has not scored the game.
         """
         with self._reading() as connection:
             if connection is None:
@@ -184,7 +181,7 @@ class History:
             return [dict(game) | {"totals": _totals(connection, game)} for game in found]
 
     def count_games(self, search: str = "") -> int:
-        """Return how many games `games` finds in all."""
+        """Return how many games `games` finds without a limit."""
         conditions, values = _search(search)
         found = self._read(f"SELECT count(*) AS found FROM games {conditions}", values)  # noqa: S608
         return int(found[0]["found"]) if found else 0

@@ -23,7 +23,7 @@ _NEW_SHOT: Final = ("game_id", "first_seen_at", *_SHOT_COLUMNS)
 _INSERT_SHOT: Final = f"INSERT INTO shots ({', '.join(_NEW_SHOT)}) VALUES ({', '.join('?' * len(_NEW_SHOT))})"  # noqa: S608
 _SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that separate sums
 
-# `trained_on` is kept from the first time that the card says it
+# the first `trained_on` that a card states is kept
 _NOTE_MODEL: Final = """
     INSERT INTO models (model, population, first_used_at, trained_on) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET trained_on = excluded.trained_on WHERE trained_on IS NULL
@@ -37,7 +37,7 @@ _INSERT_CORRECTION: Final = """
 """
 _PREDICTIONS_OF_SHOT: Final = "SELECT model, inputs, amended_at FROM predictions WHERE game_id = ? AND event_id = ?"
 _AMEND: Final = "UPDATE predictions SET amended_at = ? WHERE game_id = ? AND event_id = ? AND model = ?"
-# The edges of the steps are those of 6.sql. To change them takes a migration that fills the sums again.
+# The edges of the steps are those of 6.sql. Changing them takes a migration that refills the sums.
 _SUM_UP_GAME: Final = """
     INSERT INTO game_totals
     SELECT game_id, model, is_home,
@@ -150,7 +150,7 @@ def _store_shots(
 def _comparisons(
     connection: sqlite3.Connection, update: GameUpdate, stored: Mapping[int, sqlite3.Row], now: str
 ) -> Iterator[_Comparison]:
-    """Yield what the answer changes of each stored shot, those that are missing from it last."""
+    """Yield each stored shot's changes; shots missing from the answer come last."""
     for shot in update.shots:
         if (before := stored.get(shot.event_id)) is not None:
             after = dict(zip(_SHOT_COLUMNS, _shot_values(shot), strict=True))
@@ -166,7 +166,7 @@ def _comparisons(
 def _predictions_to_check(
     connection: sqlite3.Connection, before: sqlite3.Row, after: Mapping[str, Any]
 ) -> list[sqlite3.Row]:
-    """Return the predictions that a change of the shot's features may concern."""
+    """Return the predictions that a change of the shot's features may affect."""
     if before["features"] == after["features"]:
         return []
     return connection.execute(_PREDICTIONS_OF_SHOT, (before["game_id"], before["event_id"])).fetchall()
@@ -193,7 +193,7 @@ def _compare(
 def _compare_inputs(
     before: str, after: str, predictions: Sequence[sqlite3.Row], now: str
 ) -> tuple[bool, list[tuple[str | None, str]]]:
-    """Return whether an input of a prediction changed, and the new `amended_at` with the model where that differs."""
+    """Return whether a prediction's input changed, and each changed `amended_at` with its model."""
     if not predictions:
         return False, []
     before_features, after_features = msgspec.json.decode(before), msgspec.json.decode(after)
@@ -248,7 +248,7 @@ def _store_predictions(
     shots: Sequence[ShotRow],
     now: str,
 ) -> int:
-    """Store the predictions that are not there yet; return how many."""
+    """Store the new predictions; return how many."""
     if not scores.predictions:
         return 0
     features = {shot.event_id: shot.features for shot in shots}
@@ -256,7 +256,7 @@ def _store_predictions(
     return connection.executemany(
         _INSERT_PREDICTION,
         [
-            # the service repeats an answer although the league may have changed the shot meanwhile
+            # the league may have changed the shot since a repeated answer was first given
             (game_id, event, scores.model, p, _json(inputs), now, None if _agrees(inputs, features[event]) else now)
             for event, p, inputs in scores.predictions
         ],

@@ -1,4 +1,4 @@
-"""The rows that go into the history, and what comes out of it for one game."""
+"""The rows written to the history, and one stored game as read from it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +60,7 @@ class ShotRow:
 
 @dataclass(frozen=True, slots=True)
 class PowerPlayRow:
-    """A row of `power_plays`: from when to when, in seconds of the game, one team had more skaters."""
+    """A row of `power_plays`: the game seconds between which one team had more skaters."""
 
     start_s: int
     end_s: int
@@ -69,7 +69,7 @@ class PowerPlayRow:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one model answered for all shots of a game that it had not scored. There may be none."""
+    """One model's predictions, perhaps none, for the shots of a game that it had not scored."""
 
     model: str
     population: str
@@ -110,17 +110,17 @@ class Recorded:
     new: tuple[int, ...] = ()  # event ids not seen before, in the feed's order
     corrections: tuple[Correction, ...] = ()
     scored: int = 0  # new predictions
-    has_new_problems: bool = False  # whether the game has problems, and other ones than before
+    has_new_problems: bool = False  # whether it has problems that differ from those before
     problems: tuple[str, ...] = ()  # of the update
     is_older: bool = False  # whether the answer was older than what is stored, or cut short, and was not recorded
 
     @property
     def changed(self) -> bool:
-        """Whether the history holds more or other shots and predictions than before."""
+        """Whether shots or predictions in the history changed."""
         return bool(self.new or self.corrections or self.scored)
 
     def followed_by(self, other: "Recorded") -> "Recorded":
-        """Return both as one, `other` being what was recorded of the same answer afterwards."""
+        """Return both combined; `other` is what the same answer changed afterwards."""
         return replace(
             other,
             new=self.new + other.new,
@@ -137,7 +137,7 @@ class StoredGame:
     game: dict[str, Any]
     model: str | None
     population: str | None  # of the model
-    models: tuple[str, ...]  # that of the last complete ping, and all that scored the game; the first used here first
+    models: tuple[str, ...]  # that of the last complete ping, and all that scored the game, by first use
     goals: list[dict[str, Any]]  # of `goal_log`, in play order
     shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
     corrections: list[dict[str, Any]]  # of `correction_log`, newest first

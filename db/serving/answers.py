@@ -9,11 +9,11 @@ from db.connection import reading, transaction
 from db.serving.schema import DELETE_BATCH, MIGRATIONS, open_serving
 from db.times import now
 
-ROW_BYTES: Final = 500  # that an answer takes on disk and in memory beyond its own bytes
+ROW_BYTES: Final = 500  # what an answer takes on disk and in memory besides its own bytes
 
 
 class StoredAnswers:
-    """The answers by question. Waits no longer than `timeout_s` seconds for a lock."""
+    """The answers by question, a request's digest. Calls wait at most `timeout_s` seconds for a lock."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:
         self._path = path

@@ -7,17 +7,16 @@ class Directions:
     """Which way the home team attacks, learned from a game's plays in their order and from nothing later.
 
     A claim is made by the feed's `homeTeamDefendingSide` or, if that is missing (older seasons), by the rule that
-    teams change ends each period. Either can be wrong: a stated side for a whole game, or, if it is stated once per
-    period, from the moment at which the feed swaps the ends. So attempts serve as witnesses: nearly all are taken in
-    the half that the shooter attacks. Learning only from the past makes a shot's features the same live and after
-    the game.
+    teams change ends each period. Either can be wrong: a stated side for a whole game or, if stated once per period,
+    after the feed swaps the ends. So attempts serve as witnesses: nearly all are taken in the half that the shooter
+    attacks. Learning only from the past makes a shot's features the same live and after the game.
     """
 
     def __init__(self) -> None:
         self._stated, self._alternating = _Claim(is_stated=True), _Claim(is_stated=False)
 
     def witness(self, period: int, home_defends: str | None, *, shooter_is_home: bool, x: float) -> None:
-        """Take an attempt at `x` into account: feet, as the feed gives it, not oriented."""
+        """Add an attempt at `x` feet, as the feed gives it, not oriented."""
         if abs(x) <= BLUE_LINE_X:
             return
         home_attacks = (1 if x > 0 else -1) * (1 if shooter_is_home else -1)
@@ -54,11 +53,11 @@ class _Claim:
         return self._for >= self._ENOUGH and (period == self._period or not self._is_stated)
 
     def holds(self, period: int) -> bool | None:
-        """Return whether the claim holds; None if nothing has shown it yet."""
+        """Return whether the claim holds; None before the first attempt."""
         return self._belief if period == self._period else self._at_start
 
     def witness(self, period: int, *, agrees: bool) -> None:
-        """Take an attempt into account; `agrees`: it came from the half in which the claim has the shooter attack."""
+        """Add an attempt; `agrees`: it was taken in the half that the shooter attacks if the claim holds."""
         if period != self._period:
             self._period, self._belief, self._against, self._in_period = period, self._at_start, 0, 0
             if self._is_stated:

@@ -13,17 +13,17 @@ from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, Play, Shot
 from livegame.rink import angle_to_net, distance_to_net, signed_angle_to_net
 
 REBOUND_SECONDS: Final = 3
-# What moves the puck. Penalties are left out: a delayed one is clocked at the goal that ended the delay, so it would
-# leak the goal to a model.
+# Plays that move the puck. Penalties are left out: a delayed one is clocked at the goal that ended the delay, so it
+# would leak the goal to a model.
 CONTEXT_KINDS: Final = frozenset(
     {"faceoff", "hit", "giveaway", "takeaway", "blocked-shot", "missed-shot", "shot-on-goal"}
 )
-_ATTEMPT_KINDS: Final = frozenset({"blocked-shot", "missed-shot", "shot-on-goal"})  # without those that end play
+_ATTEMPT_KINDS: Final = frozenset({"blocked-shot", "missed-shot", "shot-on-goal"})  # goals end play
 _ATTEMPTS: Final = _ATTEMPT_KINDS | {"goal"}
 
 
 class Feature(NamedTuple):
-    """What one field of `ShotFeatures` means; `name` and `kind` are read off the field itself."""
+    """What one field of `ShotFeatures` means; `name` and `kind` are those of the field itself."""
 
     unit: str
     formula: str
@@ -115,7 +115,7 @@ def feature_rows(game: Game) -> list[tuple[Shot, ShotFeatures]]:
 
 
 def stored_features(values: ShotFeatures) -> dict[str, float | int | str | None]:
-    """Return features by name, as JSON can hold them and SQLite's JSON functions read them back.
+    """Return features by name, as values that JSON and SQLite's JSON functions preserve.
 
     Unknown values are None; whole numbers are `int`.
     """
@@ -138,18 +138,14 @@ class _Sequence:
         self._stopped: int | None = None  # second of the period at which play stopped, until the next face-off
 
     def advance(self, play: Play) -> Play | None:
-        """Take the next play into account.
-
-        Returns:
-            What moved the puck before it; None if nothing has since the period began or play was stopped.
-        """
+        """Add a play; return what moved the puck before it, None if nothing since a stoppage or the period's start."""
         if play.period != self._period:
             self._period, self._last, self._stopped = play.period, None, None
-        # Within a second the feed's order says little: a stoppage there may be the play's own, above all a goal's.
+        # Within a second the feed's order is unreliable: the stoppage may be the play's own, most often a goal's.
         if self._stopped is not None and play.seconds > self._stopped:
             self._last = self._stopped = None
         if play.situation in PENALTY_SHOT_SITUATIONS and play.kind in _ATTEMPTS:
-            self._last = None  # taken from centre ice after a whistle; no rebound of it is played
+            self._last = None  # it starts at centre ice after a whistle, and has no rebound
             return None
         previous = self._last
         if play.kind in CONTEXT_KINDS:
@@ -225,7 +221,7 @@ def _attack_sign(shot: Shot, directions: Directions, *, is_home: bool) -> int:
     zone = _zone_sign(shot)
     if zone is not None:
         # The offensive zone is recorded reliably. Of shots recorded in the defensive zone, one in thirteen was taken
-        # elsewhere, now and then for the rest of a period.
+        # elsewhere, sometimes for the rest of a period.
         decides = shot.zone == "O" if shot.home_defends is None else zone == side * home_attacks_if(shot.home_defends)
         if decides or not directions.is_sure(shot.period, shot.home_defends):
             return zone
@@ -236,7 +232,7 @@ def _attack_sign(shot: Shot, directions: Directions, *, is_home: bool) -> int:
 
 
 def _zone_sign(shot: Shot) -> int | None:
-    """Return the sign by the shot's zone, the shooter's own view of that place; None if neutral or missing."""
+    """Return the sign that the shot's zone, as its shooter sees it, implies; None if neutral or missing."""
     if not shot.x or shot.zone not in ("O", "D"):
         return None
     return (1 if shot.x > 0 else -1) * (1 if shot.zone == "O" else -1)
@@ -253,7 +249,7 @@ def _turned(play: Play, sign: int) -> tuple[float, float]:
     """Return x and y in feet, for a team that attacks the net at x = 89; NaN if unknown."""
     if play.x is None or play.y is None:
         return math.nan, math.nan
-    return sign * play.x + 0.0, sign * play.y + 0.0  # never -0.0, which has another angle
+    return sign * play.x + 0.0, sign * play.y + 0.0  # not -0.0, whose angle differs
 
 
 def _strength_state(shot: Shot, situation: Situation | None) -> str | None:
@@ -263,6 +259,6 @@ def _strength_state(shot: Shot, situation: Situation | None) -> str | None:
 
 
 def _score_difference(goals: dict[int, int], shot: Shot) -> int:
-    """Return the goals so far of the shooter's team less those of the other one."""
+    """Return the shooter's team's goals so far minus the other team's."""
     own = goals[shot.team_id] if shot.team_id is not None else 0
     return own - (sum(goals.values()) - own)

@@ -10,16 +10,13 @@ _SOURCES: Final = ("dates.py", "plays.py", "rink.py", "parsing/*.py", "features/
 
 
 def source_files() -> list[Path]:
-    """Return all files between an answer of the feed and a row of the history."""
+    """Return the source files that decide how an answer becomes rows."""
     return [path for pattern in _SOURCES for path in sorted(_HERE.glob(pattern))]
 
 
 @cache
 def code_fingerprint() -> str:
-    """Return 16 hex digits of the SHA-256 of these files.
-
-    It follows the source by itself; a version number raised by hand would be forgotten one day.
-    """
+    """Return 16 hex digits of the SHA-256 of `source_files`: unlike a version number, it cannot be forgotten."""
     digest = hashlib.sha256()
     for path in source_files():
         digest.update(path.read_bytes())

@@ -7,18 +7,18 @@ from livegame.features.features import feature_rows, stored_features
 from livegame.features.situations import power_plays
 from livegame.plays import Game
 
-Clock = tuple[int, bool, int]  # period, whether it is over, minus the seconds left: the later, the larger
+Clock = tuple[int, bool, int]  # period, whether it is over, minus the seconds left: later is greater
 
 
 class SeenPlays(msgspec.Struct, array_like=True):
     """The plays that the feed has shown of a game so far: the column `events` of the history, as JSON."""
 
-    present: frozenset[int]  # event ids, of unreadable plays too
-    gone: frozenset[int] = frozenset()  # event ids that an earlier answer had
+    present: frozenset[int]  # event ids, including unreadable plays
+    gone: frozenset[int] = frozenset()  # event ids that only earlier answers had
     clock: Clock | None = None  # the last certain one; None if there was none
 
     def as_json(self) -> str:
-        """Return it as JSON, its ids in order."""
+        """Return JSON with sorted ids."""
         return msgspec.json.encode((sorted(self.present), sorted(self.gone), self.clock)).decode()
 
 

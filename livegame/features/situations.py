@@ -41,7 +41,7 @@ class PowerPlayClock:
         self._code: str | None = None
 
     def advance(self, play: Play) -> None:
-        """Take the next play into account; a penalty shot stops the clock and so interrupts no advantage."""
+        """Add the next play. A penalty shot stops the clock, so it does not interrupt a power play."""
         if play.situation == self._code or play.situation in PENALTY_SHOT_SITUATIONS:
             return
         self._code = play.situation

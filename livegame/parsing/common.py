@@ -25,17 +25,17 @@ def season_of(game_id: int) -> int:
 
 
 def season_start(game_id: int) -> str:
-    """Return a stand-in for an unreadable start, UTC, so that the game has its place in lists by date."""
+    """Return a placeholder (UTC) for an unreadable start, so that the game can be sorted by date."""
     return f"{game_id // 1_000_000}-10-01T12:00:00Z"
 
 
 def game_type_of(game_id: int) -> int:
-    """Return the league's number for the game type, which the id holds: 2 is the regular season, 3 the playoffs."""
+    """Return the league's number for the game type, from the id: 2 is the regular season, 3 the playoffs."""
     return game_id // 10_000 % 100
 
 
 def full_name(place: str, nickname: str) -> str:
-    """Join a team's place and nickname; words that both hold appear once: "Utah" and "Utah Hockey Club"."""
+    """Join a team's place and nickname; words in both appear once: "Utah" and "Utah Hockey Club"."""
     first, second = place.split(), nickname.split()
     low, high = ([word.casefold() for word in words] for words in (first, second))
     if _holds(high, low):
@@ -62,12 +62,12 @@ def missing_inputs(x: float | None, *, has_type: bool) -> tuple[str, ...]:
 
 
 def goals_of(plays: Iterable[Play], team_id: int) -> int:
-    """Return a team's goals before any shootout, the score if the feed's own is unreadable."""
+    """Return a team's goals before any shootout, in place of an unreadable score."""
     return sum(play.kind == "goal" and play.team_id == team_id and play.period_type != "SO" for play in plays)
 
 
 def guessed_state(plays: Iterable[Play], field: str, value: Any, problems: FeedProblems) -> GameState:
-    """Return a state for a game with an unknown one, and note it: a game treated as live is read again."""
+    """Guess and note a game's unknown state; a game treated as live is read again."""
     state = GameState.FINAL if any(play.kind == "game-end" for play in plays) else GameState.LIVE
     problems.note(f"{Unreadable(field, value)}; treated as {state}")
     return state
@@ -78,7 +78,7 @@ def checked(game: Game, problems: FeedProblems) -> Game:
     if game.state is GameState.NOT_STARTED and any(isinstance(play, Shot) for play in game.plays):
         problems.note("the feed says that the game has not begun, but it has shots; treated as live")
         game = replace(game, state=GameState.LIVE)
-    if game.state is GameState.FINAL:  # while a game is played, either goals or score may come first
+    if game.state is GameState.FINAL:  # during a game, goals and score may not agree yet
         _note_lost_goals(game, problems)
     return replace(game, problems=problems.texts)
 

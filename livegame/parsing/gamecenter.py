@@ -33,7 +33,7 @@ _STATES: Final = {
     "FINAL": GameState.FINAL,
     "OFF": GameState.FINAL,
 }
-_SCHEDULE_STATES: Final = {  # by their letters alone
+_SCHEDULE_STATES: Final = {  # keys: letters only
     **dict.fromkeys(("PPD", "POSTPONED", "SUSP", "SUSPENDED"), GameState.POSTPONED),
     **dict.fromkeys(("CNCL", "CANCELLED", "CANCELED"), GameState.CANCELLED),
     **dict.fromkeys(("DONTPLAY", "DONOTPLAY", "NOTNEEDED"), GameState.CANCELLED),  # the series is decided without it
@@ -54,7 +54,7 @@ def parse_gamecenter(feed: Mapping[str, Any]) -> Game:
     """Read one play-by-play.
 
     Raises:
-        Unreadable: something without which there is no game.
+        Unreadable: a field that every game needs.
     """
     problems = FeedProblems()
     game_id = read.integer(feed.get("id"), "id", *common.GAME_IDS)
@@ -103,7 +103,7 @@ def parse_gamecenter(feed: Mapping[str, Any]) -> Game:
     return common.checked(game, problems)
 
 
-# The next five read the header of a play-by-play, and an entry in the lists of schedule.py, which looks the same.
+# The next five also read the entries of the lists in schedule.py, which have the same fields.
 
 
 def game_state(feed: Mapping[str, Any]) -> GameState | None:
@@ -117,7 +117,7 @@ def start_is_known(feed: Mapping[str, Any]) -> bool:
 
 
 def read_team(feed: Mapping[str, Any], side: str, goals: int, problems: FeedProblems) -> Team:
-    """Read "homeTeam" or "awayTeam"; `goals` stands for a missing score."""
+    """Read "homeTeam" or "awayTeam"; `goals` replaces a missing score."""
     team = read.json_object(feed.get(side), side)
     abbrev = read.text(team.get("abbrev"), f"{side}.abbrev")
     return Team(
@@ -131,7 +131,7 @@ def read_team(feed: Mapping[str, Any], side: str, goals: int, problems: FeedProb
 def read_period(
     feed: Mapping[str, Any], plays: Sequence[Play], game_type: int, problems: FeedProblems
 ) -> tuple[int, str]:
-    """Read number and type of the period; what is missing or unreadable comes from the plays."""
+    """Read the period's number and type, by default from the plays."""
     period = problems.object_at(feed, "periodDescriptor")
     latest = plays[-1].period if plays else 0
     number = problems.attempt(
@@ -172,7 +172,7 @@ def _full_name(team: Mapping[str, Any], side: str) -> str:
 
 
 def _usual_period_type(number: int, game_type: int) -> str:
-    """Return the type of a period by its number: only in the regular season is a fifth one sure to be a shootout."""
+    """Return a period's usual type: only in the regular season is a fifth sure to be a shootout."""
     if number <= REGULATION_PERIODS:
         return "REG"
     return "SO" if number > REGULATION_PERIODS + 1 and game_type <= REGULAR_SEASON else "OT"
@@ -205,7 +205,7 @@ def _overtime_clocks(raws: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def _before_the_shootout(plays: Iterable[Play], overtime_s: int) -> Iterator[Play]:
-    """Yield the plays; an attempt as overtime ends gets the situation before it: the feed gives the next shootout's.
+    """Yield the plays; give an attempt as overtime ends the situation before it, since the feed gives the shootout's.
 
     No shootout follows an overtime as long as a period.
     """
@@ -258,5 +258,5 @@ def _play(team_ids: Sequence[int], players: Mapping[int, Player], event_id: int,
         shot_type=read.optional_text(details.get("shotType"), "details.shotType"),
         shooter_id=read.optional_integer(details.get(shooter), f"details.{shooter}"),
         goalie_id=read.optional_integer(details.get("goalieInNetId"), "details.goalieInNetId"),
-        missing=common.missing_inputs(x, has_type="shotType" in details),  # present but null: the feed will never tell
+        missing=common.missing_inputs(x, has_type="shotType" in details),  # present but null: it will never come
     )

@@ -106,7 +106,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_ove
             called = []
         if fact.kind in ("faceoff", "period-start"):
             alone = None
-            # In overtime the other side gains a player instead (Rule 84); who has served stays on until a stoppage.
+            # At 3v3 the other team gains a player instead (Rule 84), and a served player stays on until a stoppage.
             full = 3 + max(box.short(threes=True) for box in boxes.values()) if threes else 5
         skaters = {team: full - box.short(threes=threes) for team, box in boxes.items()}
         goalies = {away_id: 1, home_id: 1}
@@ -128,7 +128,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_ove
 
 
 def _assess(called: Sequence[Fact], boxes: Mapping[int, _Box]) -> None:
-    """Send to the boxes those of one stoppage's penalties that do not cancel out (Rule 19)."""
+    """Send one stoppage's penalties to the boxes, except those that cancel out (Rule 19)."""
     terms = {team: [term for fact in called if fact.team_id == team for term in _terms(fact)] for team in boxes}
     one_minor_each = all([term.seconds for term in side] == [_MINOR] for side in terms.values())
     if one_minor_each and not any(box.short() for box in boxes.values()):

@@ -1,7 +1,7 @@
 """From an answer of either feed to a `Game`.
 
-An unreadable play is left out and named in the game's `problems`. Only what a game cannot be without, its id and its
-teams, rejects the whole answer.
+An unreadable play is left out and named in the game's `problems`. Only a field that every game needs, such as its
+id, rejects the whole answer.
 """
 
 from collections.abc import Iterator
@@ -33,10 +33,7 @@ def parse_game(feed: Any) -> Game:
 
 
 def cut_after_each_play(feed: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a recorded answer of either feed as it was after one play, two plays, and so on to all of them.
-
-    Plays are taken by the clock: in 2018-19 the feed's list has another order. The answer must be a sound one.
-    """
+    """Yield a readable answer of either feed as it was after each of its plays, in the order of the clock."""
     if "plays" in feed:
         plays = sorted(feed["plays"], key=lambda raw: (raw["periodDescriptor"]["number"], raw["timeInPeriod"]))
         for end in range(1, len(plays) + 1):

@@ -1,7 +1,7 @@
-"""Read fields of the feeds' JSON: values checked for type and range, and what could not be read, by name.
+"""Read fields of the feeds' JSON, checked for type and range, and collect what could not be read.
 
-Every reader takes a value and the field's name, and raises `Unreadable` for what it cannot use. They test
-`type(x) is int` and not `isinstance`, because `true` is not a number. NaN fails every comparison, so every range.
+Every reader takes a value and its field's name, and raises `Unreadable` for an unusable value. Numbers are tested with
+`type(x) is int`, because `isinstance(True, int)` holds. NaN is outside every range.
 """
 
 import math
@@ -22,7 +22,7 @@ MAX_PROBLEM: Final = 200
 YEARS: Final = (1900, 2100)
 _SHOWN: Final = 40
 _MAX_X, _MAX_Y = math.ceil(RINK_LENGTH / 2), math.ceil(RINK_WIDTH / 2)
-# everything that a clock can show in a period, with both ways to write the minutes
+# every clock time in a period; minutes below 10 have one digit or two
 _CLOCK: Final = {
     f"{minutes:{width}d}:{seconds:02d}": 60 * minutes + seconds
     for width in ("02", "01")
@@ -69,21 +69,21 @@ def boolean(value: Any, field: str) -> bool:
 
 
 def cleaned(value: str) -> str:
-    """Return the text as it appears: any kind of space as a space, none at the ends, invisible characters removed."""
+    """Return the text with plain spaces, none at the ends, and without invisible characters."""
     if not value.isprintable():
         value = "".join(" " if char.isspace() else char for char in value if unicodedata.category(char) != "Cf")
     return value.strip()
 
 
 def text(value: Any, field: str) -> str:
-    """Return a single line of text, not empty, that any database and terminal can take."""
+    """Return a non-empty line of printable text."""
     if found := optional_text(value, field):
         return found
     raise Unreadable(field, value)
 
 
 def optional_text(value: Any, field: str) -> str | None:
-    """Return a `text`, an empty one, or None."""
+    """Return a line of printable text, perhaps empty, or None."""
     if value is None:
         return None
     if type(value) is str and len(value) <= MAX_TEXT and (seen := cleaned(value)).isprintable():
@@ -127,10 +127,7 @@ def clock_seconds(value: Any, field: str) -> int:
 
 
 def overtime_seconds(clocks: Iterable[tuple[Any, Any]]) -> int | None:
-    """Return the length of an overtime: of the first play in it whose clock shows time played and time left.
-
-    `clocks` are these two of each play in overtime, as the feed has them.
-    """
+    """Return the length of an overtime by the first readable one of its plays' pairs of time played and left."""
     for clock in clocks:
         try:
             played, left = (clock_seconds(value, "clock") for value in clock)
@@ -184,14 +181,14 @@ def object_at(value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
 
 
 def coordinates(value: Mapping[str, Any], field: str, x_key: str, y_key: str) -> tuple[float | None, float | None]:
-    """Return x and y in feet; two Nones if either is missing, since one alone places nothing."""
+    """Return x and y in feet; both None if either is missing."""
     x = optional_number(value.get(x_key), f"{field}.{x_key}", _MAX_X)
     y = optional_number(value.get(y_key), f"{field}.{y_key}", _MAX_Y)
     return (None, None) if x is None or y is None else (x, y)
 
 
 def team_ids(*, home: Mapping[str, Any], away: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the ids of the home and the away team, which differ."""
+    """Return the ids of the home and the away team, which must differ."""
     home_id, away_id = integer(home.get("id"), "the home team's id"), integer(away.get("id"), "the away team's id")
     if home_id == away_id:
         raise Unreadable("the away team's id, as the home team's,", away_id)

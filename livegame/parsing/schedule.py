@@ -53,7 +53,7 @@ def parse_day(answer: Any) -> Day:
 
 def _summary(raw: Any) -> GameSummary:
     game = read.json_object(raw, "it")
-    problems = FeedProblems()  # dropped: of an entry in a list, only the essential is worth a note
+    problems = FeedProblems()  # not reported: a list needs only the essential fields
     game_id = read.integer(game.get("id"), "id", *common.GAME_IDS)
     home, away = (read_team(game, side, 0, problems) for side in ("homeTeam", "awayTeam"))
     is_known = start_is_known(game)
@@ -61,7 +61,7 @@ def _summary(raw: Any) -> GameSummary:
         start_time = read.utc_time(game.get("startTimeUTC"), "startTimeUTC")
     else:
         start_time = common.season_start(game_id)
-    state = game_state(game) or GameState.LIVE  # so that somebody looks
+    state = game_state(game) or GameState.LIVE  # so that it is pinged
     period, period_type = read_period(game, (), common.game_type_of(game_id), problems)
     seconds_left, in_intermission = read_clock(game, problems)
     status = status_line(state, period, period_type, seconds_left, in_intermission=in_intermission)

@@ -42,7 +42,7 @@ _KINDS: Final = {
     "GAME_END": "game-end",
     "SHOOTOUT_COMPLETE": "shootout-complete",
 }
-_NOTES: Final = (  # what happens to the game, not in it
+_NOTES: Final = (  # administrative entries, not plays
     *("GAME_SCHEDULED", "PERIOD_READY", "PERIOD_OFFICIAL", "GAME_OFFICIAL", "EARLY_INT_START", "EARLY_INT_END"),
     "EMERGENCY_GOALTENDER",
 )
@@ -61,7 +61,7 @@ _SHOT_TYPES: Final = {
 _PERIOD_TYPES: Final = {"REGULAR": "REG", "OVERTIME": "OT", "SHOOTOUT": "SO"}
 _STATES: Final = {"Preview": GameState.NOT_STARTED, "Live": GameState.LIVE, "Final": GameState.FINAL}
 _GAME_TYPES: Final = {"PR": 1, "R": 2, "P": 3}
-_OVER: Final = ("5", "6")  # final, but not official: that is 7
+_OVER: Final = ("5", "6")  # final but not official, which is 7
 _TO_BE_DETERMINED: Final = "8"
 _POSTPONED: Final = "9"
 _OFFICIAL: Final = "GAME_OFFICIAL"
@@ -73,7 +73,7 @@ def parse_statsapi(feed: Mapping[str, Any]) -> Game:
     """Read one answer.
 
     Raises:
-        Unreadable: something without which there is no game.
+        Unreadable: a field that every game needs.
     """
     problems = FeedProblems()
     game_id = read.integer(feed.get("gamePk"), "gamePk", *common.GAME_IDS)
@@ -135,7 +135,7 @@ def parse_statsapi(feed: Mapping[str, Any]) -> Game:
 
 
 def _restarts_last(entries: Sequence[tuple[Fact, T]]) -> tuple[tuple[Fact, T], ...]:
-    """Return the plays by the clock, each face-off after the stoppages of its second: the feed lists some before."""
+    """Move each face-off after the stoppages of its second; the feed lists some before them."""
     ordered: list[tuple[Fact, T]] = []
     for entry in entries:
         index = len(ordered)
@@ -255,7 +255,7 @@ def _play(
     event_id: int,
     raw: Mapping[str, Any],
 ) -> tuple[Fact, Callable[..., Play]]:
-    """Return what the play says about manpower, and the play without its situation, which follows from all plays."""
+    """Return the play's `Fact`, and the play without its situation, which follows from all facts."""
     about, result = read.json_object(raw.get("about"), "about"), read.json_object(raw.get("result"), "result")
     location = read.json_object(raw.get("coordinates"), "coordinates")
     kind = _KINDS[read.one_of(result.get("eventTypeId"), "result.eventTypeId", _KINDS)]

@@ -1,7 +1,7 @@
 """Imports recorded games into the history: read on all cores, scored in batches, written by this process alone.
 
-A batch of games is stored in one transaction with its predictions, so that whatever ends a backfill, the next one finds
-each game either complete, and skips it, or as it was.
+A batch is stored with its predictions in one transaction: when a backfill is interrupted, each game is either complete,
+and skipped the next time, or unchanged.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -83,7 +83,7 @@ class Backfill:
         self._seen: set[int] = set()
 
     def run(self, sources: Sequence[Path]) -> Generator[Progress, None, None]:
-        """Import all games of `find_sources`; yield the progress after each batch. The caller may stop at any of them.
+        """Import all games of `find_sources`; yield the progress after each batch. The caller may stop after any.
 
         Raises:
             ServingError, LiveGameError: nothing more can be scored; the shots of the last batch are stored as pending.
@@ -107,7 +107,7 @@ class Backfill:
         yield progress
 
     def _batches(self, sources: Sequence[Path], progress: Progress) -> Iterator[list[Recording]]:
-        """Yield batches of recordings that the history does not have as they are."""
+        """Yield batches of the recordings from which the history was not made already."""
         game_of = self._client.already_recorded()
         batch: list[Recording] = []
         for number, recording in enumerate(self._recordings(sources, progress), start=1):
@@ -119,7 +119,7 @@ class Backfill:
                 self._seen.add(game_id)
                 progress.passed_bytes += recording.disk_bytes
                 progress.done_bytes += recording.disk_bytes
-            # by position among all: what was sent before a kill must be sent together again, whatever is skipped now
+            # by position among all: a request repeated after a kill must have the same rows, whatever is skipped now
             if number % BATCH == 0 and batch:
                 yield batch
                 batch = []
@@ -156,7 +156,7 @@ class Backfill:
                 busy += [update for update in games if update.game.game_id == error.game_id]
                 games = [update for update in games if update.game.game_id != error.game_id]
             except ServingError as error:
-                if error.code not in NEVER_ANSWERED:  # sent together again, it is the same request and is scored once
+                if error.code not in NEVER_ANSWERED:  # the next run repeats the request, which is scored once
                     raise
                 for update in games:  # one game that the model cannot score must not hold up the others
                     self._record_patiently(update, progress)

@@ -1,7 +1,7 @@
 """The demonstration: one recorded game, replayed in a data folder of its own, as often as you like.
 
-Playing it again deletes the game from the history. So `scripts/demo.py` marks the folder that it creates, and nothing
-is deleted in any folder without the mark.
+Playing it again deletes the game from the history. So `scripts/demo.py` marks the folder that it creates, and games
+are deleted only in marked folders.
 """
 
 import json
@@ -66,7 +66,7 @@ def begin(data_dir: Path, game_id: int, *, restart: bool) -> None:
     """Mark a folder as the demonstration's; with `restart`, delete the game from its history.
 
     Raises:
-        ReplayError: the folder holds other games, so it is somebody's history.
+        ReplayError: the folder holds other games, so it is not a demonstration's.
         DatabaseError: the folder cannot be used.
     """
     history = History(data_dir / "history.db")

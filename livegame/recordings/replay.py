@@ -283,7 +283,7 @@ def create_app(
             days.add(its_day)
             if day in ("now", its_day):
                 game = read_recording(path)
-                # listing a game must not start it: until then it has not begun, or is at `begin_s`
+                # listing a game must not start it: until its first request it stands at `begin_s`, or has not begun
                 at = begin_s + starts.elapsed(game_id) * speed if starts.has_begun(game_id) else begin_s or -1
                 listed.append(_header(game, moment(game, at)))
         today = day

@@ -1,4 +1,4 @@
-"""Splits work by games, over all cores of this machine or a Dask cluster."""
+"""Splits work by game over all cores of this machine or a Dask cluster."""
 
 import gc
 import multiprocessing
@@ -31,7 +31,7 @@ class Workers:
     count: int
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-        """Yield `function` of each item, in order; items are taken only as fast as results are.
+        """Yield `function` of each item, in order; items are consumed only as fast as results.
 
         A single item is not worth a process and is computed here.
         """

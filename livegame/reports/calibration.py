@@ -9,7 +9,7 @@ import pandas as pd
 
 from db.history import SEASON, History
 
-Z_95: Final = 1.959963985  # of the normal distribution, both sides
+Z_95: Final = 1.959963985  # two-sided quantile of the normal distribution
 Z_99: Final = 2.575829304
 GOALS_FOR_A_VERDICT: Final = 300  # fewer say little, however far off the level is
 
@@ -24,12 +24,12 @@ class Level:
     log_loss: float  # mean over the shots, natural logarithm
     z: float  # xG minus goals in standard deviations, if each shot scored independently with its xG
     excess: float | None  # share of goals expected in excess: xG / goals - 1; None without goals
-    excess_from: float | None  # its 95 % interval; None where luck explains any number
+    excess_from: float | None  # its 95 % interval; None if it is unbounded
     excess_to: float | None
 
     @property
     def xg_per_goal(self) -> tuple[float | None, float | None, float | None]:
-        """XG / goals, and from where to where its 95 % interval goes; None as in `excess`."""
+        """Expected goals per goal and the two ends of its 95 % interval; None as in `excess`."""
         ratio, low, high = (
             None if excess is None else 1 + excess for excess in (self.excess, self.excess_from, self.excess_to)
         )
@@ -37,7 +37,7 @@ class Level:
 
     @property
     def is_off(self) -> bool:
-        """Whether the level is wrong beyond what luck explains in 99 of 100 cases."""
+        """Whether the level is further off than luck explains in 99 of 100 cases."""
         return self.goals >= GOALS_FOR_A_VERDICT and abs(self.z) > Z_99
 
 
@@ -52,7 +52,7 @@ class SeasonLevel:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A model's predictions beside what came of them."""
+    """A model's predictions beside the outcomes."""
 
     level: Level
     base_log_loss: float  # of predicting the overall goal rate for every shot
@@ -64,7 +64,7 @@ class Calibration:
 
     @property
     def steps_explained(self) -> int:
-        """In how many of the steps luck explains that the two rates differ."""
+        """The number of steps whose predicted rate is in the interval of the observed one."""
         return int(self.steps["predicted"].between(self.steps["low"], self.steps["high"]).sum())
 
 

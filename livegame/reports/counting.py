@@ -8,7 +8,7 @@ EMPTY_NET: Final = "empty net"
 
 
 class Count(StrEnum):
-    """What counts, for all numbers of a report. A shot counts or not by its situation, of which it has one."""
+    """Which shots count in all numbers of a report, by their situation."""
 
     ALL = "all"
     NO_EMPTY_NET = "no-empty-net"

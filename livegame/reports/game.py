@@ -26,7 +26,7 @@ SHOT_COLUMNS: Final = (
 class TeamTotals:
     """One team's sums: expected goals beside actual ones, over the same unblocked attempts in regulation and overtime.
 
-    `score` is the scoreboard's, which counts a shootout won as one more goal.
+    `score` is the scoreboard's, which adds a goal for a shootout won.
     """
 
     name: str
@@ -42,7 +42,7 @@ class TeamTotals:
 class Unrated:
     """How many shots are pending, and why."""
 
-    complete: int  # the league has reported them in full: the model has not rated them, or cannot
+    complete: int  # reported in full: the model has not rated them yet, or cannot
     incomplete: int
     missing: tuple[str, ...]  # what the league has not reported of the incomplete ones
 
@@ -62,7 +62,7 @@ class GameReport:
     count: Count  # which shots are in all the sums below
     population: str | None  # the shots that the model scores: unblocked or on-goal
     latest_model: str | None  # the model of the last complete ping
-    is_asked: bool  # whether the last ping was complete and of this model, which can score no more of these shots
+    is_asked: bool  # whether the last ping was complete and with this model, so that nothing is left to score
     pinged_at: str
     played_seconds: int  # of game time, up to the last ping
     away: TeamTotals
@@ -101,14 +101,14 @@ class GameReport:
 
     @property
     def shares(self) -> tuple[float, float]:
-        """The away and the home team's share of all expected goals, each half before there are any."""
+        """The away and the home team's share of all expected goals; one half each before the first."""
         away, home = self.away.counted.xg, self.home.counted.xg
         share = away / (away + home) if away + home else 0.5
         return share, 1 - share
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether there are shots that the next ping can have rated if the service answers."""
+        """Whether the next ping can have pending shots rated."""
         is_waited_for = not self.is_asked and self.model == self.latest_model  # other models score no more
         return is_waited_for and bool(self.unrated.complete)
 
@@ -132,7 +132,7 @@ class GameReport:
 
     @property
     def corrected(self) -> int:
-        """Shots that the league changed after they were stored, and that are not again as they were."""
+        """The number of stored shots that the league has changed and not changed back."""
         event_ids = set(self.shots.loc[self.shots["status"].isin(["retracted", "amended"]), "event_id"])
         if len(self.corrections):
             outcomes = self.corrections[self.corrections["what"] == "outcome"]

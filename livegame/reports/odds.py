@@ -51,7 +51,7 @@ def odds(away: Iterable[float], home: Iterable[float]) -> Odds:
 
 
 def odds_of(report: GameReport) -> Odds | None:
-    """Return a game's odds by the shots that count; None while one of its goals, or every shot, is not rated.
+    """Return a game's odds by the shots that count; None while a goal, or every shot, is unrated.
 
     A goal that is left out would count against its team.
     """

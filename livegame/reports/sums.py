@@ -18,7 +18,7 @@ class Sums:
 
     shots: int = 0  # unblocked attempts
     on_goal: int = 0
-    pending: int = 0  # shots that xG does not hold yet
+    pending: int = 0  # shots that are not rated yet, so not in `xg`
     pending_goals: int = 0  # goals among them
     xg: float = 0.0
     goals: int = 0
@@ -27,7 +27,7 @@ class Sums:
 
     @property
     def rated(self) -> int:
-        """How many of the shots xG holds."""
+        """The number of rated shots."""
         return self.shots - self.pending
 
 

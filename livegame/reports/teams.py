@@ -16,7 +16,7 @@ class TeamLine:
     goals: float
     xg_against: float
     goals_against: float
-    xg_share: float | None  # percent of both teams' expected goals; None where nothing was expected
+    xg_share: float | None  # percent of both teams' expected goals; None if there are none
 
 
 def team_lines(history: History, model: str, season: int | None = None, competition: str = SEASON) -> list[TeamLine]:
@@ -34,7 +34,7 @@ def team_lines(history: History, model: str, season: int | None = None, competit
 
 
 def season_lines(history: History, report: GameReport) -> dict[str, TeamLine]:
-    """Return the lines of the game's two teams in its season, by abbreviation; without a team that has no games.
+    """Return the lines of the game's two teams in its season, by abbreviation; a team without games is left out.
 
     Raises:
         DatabaseError: the history cannot be read.

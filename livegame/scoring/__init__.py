@@ -1,1 +1,1 @@
-"""Each shot is asked for once: the model's inputs, open requests, and the game's lock."""
+"""Has each shot scored once: the model's inputs, open requests, and the game's lock."""

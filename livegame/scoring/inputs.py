@@ -14,7 +14,7 @@ from xgserve.client import ModelDescription
 
 
 def read_feature_map(path: Path | None) -> dict[str, str]:
-    """Read a JSON object from a model's column names to the features of ours that they mean; {} without a path.
+    """Read a JSON object that maps a model's column names to our features; {} without a path.
 
     Raises:
         FeatureMapError: the file cannot be read, or names a feature that we do not have.
@@ -48,7 +48,7 @@ class ModelInputs:
         """Return what a model expects, as the service describes it.
 
         Raises:
-            UnknownFeatures: the model expects a column that is no feature of ours and that the map does not explain.
+            UnknownFeatures: the model expects a column that is neither our feature nor in the map.
         """
         columns = {column.name: feature_map.get(column.name, column.name) for column in model.features}
         unknown = tuple(name for name, ours in columns.items() if ours not in FEATURE_NAMES)
@@ -76,5 +76,5 @@ class ModelInputs:
         return dict(zip(self.columns.values(), map(features.get, self.columns.values()), strict=True))
 
     def as_row(self, inputs: Mapping[str, Any]) -> list[Any]:
-        """Return what `inputs_of` gave, in the order of the model's columns."""
+        """Return the result of `inputs_of` in the order of the model's columns."""
         return list(map(inputs.__getitem__, self.columns.values()))

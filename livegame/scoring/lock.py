@@ -23,12 +23,12 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool =
     however many want to ping a game at once, none waits for more than two.
 
     Raises:
-        PingedMeanwhile: two others have pinged while this ping waited; the second read the feed after it came.
+        PingedMeanwhile: two others completed while this ping waited; the second read the feed meanwhile.
         GameBusy: another has held the lock for `timeout_s` seconds.
         DatabaseError: the file cannot be written or locked; the message names it and says what to do.
     """
     path = data_dir / "locks" / f"{game_id}.lock"
-    pings = path.with_suffix(".pings")  # one byte per successful ping: nothing that could be read half written
+    pings = path.with_suffix(".pings")  # one byte per ping, so that no count is ever half written
     before = _size(pings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool =
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                # the first of them may have read the feed before we came, the second has not
+                # the first may have read the feed before we came; the second read it since
                 if is_ping and _size(pings) >= before + 2:
                     raise PingedMeanwhile from None
                 if time.monotonic() >= give_up:

@@ -1,9 +1,8 @@
 """A write-ahead note, in a file beside the game's lock, of rows sent to the service but not yet stored.
 
-A ping that dies between the service's answer and storing it leaves rows that were scored and are not stored. The next
-ping that needs one of them sends those very rows again under the same key, and the service answers without scoring
-them again. A request stays open until each of its rows is stored: the league may take a shot back before its answer
-could be stored, and restore it later.
+If a ping dies after the service has answered, its rows are scored but not stored. The next ping that needs one of them
+repeats the request under the same key, and the service answers without scoring again. A request stays open until each
+of its rows is stored: the league may retract a shot before its answer is stored, and restore it later.
 """
 
 import hashlib
@@ -33,13 +32,13 @@ class ScoringRequests(Protocol):
     """Decides which rows to send, and under which key."""
 
     def next(self, model_id: str, ready: Rows) -> Request:
-        """Return what to send now: all or part of what is `ready`, and perhaps more."""
+        """Return what to send now, which may be more or less than what is `ready`."""
 
     def close(self, request: Request, stored: Set[ShotId]) -> None:
         """Note that the answers to these rows of the request are stored."""
 
     def drop(self, request: Request) -> None:
-        """Forget a request that can have no answer."""
+        """Forget a request that the service will never answer."""
 
 
 class _Open(NamedTuple):
@@ -50,7 +49,7 @@ class _Open(NamedTuple):
     waiting: frozenset[ShotId]
 
     def is_answerable(self, ready: Rows) -> bool:
-        """Return whether its rows hold what the model is given now, which the feature map may have changed."""
+        """Return whether its rows have the inputs of `ready`; the feature map may have changed since."""
         wanted = next(iter(ready.values())).keys()
         return all(inputs.keys() == wanted for inputs in self.request.rows.values())
 
@@ -66,7 +65,7 @@ class PendingRequests:
 
     @property
     def are_open(self) -> bool:
-        """Whether there are any."""
+        """Whether any request is open."""
         return bool(self._read())
 
     def next(self, model_id: str, ready: Rows) -> Request:
@@ -75,7 +74,7 @@ class PendingRequests:
         The league may have changed the inputs meanwhile, but a shot keeps the first answer that it was given.
 
         Raises:
-            DatabaseError: the request cannot be noted. What could not be stored is not sent either.
+            DatabaseError: the request cannot be noted, and must not be sent.
         """
         noted = self._read()
         for other in noted:
@@ -83,14 +82,14 @@ class PendingRequests:
             if wanted and other.is_answerable(ready):
                 return other.request
         request = Request(secrets.token_hex(16), ready)
-        # rows that are sent again wait for no older request
+        # rows of the new request no longer wait for an older one
         rest = [other._replace(waiting=other.waiting - (ready.keys() if other.model_id == model_id else set()))
                 for other in noted]  # fmt: skip
         self._write([*rest, _Open(model_id, request, frozenset(ready))])
         return request
 
     def close(self, request: Request, stored: Set[ShotId]) -> None:
-        """Forget the request once all of its rows are stored: these, and those stored before.
+        """Note that these rows are stored; forget the request once all of its rows are.
 
         Raises:
             DatabaseError: the file cannot be written.
@@ -101,7 +100,7 @@ class PendingRequests:
         )
 
     def drop(self, request: Request) -> None:
-        """Forget a request that can have no answer.
+        """Forget a request that the service will never answer.
 
         Raises:
             DatabaseError: the file cannot be written.

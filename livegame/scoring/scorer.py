@@ -16,13 +16,13 @@ from xgserve.client import ModelChanged, ServingClient, ServingError
 
 logger = logging.getLogger("livegame.scoring")
 
-NEVER_ANSWERED: Final = ("invalid_frame", "too_large")  # errors that the same rows will always have
+NEVER_ANSWERED: Final = ("invalid_frame", "too_large")  # errors that the same rows get every time
 _SWAPS_FOLLOWED: Final = 5
 _NOTHING: Final = Request("", {})
 
 
 class Scorer:
-    """Asks the prediction service about the games whose locks the caller holds."""
+    """Has shots scored by the service. The caller holds the games' locks."""
 
     def __init__(self, serving: ServingClient, history: History, feature_map: Mapping[str, str]) -> None:
         self._serving = serving
@@ -30,7 +30,7 @@ class Scorer:
         self._feature_map = feature_map
 
     def active_model(self) -> ModelInputs:
-        """Return what the model that serves now expects. Raises `ServingError` and `UnknownFeatures`."""
+        """Return what the active model expects. Raises `ServingError` and `UnknownFeatures`."""
         return ModelInputs.from_model(self._serving.model(), self._feature_map)
 
     def fingerprint(self, digest: str, model: ModelInputs) -> str:
@@ -41,7 +41,7 @@ class Scorer:
     def record(
         self, updates: Sequence[GameUpdate], requests: ScoringRequests, model: ModelInputs | None = None
     ) -> list[Recorded]:
-        """Have the shots scored that the active model has not scored, and store everything there is of the games.
+        """Have the active model score the shots that it has not scored, and store the games.
 
         Raises:
             ServingError, LiveGameError: shots are stored but not scored; the next ping asks for them.
@@ -59,7 +59,7 @@ class Scorer:
                 swaps, model = swaps + 1, None
                 continue
             except BaseException:
-                self.store(updates)  # the shots wait, shown as pending
+                self.store(updates)  # the shots are shown as pending
                 raise
             is_all = ready.keys() <= request.rows.keys()
             scores = [self._scores(update, answers, model, is_all=is_all) for update in updates]
@@ -96,7 +96,7 @@ class Scorer:
         """Send the request and return the answers by game, for the shots that are still `ready`."""
         answers: dict[int, list[Prediction]] = {}
         if request.rows:
-            # refused unless this very model is still active: no row is scored for a model that has it already
+            # `if_match` refuses another model, which may have scored these rows already
             try:
                 probabilities, _ = self._serving.predict_rows(
                     list(model.columns),
@@ -109,7 +109,7 @@ class Scorer:
                     requests.drop(request)
                 raise
             for (shot, inputs), probability in zip(request.rows.items(), probabilities, strict=True):
-                if shot in ready:  # others were taken back since they were sent; their request stays open
+                if shot in ready:  # others were retracted since; their request stays open
                     game_id, event_id = shot
                     answers.setdefault(game_id, []).append((event_id, probability, inputs))
         return answers
