@@ -35,7 +35,7 @@ def main() -> int:
             server.pull_trigger()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # ignored by `nohup`
             signal.signal(number, on_signal)
     app = create_app(settings, sys.stderr)
     try:

@@ -37,7 +37,7 @@ from xgserve.web.service import Service, note
 
 
 class App(Service):
-    """The service with its routes. Each returns the body of its answer: JSON, where nothing else is said."""
+    """The service with its routes. Each returns the body of its answer, as JSON unless stated otherwise."""
 
     def __init__(self, settings: ServiceSettings, stream: TextIO | None) -> None:
         super().__init__(settings, stream)
@@ -74,7 +74,7 @@ class App(Service):
         )
 
     def predict(self) -> bytes:
-        """Score a frame, or return the answer that this request had before."""
+        """Score a frame, or return the stored answer to a repeated request."""
         model = self._active_model()
         key, body = incoming.prediction_request(model, self.settings.max_body_bytes)
         note(f"answered before, nothing scored by {model.id}")
@@ -126,11 +126,11 @@ class App(Service):
         return to_json(active.describe())
 
     def models(self) -> bytes:
-        """List what can be loaded now."""
+        """List the models that can be loaded now."""
         return to_json(Models(self.registry.available(), self._active_identity()))
 
     def activations(self) -> bytes:
-        """List which model was made active when."""
+        """List the recorded activations."""
         rows = self.registry.activations(incoming.limit(incoming.parameters("limit")))
         return to_json(Activations(msgspec.convert(rows, list[ActivationRow], from_attributes=True)))
 
@@ -176,7 +176,7 @@ class App(Service):
 
 
 def create_app(settings: ServiceSettings, stream: TextIO | None = None) -> App:
-    """Return the service as a WSGI app, with its log open (also to `stream`) and a model loaded if one can be.
+    """Return the service as a WSGI app, with its log open (also to `stream`) and, if possible, a model loaded.
 
     Call its `close` at the end, so that the log is complete.
     """
@@ -189,7 +189,7 @@ def _from_environment() -> App:
 
 
 def __getattr__(name: str) -> App:
-    """Make `xgserve.app:app` for WSGI servers, at the first use: importing this module starts nothing."""
+    """Make `xgserve.app:app` for WSGI servers at its first use, so that importing this module starts nothing."""
     if name == "app":
         return _from_environment()
     raise AttributeError(name)

@@ -1,6 +1,6 @@
 """ServingClient: the prediction service's routes as Python calls, for pandas frames.
 
-The only part of `xgserve` that others import, the types of the answers included.
+Other packages import only this part of `xgserve`; it includes the types of the answers.
 """
 
 import json
@@ -129,7 +129,7 @@ class ServingClient:
             ServingError: the service cannot score this frame; `details` name the columns and rows.
             ServiceUnavailable: no answer. The rows may have been scored.
         """
-        import pandas as pd  # here, because callers without frames need not wait for it
+        import pandas as pd  # slow to import, and callers without frames do not need it
 
         columns = [str(name) for name in df.columns]
         probabilities, model = self.predict_rows(
@@ -145,7 +145,7 @@ class ServingClient:
         if_match: str | None = None,
         idempotency_key: str | None = None,
     ) -> tuple[list[float], ModelIdentity]:
-        """As `predict`, for rows of numbers, texts and None: return P(goal) of each row, and the model that made it."""
+        """Return P(goal) of each row of numbers, texts and None, and the model; otherwise the same as `predict`."""
         headers = {"Content-Type": "application/json"}
         if if_match is not None:
             headers["If-Match"] = f'"{tag(if_match)}"'
@@ -157,7 +157,7 @@ class ServingClient:
         return answer.predictions, answer.model
 
     def _predict(self, body: bytes, headers: Mapping[str, str], *, is_repeatable: bool) -> Predictions:
-        """Send a frame; repeat a request with a key while the service's database is busy, which scores nothing."""
+        """Send a frame. While the service's database is busy, nothing is scored: repeat requests that have a key."""
         give_up = time.monotonic() + self.timeout
         while True:
             try:
@@ -182,10 +182,10 @@ class ServingClient:
     def download_registry_model(
         self, workspace: str, model: str, version: str | None = None, *, timeout: float = 240.0
     ) -> Activated:
-        """Make a model the active one; the newest version, if none is given.
+        """Activate a model; without `version`, the newest.
 
         Raises:
-            ServingError: it was not activated; the message says why, `details["active"]` which model is active.
+            ServingError: it was not activated; the message says why, and `details["active"]` names the active model.
         """
         body = {"workspace": workspace, "model": model, "version": version}
         return self._call(Activated, "POST", "/download_registry_model", json=body, timeout=timeout)
@@ -199,7 +199,7 @@ class ServingClient:
         return self._call(ModelDescription, "GET", "/model")
 
     def models(self) -> list[ModelEntry | RegistryProblem]:
-        """Return what can be loaded now; `RegistryProblem` if the registry could not be asked."""
+        """Return the models that can be loaded now, and a `RegistryProblem` if the registry could not be asked."""
         listed: list[dict[str, Any]] = self._call(Models, "GET", "/models").models
         return [
             self._read(RegistryProblem, entry, "/models")
@@ -209,11 +209,11 @@ class ServingClient:
         ]
 
     def activations(self, limit: int = 20) -> list[ActivationRow]:
-        """Return which models were made active when, newest first."""
+        """Return the recorded activations, newest first."""
         return self._call(Activations, "GET", "/activations", params={"limit": limit}).activations
 
     def ready(self) -> Ready:
-        """Return whether the service can predict; that it cannot is an answer, not an error."""
+        """Return whether the service can predict; if it cannot, that is an answer, not an error."""
         return self._call(Ready, "GET", "/ready", accept=503)
 
     def _call(
@@ -246,7 +246,7 @@ class ServingClient:
                 f"the prediction service at {self.base_url} cannot be reached; is it running?", code="unreachable"
             ) from error
         try:
-            body = json.loads(answer.content)  # not answer.json(), which may use a slower parser that is installed
+            body = json.loads(answer.content)  # answer.json() may use another, slower parser
         except (ValueError, RecursionError) as error:
             raise self._unexpected(f"{path} answers {answer.status_code} without JSON", answer.status_code) from error
         if not isinstance(body, dict):
@@ -311,7 +311,7 @@ def _split_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Return a NumPy scalar, from a column of mixed values, as a Python one."""
+    """Return a NumPy scalar as a Python value."""
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{type(value).__name__} is neither a number, nor text, nor true or false")

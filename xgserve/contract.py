@@ -1,6 +1,6 @@
 """The service's HTTP contract as types: what it answers, what it reads, and what its client returns.
 
-`web/openapi.py` makes the OpenAPI document of them. The dashboard's image has this file without the rest of the
+`web/openapi.py` builds the OpenAPI document from them. The dashboard's image has this file without the rest of the
 service, so it imports nothing of the service but `names`.
 """
 
@@ -121,7 +121,7 @@ class Models(Struct, frozen=True):
     """The models that can be loaded now, and the active one."""
 
     models: Annotated[
-        list[Any],  # `ModelEntry`, or `RegistryProblem`: msgspec does not tell two types apart that have no tag
+        list[Any],  # `ModelEntry`, or `RegistryProblem`: msgspec cannot distinguish types without a tag
         Meta(
             extra_json_schema={
                 "items": {

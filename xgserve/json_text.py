@@ -1,4 +1,4 @@
-"""JSON as callers send it, with every key once in its object, and JSON as the service answers it."""
+"""Read callers' JSON, without duplicate keys, and write the service's own."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def read_json(text: bytes) -> Any:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _read_slowly(text)  # it reads more, and says what is wrong
+        return _read_slowly(text)  # accepts more, and explains errors
     if not _has_keys_once(text, value):
         _read_slowly(text)
     return value
@@ -33,9 +33,9 @@ def _read_slowly(text: bytes) -> Any:
 
 
 def _has_keys_once(text: bytes, value: Any) -> bool:
-    """Return whether parsing lost no key; False may be wrong, and needs a closer look.
+    """Return whether parsing lost no key; False may be wrong, so look closer.
 
-    Each key of the text is followed by a colon. Counting colons takes a small part of the time of parsing.
+    A colon follows each key of the text, and counting colons is much faster than parsing.
     """
     keys = _keys_in(value)
     if text.count(b":") == keys:
@@ -46,7 +46,7 @@ def _has_keys_once(text: bytes, value: Any) -> bool:
 
 
 def _keys_in(value: Any, depth: int = 1) -> int:
-    """Count the keys of a frame; too few if objects are nested deeper than in a frame."""
+    """Count the keys of a frame; the count is too low if objects are nested deeper than in a frame."""
     if isinstance(value, dict):
         if depth and set(map(type, value.values())) == {dict}:  # the usual form, counted quickly
             return len(value) + sum(map(len, value.values()))
@@ -74,6 +74,6 @@ def to_json(answer: Any) -> bytes:
     """Return an answer, a Struct of `contract` or a mapping, as JSON on one line; NaN and infinity become null."""
     try:
         return msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=0)
-    except UnicodeEncodeError:  # half a character, as the caller sent it: only Python's own JSON can escape it
+    except UnicodeEncodeError:  # a lone surrogate from the caller, which only Python's own JSON can escape
         plain = json.dumps(msgspec.to_builtins(answer, enc_hook=str))
         return json.dumps(json.loads(plain, parse_constant=lambda _: None)).encode()

@@ -1,27 +1,26 @@
-"""Names of models, workspaces and versions, which version is newer, and the files that models come in."""
+"""Names of models and workspaces, the order of versions, and the suffixes of model files."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-# A version, which becomes the name of a folder: no separators, no leading dot.
+# A version becomes the name of a folder: no separators, no leading dot.
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 
-# A workspace or a model, named freely by people: no separators of paths, ids and addresses, no leading dot, no space
-# around it, nothing invisible.
+# A workspace or a model: no separators of paths, ids and URLs, no leading dot, no space around it, nothing invisible.
 NAME = re.compile(r"[^\s./\\:@\x00-\x1f\x7f](?:[^/\\:@\x00-\x1f\x7f]{0,98}[^\s/\\:@\x00-\x1f\x7f])?")
 NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\ : @, not starting with a dot"
-MAX_FOLDER_BYTES = 240  # the least that file systems take is 255
+MAX_FOLDER_BYTES = 240  # file systems take at least 255
 
-# The files that models come in. Pickles can run any code when loaded.
+# Pickles can run any code when loaded.
 SKOPS_SUFFIX: Final = ".skops"
 PICKLE_SUFFIXES: Final = (".joblib", ".pkl", ".pickle", ".cpkl")
 MODEL_SUFFIXES: Final = (SKOPS_SUFFIX, *PICKLE_SUFFIXES)
 
 
 def is_name(text: str) -> bool:
-    """Return whether a workspace or a model may have this name here."""
+    """Return whether a workspace or a model may have this name."""
     return bool(NAME.fullmatch(text)) and text.isprintable() and len(folder_name(text)) <= MAX_FOLDER_BYTES
 
 

@@ -1,4 +1,4 @@
-"""The id of a request: its caller's `X-Request-ID`, or a new one. The answer carries it, and so does each log row."""
+"""The id of a request: the caller's `X-Request-ID` or a new one. It is in the answer and in each log row."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)  # o
 
 
 def choose_id(sent: str, secrets: Iterable[str]) -> str:
-    """Return the id that a caller sent; a new one if it is not a usable id or holds one of the secrets."""
+    """Return the caller's id, or a new one if that is unusable or contains a secret."""
     if not re.fullmatch(r"[!-~]{1,128}", sent) or any(s in text for s in secrets for text in (sent, unquote(sent))):
         return token_hex(8)
     return sent

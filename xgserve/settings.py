@@ -18,7 +18,7 @@ def _level(text: str) -> int:
 
 
 def _registry(text: str) -> str:
-    """Read the address of a registry as it is: Comet's ends with a slash."""
+    """Return the address of a registry unchanged: Comet's ends with a slash."""
     try:
         has_host = bool(urlsplit(text).hostname)
     except ValueError:
@@ -68,5 +68,5 @@ class ServiceSettings(Environment):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be written to a log."""
+        """The values that must never be logged."""
         return tuple(secret for secret in (self.comet_api_key, self.admin_token) if secret)

@@ -16,7 +16,7 @@ class SingleFlight(Generic[Result]):
         self._running: dict[Hashable, Future[Result]] = {}
 
     def run(self, key: Hashable, make: Callable[[], Result]) -> Result:
-        """Return what `make` returns, or wait for the thread that is making it; all raise what it raises."""
+        """Return the result of `make`, or wait for the thread that is computing it; all raise its exception."""
         mine: Future[Result] = Future()
         with self._lock:
             running = self._running.setdefault(key, mine)

@@ -1,8 +1,8 @@
-"""Values of any kind as text that fits into a message or a line of the log."""
+"""Text that fits into a message or one line of the log."""
 
 
 def clipped(value: object, limit: int = 300) -> str:
-    """Return a value as text of at most `limit` characters, and "..." if some are cut off."""
+    """Return a value as text, with "..." in place of what exceeds `limit` characters."""
     try:
         text = str(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, lists in lists in lists
@@ -11,5 +11,5 @@ def clipped(value: object, limit: int = 300) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """Return a text with escapes in place of what is not printable, so that it never looks like several log lines."""
+    """Return a text with unprintable characters escaped, so that it never looks like several log lines."""
     return text if text.isprintable() else repr(text)[1:-1]

@@ -2,8 +2,8 @@
 
 skops has its own list of what runs no code *when it is built*. That is not enough for a service that scores strangers'
 rows with strangers' models: some of those types open the files that a row names, call what they are given, or take as
-much memory or time as an attribute says. A type is on this list once someone has read what it does with rows and with
-its attributes. Never extend it with what a file asks for.
+much memory or time as an attribute says. Add a type only after reading what it does with rows and with its attributes,
+never because a file asks for it.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class EachOneOf:
 
 @dataclass(frozen=True)
 class Within:
-    """Takes numbers from `low` to `high`, or nothing, or a list of such."""
+    """Takes numbers from `low` to `high`, None, and lists of these."""
 
     low: float
     high: float
@@ -118,9 +118,8 @@ ESTIMATORS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
-# What estimators are made of.
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "scipy.interpolate._bsplines": ("BSpline",),  # made again by its own constructor: see formats.py
+    "scipy.interpolate._bsplines": ("BSpline",),  # remade by its own constructor: see formats.py
     "sklearn._loss.link": ("HalfLogitLink", "IdentityLink", "Interval", "LogitLink", "MultinomialLogit"),
     "sklearn._loss.loss": ("ExponentialLoss", "HalfBinomialLoss"),
     "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
@@ -143,9 +142,9 @@ NUMBERS: Final = frozenset(
         *("numpy.uint8", "numpy.uint16", "numpy.uint32", "numpy.uint64"),
     }
 )
-# What an array or scalar of NumPy may be; some of the other types allocate as much memory as a number says.
+# NumPy's arrays and scalars; some of its other types allocate as much memory as a number in the file says.
 ARRAYS: Final = NUMBERS | {"numpy.ndarray", "numpy.str_"}
-# What may be named as a type: of the keys of a dictionary, of what an encoder returns.
+# Types that a file may name: of a dictionary's keys, of an encoder's output.
 TYPES: Final = NUMBERS | {"builtins.bool", "builtins.float", "builtins.int", "builtins.str", "numpy.str_"}
 
 # Attributes that scoring does not use. They are never built, whatever they hold: generators of random numbers, folds,
@@ -158,7 +157,7 @@ DROPPED: Final = frozenset(
     }
 )
 
-# A search over parameters stands for the estimator it found.
+# A search over parameters is replaced by the estimator that it found.
 SEARCHES: Final = frozenset(
     {
         *("sklearn.model_selection._search.GridSearchCV", "sklearn.model_selection._search.RandomizedSearchCV"),
@@ -170,7 +169,7 @@ SEARCHES: Final = frozenset(
 METRICS = ("minkowski", "euclidean", "l2", "manhattan", "cityblock", "l1", "chebyshev", "infinity", "nan_euclidean")
 METHODS = ("predict_proba", "decision_function", "predict", "auto")
 
-# What an attribute may hold, by its name, or by type and name where several types have an attribute of that name.
+# The allowed values of attributes, by name, or by type and name if several types share an attribute name.
 RULES: Final[Mapping[str, Rule]] = {
     "degree": Within(0, 25),
     "_fit_method": OneOf(("ball_tree", "kd_tree", "brute")),
@@ -196,7 +195,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "KNNImputer.weights": OneOf((None, "uniform", "distance")),
 }
 
-# Functions of one number, which NumPy and SciPy apply to each number of a column: all that may be called.
+# The only functions that may be called: elementwise ones of NumPy and SciPy.
 FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "numpy": frozenset(
         {
@@ -208,7 +207,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "scipy.special": frozenset({"expit", "expm1", "log1p", "log_expit", "logit", "ndtr", "ndtri"}),
 }
-# The modules in which other versions of these libraries have these functions.
+# The modules of these functions in other versions of the libraries.
 MODULES_OF_FUNCTIONS: Final[Mapping[str, str]] = {
     "numpy": "numpy",
     "numpy._core._multiarray_umath": "numpy",
@@ -220,12 +219,12 @@ MODULES_OF_FUNCTIONS: Final[Mapping[str, str]] = {
     "scipy.special._ufuncs": "scipy.special",
 }
 MAY_CALL: Final = frozenset({"FunctionTransformer.func", "FunctionTransformer.inverse_func"})
-# What histogram boosting with category columns checks its other columns with.
+# Histogram boosting with category columns checks its other columns with this function.
 CHECK: Final = "sklearn.utils.validation.check_array"
 CHECK_OPTIONS: Final = frozenset({"dtype", "ensure_all_finite", "force_all_finite"})
 AS_ARRAY: Final = "scipy._lib.array_api_compat.numpy._aliases.asarray"  # of a BSpline, which is made again
 
-# Why some types that people do save are not on the list, and what to save instead; the longest matching name counts.
+# Why some common types are not on the list, and what to save instead; the longest matching name counts.
 ADVICE: Final[Mapping[str, str]] = {
     "lightgbm.": "its trees are read by LightGBM's own compiled code, which takes them on trust",
     "xgboost.": "its trees are read by XGBoost's own compiled code, which takes them on trust",

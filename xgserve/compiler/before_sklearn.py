@@ -35,4 +35,4 @@ def without_pandas() -> Iterator[None]:
 
 
 with without_pandas():
-    import sklearn.utils.fixes  # noqa: F401 - where scikit-learn looks for it when it is imported
+    import sklearn.utils.fixes  # noqa: F401 - the module that looks for pandas

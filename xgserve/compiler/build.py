@@ -1,7 +1,7 @@
-"""From an artifact to a `Model`: loading and checking it, probing what it takes, and looking for its fast path.
+"""Make a `Model` of an artifact: load it, check it, probe what it takes, and look for its fast path.
 
 Nothing is taken on trust: the types in the artifact are compared with a fixed list, its indices, classes and columns
-are checked, and its golden row must give a probability before anyone sees the model.
+are checked, and its golden row must give a probability before the model is used.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ _one_load_at_a_time = threading.Lock()
 
 
 def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -> Model:
-    """Load an artifact (`.skops`; pickles only if allowed) with the `card.json` beside it, and try it out.
+    """Load an artifact (`.skops`; pickles only if allowed) with the `card.json` beside it, and probe it.
 
     Raises:
         ModelError: the artifact is not trusted, cannot be loaded here, is not a binary classifier of goals, or fails
@@ -78,7 +78,7 @@ def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -
                 scorer = _fastest(replace(sklearn_path, reader=FrameReader(columns)), row, name)
         except ModelError:
             raise
-        except Exception as error:  # what was loaded may be anything that only looks like a classifier
+        except Exception as error:  # the object may only look like a classifier
             why = f"{artifact.name} cannot be used: {type(error).__name__}: {clipped(error)}"
             raise ModelError(f"{why}{versions.reason(error)}") from error
     return Model(
@@ -129,7 +129,7 @@ def _index_of_goals(estimator: Any) -> int:
         classes: list[Any] = np.asarray(estimator.classes_).tolist()
     except AttributeError as error:
         raise ModelError("the classifier has no classes_: it was not fitted") from error
-    if classes not in ([0, 1], [1, 0]):  # true and false are 1 and 0
+    if classes not in ([0, 1], [1, 0]):  # True == 1 and False == 0
         raise ModelError(f"the classes must be 0 (no goal) and 1 (goal), not {clipped(classes)}")
     return classes.index(1)
 
@@ -137,7 +137,7 @@ def _index_of_goals(estimator: Any) -> int:
 def _run_in_one_thread(estimator: Any) -> None:
     """Undo `n_jobs` everywhere: requests run in parallel, and starting threads costs more than their few rows.
 
-    A fitted estimator holds others that its parameters do not lead to, and each would start as many as its own says.
+    A fitted estimator holds others that its parameters do not reach, each with its own number of threads.
     """
     for part in parts_of(estimator):
         if isinstance(part, BaseEstimator):
@@ -148,7 +148,7 @@ def _run_in_one_thread(estimator: Any) -> None:
 
 
 def _lenient(columns: Columns) -> Columns:
-    """Return the columns taking everything, until probing shows what the model takes."""
+    """Return the columns as taking everything, for probing what the model takes."""
     return tuple(replace(column, nullable=True, takes_unknown=True) for column in columns)
 
 
@@ -160,7 +160,7 @@ def _probe(
     The golden row is scored as it is, then with a null and with an unknown category in each column.
 
     Raises:
-        ModelError: the golden row is not scored, or not as the card promises.
+        ModelError: the golden row cannot be scored, or not with the card's probability.
     """
     row = _golden_row(columns, card)
 
@@ -227,7 +227,7 @@ def _skew(scorer: Scorer, row: Mapping[str, Scalar], error: ServiceError, versio
 
 
 def _fastest(path: SklearnPath, row: Mapping[str, Scalar], name: ModelName) -> Scorer:
-    """Return the fast path, if there is one that gives what scikit-learn gives."""
+    """Return the fast path if it agrees with scikit-learn's, else `path`."""
     try:
         return build_fast_path(path, row)
     except NoFastPath as reason:

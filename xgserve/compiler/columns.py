@@ -1,4 +1,4 @@
-"""Which columns an estimator takes, read from the estimator itself and from the card beside it."""
+"""The columns of an estimator, read from itself and from the card beside it."""
 
 import math
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
 
 
 def _encoded_categories(estimator: Any, names: tuple[str, ...]) -> dict[str, tuple[Scalar, ...]]:
-    """Return the categories of the columns that the first steps of a pipeline hand to a fitted encoder."""
+    """Return the categories of the columns that the first steps of a pipeline pass to a fitted encoder."""
     inner = _innermost_first_step(estimator)
     if (preprocessor := preprocessor_of(inner)) is not None:
         inner = preprocessor
@@ -89,7 +89,7 @@ def _encoded_categories(estimator: Any, names: tuple[str, ...]) -> dict[str, tup
 
 
 def _innermost_first_step(estimator: Any) -> Any:
-    """Walk through searches, calibration and pipelines to what first sees the caller's columns."""
+    """Return the step that first sees the caller's columns, inside searches, calibration and pipelines."""
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -103,7 +103,7 @@ def _innermost_first_step(estimator: Any) -> Any:
 
 
 def _selected(columns: Any, names: tuple[str, ...]) -> list[str]:
-    """Resolve what a ColumnTransformer records: names, positions, a slice or a mask."""
+    """Return the names of columns that a ColumnTransformer records as names, positions, a slice or a mask."""
     if isinstance(columns, str):
         return [columns]
     if isinstance(columns, slice):

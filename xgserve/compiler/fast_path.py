@@ -1,8 +1,8 @@
 """Fast prediction paths: scikit-learn's arithmetic without its per-call validation.
 
-`build_fast_path` takes a fitted classifier apart. What its encoders make of a category becomes a table that the frame
-reader looks up, trees become one operator of ONNX, and what has no shorter form stays scikit-learn's own. Whether that
-gives the same is not taken on trust: both paths score made-up rows, and if they differ, scikit-learn serves.
+`build_fast_path` takes a fitted classifier apart. Its encoders become lookup tables of the frame reader, trees become
+one operator of ONNX, and the rest stays scikit-learn's own. Both paths then score made-up rows; if they differ,
+scikit-learn serves.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ from xgserve.text import clipped
 AGREEMENT = 1e-12
 TRIED_ROWS = 600
 
-# From this many rows on, two processors finish half each well before one finishes all.
+# From this many rows on, two processors are clearly faster than one.
 MANY_ROWS = 500
 
 Step = Callable[[Matrix], Matrix]
@@ -56,7 +56,7 @@ class NoFastPath(Exception):
 
 @dataclass(frozen=True, eq=False)
 class FastPath:
-    """Scores a matrix of encoded columns with a function that was taken out of a classifier."""
+    """Scores a matrix of encoded columns with a function derived from a classifier."""
 
     reader: FrameReader
     evaluate: Evaluator
@@ -71,12 +71,12 @@ class FastPath:
 
 
 def build_fast_path(path: SklearnPath, row: Mapping[str, Scalar]) -> FastPath:
-    """Return a faster path to what `path` gives.
+    """Return a faster path with the same results as `path`.
 
-    `row` is one that the classifier scores; the rows that both paths are tried on lie around it.
+    Both are compared on rows around `row`, which the classifier must be able to score.
 
     Raises:
-        NoFastPath: there is none, or it does not give the same within `AGREEMENT`.
+        NoFastPath: none is known, or it differs by more than `AGREEMENT`.
     """
     if not path.takes_arrays:
         raise NoFastPath("it may want a DataFrame")
@@ -99,7 +99,7 @@ TakenApart = tuple[list[ColumnCodec], Evaluator]
 
 @singledispatch
 def _taken_apart(classifier: Any, columns: Sequence[Column]) -> TakenApart:
-    """Return how to encode the columns that a classifier is given, and what it does with the matrix of them."""
+    """Return the codecs of a classifier's columns, and its function of the encoded matrix."""
     return _as_numbers(columns), _evaluator(classifier)
 
 
@@ -130,7 +130,7 @@ def _after(transformer: Any, classifier: Any, columns: Sequence[Column]) -> Take
 
 @singledispatch
 def _read(transformer: Any, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
-    """Return how to encode the columns that a transformer is given, and what is left to do with the matrix of them."""
+    """Return the codecs of a transformer's columns, and the step that remains for the encoded matrix."""
     return _as_numbers(columns), _step(transformer)
 
 
@@ -163,7 +163,7 @@ def _(by_column: ColumnTransformer, columns: Sequence[Column]) -> tuple[list[Col
 @_read.register(OrdinalEncoder)
 @_read.register(TargetEncoder)
 def _(encoder: Any, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step | None]:
-    """Ask the encoder for the numbers of each category; these encoders treat all unknown ones alike."""
+    """Tabulate the encoder's numbers for each category; these encoders treat all unknown categories alike."""
     if not all(column.categories for column in columns):
         raise NoFastPath("an encoder is given something other than categories")
     usual = [column.categories[0] for column in columns if column.categories]
@@ -171,7 +171,7 @@ def _(encoder: Any, columns: Sequence[Column]) -> tuple[list[ColumnCodec], Step 
     for position, column in enumerate(columns):
         rows = np.empty((len(column.levels), len(columns)), dtype=object)
         rows[:] = usual
-        # what the model refuses is never looked up
+        # refused levels are never looked up
         rows[:, position] = [usual[position] if level is REFUSED else level for level in column.levels]
         table = encoder.transform(rows)
         for output, numbers in enumerate((table.toarray() if issparse(table) else table).T.tolist()):
@@ -272,7 +272,7 @@ def _sum_of_carts(trees: Sequence[Any], ensemble: Any) -> Step:
     def evaluate(matrix: Matrix) -> Matrix:
         rounded = matrix.astype(np.float32)
         if np.isinf(rounded).any():
-            ensemble.predict_proba(matrix)  # scikit-learn raises what is wrong
+            ensemble.predict_proba(matrix)  # raises scikit-learn's own error
         return total(rounded.astype(np.float64))
 
     return evaluate
@@ -292,7 +292,7 @@ def _shared(evaluate: Evaluator) -> Evaluator:
 
 
 def _difference(fast_path: FastPath, path: SklearnPath, row: Mapping[str, Scalar]) -> float:
-    """Return the largest difference between the two paths on made-up rows, scored at once and a few at a time."""
+    """Return the largest difference between the two paths on made-up rows, scored all together and a few at a time."""
     values, index = _made_up(path.reader.columns, row), range(TRIED_ROWS)
     expected = path.score(path.read(values, index))
     matrix = fast_path.read(values, index)

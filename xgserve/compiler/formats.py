@@ -1,4 +1,4 @@
-"""The formats of model files: from an artifact's bytes to the estimator inside, and what to report when it fails."""
+"""The formats of model files: read the estimator from an artifact's bytes, and explain failures."""
 
 import bz2
 import gzip
@@ -51,11 +51,10 @@ def _trust_advice(workspace: str) -> str:
 def load_estimator(
     file_name: str, content: bytes, *, workspace: str, allow_pickle: bool, card_version: str | None
 ) -> tuple[Any, SklearnVersions]:
-    """Return what the artifact holds, and the versions of scikit-learn that made it and that loaded it.
+    """Return the artifact's estimator, and the versions of scikit-learn that made it and that loaded it.
 
-    `card_version` is the first of these as its card has it, for artifacts that do not record it themselves.
-    With `allow_pickle` its authors may run code here, so what they save with skops is taken as it is, too.
-    Not for two threads at a time: it listens to warnings, which are the whole process's.
+    `card_version` is the version in the card, for artifacts that do not record it themselves. With `allow_pickle`, the
+    authors may run code here, so their skops files are not checked either. Not thread-safe: warnings are process-wide.
 
     Raises:
         ModelError: the artifact is not trusted, damaged, or cannot be loaded with the libraries here.
@@ -100,10 +99,10 @@ def _built(content: bytes) -> Any:
 
 
 def _remake(parts: Iterable[object]) -> None:
-    """Make splines and trees of neighbours again from their numbers: compiled code takes what is in a file on trust.
+    """Remake splines and trees of neighbours from their numbers, since compiled code does not check what a file holds.
 
     Raises:
-        Exception: whatever a constructor raises on numbers that do not go together.
+        Exception: whatever a constructor raises on inconsistent numbers.
     """
     for part in parts:
         match part:
@@ -114,7 +113,7 @@ def _remake(parts: Iterable[object]) -> None:
 
 
 def _refusal(file_name: str, error: NotAllowed, versions: SklearnVersions, workspace: str) -> str:
-    """Return why a file is not loaded, and what to do: save it again, or another one, or trust its workspace."""
+    """Return why a file is refused, and what to do: save it again, save another model, or trust its workspace."""
     words = f"{file_name} is refused: {clipped(error, 1000)}"
     if error.unknown_here and versions.artifact not in (None, versions.service):
         return f"{words}{versions.reason(error)}"
@@ -124,7 +123,7 @@ def _refusal(file_name: str, error: NotAllowed, versions: SklearnVersions, works
 
 
 def _made_with(caught: list[warnings.WarningMessage], content: bytes) -> str | None:
-    """Return the scikit-learn version that loading warned about, or that the file records where it can be seen."""
+    """Return the scikit-learn version that loading warned about, or else that the file visibly records."""
     for warning in caught:
         if isinstance(warning.message, InconsistentVersionWarning):
             return str(warning.message.original_sklearn_version)

@@ -1,4 +1,4 @@
-"""The indices and sizes inside an estimator, checked before compiled code follows them: of trees, encoders, neighbours.
+"""Check the indices and sizes in trees, encoders and neighbours before compiled code follows them.
 
 scikit-learn trusts them, and skops checks the types in a file, not its numbers. An index out of range can crash the
 process or read memory that is not the model's, on the first row that happens to reach it, perhaps long after the trial.
@@ -30,18 +30,18 @@ from xgserve.errors import ModelError
 
 LEAF = -1  # in place of a child
 BITSET_WORDS = 8  # histogram boosting takes at most 256 categories per column
-MAX_MADE_COLUMNS = 10_000  # of one step, for one row
-MAX_DEPTH = 1000  # of a tree: only some rows reach the deepest leaf, so the trial may not have met one
+MAX_MADE_COLUMNS = 10_000  # that one step makes of a row
+MAX_DEPTH = 1000  # of a tree; the rows of the trial may not reach the deepest leaf
 
 Indices = npt.NDArray[np.integer]
 
 
 def check_indices(estimator: object) -> None:
-    """Check all trees and encoders that the estimator holds, however deep: no row can lead out of their arrays.
+    """Check all trees and encoders inside the estimator, so that no row can lead out of their arrays.
 
     Raises:
         ModelError: an index is out of range, a tree takes other columns than it will be given, or an object of
-            scikit-learn has something in place of one of its methods, which may be the one that checks the columns.
+            scikit-learn has a replaced method, perhaps the one that checks the columns.
     """
     for part in parts_of(estimator):
         if type(part).__module__.startswith("sklearn."):
@@ -80,7 +80,7 @@ def check_indices(estimator: object) -> None:
 
 def parts_of(root: object) -> Iterator[object]:
     """Yield the object and all that it refers to, directly or not, once each; stop at classes, modules, functions."""
-    seen: dict[int, object] = {}  # keeps each part alive, so that its id stays its own
+    seen: dict[int, object] = {}  # keeps each part alive, so that its id stays unique
     waiting = [root]
     while waiting:
         part = waiting.pop()
@@ -88,7 +88,7 @@ def parts_of(root: object) -> Iterator[object]:
             continue
         seen[id(part)] = part
         yield part
-        if isinstance(part, np.ndarray) and part.dtype.hasobject:  # does not report to gc what it holds
+        if isinstance(part, np.ndarray) and part.dtype.hasobject:  # gc does not see its items
             waiting += part.ravel().tolist()
         else:
             waiting += gc.get_referents(part)
@@ -108,7 +108,7 @@ def _check_tree(tree: Any) -> None:
 
 
 def _check_members(members: Any, columns: int) -> None:
-    """Check the trees of gradient boosting: its compiled code hands all of them rows that only the first checked."""
+    """Check the trees of gradient boosting: compiled code passes all of them rows that only the first one checked."""
     _require(members.ndim == 2 and members.shape[1] == 1, "a tree is not the only one of its round")
     for member in members.flat:
         fits = isinstance(member, BaseDecisionTree) and member.n_features_in_ == columns
@@ -135,10 +135,10 @@ def _check_histogram_boosting(boosting: Any, predictors: list[Any]) -> None:
 
 
 def _columns_after(preprocessor: Any) -> int:
-    """Return how many columns the preprocessor of histogram boosting hands to its trees, which take them on trust.
+    """Return how many columns the preprocessor of histogram boosting passes to its trees, which do not check them.
 
     Raises:
-        ModelError: it is not what histogram boosting makes: codes of categories, and numbers.
+        ModelError: it makes something other than codes of categories, and numbers.
     """
     _require(
         type(preprocessor) is ColumnTransformer,
@@ -165,19 +165,19 @@ def _check_encoder(encoder: Any) -> None:
     for categories, width, drop, groups, members in zip(
         encoder.categories_, widths, internals.dropped_codes(encoder), *internals.infrequent_codes(encoder), strict=True
     ):
-        # a group counts as one column, and only where there is one are the codes of its members replaced
+        # a group counts as one column; without a group, no codes are replaced
         _require((groups is None) == (members is None), "an encoder has a group of categories that it does not map")
         codes = width if drop is None else width + 1
         for given in (drop, groups):
             if given is not None:
                 _check_range(np.asarray(given), codes, "a category")
-        if categories.dtype.kind in "biuf":  # these are found by bisection
+        if categories.dtype.kind in "biuf":  # searched by bisection
             in_order = np.array_equal(np.sort(categories), categories, equal_nan=True)
             _require(in_order, "an encoder has categories that are not in order")
 
 
 def _check_polynomials(part: Any) -> None:
-    """Check how many columns are made of one row: memory is allocated for them, and not cleared."""
+    """Check the number of made columns, for which memory is allocated and not cleared."""
     fitted = (0, part.degree) if isinstance(part.degree, int) else tuple(part.degree)
     counted, stored = internals.polynomial_widths(part)
     fits = internals.degrees_of(part) == fitted and counted == stored and max(counted) <= MAX_MADE_COLUMNS
@@ -203,7 +203,7 @@ def _check_neighbours(part: Any) -> None:
 
 
 def _check_children(inner: Indices, left: Indices, right: Indices) -> None:
-    """Check that the children of all inner nodes exist and come after them: then every walk ends."""
+    """Check that the children of all inner nodes exist and come after them, so that every walk ends."""
     for children in (left[inner], right[inner]):
         _check_range(children, len(left), "a node")
         _require((children > inner).all(), "a tree leads back to a node before")

@@ -1,6 +1,6 @@
 """Every private name of scikit-learn that the service relies on, one function per fact.
 
-The release is pinned, and what is private may change with the next one: an upgrade is checked here.
+The release is pinned, since private names may change with the next one. Check this file at every upgrade.
 """
 
 import copy
@@ -20,29 +20,29 @@ from sklearn.tree._tree import Tree as CartTree
 
 __all__ = ["BaseGradientBoosting", "BaseHistGradientBoosting", "BaseKMeans", "BaseSVC", "CartTree", "NeighborsBase"]
 
-VERSION = "_sklearn_version"  # the attribute in which every saved estimator holds it
+VERSION = "_sklearn_version"  # an attribute of every saved estimator
 THREAD_COUNTS = frozenset({"n_jobs", "n_threads", "_n_threads"})  # the attributes that make an estimator start threads
 NEIGHBOUR_TREES = {"kd_tree": KDTree, "ball_tree": BallTree}
 
 
 def makes_frames(estimator: Any) -> bool:
-    """Return whether `set_output` has a step hand DataFrames on."""
+    """Return whether `set_output` makes a step return DataFrames."""
     config: Mapping[str, str] = getattr(estimator, "_sklearn_output_config", {})
     return config.get("transform", "default") != "default"
 
 
 def input_indices(transformer: Any) -> Mapping[str, Sequence[int]]:
-    """Return which columns each part of a fitted ColumnTransformer is given, by the name of the part."""
+    """Return the column indices of each part of a fitted ColumnTransformer, by the name of the part."""
     return transformer._transformer_to_input_indices  # type: ignore[no-any-return]
 
 
 def preprocessor_of(estimator: Any) -> Any:
-    """Return what histogram boosting with category columns puts before its trees; None for all other estimators."""
+    """Return the preprocessor of histogram boosting with category columns; None for all other estimators."""
     return estimator._preprocessor if isinstance(estimator, BaseHistGradientBoosting) else None
 
 
 def without_preprocessor(boosting: Any) -> Any:
-    """Return a copy of histogram boosting that is given what its preprocessor made."""
+    """Return a copy of histogram boosting that takes its preprocessor's output."""
     bare = copy.copy(boosting)
     bare._preprocessor = None
     return bare
@@ -74,18 +74,18 @@ def start_of(boosting: Any) -> float:
 
 
 def encoded_widths(encoder: Any) -> tuple[list[int], list[int]]:
-    """Return how many columns a OneHotEncoder makes of each: by its categories, and as it has stored it."""
+    """Return how many columns a OneHotEncoder makes per column: computed from its categories, and as stored."""
     return encoder._compute_n_features_outs(), encoder._n_features_outs
 
 
 def dropped_codes(encoder: Any) -> list[int | None]:
-    """Return the code that a OneHotEncoder drops, for each column."""
+    """Return the code that a OneHotEncoder drops per column."""
     dropped = encoder._drop_idx_after_grouping
     return [None] * len(encoder._n_features_outs) if dropped is None else dropped.tolist()
 
 
 def infrequent_codes(encoder: Any) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Return, for each column, what a OneHotEncoder maps its codes to, and the categories that it groups."""
+    """Return, per column, a OneHotEncoder's mapping of codes and the categories that it groups."""
     if encoder._infrequent_enabled:
         return encoder._default_to_infrequent_mappings, encoder._infrequent_indices
     none = [None] * len(encoder._n_features_outs)
@@ -98,7 +98,7 @@ def degrees_of(polynomials: Any) -> tuple[int, int]:
 
 
 def polynomial_widths(polynomials: Any) -> tuple[list[int], list[int]]:
-    """Return how many products there are from degree 0, and from the lowest degree: counted, and as stored."""
+    """Return the number of products from degree 0 and from the lowest degree: counted, and as stored."""
     lowest, highest = degrees_of(polynomials)
     counted = [
         PolynomialFeatures._num_combinations(
@@ -119,17 +119,17 @@ def remade_spline(spline: Any) -> BSpline:
 
 
 def has_neighbours(classifier: Any) -> bool:
-    """Return whether a classifier of neighbours was fitted."""
+    """Return whether a neighbours classifier was fitted."""
     return hasattr(classifier, "_fit_X")
 
 
 def neighbours_of(classifier: Any) -> tuple[Any, Any]:
-    """Return the rows that neighbours are looked for in, and their classes."""
+    """Return the rows among which neighbours are searched, and their classes."""
     return classifier._fit_X, classifier._y
 
 
 def regrow_tree(neighbours: Any) -> None:
-    """Grow the tree in which neighbours are looked for again, by its constructor, which checks the rows."""
+    """Rebuild the search tree of neighbours with its constructor, which checks the rows."""
     grow = NEIGHBOUR_TREES.get(getattr(neighbours, "_fit_method", ""))
     if grow is not None:
         metric, options = neighbours.effective_metric_, neighbours.effective_metric_params_
@@ -137,7 +137,7 @@ def regrow_tree(neighbours: Any) -> None:
 
 
 def support_vectors_fit(machine: Any) -> bool:
-    """Return whether the arrays of a fitted support vector machine for two classes go together."""
+    """Return whether the arrays of a fitted support vector machine for two classes are consistent."""
     count = len(machine.support_)
     return bool(
         machine.support_vectors_.shape == (count, machine.n_features_in_)

@@ -1,4 +1,4 @@
-"""A fitted classifier evaluated by scikit-learn itself, on plain arrays where they give the same as a DataFrame."""
+"""A fitted classifier evaluated by scikit-learn itself, on plain arrays if they give the same result as a DataFrame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ WORKING_MEMORY_MB = 64  # for the distances to all neighbours; scikit-learn's ow
 
 @dataclass(frozen=True, eq=False)
 class SklearnPath:
-    """Scores with the estimator's own `predict_proba`, of which it takes the column of class 1, at `positive`.
+    """Scores with the estimator's own `predict_proba`; class 1 is its column `positive`.
 
     `takes_arrays` says whether the estimator is given plain arrays (see `forget_names`) or a DataFrame.
     """
@@ -48,7 +48,7 @@ class SklearnPath:
 
     def _table(self, arrays: Sequence[npt.NDArray[Any]]) -> Any:
         if self.takes_arrays:
-            # None and numbers of Python stay what they are among objects
+            # in an array of objects, None and Python's numbers keep their types
             return np.column_stack(arrays)
         import pandas as pd  # a fifth of the start-up time and memory, and most models do without
 
@@ -61,9 +61,9 @@ class SklearnPath:
 
 
 def forget_names(estimator: Any) -> bool:
-    """Make the estimator take arrays and return True; leave it as it is if it may do something else with a DataFrame.
+    """Make the estimator take arrays and return True; return False if it may treat a DataFrame differently.
 
-    scikit-learn's own estimators compare the names with those of the fit and look columns up by them, no more.
+    scikit-learn's own estimators only compare the names with those of the fit, and look up columns by them.
     """
     if not hasattr(estimator, "feature_names_in_"):
         return True

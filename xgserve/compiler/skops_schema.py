@@ -49,7 +49,7 @@ def read_schema(archive: ZipFile) -> Node:
 
     Raises:
         NotAllowed: it is too large, or not a description of an object.
-        KeyError: there is none.
+        KeyError: it is missing.
     """
     info = archive.getinfo("schema.json")
     if info.file_size > MAX_SCHEMA_BYTES:
@@ -96,7 +96,7 @@ class Copy:
 
     def _refuse(self, name: str) -> Node:
         """Note a type that is not on the lists; all of them are named at the end."""
-        # a type on the lists that is described differently is of another version
+        # a type on the lists that is described differently comes from another version
         self._refused[name] = not _is_here(name) or name in OURS
         return dict(_NOTHING)
 
@@ -196,7 +196,7 @@ class Copy:
         )
 
     def _is_of_numbers(self, node: Node | None) -> bool:
-        """Return whether it names types of numbers: texts would be padded to the longest of the rows."""
+        """Return whether the node names types of numbers; texts would be padded to the longest row."""
         if node is None or node["__loader__"] == "JsonNode":
             return node is None or _plain(self._archive, node) in (None, "numeric")
         if node["__loader__"] in ("ListNode", "TupleNode"):
@@ -249,7 +249,7 @@ class Copy:
         return self._node(node, place)
 
     def _tree(self, node: Node, place: str) -> Node:
-        """Copy a tree; compiled code allocates memory for it by its arguments."""
+        """Copy a tree; check its arguments, by which compiled code allocates memory."""
         arguments = node["__reduce__"]["args"]
         columns, classes, outputs = arguments["content"]
         same = _plain(self._archive, outputs) == 1 and _shape(self._archive, classes) == (1,)
@@ -350,7 +350,7 @@ def _check_array(archive: ZipFile, file: str) -> None:
     """Check an array before memory is allocated for it.
 
     Raises:
-        NotAllowed: it is not of numbers or short texts, or has more of them than the file.
+        NotAllowed: it holds something other than numbers or short texts, or claims more of them than the file has.
     """
     shape, dtype = _header(archive, file)
     for part in _parts(dtype):

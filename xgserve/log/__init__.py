@@ -1,1 +1,1 @@
-"""What is remembered of requests: the log in SQLite, its page, and metrics."""
+"""The log in SQLite, its page, and the metrics."""

@@ -34,14 +34,14 @@ CUT_LENGTH = 8  # a secret is recognized by its first characters, since texts ar
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """Return a pattern of each secret, and of the start of one that was cut off; None without secrets."""
+    """Return a pattern that matches each secret, even if it is cut off; None without secrets."""
     parts = {secret[:length] for secret in secrets for length in range(min(len(secret), CUT_LENGTH), len(secret) + 1)}
-    longest_first = sorted(parts, key=len, reverse=True)  # one may be a part of another
+    longest_first = sorted(parts, key=len, reverse=True)  # one may contain another
     return re.compile("|".join(map(re.escape, longest_first))) if parts else None
 
 
 class _Logged(NamedTuple):
-    """A record, and what only the thread that logged it knows."""
+    """A record, with what must be read in the thread that logged it."""
 
     record: logging.LogRecord
     message: str
@@ -150,7 +150,7 @@ class LogHandler(logging.Handler):
             connection.close()
 
     def _wait(self, *, retrying: bool) -> None:
-        """Wait for a row, then a little longer for others, unless a thread waits for it to be written."""
+        """Wait for a row, then briefly for more, unless a thread is waiting for the write."""
         if self._closing.is_set():
             time.sleep(0.2 if retrying else 0)
             return
@@ -201,7 +201,7 @@ class LogHandler(logging.Handler):
         return connection
 
     def _trim(self, connection: Connection) -> tuple[Connection | None, bool]:
-        """Delete old rows; return the connection (None: it failed), and whether new rows interrupted it."""
+        """Delete old rows; return the connection (None on failure), and whether new rows interrupted the deletion."""
         oldest = timestamp(datetime.now(UTC) - timedelta(days=self._settings.log_max_days))
         try:
             while trim_logs(connection, max_rows=self._settings.log_max_rows, oldest=oldest) == DELETE_BATCH:
@@ -229,12 +229,12 @@ class LogHandler(logging.Handler):
 
 
 def level_name(level: int) -> str:
-    """Return the standard name of the highest level that is not above this one."""
+    """Return the name of the highest standard level that does not exceed this one."""
     return [LEVELS[0], *(name for name in LEVELS if getattr(logging, name) <= level)][-1]
 
 
 def _print(text: str, stream: TextIO | None = None) -> None:
-    # stderr may be on the disk that fails; the writer goes on all the same
+    # stderr may be on the failing disk, and the writer must continue
     with suppress(OSError):
         stream = stream or sys.stderr
         stream.write(text)

@@ -68,7 +68,7 @@ class Metrics:
 
 
 class _State(Collector):
-    """Metrics that are read when asked for, not counted."""
+    """Metrics that are read at each scrape, not counted."""
 
     def __init__(self, active: Callable[[], Model | None], dropped_log_rows: Callable[[], int]) -> None:
         self._active = active

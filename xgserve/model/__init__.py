@@ -1,1 +1,1 @@
-"""What the service holds and predicts with. Lean: imports no scikit-learn, SciPy, pandas or skops."""
+"""The loaded model and the frames it scores. Imports no scikit-learn, SciPy, pandas or skops."""

@@ -1,7 +1,7 @@
-"""From a frame as JSON, in the forms that pandas and its users write, to columns and row labels.
+"""Read a JSON frame, in the forms that pandas and its users write, into columns and row labels.
 
-The form follows from the shape; where two forms share a shape, the model's columns decide. What could still be read in
-two ways is refused: lists of values without the names of their columns, and rows that are named like the columns.
+The JSON's shape determines the form. Where two forms share a shape, the model's columns decide. Ambiguous frames are
+refused: rows without column names, and rows named like the columns.
 """
 
 import re
@@ -29,16 +29,15 @@ MAX_TEXTS: Final = 2  # a JSON text in a JSON text
 WRAPPERS: Final = frozenset({"dataframe_split", "dataframe_records", "instances", "inputs"})
 _SPLIT: Final = frozenset({"columns", "index", "data", "index_names", "column_names"})
 
-# what str(int) writes, within 64 bits
+# an integer as str(int) writes it, within 64 bits
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True)
 class ParsedFrame:
-    """Columns of equal length and a label for each row; `columns` is None for `[]`, which has none to check.
+    """Columns of equal length and one label per row; `columns` is None for `[]`, which names none.
 
-    A label is what the caller sent: a text, a number, null, or a list or object of these (of several levels, or an
-    interval).
+    A label is what the caller sent: text, number, null, or a list (several levels) or object (interval) of these.
     """
 
     columns: dict[str, list[Any]] | None
@@ -86,7 +85,7 @@ def parse_frame(body: Any, names: Set[str]) -> ParsedFrame:
 
 
 def _unwrapped(body: Any, names: Set[str]) -> Any:
-    """Return what MLflow's and TensorFlow's clients wrap in an object of one key, or put beside empty parameters."""
+    """Return the frame inside a wrapper of MLflow's or TensorFlow's clients; return any other body unchanged."""
     if isinstance(body, dict) and len(body) <= 2 and body.keys() != names and not body.get("params"):
         for key in WRAPPERS & body.keys():
             if body.keys() <= {key, "params"}:
@@ -110,7 +109,7 @@ def _records(records: list[Any], labels: Sequence[Any]) -> ParsedFrame:
 
 
 def _split(names: list[Any], index: list[Any] | None, data: list[Any]) -> ParsedFrame:
-    names = [str(name) if type(name) is int else name for name in names]  # as the other forms write numbers
+    names = [str(name) if type(name) is int else name for name in names]  # the other forms write numbers as text
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise InvalidFrame("columns must be texts, each one once")
     if index is None:
@@ -128,7 +127,7 @@ def _split(names: list[Any], index: list[Any] | None, data: list[Any]) -> Parsed
 
 
 def _is_label(label: Any, depth: int = 2) -> bool:
-    """Return whether it is a label of pandas: a plain one, an interval, or a tuple of such."""
+    """Return whether pandas can have written this label: a plain value, an interval, or a tuple of these."""
     if not isinstance(label, list | dict):
         return True
     parts = label.values() if isinstance(label, dict) else label
@@ -136,7 +135,7 @@ def _is_label(label: Any, depth: int = 2) -> bool:
 
 
 def _table(schema: dict[str, Any], data: list[Any]) -> ParsedFrame:
-    """Read orient="table", whose records hold the row's labels under the names of the primary key."""
+    """Read orient="table"; the columns of the primary key hold the row labels."""
     keys = schema.get("primaryKey", [])
     keys = [keys] if isinstance(keys, str) else keys
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
@@ -171,7 +170,7 @@ def _single(body: dict[str, Any]) -> ParsedFrame:
 
 
 def _objects(body: dict[str, dict[str, Any]], names: Set[str]) -> ParsedFrame:
-    """Read column -> row -> value, or row -> column -> value: whichever has the model's columns as its names."""
+    """Read column -> row -> value or row -> column -> value; the model's columns decide which."""
     first = next(iter(body.values()), {})
     is_by_column, is_by_row = body.keys() == names, first.keys() == names
     if is_by_column and is_by_row:
@@ -201,7 +200,7 @@ def _columns(body: dict[str, dict[str, Any]]) -> ParsedFrame:
 
 
 def _labels(labels: list[str]) -> Sequence[Any]:
-    if labels == [str(row) for row in range(len(labels))]:  # as pandas numbers rows, and found in a third of the time
+    if labels == [str(row) for row in range(len(labels))]:  # pandas' default, found in a third of the time
         return range(len(labels))
     if all(map(_INTEGER.fullmatch, labels)):
         return [int(label) for label in labels]

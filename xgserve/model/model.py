@@ -1,4 +1,4 @@
-"""One loaded model: what it is called, which columns it takes, and P(goal) for a frame of them.
+"""A loaded model: its name, its columns, and P(goal) for a frame.
 
 `xgserve.compiler` makes a `Model` once every check of the artifact has passed. It never changes, so any number of
 threads may use it.
@@ -54,8 +54,8 @@ def score(scorer: Scorer, values: Values, index: Sequence[Any], versions: Sklear
     """Return P(goal) of each row, shape (rows,), each within [0, 1].
 
     Raises:
-        InvalidFrame: values that the model cannot take, rows that it refuses or has no probability for.
-        ModelError: what the model answers has another shape.
+        InvalidFrame: values or rows that the model refuses, or rows without a probability.
+        ModelError: the model's answer has another shape.
     """
     rows = scorer.read(values, index)
     if not len(index):
@@ -107,12 +107,11 @@ class Model:
     def predict(self, values: Values, index: Sequence[Any]) -> Probabilities:
         """Return P(goal) of each row, shape (rows,), each within [0, 1].
 
-        `index` labels the rows, one label for each value of every column.
+        `index` holds one label per row.
 
         Raises:
-            InvalidFrame: missing or unknown columns, values that the model cannot take, rows that it refuses or has no
-                probability for.
-            ModelError: what the model answers has another shape.
+            InvalidFrame: missing or unknown columns, values or rows that the model refuses, or no probability.
+            ModelError: the model's answer has another shape.
         """
         if len(index) > ROWS_AT_ONCE:
             return self._predict_in_batches(values, index)
@@ -125,14 +124,14 @@ class Model:
                 [self.predict({name: column[rows] for name, column in values.items()}, index[rows]) for rows in batches]
             )
         except InvalidFrame:
-            self.scorer.read(values, index)  # reports what is wrong in all rows, not only in those of one batch
+            self.scorer.read(values, index)  # reports the errors of all rows, not only of one batch
             raise
 
     def check(self) -> float:
         """Score the golden row now and return its probability.
 
         Raises:
-            ModelError: the golden row no longer gives what it gave when the model was loaded.
+            ModelError: the golden row no longer gives the probability that it gave at load time.
         """
         try:
             probability = float(self.predict({name: [value] for name, value in self.golden_row.items()}, [0])[0])
@@ -145,7 +144,7 @@ class Model:
         return probability
 
     def describe(self) -> ModelDescription:
-        """Return what `GET /model` answers: identity, columns, versions, and what the card says about quality."""
+        """Return the answer of `GET /model`: identity, columns, versions, and what the card says."""
         return ModelDescription(
             **structs.asdict(self.identity),
             features=[column.describe() for column in self.columns],
@@ -160,6 +159,6 @@ class Model:
 
     @property
     def _seasons(self) -> list[int] | None:
-        """The seasons that the card says the model was trained on; None if it does not, or not as whole numbers."""
+        """The training seasons in the card; None if they are missing or not whole numbers."""
         listed = self.card.get("seasons")
         return listed if isinstance(listed, list) and all(type(season) is int for season in listed) else None

@@ -1,4 +1,4 @@
-"""The columns that a model takes: their names, kinds and categories, nulls and unknown categories."""
+"""A model's columns: names, kinds, categories, and whether they take nulls and unknown categories."""
 
 import math
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ REFUSED: Final = object()
 class Column:
     """One column that a model takes.
 
-    `categories` are the values it was trained on, where known; `takes_unknown` says whether it also scores others.
-    `null` is what stands for a missing value: scikit-learn's encoders tell None and NaN apart.
+    `categories` are the training values, if known; with `takes_unknown`, the model scores others too. `null` represents
+    a missing value: scikit-learn's encoders distinguish None from NaN.
     """
 
     name: str
@@ -30,13 +30,13 @@ class Column:
     null: float | None = math.nan
 
     def holds(self, *types: type) -> bool:
-        """Return whether categories are known and all of them are exactly of these types."""
+        """Return whether categories are known and all have exactly these types."""
         return bool(self.categories) and all(type(category) in types for category in self.categories or ())
 
     def takes_plainly(self, values: Iterable[Any]) -> bool:
-        """Return whether all values have the right type and are known where they must be; if not, look at each.
+        """Return whether all values pass a quick check of types and categories; if not, check each value.
 
-        Numbers must still be checked for infinity, and for nulls where the column takes none.
+        Numbers must still be checked for infinity, and for nulls if the column takes none.
         """
         return self._plain_types.issuperset(map(type, values)) and (self._takes_all or self._known.issuperset(values))
 
@@ -48,7 +48,7 @@ class Column:
 
     @cached_property
     def _takes_all(self) -> bool:
-        # infinite numbers are not taken as categories
+        # infinity is refused as a category
         return self.kind == "number" or (self.nullable and self.takes_unknown and not self.holds(int, float))
 
     @cached_property
@@ -57,12 +57,12 @@ class Column:
 
     @property
     def levels(self) -> list[Any]:
-        """The known categories, an unknown one, null; `REFUSED` in place of what is not taken."""
+        """The known categories, an unknown one, and null; `REFUSED` replaces the last two if they are not taken."""
         unknown = self.unknown_category() if self.takes_unknown else REFUSED
         return [*(self.categories or ()), unknown, self.null if self.nullable else REFUSED]
 
     def unknown_category(self) -> Scalar:
-        """Return a value of the same type as the known categories that is none of them."""
+        """Return a value that has the type of the known categories but is not one of them."""
         if self.holds(int, float):
             return max(c for c in self.categories or () if isinstance(c, int | float)) + 1
         return UNKNOWN_CATEGORY

@@ -1,4 +1,4 @@
-"""The caller's values, checked and cast to what the model takes; errors name row and column."""
+"""Check the caller's values and cast them for the model; errors name row and column."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -24,13 +24,13 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ColumnCodec:
-    """A column of the matrix: a column of numbers as it is, or the number for each of a column's `levels`."""
+    """One matrix column: a numeric column unchanged, or one number per level of a category column."""
 
     column: Column
     numbers: tuple[float, ...] = ()
 
     def encode(self, values: Sequence[Any]) -> Sequence[float | None]:
-        """Return the matrix's column for the values."""
+        """Return the values as a column of the matrix."""
         if not self.numbers:
             return values
         unknown = self.numbers[-2]
@@ -58,7 +58,7 @@ class FrameReader:
     def matrix(self, values: Mapping[str, Sequence[Any]], index: Sequence[Any]) -> Matrix:
         """Return the encoded columns, shape (rows, codecs), null numbers as NaN.
 
-        `index` labels the rows, one label for each value of every column.
+        `index` holds one label per row.
 
         Raises:
             InvalidFrame: missing or unknown columns, or values that the model cannot take.
@@ -71,7 +71,7 @@ class FrameReader:
                     return matrix
                 if not np.isinf(matrix).any() and not np.isnan(matrix[:, self._not_null]).any():
                     return matrix
-        # look at each value, and report what is wrong
+        # the slow path names the wrong values
         arrays = self.arrays(values, index)
         return self._matrix(
             {
@@ -130,7 +130,7 @@ class FrameErrors:
         values: Sequence[Any],
         why: str,
     ) -> None:
-        """Note each of a column's values (of the whole row's, if it is None) where `mask` is true."""
+        """Note the column's values where `mask` is true; `column` None stands for the whole row."""
         positions = np.flatnonzero(mask)
         self._count += len(positions)
         self._rows.update(positions.tolist())
@@ -148,7 +148,7 @@ class FrameErrors:
         """Raise if any value was noted.
 
         Raises:
-            InvalidFrame: with the first few values, and how many there are.
+            InvalidFrame: lists the first few values and counts all.
         """
         if not self._count:
             return

@@ -1,15 +1,15 @@
-"""Which scikit-learn made an artifact and which one runs here, and what to say about an error where the two differ."""
+"""The versions of scikit-learn that made an artifact and that run here, and advice on errors if they differ."""
 
 from dataclasses import dataclass
 
-# What people call the packages of these modules.
+# The packages of these modules.
 PACKAGES = {"imblearn": "imbalanced-learn", "sklearn": "scikit-learn"}
 EXTRAS = {"lightgbm": "boosters", "xgboost": "boosters"}
 
 
 @dataclass(frozen=True)
 class SklearnVersions:
-    """The scikit-learn that made an artifact (None: it does not say) and the one that loaded it."""
+    """The scikit-learn that made an artifact (None: not recorded) and the one that loaded it."""
 
     artifact: str | None
     service: str
@@ -21,14 +21,14 @@ class SklearnVersions:
 
     @property
     def warnings(self) -> list[str]:
-        """What callers are told about an artifact of another version."""
+        """The warning about an artifact of another version, if any."""
         return [self.skew] if self.artifact and self.artifact != self.service else []
 
     def reason(self, error: BaseException | None) -> str:
-        """Return what to add to the message of an error that a model raised: the likely reason, and what to do."""
+        """Return a suffix for a model's error message: the likely reason, and what to do."""
         module = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
         package = module.partition(".")[0]
-        if package and package not in ("sklearn", "_loss"):  # modules that scikit-learn itself once had
+        if package and package not in ("sklearn", "_loss"):  # former modules of scikit-learn
             return f". {needs(package)}"
         if isinstance(error, AttributeError) and "__main__" in str(error):
             return f". {needs('__main__')}"

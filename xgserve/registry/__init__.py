@@ -1,1 +1,1 @@
-"""Which model is active, and where it came from. Imports nothing: the child that asks Comet must stay light."""
+"""The active model and its sources. Imports nothing: the child that asks Comet must stay light."""

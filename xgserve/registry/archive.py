@@ -1,4 +1,4 @@
-"""A downloaded model's zip file: unpack it within bounds, and find which of its files is the model."""
+"""Unpack a downloaded model's zip file within bounds, and find the model in it."""
 
 import json
 import stat
@@ -41,15 +41,15 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int) -> None:
 
 
 def find_artifact(folder: Path) -> Path:
-    """Return the one file in a model's folder that is the model.
+    """Return the model file in a downloaded folder.
 
-    A `CometModel` description names it; without one, exactly one file must have a model's suffix. What systems and
-    editors leave behind (hidden files and folders, notebook checkpoints, `__MACOSX`) does not count.
+    A `CometModel` description names it; without one, exactly one file must have a model's suffix. Files left by
+    systems and editors (hidden files and folders, notebook checkpoints, `__MACOSX`) do not count.
 
     Raises:
         NoCandidate: no file has a model's suffix.
         SeveralCandidates: more than one file does, or there is more than one description.
-        ArtifactRefused: the description is damaged or names a file that is not there.
+        ArtifactRefused: the description is damaged or names a missing file.
     """
     held = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     files = [path for path in held if not _is_left_behind(path.relative_to(folder))]

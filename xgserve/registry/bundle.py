@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[1] / BUNDLED
 
 
 def bundled_models(default: str) -> list[ModelName]:
-    """Return the bundled models: the default first, of each the newest version first."""
+    """Return the bundled models, the default first, each with its newest version first."""
     models = {path.parents[1].name for path in FOLDER.glob("*/*/model.skops")}
     default_first = sorted(models, key=lambda model: (model != default, model))
     return [ModelName(BUNDLED, model, version) for model in default_first for version in _versions(model)]

@@ -1,4 +1,4 @@
-"""Models already downloaded: one folder each, either complete and unchanged or missing.
+"""The downloaded models: one folder each, either complete and unchanged or missing.
 
 `<root>/<workspace>/<model>/<version>/` (names quoted as in a URL) holds the artifact, its `card.json` if it has
 one, and `manifest.json` with the digest of both. Folders appear by a rename, so a process that is
@@ -43,7 +43,7 @@ class ModelCache:
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
-        """Yield an empty folder on the cache's file system; it is gone afterwards.
+        """Yield an empty folder on the cache's file system, and delete it afterwards.
 
         Raises:
             OSError: the cache cannot be written.
@@ -57,10 +57,10 @@ class ModelCache:
             os.close(lock)
 
     def _held_folder(self) -> tuple[Path, int]:
-        """Make a folder that this process holds until it closes the descriptor, ends or is killed."""
+        """Make a folder that stays locked until this process closes the descriptor, ends or is killed."""
         while True:
             folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=self._root))
-            with suppress(FileNotFoundError):  # another process swept before it was held
+            with suppress(FileNotFoundError):  # another process swept it before it was locked
                 lock = os.open(folder, os.O_RDONLY)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if folder.exists():
@@ -86,7 +86,7 @@ class ModelCache:
         return swept
 
     def find(self, name: ModelName) -> CachedModel | None:
-        """Return the model if it is here and every byte is as downloaded; record that it was used."""
+        """Return the model if it is cached and every byte is as downloaded; record its use."""
         folder = self._folder(name)
         manifest = _read_manifest(folder, name)
         if manifest is None:
@@ -99,7 +99,7 @@ class ModelCache:
         return _cached(folder, name, manifest)
 
     def publish(self, folder: Path, name: ModelName, artifact: str, tried_with: str) -> CachedModel:
-        """Move a finished folder (see `temporary`) into the cache, unless the same model is there already, whole.
+        """Move a finished folder (see `temporary`) into the cache, unless that already holds the same model undamaged.
 
         Raises:
             OSError: the cache cannot be written.
@@ -142,7 +142,7 @@ class ModelCache:
             (folder / MANIFEST).replace(path)
 
     def models(self) -> list[CachedModel]:
-        """Return the models that are here, least recently used first; their bytes are not verified."""
+        """Return the cached models, least recently used first; their bytes are not verified."""
         found = []
         for path in self._root.glob(f"[!.]*/*/*/{MANIFEST}"):
             folder = path.parent
@@ -154,7 +154,7 @@ class ModelCache:
         return [model for _, model in sorted(found, key=lambda item: item[0])]
 
     def evict(self, max_bytes: int, keep: Collection[ModelName]) -> list[ModelName]:
-        """Delete the least recently used models beyond `max_bytes`, none of `keep`; return what was deleted."""
+        """Delete the least recently used models beyond `max_bytes`, except `keep`; return those deleted."""
         evicted = []
         with self._lock():
             models = self.models()
@@ -192,7 +192,7 @@ class ModelCache:
 
 
 def _read_manifest(folder: Path, name: ModelName) -> dict[str, Any] | None:
-    """Return the folder's manifest if it is one, and names this very model (file systems may fold case)."""
+    """Return the folder's manifest if it is valid and names exactly this model (file systems may fold case)."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         named = ModelName(manifest["workspace"], manifest["model"], manifest["version"])

@@ -1,4 +1,4 @@
-"""What can be activated: the bundled models, those already downloaded, and those that Comet lists."""
+"""The models that can be activated: bundled, downloaded, or listed by Comet."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ LIST_KEPT_S = 30.0
 
 @dataclass(frozen=True)
 class _Listing:
-    """What Comet listed at a moment of the monotonic clock, and what went wrong."""
+    """Comet's list, when it was read (monotonic clock), and its problem if any."""
 
     models: list[dict[str, Any]]
     problem: str | None
@@ -38,7 +38,7 @@ class Catalogue:
     def __init__(
         self, sources: Sources, cache: ModelCache, comet: Comet | None, *, default: str, workspaces: Collection[str]
     ) -> None:
-        """Take the bundled model to list first, and the workspaces to ask Comet for (none: the key owner's)."""
+        """List the bundled model `default` first; ask Comet for `workspaces` (if empty, the key owner's)."""
         self._sources = sources
         self._cache = cache
         self._comet = comet
@@ -49,10 +49,10 @@ class Catalogue:
         self._latest: _Listing | None = None
 
     def available(self, active: Active) -> list[ModelEntry | RegistryProblem]:
-        """Return what can be activated.
+        """Return the models that can be activated.
 
         The bundled models come first, the default before the others; of each model, the newest version comes first.
-        What only the registry has is listed with `"source": "registry"` and its `stages`. A registry that fails or
+        A model that only the registry has comes with `"source": "registry"` and its `stages`. A registry that fails or
         is slow gives one `RegistryProblem` instead.
         """
         names: dict[ModelName, Source] = dict.fromkeys(bundled_models(self._default), BUNDLED)
@@ -77,10 +77,9 @@ class Catalogue:
         return [*entries, RegistryProblem("registry", problem)] if problem else entries
 
     def _listed(self) -> tuple[list[dict[str, Any]], str | None]:
-        """Return what Comet lists, and what went wrong; it is asked by one thread, at most once in `LIST_KEPT_S`.
+        """Return Comet's list and its problem, if any; one thread asks, at most once in `LIST_KEPT_S`.
 
-        The others wait for the very first list only: after that they get the one before, so that a slow registry never
-        holds more than one thread.
+        Others wait for the first list only, and later get the previous one: a slow registry holds one thread at most.
         """
         if self._comet is None:
             return [], None

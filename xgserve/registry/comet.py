@@ -92,7 +92,7 @@ class Comet:
         """Return what the registry offers, as `{"workspace", "model", "version", "stages"}`, newest version first.
 
         The second list names the models whose names cannot be used here. Without `workspaces`, those of the key's owner
-        are read. Stops after half of `seconds`, with what was read by then.
+        are read. After half of `seconds`, the lists end with what was read by then.
 
         Raises:
             RegistryError: the registry did not answer.
@@ -185,7 +185,7 @@ def _handle(request: dict[str, Any]) -> dict[str, Any]:
 
 
 class SentElsewhere(Exception):
-    """The server answered with a redirect to another one; the message names that."""
+    """The server redirected to another one, which the message names."""
 
 
 def _stay_on_the_server(requests: Any) -> None:
@@ -243,7 +243,7 @@ def _resolve(versions: list[dict[str, Any]], model: str, wanted: str | None) -> 
 
 
 def _usable(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the versions that can be folders of the cache, newest first."""
+    """Return the versions whose names can be folders of the cache, newest first."""
     named = [entry for entry in versions if SAFE_NAME.fullmatch(entry["version"])]
     return sorted(named, key=lambda entry: version_order(entry["version"]), reverse=True)
 
@@ -284,7 +284,7 @@ def _refusal(request: dict[str, Any], status: int, said: str) -> RegistryError:
         return KeyRefused(
             f"Comet ({server}) refuses the API key (status {status}{said}); check COMET_API_KEY of the service"
         )
-    if status in (400, 404) and request["do"] == "download":  # 400: a workspace that it does not know
+    if status in (400, 404) and request["do"] == "download":  # 400: an unknown workspace
         asked = f"{request['workspace']}/{request['model']}"
         return UnknownModel(
             f"Comet ({server}) knows no {asked}, or not for this key (status {status}{said}); check the names"
@@ -307,7 +307,7 @@ def _transport(server: str, error: Exception) -> RegistryError:
     import urllib3
 
     reason = getattr(error.args[0] if error.args else None, "reason", error)
-    # in this order: urllib3 counts a connection that was refused among the timeouts
+    # in this order: urllib3 counts a refused connection as a timeout
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
         return DownloadFailed(f"the name {server} cannot be resolved; check the network and the address of Comet")
     if isinstance(reason, urllib3.exceptions.NewConnectionError):

@@ -1,4 +1,4 @@
-"""The policy of a service that XG_MODEL pins to one model, so that all of its replicas have the same."""
+"""The policy of a service that XG_MODEL pins to one model, so that all replicas serve the same one."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ RETRY_S = 30.0
 
 
 class Pin:
-    """Admits one model, which may come from Comet after the start, and no other."""
+    """Admits exactly one model, which may arrive from Comet after the start."""
 
     def __init__(self, name: ModelName) -> None:
         self._name = name
@@ -26,7 +26,7 @@ class Pin:
         """Return the pinned model if it is the one asked for.
 
         Raises:
-            ModelPinned: another one is asked for, or it is not here yet.
+            ModelPinned: another model is requested, or the pinned one is not loaded yet.
         """
         if active.model is None or active.model.name != ModelName(workspace, model, version or ""):
             raise self.refusal()
@@ -43,7 +43,7 @@ class Pin:
         """Refuse a loaded model that is not the pinned one.
 
         Raises:
-            InvalidName: the pin names a stage, which turned out to be this version now.
+            InvalidName: the pin names a stage, not this version.
         """
         if name != self._name:
             raise InvalidName(f"XG_MODEL must name a version, not the stage {self._name.version!r}")
@@ -75,7 +75,7 @@ class Pin:
 
     def _may_pass(self, active: Active, error: RegistryError) -> bool:
         """Report why the model is missing, and return whether it is worth trying again."""
-        may_pass = not isinstance(error, InvalidName | WorkspaceNotAllowed)  # which only other settings would change
+        may_pass = not isinstance(error, InvalidName | WorkspaceNotAllowed)  # these need other settings
         active.startup_problem = f"{self._name} of XG_MODEL could not be loaded: {error}"
         retry = f"trying again every {RETRY_S:g} s" if may_pass else "restart with other settings"
         logger.error("%s; %s", active.startup_problem, retry)

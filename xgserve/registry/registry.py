@@ -1,7 +1,6 @@
-"""Which model is active: it is chosen at the start, replaced on request, and can be rolled back.
+"""The active model: it is chosen at the start, replaced on request, and can be rolled back.
 
-The swap itself is one assignment: whoever read `active` before keeps the old model until done with it, and everyone
-after gets the new one.
+A swap is one assignment. A request that read `active` before the swap finishes with the old model.
 """
 
 import logging
@@ -29,7 +28,7 @@ logger = logging.getLogger("xgserve.registry")
 
 
 def open_registry(settings: ServiceSettings) -> "Registry":
-    """Return the registry that the settings ask for, with a model loaded where one can be."""
+    """Return the registry that the settings ask for, with a model loaded if possible."""
     registry = Registry(settings, Pin(settings.pinned_model) if settings.pinned_model else None)
     registry.open()
     return registry
@@ -60,7 +59,7 @@ class Registry:
         self._rolling_back = threading.Lock()
 
     def open(self) -> None:
-        """Load the model to start with; never from the network, which a start must not wait for."""
+        """Load the first model, never from the network: a start must not wait for it."""
         try:
             if swept := self._cache.sweep():
                 logger.info("deleted %d unfinished downloads of an earlier run", swept)
@@ -78,14 +77,14 @@ class Registry:
 
     @property
     def startup_problem(self) -> str | None:
-        """Why the model to start with could not be loaded; None once another one is active."""
+        """Why the first model could not be loaded; None once another one is active."""
         return self._active.startup_problem
 
     def activate(self, workspace: str, model: str, version: str | None) -> Activation:
         """Make a model the active one; `version` may be a stage such as "Production", or None for the newest.
 
-        Callers that ask for the same model at the same time share one download and one load. A model that is already
-        downloaded costs no network when asked for by its version; for the newest and for stages the registry is asked.
+        Callers that ask for the same model at the same time share one download and one load. A downloaded model
+        needs no network if requested by its version; the registry resolves stages and the newest version.
 
         Raises:
             RegistryError: the model could not be activated (see its subclasses); the active one stays.
@@ -97,12 +96,10 @@ class Registry:
             return self._activating.run((workspace, model, version), lambda: self._log(workspace, model, version))
 
     def rollback(self) -> Activation:
-        """Go back to the model that was active before this one; a second time returns to this one.
-
-        Uses what is bundled or downloaded, never the network.
+        """Return to the previously active model, without the network; a second rollback returns to this one.
 
         Raises:
-            RegistryError: there is none, or it cannot be loaded; the active one stays.
+            RegistryError: no previous model exists, or it cannot be loaded; the active one stays.
         """
         if self._pin is not None:
             raise self._pin.refusal()
@@ -124,7 +121,7 @@ class Registry:
             self._rolling_back.release()
 
     def available(self) -> list[ModelEntry | RegistryProblem]:
-        """Return what can be activated; see `Catalogue.available`."""
+        """Return the models that can be activated; see `Catalogue.available`."""
         return self._catalogue.available(self._active)
 
     def activations(self, limit: int) -> list[StoredActivation]:
@@ -145,7 +142,7 @@ class Registry:
             self._places.release()
 
     def _log(self, workspace: str, model: str, version: str | None) -> Activation:
-        """Activate a model, and log what came of it."""
+        """Activate a model, and log the outcome."""
         asked = f"{workspace}/{model}:{version or 'newest'}"
         started = time.monotonic()
         try:
@@ -181,7 +178,7 @@ class Registry:
     def _install(self, activation: Activation) -> Activation:
         """Record an activation and swap; call it while `swapping` is held.
 
-        A pinned service leaves the record to services that choose their model, and the cache to all of them.
+        A pinned service neither records nor shrinks the cache: other services may use both.
         """
         if self._pin is not None:
             self._pin.admit(activation.model.name)
@@ -192,7 +189,7 @@ class Registry:
         return activation
 
     def _shrink_cache(self, active: ModelName) -> None:
-        """Shrink the cache to its cap; the active model and the one before it stay. A failure undoes no swap."""
+        """Shrink the cache to its cap; the active and the previous model stay. A failure does not undo the swap."""
         try:
             with explained():
                 keep = [name for name in (active, self._previous()) if name is not None]

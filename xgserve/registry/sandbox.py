@@ -127,10 +127,10 @@ def _apply(limits: Mapping[str, Any]) -> None:
         # when memory runs out, the kernel should kill this process and not the service
         with suppress(OSError):  # some sandboxes forbid it
             Path("/proc/self/oom_score_adj").write_text("1000")
-    if os.getppid() != limits["parent"]:  # it died before the line above
+    if os.getppid() != limits["parent"]:  # the parent died before the line above
         os._exit(1)
     seconds = int(limits["seconds"]) + 2
-    signal.alarm(seconds)  # ends the child even where the kernel knows no parent-death signal
+    signal.alarm(seconds)  # ends the child even if the kernel has no parent-death signal
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes"], limits["file_bytes"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

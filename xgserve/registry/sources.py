@@ -1,4 +1,4 @@
-"""Where models come from: bundled with the product, already downloaded, Comet, in this order.
+"""The sources of models, in this order: bundled with the product, already downloaded, Comet.
 
 A model from outside is downloaded into a temporary folder, tried in a child process, and only then published in the
 cache and loaded.
@@ -58,7 +58,7 @@ class Sources:
         return workspace == BUNDLED or not self._settings.workspaces or workspace in self._settings.workspaces
 
     def check(self, workspace: str, model: str, version: str | None) -> None:
-        """Refuse what cannot be the name of a model, and workspaces that are not allowed.
+        """Refuse invalid names, and workspaces that are not allowed.
 
         Raises:
             InvalidName: a part of the name is refused.
@@ -76,10 +76,10 @@ class Sources:
             )
 
     def cached(self, name: ModelName) -> Activation | None:
-        """Load a model from the cache; None if that does not hold it, whole.
+        """Load a model from the cache; None if it is missing or damaged there.
 
         Raises:
-            RegistryError, ModelError, OSError: it is there and cannot be used.
+            RegistryError, ModelError, OSError: the cached model cannot be used.
         """
         cached = self._cache.find(name)
         if cached is None:
@@ -103,13 +103,13 @@ class Sources:
         return self.cached(name)
 
     def download(self, workspace: str, model: str, version: str | None, folder: Path) -> tuple[ModelName, Path | None]:
-        """Download a model into the empty `folder` and try it there; of a version in the cache, return the name only.
+        """Download a model into the empty `folder` and try it there; for a version in the cache, return only the name.
 
         Raises:
-            RegistryError, OSError: it could not be had, or did not pass its trial.
+            RegistryError, OSError: it could not be downloaded, or failed its trial.
         """
         here = self._versions_here(workspace, model)
-        skip = [known for known in here if known != version]  # the version itself was not found whole
+        skip = [known for known in here if known != version]  # the requested version is damaged here
         try:
             concrete = self._ask_comet(workspace, model, version, folder, skip)
         except (DownloadFailed, DownloadTooSlow, KeyMissing) as error:
@@ -178,7 +178,7 @@ class Sources:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what the parts raise into a RegistryError.
+    """Turn the errors of models, the record and the cache into a RegistryError.
 
     Raises:
         RegistryError: a model cannot be used, or the record of activations or the cache cannot be read or written.

@@ -1,7 +1,7 @@
 """The first load of an artifact from outside, in a bounded child process.
 
-Loading can take all memory, crash the process or never end, whatever the types in the file; here that costs a child and
-not the service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.registry.trial`).
+Loading can take all memory, crash the process or never end, whatever the types in the file; in a child, this does not
+harm the service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.registry.trial`).
 """
 
 import platform
@@ -26,7 +26,7 @@ LIBRARIES = (
 
 
 def environment() -> str:
-    """Return what the outcome of a trial depends on besides the artifact: the versions of Python and the libraries."""
+    """Return the versions of Python and the libraries, on which the outcome of a trial depends."""
     libraries = [f"{name} {found}" for name in LIBRARIES if (found := _version(name))]
     return ", ".join([f"python {platform.python_version()}", *libraries])
 

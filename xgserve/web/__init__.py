@@ -1,1 +1,1 @@
-"""From the socket to the route: waitress, what is read of a request, the contract, and answers given again."""
+"""From the socket to the route: waitress, requests, the OpenAPI document, and repeated answers."""

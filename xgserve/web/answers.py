@@ -1,4 +1,4 @@
-"""What an answer looks like on the wire: the headers that all have, and errors as JSON."""
+"""The headers of every answer, and errors as JSON."""
 
 from http import HTTPStatus
 from typing import Final
@@ -12,7 +12,7 @@ RETRY_AFTER_S: Final = 5  # of a 503 that names no other time
 
 
 def common_headers(identity: str) -> Headers:
-    """Return the headers of every answer: whatever a browser makes of it, it stays what it is, where it is."""
+    """Return the headers of every answer: browsers must not guess its type, frame it, run scripts in it or cache it."""
     return [
         ("X-Request-ID", identity),
         ("X-Content-Type-Options", "nosniff"),

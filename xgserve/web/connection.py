@@ -1,7 +1,7 @@
-"""One client's connection: what waitress lets clients do with it, and this service does not.
+"""One client's connection, with stricter limits than waitress's own.
 
-waitress's word for a connection is a channel. Its few threads must never wait for a client, its memory must not be
-filled by many, and each answer, also to what is not HTTP, is JSON.
+waitress calls a connection a channel. The service's few threads must never wait for a client, many clients must not
+fill its memory, and each answer is JSON, even to a request that is not HTTP.
 """
 
 import logging
@@ -23,13 +23,13 @@ from xgserve.web.threads import Lane
 logger = logging.getLogger("xgserve.server")
 
 HEAD_S = 10.0  # from the first byte of a request to the end of its headers
-BODY_S = 20.0  # from there to the end of its body; each received byte adds to it
-READ_S = 30.0  # for a client to take its answer; each byte that it has taken adds to it
-MIN_BYTES_PER_S = 50_000  # how much a byte adds
+BODY_S = 20.0  # from there to the end of its body; each received byte extends it
+READ_S = 30.0  # for a client to read its answer; each byte that it has read extends it
+MIN_BYTES_PER_S = 50_000  # the slowest transfer; 50,000 bytes extend a limit by a second
 
 LARGE_BYTES: Final = 1 << 20  # of a body; smaller requests overtake it
 MAX_LARGE = 16  # large bodies at a time: received, waiting, or worked on
-FAST_LARGE_S = 5.0  # beyond `MAX_LARGE`, a body that has been arriving for longer makes room for a new one
+FAST_LARGE_S = 5.0  # beyond `MAX_LARGE`, a new body replaces one that has been arriving for longer
 
 # A client that is still sending when its connection is closed does not see the answer. So the rest of a refused body is
 # read and thrown away, up to this many times the size limit and for this long.
@@ -55,7 +55,7 @@ class _Parser(HTTPRequestParser):
 
 
 class _ErrorTask(ErrorTask):
-    """Answers what never reaches the app: not HTTP, too large, or too slow to arrive."""
+    """Answers requests that never reach the app: not HTTP, too large, or too slow to arrive."""
 
     request: Any  # the stubs name the wrong type
     channel: "Connection"
@@ -78,11 +78,11 @@ class _ErrorTask(ErrorTask):
 class Connection(HTTPChannel):
     """A connection that takes one request at a time, within a time limit.
 
-    A client that sends several requests at once, and reads no answer, would block the thread that answers. It gets the
-    answers up to the request under way; then the connection is closed.
+    A client that sends several requests without reading the answers would block the thread that answers. It gets the
+    answers up to the current request; then the connection is closed.
     """
 
-    # of waitress, missing in its stubs or wrong there
+    # waitress's attributes, missing or wrong in its stubs
     request: Any
     requests: Any
     requests_lock: Any
@@ -94,14 +94,14 @@ class Connection(HTTPChannel):
     parser_class = _Parser
     error_task_class = _ErrorTask
     secrets: tuple[str, ...] = ()
-    held_much_memory = threading.Event()  # shared by a server's connections: a large request is done
+    held_much_memory = threading.Event()  # set after a large request; shared by all connections
 
     linger_bytes = 0
     _lingers_until: float | None = None
     _closes_after_reply = False
     _has_served = False
     _arriving_since: float | None = None  # None: no request is incomplete
-    _untaken: tuple[float, int] | None = None  # when an answer began to wait for its client, and its bytes then
+    _untaken: tuple[float, int] | None = None  # when the client stopped reading, and the bytes then left
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._opened_at = time.monotonic()
@@ -114,7 +114,7 @@ class Connection(HTTPChannel):
 
     @property
     def lane(self) -> Lane:
-        """The lane of the request that is to be answered now."""
+        """The lane of the request to answer now."""
         request = self.requests[0]
         if request.error:
             return Lane.QUICK
@@ -139,7 +139,7 @@ class Connection(HTTPChannel):
     def close_if_not_taken(self, now: float) -> None:
         """Close the connection if its client does not read the answer.
 
-        waitress marks such connections, and closes them when they can be written to: never.
+        waitress closes such a connection only once it is writable, which never happens.
         """
         left = self.total_outbufs_len
         if not left or self.requests:
@@ -153,7 +153,7 @@ class Connection(HTTPChannel):
             self.drop()
 
     def drop_rank(self) -> tuple[int, float] | None:
-        """Return a sort key: if there are too many connections, the lowest is dropped. None: its request is running."""
+        """Return a sort key: of too many connections, the lowest is dropped; None while a request is running."""
         if self.requests:
             return None
         if self._arriving_since is not None or not self._has_served:
@@ -161,14 +161,14 @@ class Connection(HTTPChannel):
         return (2 if self.total_outbufs_len else 1), self.last_activity
 
     def drop(self) -> None:
-        """Close the connection at once."""
+        """Close the connection immediately."""
         self.linger_bytes = 0
         self.handle_close()
 
     # -- refusing -----------------------------------------------------------------------------------------------------
 
     def refusal(self, request: Any) -> ServiceError:
-        """Return why a request is not read: our own error, or what waitress makes of one that it cannot parse."""
+        """Return why a request is refused: our own error, or a translation of waitress's."""
         found = request.error
         if isinstance(found, ServiceError):
             return found
@@ -180,7 +180,7 @@ class Connection(HTTPChannel):
         return error
 
     def _refuse(self, error: ServiceError) -> None:
-        """Answer the request that is arriving with an error, at once."""
+        """Answer the arriving request with an error immediately."""
         with self.requests_lock:
             request = self.request
             request.error, request.completed, request.expect_continue = error, True, False
@@ -206,7 +206,7 @@ class Connection(HTTPChannel):
     # -- waitress's own methods, in the order in which it calls them ---------------------------------------------------
 
     def readable(self) -> bool:
-        """Return whether the loop should receive: also what a refused client still sends."""
+        """Return whether the loop should receive, including what a refused client still sends."""
         return self._lingers_until is not None or bool(super().readable())
 
     def handle_read(self) -> None:
@@ -219,7 +219,7 @@ class Connection(HTTPChannel):
             self.handle_close()
 
     def received(self, data: bytes) -> bool:
-        """Take bytes: note when a request began to arrive, limit the large ones, and drop all but the first."""
+        """Receive bytes: note when a request began to arrive, limit large requests, and drop all but the first."""
         if self.request is None:
             self._arriving_since = time.monotonic()
         was_large = self.request is not None and _is_large(self.request)

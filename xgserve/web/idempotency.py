@@ -1,10 +1,9 @@
 """`Idempotency-Key`: a repeated request gets the answer that it had before, and is not scored twice.
 
-As in the IETF's draft of that header, with one difference: a key counts together with the model and the body, so the
-same key with another body is another request. Each answer is written to serving.db before it is sent, so a restart
-forgets none. Answers are kept for `KEPT_DAYS`, or until they fill `MAX_KEPT_BYTES`: pings never make so many, but
-anybody may send keys. While the database cannot be used, new answers wait in memory; only a request that was answered
-before, and whose answer cannot be read now, is refused.
+This follows the IETF's draft with one difference: a key is combined with the model and the body, so the same key with
+another body is another request. Each answer is written to serving.db before it is sent, so a restart forgets none.
+Answers are kept for `KEPT_DAYS`, or until they fill `MAX_KEPT_BYTES`, which pings alone never do. While the database
+cannot be used, new answers wait in memory, and a repeated request is refused if its answer cannot be read.
 """
 
 import hashlib
@@ -27,7 +26,7 @@ logger = logging.getLogger("xgserve.idempotency")
 
 KEPT_DAYS: Final = 30
 MAX_KEPT_BYTES: Final = 1_000_000_000  # a hundred times the answers to a month of pings; the oldest go first
-KEPT_WHEN_FULL: Final = 0.95  # of these, so that room is not made for each answer alone
+KEPT_WHEN_FULL: Final = 0.95  # the share left after trimming, so that not every answer trims
 TRIM_EVERY_S: Final = 3600.0
 LOCK_TIMEOUT_S: Final = 0.25  # a prediction must not wait for an open transaction
 RETRY_S: Final = 1.0  # after a failure, before the database is tried again
@@ -42,7 +41,7 @@ class Answers:
         self._flights = SingleFlight[bytes]()
         self._writing = threading.Lock()
         self._unwritten: dict[bytes, bytes] = {}  # the oldest first
-        self._written: set[bytes] = set()  # hashes of requests, to tell old from new ones while the file cannot be read
+        self._written: set[bytes] = set()  # hashes of answered requests, known even while the file cannot be read
         self._kept_bytes = 0  # at the last trim, and written since
         self._problem: str | None = None
         self._retry_at = self._trim_at = 0.0
@@ -51,12 +50,12 @@ class Answers:
             self._written = StoredAnswers(database, READ_TIMEOUT_S).questions()
 
     def once(self, key: str, model_id: str, body: bytes, answer: Callable[[], bytes]) -> bytes:
-        """Return what `answer` returns, or returned for the same request before; "" is no key.
+        """Return the result of `answer`, or the stored one for a repeated request; "" means no key.
 
-        Waits if another thread is making the answer. What `answer` raises is not remembered.
+        Waits if another thread is making the answer. Exceptions of `answer` are not stored.
 
         Raises:
-            DatabaseUnavailable: this was answered before, and the answer cannot be read now.
+            DatabaseUnavailable: the stored answer cannot be read now.
         """
         if not key:
             return answer()
@@ -91,7 +90,7 @@ class Answers:
         return answer
 
     def _write(self) -> None:
-        """Write all answers in memory, also those of other threads."""
+        """Write all answers in memory, including those of other threads."""
         with self._writing:
             if not self._unwritten or time.monotonic() < self._retry_at:
                 self._make_room()

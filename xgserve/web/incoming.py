@@ -1,4 +1,4 @@
-"""What requests say, read and checked: headers, JSON bodies, queries."""
+"""Read and check requests: headers, JSON bodies, queries."""
 
 import hmac
 import ipaddress
@@ -67,8 +67,8 @@ def check_host(allowed: frozenset[str]) -> None:
     """Refuse a request for a host name that is not the service's own.
 
     A web page can point its own host name to this machine once it is loaded (DNS rebinding). The browser then takes the
-    service for the page's own site, and lets the page read its answers. This cannot be done with an address, a name
-    without a dot, or `localhost`; any other name must be among those allowed.
+    service for the page's own site, and lets the page read its answers. Addresses, names without a dot and
+    `localhost` are safe from this; any other name must be in `allowed`.
 
     Raises:
         WrongHost: the name is not the service's.
@@ -95,7 +95,7 @@ def check_may_swap(admin_token: str | None) -> None:
     """Refuse a change of the model by a caller without the token, or by a web page of another site.
 
     Raises:
-        CrossOrigin: another site's page asks.
+        CrossOrigin: the request comes from another site's page.
         Unauthorized: the token is missing or wrong.
     """
     origin = header("Origin")
@@ -113,7 +113,7 @@ def check_may_swap(admin_token: str | None) -> None:
 
 
 def body(max_bytes: int) -> bytes:
-    """Return the body as it came.
+    """Return the raw body.
 
     Raises:
         UnsupportedMediaType: its Content-Type is not JSON, or it is compressed.
@@ -136,7 +136,7 @@ def body(max_bytes: int) -> bytes:
 
 
 def model_request(max_bytes: int) -> tuple[str, str, str | None]:
-    """Return the workspace, the model and the version, None for the newest, that a request asks for.
+    """Return the requested workspace, model and version (None: the newest).
 
     Raises:
         InvalidRequest: the body does not name a model.
@@ -176,7 +176,7 @@ def parameters(*allowed: str) -> dict[str, str]:
 
 
 def limit(asked: Mapping[str, str]) -> int:
-    """Return how many rows a request asks for: its parameter `limit`, 100 by default.
+    """Return the requested number of rows: the parameter `limit`, 100 by default.
 
     Raises:
         InvalidParameter: it is not a number in range.
@@ -188,7 +188,7 @@ def limit(asked: Mapping[str, str]) -> int:
 
 
 def log_query(asked: Mapping[str, str]) -> LogQuery:
-    """Return the query for log rows that these parameters, some of `LOG_PARAMETERS`, ask for.
+    """Return the log query for these parameters, which are some of `LOG_PARAMETERS`.
 
     Raises:
         InvalidParameter: one has a value that cannot be used.

@@ -1,4 +1,4 @@
-"""The service in OpenAPI 3.1, as `GET /openapi.json` answers it, made of the types in `contract` and of `errors`."""
+"""The OpenAPI 3.1 document of `GET /openapi.json`, built from the types in `contract` and `errors`."""
 
 from typing import Any, Final
 

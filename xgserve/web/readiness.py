@@ -17,12 +17,12 @@ CHECK_TIMEOUT_S: Final = 0.5  # a caller of /ready must not wait for the databas
 
 
 def state(problem: str | None) -> Check:
-    """Return the state of a dependency that has this problem, or none."""
+    """Return the state of a dependency; without a problem, it is ok."""
     return Check(ok=problem is None, problem=problem or UNSET)
 
 
 def model_state(model: Model | None) -> Check:
-    """Score the golden row of the active model, and return how that went."""
+    """Return whether the active model scores its golden row."""
     if model is None:
         return state("no model is loaded")
     try:
@@ -32,7 +32,7 @@ def model_state(model: Model | None) -> Check:
 
 
 class DatabaseCheck:
-    """Asks the database whether it answers, in one thread at a time; other threads get the last result."""
+    """Checks the database in one thread at a time; other threads get the last result."""
 
     def __init__(self, log: LogHandler, path: Path) -> None:
         self._log = log
@@ -41,7 +41,7 @@ class DatabaseCheck:
         self._problem: str | None = None
 
     def state(self) -> Check:
-        """Return whether the log can be written and the database read, after `CHECK_TIMEOUT_S` at the latest."""
+        """Return whether the log can be written and the database read, within `CHECK_TIMEOUT_S`."""
         if self._log.problem is not None:
             return state(self._log.problem)
         if self._one_at_a_time.acquire(blocking=False):

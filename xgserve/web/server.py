@@ -16,12 +16,12 @@ from xgserve.web.threads import Dispatcher
 logger = logging.getLogger("xgserve.server")
 
 DRAIN_S: Final = 5.0  # for requests under way at a stop; container engines kill after ten
-MAX_CONNECTIONS = 500  # beyond these, the ones are closed that keep the service waiting
+MAX_CONNECTIONS = 500  # beyond this, connections that keep the service waiting are closed
 CHECK_EVERY_S = 1.0
 
 
 def make_server(app: Any, settings: ServiceSettings) -> BaseWSGIServer:
-    """Return a server that listens already; port 0 takes a free one.
+    """Return a listening server; port 0 picks a free port.
 
     Raises:
         OSError: the address cannot be used.
@@ -55,7 +55,7 @@ def make_server(app: Any, settings: ServiceSettings) -> BaseWSGIServer:
 def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
     """Serve until `stop` is set; then take no new connections, but answer the requests that have begun to arrive.
 
-    The caller who sets `stop` must then call `server.pull_trigger()`.
+    After setting `stop`, call `server.pull_trigger()`.
     """
     waitress: Any = server  # its stubs lack most of what is used here
     logger.info("serving on http://%s:%s", waitress.effective_host, waitress.effective_port)
@@ -99,7 +99,7 @@ def _drop_one(waitress: Any) -> int:
 
 
 def _drain(waitress: Any) -> None:
-    """Stop listening, answer what has begun to arrive, and stop the threads."""
+    """Stop listening, answer the requests that have begun to arrive, and stop the threads."""
     dispatcher: Dispatcher = waitress.task_dispatcher
     waitress.del_channel()
     waitress.socket.close()

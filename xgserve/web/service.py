@@ -1,4 +1,4 @@
-"""What all requests have in common: the host check, the request id, errors as JSON, a log row, metrics."""
+"""The frame around every request: host check, request id, errors as JSON, log row, metrics."""
 
 import logging
 import time
@@ -46,7 +46,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         self.add_hook("before_request", self._before_request)
 
     def close(self) -> None:
-        """Write the rest of the log and let go of the database."""
+        """Write the rest of the log and close the database."""
         self.answers.close()
         logging.getLogger().removeHandler(self.log)
         self.log.close()
@@ -110,7 +110,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
 
 
 def _explained(exception: Exception, environ: dict[str, Any]) -> ServiceError:
-    """Return what to tell the caller about an exception; log what is not the caller's business."""
+    """Return the caller's error for an exception; log details that the caller must not see."""
     if isinstance(exception, ServiceError):
         error = exception
     elif isinstance(exception, DatabaseError):

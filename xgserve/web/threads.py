@@ -21,11 +21,11 @@ from typing import Any
 
 logger = logging.getLogger("xgserve.server")
 
-RUNNING_LONG_S = 0.005  # time for ten short requests, and too short to be noticed after a long one
+RUNNING_LONG_S = 0.005  # long enough for ten short requests, too short to be noticed
 
 
 class Lane(Enum):
-    """What kind of request a task is; each lane is first come, first served."""
+    """The kind of a task's request; each lane is first come, first served."""
 
     QUICK = "quick"
     SLOW = "slow"
@@ -33,7 +33,7 @@ class Lane(Enum):
 
 
 class Dispatcher:
-    """Stands in for waitress's dispatcher. Call `relieve` after `late_in_s` seconds.
+    """Replaces waitress's dispatcher. Call `relieve` after `late_in_s` seconds.
 
     A task may have a `lane`; without one it is quick.
     """
@@ -44,7 +44,7 @@ class Dispatcher:
         self._added = 0
         self._room = {Lane.SLOW: max(1, threads - 1), Lane.LARGE: max(1, threads // 4)}
         self._lane_of: dict[threading.Lock, Lane] = {}  # of the threads that run a slow or large task
-        # a thread is known by the lock that it waits on; the last one is the one that worked last
+        # a thread is known by the lock that it waits on; the one that worked last is at the end
         self._idle: list[threading.Lock] = []
         self._busy_since: dict[threading.Lock, float] = {}
         self._stopping = False
@@ -65,7 +65,7 @@ class Dispatcher:
 
     @property
     def late_in_s(self) -> float | None:
-        """In how many seconds another thread is needed, unless one gets free before; None if no request is waiting."""
+        """The seconds until another thread is needed, unless one gets free; None if no request is waiting."""
         with self._lock:
             if not self._idle or self._next_lane() is None:
                 return None
@@ -139,7 +139,7 @@ class Dispatcher:
             return task
 
     def _next_lane(self) -> Lane | None:
-        """Return the lane of the oldest task that may run now; None if there is none."""
+        """Return the lane of the oldest task that may run now; None if no task may."""
         taken = list(self._lane_of.values())
         waiting = [
             (queue[0][0], lane)
