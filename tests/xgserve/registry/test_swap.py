@@ -160,7 +160,7 @@ def test_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: Pa
     comet.add("acme", "shots", "3.0.0", hostile.zipped(hostile.good()))
     comet.faults["download"] = comet_standin.hang(comet)
     put_in_cache(tmp_path, "1.0.0", 0.0)
-    registry = open_registry(settings(tmp_path, comet, threads=4, download_timeout_s=5))
+    registry = open_registry(settings(tmp_path, comet, threads=4, download_timeout_s=60))
     hanging = threading.Thread(target=refusal_of_any, args=(registry, "3.0.0"))
     hanging.start()
     wait_until(lambda: "download" in comet.asked)
@@ -176,6 +176,7 @@ def test_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: Pa
             busy = error
     assert busy is not None and (busy.status, busy.code) == (503, "registry_busy")
     assert registry.active is not None
+    comet.closing.set()  # the download fails now
     hanging.join()
     second.join()
 
