@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 MIN_TOKEN_LENGTH: Final = 16
 _LONGEST_ADDRESS: Final = 2_000  # characters
 _SHOWN: Final = 100  # characters of a value in a message
-_SECRETS: Final = ("_KEY", "_TOKEN")
 
 
 class SettingsError(Exception):
@@ -125,7 +124,7 @@ class Environment:
             try:
                 given[declared.name] = read(text)
             except ValueError as error:
-                shown = "" if name.endswith(_SECRETS) else f"={_short(text)}"
+                shown = f"={_short(text)}" if declared.repr else ""  # never a secret
                 raise SettingsError(f"{name}{shown} {error}") from None
         return cls(**given)
 
