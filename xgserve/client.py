@@ -47,6 +47,7 @@ __all__ = [
     "Prediction",
     "Ready",
     "RegistryProblem",
+    "RowsRefused",
     "ServiceUnavailable",
     "ServingClient",
     "ServingError",
@@ -56,6 +57,7 @@ Answer = TypeVar("Answer")
 
 CONNECT_TIMEOUT_S = 3.0
 BUSY_PAUSE_S = 1.0  # as the service asks for (Retry-After)
+REFUSES_ROWS = ("invalid_frame", "too_large")  # codes that the same rows get every time
 
 
 class ServingError(Exception):
@@ -69,6 +71,10 @@ class ServingError(Exception):
         self.code = code
         self.status = status
         self.details = dict(details or {})
+
+
+class RowsRefused(ServingError):
+    """The service refuses these rows, and would each time; nothing was scored."""
 
 
 class ServiceUnavailable(ServingError):
@@ -257,10 +263,11 @@ class ServingClient:
         if not isinstance(error_body, dict):
             raise self._unexpected(f"{path} answers {answer.status_code}", answer.status_code)
         details = {key: value for key, value in error_body.items() if key not in ("code", "message")}
-        refusal = ModelChanged if answer.status_code == 412 else ServingError
+        code = str(error_body.get("code", "error"))
+        refusal = ModelChanged if answer.status_code == 412 else RowsRefused if code in REFUSES_ROWS else ServingError
         raise refusal(
             str(error_body.get("message", f"{path} answers {answer.status_code}")),
-            code=str(error_body.get("code", "error")),
+            code=code,
             status=answer.status_code,
             details=details,
         )
@@ -307,7 +314,7 @@ def _split_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     try:
         return json.dumps(frame, allow_nan=False, default=_plain, separators=(",", ":")).encode()
     except (TypeError, ValueError) as error:
-        raise ServingError(f"the frame cannot be sent: {error}", code="invalid_frame") from error
+        raise RowsRefused(f"the frame cannot be sent: {error}", code="invalid_frame") from error
 
 
 def _plain(value: Any) -> Any:

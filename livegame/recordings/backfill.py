@@ -19,8 +19,7 @@ from livegame.recordings.files import Recording, find_recordings, load_recording
 from livegame.recordings.seasons import SEASON_FILES, season_recordings
 from livegame.recordings.workers import Workers
 from livegame.scoring.lock import LOCK_WAIT_S
-from livegame.scoring.scorer import NEVER_ANSWERED
-from xgserve.client import ServingError
+from xgserve.client import RowsRefused
 
 BATCH: Final = 64  # games, with about 5,600 shots to score
 
@@ -155,9 +154,7 @@ class Backfill:
             except GameBusy as error:
                 busy += [update for update in games if update.game.game_id == error.game_id]
                 games = [update for update in games if update.game.game_id != error.game_id]
-            except ServingError as error:
-                if error.code not in NEVER_ANSWERED:  # the next run repeats the request, which is scored once
-                    raise
+            except RowsRefused:  # after any other refusal the next run repeats the request, which is scored once
                 for update in games:  # one game that the model cannot score must not hold up the others
                     self._record_patiently(update, progress)
                 break
@@ -166,9 +163,7 @@ class Backfill:
     def _record_patiently(self, update: GameUpdate, progress: Progress) -> None:
         try:
             self._count(self._client.record([update], LOCK_WAIT_S), progress)
-        except (GameBusy, ServingError) as error:
-            if isinstance(error, ServingError) and error.code not in NEVER_ANSWERED:
-                raise
+        except (GameBusy, RowsRefused) as error:
             self._fail(progress, f"game {update.game.game_id}: {error}")
 
     def _count(self, found: Sequence[Recorded], progress: Progress) -> None:

@@ -12,11 +12,10 @@ from livegame.errors import ModelKeepsChanging
 from livegame.features.fingerprint import code_fingerprint
 from livegame.scoring.inputs import ModelInputs
 from livegame.scoring.open_requests import Request, Rows, ScoringRequests
-from xgserve.client import ModelChanged, ServingClient, ServingError
+from xgserve.client import ModelChanged, RowsRefused, ServingClient
 
 logger = logging.getLogger("livegame.scoring")
 
-NEVER_ANSWERED: Final = ("invalid_frame", "too_large")  # errors that the same rows get every time
 _SWAPS_FOLLOWED: Final = 5
 _NOTHING: Final = Request("", {})
 
@@ -104,9 +103,8 @@ class Scorer:
                     if_match=model.model_id,
                     idempotency_key=request.key,
                 )
-            except ServingError as error:
-                if error.code in NEVER_ANSWERED:
-                    requests.drop(request)
+            except RowsRefused:
+                requests.drop(request)
                 raise
             for (shot, inputs), probability in zip(request.rows.items(), probabilities, strict=True):
                 if shot in ready:  # others were retracted since; their request stays open
