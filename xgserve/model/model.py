@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import structs
 
-from xgserve.contract import GoldenRow, LibraryVersions, ModelDescription, ModelIdentity, Scalar
+from xgserve.contract import GoldenRow, ModelDescription, ModelIdentity, Scalar
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.schema import Column
 from xgserve.model.validation import FrameErrors
@@ -148,7 +148,7 @@ class Model:
         return ModelDescription(
             **structs.asdict(self.identity),
             features=[column.describe() for column in self.columns],
-            sklearn_version=LibraryVersions(self.versions.artifact, self.versions.service),
+            sklearn_version=self.versions,
             loaded_at=self.loaded_at.isoformat(timespec="milliseconds"),
             golden_row=GoldenRow(dict(self.golden_row), self.golden_probability),
             population=self.card.get("population"),

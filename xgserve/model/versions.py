@@ -1,18 +1,14 @@
 """The versions of scikit-learn that made an artifact and that run here, and advice on errors if they differ."""
 
-from dataclasses import dataclass
+from xgserve.contract import LibraryVersions
 
 # The packages of these modules.
 PACKAGES = {"imblearn": "imbalanced-learn", "sklearn": "scikit-learn"}
 EXTRAS = {"lightgbm": "boosters", "xgboost": "boosters"}
 
 
-@dataclass(frozen=True)
-class SklearnVersions:
+class SklearnVersions(LibraryVersions, frozen=True):
     """The scikit-learn that made an artifact (None: not recorded) and the one that loaded it."""
-
-    artifact: str | None
-    service: str
 
     @property
     def skew(self) -> str:
