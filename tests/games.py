@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -222,11 +222,17 @@ def hanging_server() -> Iterator[Hanging]:
 @contextmanager
 def wsgi_server(app: Any) -> Iterator[str]:
     """Serve a WSGI app on a free loopback port; yield its address."""
-    server = make_server("127.0.0.1", 0, app, _Server, _QuietHandler)
+    with serving(make_server("127.0.0.1", 0, app, _Server, _QuietHandler)) as url:
+        yield url
+
+
+@contextmanager
+def serving(server: TCPServer) -> Iterator[str]:
+    """Run a server that listens on loopback in a thread; yield its address."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

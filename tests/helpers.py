@@ -1,7 +1,6 @@
 """Helpers for tests of several folders: ports, clocks, commands, and game clients on a folder of their own."""
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,13 +31,6 @@ class Clock:
         self.readings += 1
         self.seconds += self.tick
         return self.seconds
-
-
-def free_port() -> int:
-    """Return a loopback port at which nothing listens right now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:

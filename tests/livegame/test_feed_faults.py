@@ -11,7 +11,7 @@ import pytest
 
 from livegame.errors import FeedMalformed, FeedUnavailable
 from livegame.feed import RETRIES, Feed
-from tests.games import GAME_ID, FeedServer, feed_server
+from tests.games import GAME_ID, FeedServer, feed_server, serving
 from tests.helpers import fetched
 from tests.livegame.dirty import PATH, changed, clean
 
@@ -111,15 +111,11 @@ def trickling(head: bytes) -> Iterator[str]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        stop.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with serving(server) as url:
+        try:
+            yield url
+        finally:
+            stop.set()
 
 
 @pytest.mark.parametrize(

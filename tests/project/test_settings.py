@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from db.environment import SettingsError
+from bench.servers import free_port
+from db.environment import Environment, SettingsError
 from livegame.settings import ClientSettings
-from tests.helpers import environment, free_port
+from tests.helpers import environment
 from xgserve.settings import ServiceSettings
 
-NAMES = sorted(field.metadata["variable"] for field in fields(ClientSettings))
-SERVING_NAMES = sorted(field.metadata["variable"] for field in fields(ServiceSettings))
+NAMES = [(kind, field.metadata["variable"]) for kind in (ClientSettings, ServiceSettings) for field in fields(kind)]
 ABSURD = {
     "long": "a" * 70_000,
     "long address": "http://" + "a" * 70_000,
@@ -37,20 +37,10 @@ ABSURD = {
 
 
 @pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
-@pytest.mark.parametrize("name", NAMES)
-def test_client_setting_is_accepted_or_refused_by_name(name: str, value: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), NAMES)
+def test_setting_is_accepted_or_refused_by_name(kind: type[Environment], name: str, value: str) -> None:
     try:
-        ClientSettings.from_env({name: value})
-    except SettingsError as error:
-        assert name in str(error)
-        assert len(str(error)) < 600
-
-
-@pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
-@pytest.mark.parametrize("name", SERVING_NAMES)
-def test_service_setting_is_accepted_or_refused_by_name(name: str, value: str) -> None:
-    try:
-        ServiceSettings.from_env({name: value})
+        kind.from_env({name: value})
     except SettingsError as error:
         assert name in str(error)
         assert len(str(error)) < 600

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.helpers import environment, free_port
+from bench.servers import free_port
+from tests.helpers import environment
 
 
 def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Popen[str]:

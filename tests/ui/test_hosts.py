@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.helpers import ROOT, free_port
+from bench.servers import free_port
+from tests.helpers import ROOT
 from tests.ui.hosts import ask, opens
 
 START_TIMEOUT_S = 60

@@ -94,16 +94,21 @@ def test_requests_wait_when_all_threads_are_busy() -> None:
     assert {request.thread for request in requests} == {"waitress-0", "waitress-1"}
 
 
+def add_from_threads(made: Dispatcher, requests: list[list[Request]]) -> None:
+    """Add each list of requests in a thread of its own."""
+
+    def add(own: list[Request]) -> None:
+        for request in own:
+            made.add_task(request)
+
+    with ThreadPoolExecutor(len(requests)) as threads:
+        list(threads.map(add, requests))
+
+
 def test_requests_from_many_threads_are_all_answered() -> None:
     with dispatcher(3) as made:
         requests = [[Request() for _ in range(500)] for _ in range(4)]
-
-        def send(own: list[Request]) -> None:
-            for request in own:
-                made.add_task(request)
-
-        with ThreadPoolExecutor(4) as threads:
-            list(threads.map(send, requests))
+        add_from_threads(made, requests)
         assert all(request.done.wait(GIVE_UP_S) for own in requests for request in own)
 
 
@@ -192,11 +197,5 @@ def test_requests_of_all_lanes_are_all_answered() -> None:
         requests = [
             [Request(seconds=0.0005 * (n % 3), lane=lanes[(n + own) % 3]) for n in range(300)] for own in range(4)
         ]
-
-        def send(own: list[Request]) -> None:
-            for request in own:
-                made.add_task(request)
-
-        with ThreadPoolExecutor(4) as threads:
-            list(threads.map(send, requests))
+        add_from_threads(made, requests)
         assert all(request.done.wait(GIVE_UP_S) for own in requests for request in own)
