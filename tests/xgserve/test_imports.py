@@ -32,7 +32,7 @@ print(json.dumps({{
     ("modules", "heavy"),
     [
         ("xgserve.model.model, xgserve.model.frames, xgserve.model.schema, xgserve.model.validation", HEAVY),
-        ("xgserve.registry.comet, xgserve.registry.sandbox", HEAVY | {"numpy"}),
+        ("xgserve.registry.comet, xgserve.sandbox.child", HEAVY | {"numpy"}),
     ],
     ids=["model", "the child that asks Comet"],
 )

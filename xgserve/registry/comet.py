@@ -26,7 +26,7 @@ from xgserve.errors import (
 )
 from xgserve.names import SAFE_NAME, is_name, version_order
 from xgserve.registry.archive import unpack
-from xgserve.registry.sandbox import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.sandbox.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 from xgserve.text import clipped
 
 API_TIMEOUT_S = 5

@@ -13,7 +13,7 @@ from xgserve.compiler.build import load_model
 from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
 from xgserve.model.model import ROWS_AT_ONCE
 from xgserve.names import ModelName
-from xgserve.registry.sandbox import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.sandbox.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 
 # Forests unpack to several times their size on disk.
 MEMORY_PER_ARTIFACT_BYTE = 16
