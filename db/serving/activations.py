@@ -20,6 +20,15 @@ class StoredActivation:
     digest: str
     source: str
     request_id: str | None
+    followed: str | None
+
+
+@dataclass(frozen=True)
+class LastFollowed:
+    """What following made active last: its version, and whether another activation has come after it."""
+
+    version: str
+    is_overruled: bool
 
 
 class Activations:
@@ -37,8 +46,11 @@ class Activations:
         digest: str,
         source: str,
         request_id: str | None = None,
+        followed: str | None = None,
     ) -> None:
         """Append an activation; it is on disk when this returns.
+
+        `followed` is what the service follows, if that made it active.
 
         Raises:
             DatabaseError: SQLite could not write.
@@ -46,10 +58,10 @@ class Activations:
         with closing(open_serving(self._path)) as connection, transaction(connection):
             connection.execute(
                 """
-                INSERT INTO activations (at, workspace, model, version, digest, source, request_id)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO activations (at, workspace, model, version, digest, source, request_id, followed)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """,
-                (now(), workspace, model, version, digest, source, request_id),
+                (now(), workspace, model, version, digest, source, request_id, followed),
             )
 
     def latest(self) -> StoredActivation | None:
@@ -75,6 +87,17 @@ class Activations:
             """
         )
         return next(iter(found), None)
+
+    def last_followed(self, followed: str) -> LastFollowed | None:
+        """Return what following made active last; None if that was nothing, or if it followed something else then.
+
+        Raises:
+            DatabaseError: the file cannot be used.
+        """
+        rows = self._all("SELECT * FROM activations WHERE followed IS NOT NULL ORDER BY id DESC LIMIT 1")
+        if not rows or rows[0].followed != followed:
+            return None
+        return LastFollowed(rows[0].version, is_overruled=self.latest() != rows[0])
 
     def newest(self, limit: int, timeout_s: float = BUSY_TIMEOUT_S) -> list[StoredActivation]:
         """Return up to `limit` activations, newest first; wait `timeout_s` for a lock.
