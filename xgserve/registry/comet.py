@@ -10,7 +10,10 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -29,6 +32,7 @@ from xgserve.registry.archive import unpack
 from xgserve.sandbox.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
 from xgserve.text import clipped
 
+LATEST = "latest"  # the newest version, whatever its stages
 API_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10
 MAX_LISTED_MODELS = 50
@@ -71,6 +75,8 @@ class Comet:
             RegistryError: the model could not be downloaded; the message says why.
             OSError: `scratch` cannot be written.
         """
+        # Not `Model.download`, which the SDK recommends: it follows file names and links that lead elsewhere, starts
+        # threads, bounds nothing, hides why it failed, and old servers do not have it.
         answer = self._ask(
             {
                 "do": "download",
@@ -85,6 +91,16 @@ class Comet:
             seconds,
         )
         return str(answer["version"])
+
+    def version_in(self, workspace: str, model: str, stage: str, *, scratch: Path, seconds: float) -> str:
+        """Return the newest version in a stage, with a status or with a tag; of all for "latest". One request.
+
+        Raises:
+            RegistryError: the registry did not answer, or has no such version.
+            OSError: `scratch` cannot be written.
+        """
+        request = {"do": "find", "workspace": workspace, "model": model, "stage": stage}
+        return str(self._ask(request, scratch, seconds)["version"])
 
     def models(
         self, workspaces: Sequence[str], *, scratch: Path, seconds: float
@@ -130,6 +146,8 @@ class Comet:
             "COMET_INTERNAL_REPORTING": "false",
             "COMET_LOGGING_CONSOLE": "CRITICAL",
             "COMET_HTTP_SESSION_RETRY_TOTAL": "0",
+            # no version: the SDK then sends no request of its own before each of ours, to ask how old the server is
+            "COMET_REST_V2_MINIMAL_BACKEND_VERSION": "none",
             "COMET_TIMEOUT_API": str(API_TIMEOUT_S),
             "COMET_TIMEOUT_FILE_DOWNLOAD": str(READ_TIMEOUT_S),
         }
@@ -158,7 +176,8 @@ def _handle(request: dict[str, Any]) -> dict[str, Any]:
     try:
         # its cache would hold every download in memory
         api = comet_ml.API(cache=False)  # type: ignore[no-untyped-call]
-        return _download(api, request) if request["do"] == "download" else _list(api, request)
+        do = {"download": _download, "find": _find, "list": _list}[request["do"]]
+        return do(api, request)
     except RegistryError:
         raise
     except SentElsewhere as error:
@@ -171,7 +190,10 @@ def _handle(request: dict[str, Any]) -> dict[str, Any]:
             "the download needs more memory than is allowed; XG_MODEL_MAX_MB sets what the service takes"
         ) from error
     except comet_ml.exceptions.CometRestApiException as error:
-        raise _refusal(request, error.response.status_code, _said(error.safe_msg)) from error
+        refusal = _refusal(request, error.response.status_code, _said(error.safe_msg))
+        if (wait_s := _retry_after_s(error.response.headers.get("Retry-After", ""))) is not None:
+            refusal.details["retry_after_s"] = wait_s
+        raise refusal from error
     except requests.exceptions.InvalidHeader as error:
         raise KeyRefused("COMET_API_KEY holds characters that no key has, such as a line break") from error
     except requests.exceptions.RequestException as error:
@@ -227,19 +249,32 @@ def _download(api: Any, request: dict[str, Any]) -> dict[str, Any]:
     return {"version": version}
 
 
+def _find(api: Any, request: dict[str, Any]) -> dict[str, Any]:
+    # Not `Model.find_versions`: it takes a status or a tag, and Comet does not say which of them a name is. The details
+    # have both, and the stages of old servers, in one request.
+    details = api.get_registry_model_details(request["workspace"], request["model"])
+    return {"version": _in_stage(details["versions"], f"{request['workspace']}/{request['model']}", request["stage"])}
+
+
 def _resolve(versions: list[dict[str, Any]], model: str, wanted: str | None) -> str:
     """Return the concrete version for a version, a stage (the newest in it) or None (the newest)."""
-    usable = _usable(versions)
-    for entry in usable:
+    for entry in _usable(versions):
         if wanted is None or wanted == entry["version"]:
             return str(entry["version"])
+    return _in_stage(versions, model, wanted, "version or stage")
+
+
+def _in_stage(versions: list[dict[str, Any]], model: str, stage: str | None, asked: str = "version in stage") -> str:
+    """Return the newest version in a stage, whatever its case; the newest of all for "latest"."""
+    usable = _usable(versions)
     for entry in usable:
-        if wanted is not None and wanted.casefold() in map(str.casefold, _stages(entry)):
+        names = {name.casefold() for name in _stages(entry)} | {LATEST}
+        if stage is not None and stage.casefold() in names:
             return str(entry["version"])
     known = ", ".join(entry["version"] for entry in usable[:10]) or "none"
     stages = ", ".join(sorted({stage for entry in usable for stage in _stages(entry)})[:10]) or "none"
-    asked = f"version or stage {wanted!r}" if wanted is not None else "version"
-    raise UnknownModel(f"{model} has no {asked} on Comet; versions: {known}; stages: {stages}")
+    wanted = f"{asked} {stage!r}" if stage is not None else "version"
+    raise UnknownModel(f"{model} has no {wanted} on Comet; versions: {known}; stages: {stages}")
 
 
 def _usable(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -284,7 +319,7 @@ def _refusal(request: dict[str, Any], status: int, said: str) -> RegistryError:
         return KeyRefused(
             f"Comet ({server}) refuses the API key (status {status}{said}); check COMET_API_KEY of the service"
         )
-    if status in (400, 404) and request["do"] == "download":  # 400: an unknown workspace
+    if status in (400, 404) and request["do"] != "list":  # 400: an unknown workspace
         asked = f"{request['workspace']}/{request['model']}"
         return UnknownModel(
             f"Comet ({server}) knows no {asked}, or not for this key (status {status}{said}); check the names"
@@ -294,6 +329,18 @@ def _refusal(request: dict[str, Any], status: int, said: str) -> RegistryError:
     if status == 200:
         return DownloadFailed(f"Comet ({server}) gave an answer that is not JSON; is its address right?")
     return DownloadFailed(f"Comet ({server}) answered with status {status}{said}; try again later")
+
+
+def _retry_after_s(header: str) -> float | None:
+    """Return the seconds that a `Retry-After` asks to wait, given as seconds or as a date; None for anything else."""
+    with suppress(TypeError, ValueError):  # no date, or one without a time zone
+        seconds = float(header) if header.isascii() and header.isdigit() else _seconds_until(header)
+        return max(0.0, seconds)
+    return None
+
+
+def _seconds_until(date: str) -> float:
+    return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
 
 
 def _said(message: object) -> str:

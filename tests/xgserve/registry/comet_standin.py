@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,22 @@ from urllib.parse import parse_qs, urlsplit
 KEY = "standin-key-4f1c9d27"
 
 Handler = BaseHTTPRequestHandler
+
+
+@dataclass
+class Version:
+    """A version of a model: the zip file that Comet would send, and its names; old servers have only stages."""
+
+    archive: bytes
+    stages: list[str]
+    status: str | None = None
+    tags: list[str] | None = None
+
+    def names(self) -> dict[str, Any]:
+        new = {"status": self.status, "tags": self.tags}
+        return {"stages": self.stages} | {name: value for name, value in new.items() if value is not None}
+
+
 Answer = Callable[[Handler], None]
 
 
@@ -26,14 +43,28 @@ class StandIn:
         self.asked: list[str] = []
         self.faults: dict[str, Answer] = {}
         self.closing = threading.Event()
-        self._models: dict[tuple[str, str], dict[str, tuple[bytes, list[str]]]] = {}
+        self._models: dict[tuple[str, str], dict[str, Version]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def add(self, workspace: str, model: str, version: str, archive: bytes, stages: list[str] | None = None) -> None:
+    def add(
+        self,
+        workspace: str,
+        model: str,
+        version: str,
+        archive: bytes,
+        stages: list[str] | None = None,
+        status: str | None = None,
+        tags: list[str] | None = None,
+    ) -> None:
         """Register a version of a model, given as the zip file that Comet would send."""
-        self._models.setdefault((workspace, model), {})[version] = (archive, stages or [])
+        self._models.setdefault((workspace, model), {})[version] = Version(archive, stages or [], status, tags)
+
+    def move(self, workspace: str, model: str, stage: str, to: str | None) -> None:
+        """Let one version be in the stage; None: no version."""
+        for version, held in self._models[workspace, model].items():
+            held.stages = [name for name in held.stages if name != stage] + [stage] * (version == to)
 
     @contextmanager
     def running(self) -> Iterator["StandIn"]:
@@ -100,13 +131,13 @@ class StandIn:
             send_json(handler, {"msg": f"Model {'/'.join(model)} does not exist"}, 404)
             return
         versions = [
-            {"registryModelItemId": f"it-{version}", "version": version, "stages": stages, "assets": []}
-            for version, (_, stages) in self._models[model].items()
+            {"registryModelItemId": f"it-{version}", "version": version, "assets": []} | held.names()
+            for version, held in self._models[model].items()
         ]
         send_json(handler, {"registryModelId": "rm", "modelName": model[1], "versions": versions})
 
     def _download(self, handler: Handler, asked: Mapping[str, str]) -> None:
-        send(handler, self._models[asked["workspaceName"], asked["modelName"]][asked["version"]][0])
+        send(handler, self._models[asked["workspaceName"], asked["modelName"]][asked["version"]].archive)
 
     def _unknown(self, handler: Handler, asked: Mapping[str, str]) -> None:  # noqa: ARG002
         send_json(handler, {"msg": "no such route"}, 404)

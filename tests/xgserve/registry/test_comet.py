@@ -53,8 +53,7 @@ def test_redirect_to_another_server_is_never_followed_for_a_download(
 ) -> None:
     with StandIn().running() as other:
         other.add("acme", "shots", "1.0.0", GOOD)
-        for name in ("alive", route):
-            comet.faults[name] = comet_standin.redirect(code, lambda handler: other.url.rstrip("/") + handler.path)
+        comet.faults[route] = comet_standin.redirect(code, lambda handler: other.url.rstrip("/") + handler.path)
         error = refusal(registry, "acme", "shots", "1.0.0")
     assert (error.status, error.code) == (502, "download_failed")
     assert (

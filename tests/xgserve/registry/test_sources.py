@@ -38,7 +38,7 @@ def test_newest_version_and_stages_resolve_to_a_version(tmp_path: Path, comet: S
     assert (newest.model.name.version, newest.source) == ("1.10.1-rc.1", "cache")
     in_stage = registry.activate("acme", "shots", "production")
     assert (in_stage.model.name.version, in_stage.source) == ("1.9.0", "cache")
-    assert comet.asked == ["alive", "details"] * 2, "what is in the cache is not downloaded again"
+    assert comet.asked == ["details"] * 2, "what is in the cache is not downloaded again"
 
 
 def test_damaged_model_in_the_cache_is_downloaded_again(tmp_path: Path, comet: StandIn) -> None:
