@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import running_service
 from tests.games import FeedServer
+from tests.helpers import wait_until
 from tests.ui.page_session import (
     OpenPage,
     page_opener,
@@ -25,6 +26,24 @@ def test_service_page_of_a_pinned_service_has_no_swaps_on_record(
     assert "bundled/xg-distance:1.0.0" in words(page.main.markdown)
     assert "No swaps are on record." in words(page.main.caption)
     assert "default" not in words(page.main.caption)
+
+
+def test_service_page_shows_what_the_service_follows_and_why_it_cannot(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow = {
+        "XG_FOLLOW": "acme/shots:Production",
+        "COMET_API_KEY": "k" * 20,
+        "COMET_URL_OVERRIDE": "http://127.0.0.1:9",
+    }
+    with running_service(tmp_path / "following", settings=follow) as service:
+        wait_until(lambda: (following := service.client.ready().following) and following.problem)
+        monkeypatch.setenv("XG_SERVING_URL", service.url)
+        page = open_page()
+        page.switch_page("service.py")
+        page.run()
+    assert "Follows acme/shots:Production; asked at 20" in words(page.main.caption).replace("\\", "")
+    assert "cannot be reached" in words(page.main.warning)
 
 
 def test_service_page_without_a_service_says_what_to_do(

@@ -8,7 +8,7 @@ import streamlit as st
 from ui.clients import active_model, connect
 from ui.parts import model_card
 from ui.words import count, plain, sentence
-from xgserve.client import LEVELS, ModelDescription, ServingClient, ServingError
+from xgserve.client import LEVELS, Following, ModelDescription, ServingClient, ServingError
 
 LOG_ROWS: Final = 100
 SWAPS: Final = 20
@@ -56,6 +56,19 @@ def _state(serving: ServingClient) -> None:
     for check in checks.values():
         if not check.ok:
             st.warning(plain(str(check.problem)))
+    if ready.following is not None:
+        _following(ready.following)
+
+
+def _following(following: Following) -> None:
+    """Show which stage of the registry the service follows, and what keeps it from that."""
+    version = f", now {following.version}" if following.version else ""
+    asked = f"; asked at {following.asked_at[:19].replace('T', ' ')} UTC" if following.asked_at else ""
+    st.caption(plain(f"Follows {following.what}{version}{asked}."))
+    if following.overruled:
+        st.info(plain(f"Another model was chosen. It stays until {following.what} is another version."))
+    if following.problem is not None:
+        st.warning(plain(sentence(following.problem)))
 
 
 def _model(serving: ServingClient) -> ModelDescription | None:
