@@ -12,6 +12,7 @@ from xgserve.contract import (
     ActivationRow,
     Activations,
     Checks,
+    Following,
     Health,
     LogRow,
     Logs,
@@ -28,6 +29,7 @@ from xgserve.log.page import render
 from xgserve.model.frames import read_frame
 from xgserve.model.model import Model
 from xgserve.names import tag
+from xgserve.registry.follow import follower
 from xgserve.registry.registry import open_registry
 from xgserve.registry.sources import Activation
 from xgserve.settings import ServiceSettings
@@ -42,6 +44,7 @@ class App(Service):
     def __init__(self, settings: ServiceSettings, stream: TextIO | None) -> None:
         super().__init__(settings, stream)
         self.registry = open_registry(settings)
+        self._follower = follower(settings, self.registry, self.metrics.swap)
         self._database = readiness.DatabaseCheck(self.log, settings.database)
         self.post("/predict", callback=self.predict)
         self.post("/download_registry_model", callback=self.download_registry_model)
@@ -54,10 +57,22 @@ class App(Service):
         self.get("/ready", callback=self.ready)
         self.get("/openapi.json", callback=self.openapi)
         self.get("/metrics", callback=self.prometheus)
+        if self._follower is not None:
+            self._follower.start()
+
+    def close(self) -> None:
+        """Stop following, write the rest of the log and close the database."""
+        if self._follower is not None:
+            self._follower.close()
+        super().close()
 
     def active(self) -> Model | None:
         """Return the active model; None if no model is loaded."""
         return self.registry.active
+
+    def following(self) -> Following | None:
+        """Return what the service follows, and how that goes; None if it follows nothing."""
+        return self._follower.state if self._follower else None
 
     def _active_model(self) -> Model:
         """Return the active model.
@@ -163,7 +178,7 @@ class App(Service):
             response.status = 503
             problems = (checks.model.problem, checks.database.problem, checks.stored_model.problem)
             note("; ".join(problem for problem in problems if problem))
-        return to_json(Ready(is_ready, checks))
+        return to_json(Ready(is_ready, checks, self.following()))
 
     def openapi(self) -> bytes:
         """Return the OpenAPI document of these routes."""

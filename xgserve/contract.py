@@ -143,6 +143,7 @@ class ActivationRow(Struct, frozen=True):
     digest: str
     source: str
     request_id: str | None
+    followed: Annotated[str | None, Meta(description="what `XG_FOLLOW` names, if following made it active")] = None
 
 
 class Activations(Struct, frozen=True):
@@ -193,11 +194,24 @@ class Checks(Struct, frozen=True):
     stored_model: Annotated[Check, Meta(description="whether the model that was active before the start was loaded")]
 
 
+class Following(Struct, frozen=True):
+    """What the service follows in the registry, and how that goes. It predicts either way."""
+
+    what: Annotated[str, Meta(description="`workspace/model:stage`, as `XG_FOLLOW` names it")]
+    version: Annotated[str | None, Meta(description="the version that this was when the registry last answered")] = None
+    asked_at: Annotated[Time | None, Meta(description="when the registry was last asked")] = None
+    overruled: Annotated[
+        bool, Meta(description="whether another model was chosen since; it stays until what is followed moves")
+    ] = False
+    problem: Annotated[str | None, Meta(description="why it cannot be followed now")] = None
+
+
 class Ready(Struct, frozen=True):
     """Whether the service can predict."""
 
     ready: bool
     checks: Checks
+    following: Following | None = None
 
 
 class ErrorBody(Struct, frozen=True):

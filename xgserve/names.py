@@ -12,6 +12,7 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 NAME = re.compile(r"[^\s./\\:@\x00-\x1f\x7f](?:[^/\\:@\x00-\x1f\x7f]{0,98}[^\s/\\:@\x00-\x1f\x7f])?")
 NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\ : @, not starting with a dot"
 MAX_FOLDER_BYTES = 240  # file systems take at least 255
+MAX_STAGE_LENGTH: Final = 100
 
 # Pickles can run any code when loaded.
 SKOPS_SUFFIX: Final = ".skops"

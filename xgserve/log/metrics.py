@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from xgserve.contract import Following
 from xgserve.model.model import Model
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -19,7 +20,12 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 class Metrics:
     """The metrics of one service. Any thread may call any method."""
 
-    def __init__(self, active: Callable[[], Model | None], dropped_log_rows: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        active: Callable[[], Model | None],
+        following: Callable[[], Following | None],
+        dropped_log_rows: Callable[[], int],
+    ) -> None:
         self._registry = CollectorRegistry()
         requests = Counter(
             "xg_requests",
@@ -37,11 +43,11 @@ class Metrics:
         rows = Counter("xg_rows_scored", "Rows scored, by model", ["model"], registry=self._registry)
         self._swaps = Counter(
             "xg_swaps",
-            "Requests to change the active model, by result (ok, or why it failed)",
+            "Attempts to change the active model, by result (ok, or why it failed)",
             ["result"],
             registry=self._registry,
         )
-        self._registry.register(_State(active, dropped_log_rows))
+        self._registry.register(_State(active, following, dropped_log_rows))
         # looking up a child by its labels takes longer than counting
         self._of = cache(
             lambda method, route, code: (requests.labels(method, route, str(code)), duration.labels(route))
@@ -70,8 +76,14 @@ class Metrics:
 class _State(Collector):
     """Metrics that are read at each scrape, not counted."""
 
-    def __init__(self, active: Callable[[], Model | None], dropped_log_rows: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        active: Callable[[], Model | None],
+        following: Callable[[], Following | None],
+        dropped_log_rows: Callable[[], int],
+    ) -> None:
         self._active = active
+        self._following = following
         self._dropped_log_rows = dropped_log_rows
 
     def collect(self) -> Iterable[Metric]:
@@ -81,6 +93,12 @@ class _State(Collector):
         if (model := self._active()) is not None:
             info.add_metric(astuple(model.identity), 1)
         yield info
+        if (following := self._following()) is not None:
+            works = GaugeMetricFamily(
+                "xg_following_works", "1 if what is followed was found and can be used", labels=["what"]
+            )
+            works.add_metric([following.what], following.problem is None and following.asked_at is not None)
+            yield works
         yield CounterMetricFamily(
             "xg_log_rows_dropped", "Log rows lost because the disk failed", value=self._dropped_log_rows()
         )

@@ -1,11 +1,14 @@
 """The active model, the lock under which it is swapped, and the record of activations."""
 
 import threading
+from contextvars import ContextVar
 
 from db.serving import Activations
 from xgserve.model.model import Model
 from xgserve.registry.sources import Activation
 from xgserve.request_id import request_id
+
+followed: ContextVar[str | None] = ContextVar("followed", default=None)  # what led to the activation under way
 
 
 class Active:
@@ -39,5 +42,6 @@ class Active:
             digest=activation.model.digest,
             source=activation.source,
             request_id=request_id.get(),
+            followed=followed.get(),
         )
         self.swap(activation.model)

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from db.serving import READ_TIMEOUT_S, Activations, StoredActivation
+from db.serving import READ_TIMEOUT_S, Activations, LastFollowed, StoredActivation
 from xgserve.contract import ModelEntry, RegistryProblem
 from xgserve.errors import Busy, NothingToRollBack, RegistryError, UnknownModel
 from xgserve.model.model import Model
 from xgserve.names import SAFE_NAME, ModelName
-from xgserve.registry.active import Active
+from xgserve.registry.active import Active, followed
 from xgserve.registry.bundle import BUNDLED, load_bundled, newest_bundled
 from xgserve.registry.cache import ModelCache
 from xgserve.registry.catalogue import Catalogue
@@ -94,6 +94,40 @@ class Registry:
             return self._pin.activate(self._active, workspace, model, version)
         with self._place():
             return self._activating.run((workspace, model, version), lambda: self._log(workspace, model, version))
+
+    def version_in(self, model: ModelName) -> str:
+        """Ask Comet which version is the newest in a stage, here the version of `model`; see `Comet.version_in`.
+
+        Raises:
+            RegistryError: it cannot be asked, or has no such version.
+        """
+        self._sources.check(model.workspace, model.name, model.version)
+        with explained():
+            return self._sources.version_in(model.workspace, model.name, model.version)
+
+    def activate_followed(self, name: ModelName, what: str) -> Activation:
+        """Make a model active since following `what` led to it, otherwise as `activate` does; log nothing.
+
+        Raises:
+            RegistryError: the model could not be activated (see its subclasses); the active one stays.
+        """
+        token = followed.set(what)
+        try:
+            self._sources.check(name.workspace, name.name, name.version)
+            key = (name.workspace, name.name, name.version)
+            with self._place(), explained():
+                return self._activating.run(key, lambda: self._activate(*key))
+        finally:
+            followed.reset(token)
+
+    def last_followed(self, what: str) -> LastFollowed | None:
+        """Return what following `what` made active last, from the record.
+
+        Raises:
+            StorageFailed: the record cannot be read.
+        """
+        with explained():
+            return self._active.record.last_followed(what)
 
     def rollback(self) -> Activation:
         """Return to the previously active model, without the network; a second rollback returns to this one.

@@ -26,7 +26,7 @@ from xgserve.errors import (
     WorkspaceNotAllowed,
 )
 from xgserve.model.model import Model
-from xgserve.names import NAME_IN_WORDS, PICKLE_SUFFIXES, ModelName, is_name, version_order
+from xgserve.names import MAX_STAGE_LENGTH, NAME_IN_WORDS, PICKLE_SUFFIXES, ModelName, is_name, version_order
 from xgserve.registry.archive import find_artifact, keep_model
 from xgserve.registry.bundle import BUNDLED, load_bundled
 from xgserve.registry.cache import CachedModel, ModelCache
@@ -34,7 +34,7 @@ from xgserve.registry.comet import Comet
 from xgserve.registry.trial import environment, try_artifact
 from xgserve.settings import ServiceSettings
 
-MAX_ASKED_LENGTH = 100
+FIND_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Sources:
         """
         for what, name in (("workspace", workspace), ("model", model)):
             if not is_name(name):
-                raise InvalidName(f"{name[:MAX_ASKED_LENGTH]!r} is not the name of a {what}: {NAME_IN_WORDS}")
-        if version is not None and not (version.isprintable() and 0 < len(version) <= MAX_ASKED_LENGTH):
-            raise InvalidName(f"{version[:MAX_ASKED_LENGTH]!r} is not a version or the name of a stage")
+                raise InvalidName(f"{name[:MAX_STAGE_LENGTH]!r} is not the name of a {what}: {NAME_IN_WORDS}")
+        if version is not None and not (version.isprintable() and 0 < len(version) <= MAX_STAGE_LENGTH):
+            raise InvalidName(f"{version[:MAX_STAGE_LENGTH]!r} is not a version or the name of a stage")
         if not self.allows(workspace):
             allowed = ", ".join([BUNDLED, *sorted(self._settings.workspaces)])
             raise WorkspaceNotAllowed(
@@ -121,6 +121,17 @@ class Sources:
         self._try(artifact, name, folder)
         return name, artifact
 
+    def version_in(self, workspace: str, model: str, stage: str) -> str:
+        """Ask the registry which version is the newest in a stage; see `Comet.version_in`.
+
+        Raises:
+            RegistryError, OSError: it cannot be asked, or has no such version.
+        """
+        if self._comet is None:
+            raise _key_missing(f"{workspace}/{model}")
+        with self._cache.temporary() as scratch:
+            return self._comet.version_in(workspace, model, stage, scratch=scratch, seconds=FIND_TIMEOUT_S)
+
     def publish(self, name: ModelName, artifact: Path) -> Activation:
         """Move a downloaded model into the cache, and load it from there.
 
@@ -132,10 +143,7 @@ class Sources:
 
     def _ask_comet(self, workspace: str, model: str, version: str | None, folder: Path, skip: list[str]) -> str:
         if self._comet is None:
-            raise KeyMissing(
-                f"{workspace}/{model} must come from Comet, and the service has no API key; set COMET_API_KEY and "
-                "restart it"
-            )
+            raise _key_missing(f"{workspace}/{model}")
         return self._comet.download(
             workspace,
             model,
@@ -193,6 +201,10 @@ def explained() -> Iterator[None]:
         raise StorageFailed(
             f"the model cache cannot be used: {error.strerror or error}; check the disk and XG_DATA_DIR"
         ) from error
+
+
+def _key_missing(model: str) -> KeyMissing:
+    return KeyMissing(f"{model} must come from Comet, and the service has no API key; set COMET_API_KEY and restart it")
 
 
 def _with_versions_here(error: RegistryError, versions: list[str]) -> RegistryError:

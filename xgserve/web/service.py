@@ -9,6 +9,7 @@ import bottle
 from bottle import request, response
 
 from db.connection import DatabaseError
+from xgserve.contract import Following
 from xgserve.errors import BadRequest, DatabaseUnavailable, MethodNotAllowed, NotFound, ServiceError
 from xgserve.log.handler import LogHandler
 from xgserve.log.metrics import Metrics
@@ -42,7 +43,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logging.getLogger().addHandler(self.log)
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.answers = Answers(settings.database)
-        self.metrics = Metrics(self.active, lambda: self.log.dropped)
+        self.metrics = Metrics(self.active, self.following, lambda: self.log.dropped)
         self.add_hook("before_request", self._before_request)
 
     def close(self) -> None:
@@ -53,6 +54,10 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
 
     def active(self) -> Model | None:
         """Return the active model, which the app holds; None if no model is loaded."""
+        raise NotImplementedError
+
+    def following(self) -> Following | None:
+        """Return what the service follows, which the app knows; None if it follows nothing."""
         raise NotImplementedError
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
