@@ -1,7 +1,8 @@
 """Reads and changes the history of games."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,17 @@ _TABLES_OF_GAMES: Final = """
 _FINISHED_SHOTS: Final = """
     SELECT game_id, g.season, g.game_date, s.event_id, s.outcome, s.features FROM games g JOIN shots s USING (game_id)
     WHERE g.state = 'final' AND g.competition = ? AND s.retracted_at IS NULL ORDER BY game_id, s.position
+"""
+# MATERIALIZED and CROSS JOIN: find the games first, since predictions are many
+_PAIRS: Final = """
+    WITH chosen AS MATERIALIZED (
+        SELECT game_id FROM game_models o JOIN games USING (game_id)
+        WHERE o.model IN (:one, :other) AND state = 'final' AND competition = :competition
+            AND (:season IS NULL OR season = :season) AND season NOT IN (SELECT value FROM json_each(:without))
+        GROUP BY game_id HAVING count(*) = 2 ORDER BY start_time DESC, game_id DESC LIMIT :latest
+    )
+    SELECT p.game_id, p.season, p.is_goal, p.situation, p.probability, p.other_probability
+    FROM chosen CROSS JOIN model_pairs p USING (game_id) WHERE p.model = :one AND p.other = :other
 """
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
@@ -238,6 +250,26 @@ class History:
             """,
             {"model": model, "season": season, "competition": competition},
         )
+
+    def pairs(
+        self,
+        one: str,
+        other: str,
+        season: int | None = None,
+        competition: str = SEASON,
+        *,
+        without: Collection[int] = (),
+        latest: int,
+    ) -> Iterator[tuple[int, int, int, str, float, float]]:
+        """Yield the shots of official games that two models have both rated, the latest game first.
+
+        Each is game id, season, whether it is a goal, its situation, and the two probabilities. They cover one
+        competition, one season or all but those in `without`, and at most the `latest` games.
+        """
+        values = {"one": one, "other": other, "season": season, "competition": competition, "latest": latest}
+        with self._reading() as connection:
+            if connection is not None:
+                yield from map(tuple, connection.execute(_PAIRS, values | {"without": json.dumps(sorted(without))}))
 
     def competitions(self, model: str) -> list[str]:
         """Return the competitions in which a model has scored games: `season`, then others by name."""

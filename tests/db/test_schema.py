@@ -38,7 +38,7 @@ def test_sql_files_can_be_piped_into_sqlite3(package: object, migrations: Migrat
 
 def test_history_version_6_has_the_schema_of_existing_files(tmp_path: Path) -> None:
     """Five migrations made them; one makes the same schema now, and does not touch such a file."""
-    open_writer(tmp_path / "history.db", MIGRATIONS).close()
+    open_writer(tmp_path / "history.db", {version: MIGRATIONS[version] for version in (1, 6)}).close()
     digest = hashlib.sha256(repr(schema(tmp_path / "history.db")).encode()).hexdigest()
     assert digest == "b8f98860026456592bb28a95fae77cad0473563903441278097cb588ff40367a"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db.history import GameRow, GameUpdate, History, Scores, ShotRow
+from db.history import GameRow, GameUpdate, History, Prediction, Scores, ShotRow
 
 MODEL = "bundled/a:1@sha256:000000000000"
 GAME = GameRow(
@@ -112,3 +112,21 @@ def test_goalie_sums_cover_the_attempts_faced(views: sqlite3.Connection) -> None
 def test_goal_log_has_the_score_after_each_goal(views: sqlite3.Connection) -> None:
     rows = views.execute("SELECT event_id, away_score, home_score FROM goal_log ORDER BY period, seconds, position")
     assert [tuple(row) for row in rows] == [(0, 0, 1), (3, 1, 1), (6, 1, 2), (7, 2, 2), (9, 3, 2)]
+
+
+def test_pairs_of_models_hold_the_shots_that_both_have_scored_once_in_either_order(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    other = "bundled/b:1@sha256:000000000000"
+    for model, event_ids, chance in ((MODEL, (0, 2, 3, 4), 0.25), (other, (2, 3, 4, 5), 0.5)):
+        chances: list[Prediction] = [(event_id, chance, {}) for event_id in event_ids]
+        history.record_all([GameUpdate(GAME, SHOTS, scores=Scores(model, "unblocked", chances))])
+    history.record_all([GameUpdate(GAME, [shot for shot in SHOTS if shot.event_id != 4])])  # it is taken back
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        found = connection.execute(
+            "SELECT event_id, model, other, is_goal, situation, probability, other_probability FROM model_pairs"
+            " ORDER BY model, event_id"
+        ).fetchall()
+    assert found == [
+        (2, MODEL, other, 0, "5v5", 0.25, 0.5), (3, MODEL, other, 1, "power play", 0.25, 0.5),
+        (2, other, MODEL, 0, "5v5", 0.5, 0.25), (3, other, MODEL, 1, "power play", 0.5, 0.25),
+    ]  # fmt: skip

@@ -60,10 +60,11 @@ def test_service_on_a_newer_log_predicts_and_reports_it(
     assert "newer version" in capfd.readouterr().err
 
 
-def test_reader_migrates_an_older_history(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", sorted(MIGRATIONS)[:-1])
+def test_reader_migrates_an_older_history(tmp_path: Path, version: int) -> None:
     """The page of a new version may be opened before the first ping of it."""
     database = tmp_path / "history.db"
-    open_writer(database, {1: MIGRATIONS[1]}).close()
+    open_writer(database, {v: script for v, script in MIGRATIONS.items() if v <= version}).close()
     assert History(database).games() == []
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (max(MIGRATIONS),)
