@@ -105,7 +105,7 @@ def calibration(
         base_log_loss=_entropy(level.goals / level.shots),
         is_learned=None if trained_on is None else unseen.empty,
         seasons=seasons,
-        steps=_steps(shown),
+        steps=reliability_steps(shown),
     )
 
 
@@ -125,7 +125,8 @@ def _level(rows: pd.DataFrame) -> Level:
     )
 
 
-def _steps(rows: pd.DataFrame) -> pd.DataFrame:
+def reliability_steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of `step`, `shots`, `xg` and `goals` as `Calibration.steps`, one row per step."""
     steps = rows.groupby("step", as_index=False)[["shots", "xg", "goals"]].sum()
     intervals = [wilson(g, n) for g, n in zip(steps["goals"], steps["shots"], strict=True)]
     steps = steps.assign(
