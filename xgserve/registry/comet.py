@@ -2,7 +2,7 @@
 
 The SDK wraps exception hooks and loggers when imported, holds whole downloads in memory, retries for minutes and has
 no deadline for a whole download; so the service never imports it. The functions above the line run in the service,
-those below in the child (`python -m xgserve.registry.comet`).
+`handle` and those below in the child.
 """
 
 import errno
@@ -29,7 +29,7 @@ from xgserve.errors import (
 )
 from xgserve.names import SAFE_NAME, is_name, version_order
 from xgserve.registry.archive import unpack
-from xgserve.sandbox.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.sandbox.child import ChildDied, ChildTimeout, limit_memory, run_child
 from xgserve.text import clipped
 
 LATEST = "latest"  # the newest version, whatever its stages
@@ -84,7 +84,7 @@ class Comet:
                 "model": model,
                 "version": version,
                 "skip": list(skip),
-                "folder": str(folder),
+                "folder": str(folder.absolute()),
                 "max_bytes": self.max_bytes,
             },
             scratch,
@@ -127,6 +127,8 @@ class Comet:
                 scratch=scratch,
                 seconds=seconds,
                 file_bytes=self.max_bytes + (1 << 20),
+                writable=[Path(request["folder"])] if "folder" in request else [],
+                network=True,
                 environment=self._environment(),
             )
         except ChildTimeout as error:
@@ -164,7 +166,12 @@ def redact(text: str, key: str) -> str:
 # In the child
 
 
-def _handle(request: dict[str, Any]) -> dict[str, Any]:
+def handle(request: dict[str, Any]) -> dict[str, Any]:
+    """In the child: download a model, or list what the registry offers.
+
+    Raises:
+        RegistryError: as for the methods of `Comet`.
+    """
     # imported first: the memory limit starts from what the import itself needs
     import comet_ml
     import comet_ml.exceptions
@@ -372,7 +379,3 @@ def _storage(error: OSError) -> RegistryError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return StorageFailed(f"the model cache cannot be written: {error.strerror}; free some space in XG_DATA_DIR")
     return DownloadFailed(f"the model cannot be unpacked: {error.strerror or type(error).__name__}")
-
-
-if __name__ == "__main__":
-    serve_one(_handle)

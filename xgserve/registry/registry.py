@@ -21,6 +21,7 @@ from xgserve.registry.catalogue import Catalogue
 from xgserve.registry.comet import Comet
 from xgserve.registry.pinned import Pin
 from xgserve.registry.sources import Activation, Sources, explained
+from xgserve.sandbox.confine import unbounded
 from xgserve.settings import ServiceSettings
 from xgserve.single_flight import SingleFlight
 
@@ -60,6 +61,11 @@ class Registry:
 
     def open(self) -> None:
         """Load the first model, never from the network: a start must not wait for it."""
+        if missing := unbounded():
+            logger.warning(
+                "the processes that open models are not bounded here in: %s; docs/security.md says what that means",
+                "; ".join(missing),
+            )
         try:
             if swept := self._cache.sweep():
                 logger.info("deleted %d unfinished downloads of an earlier run", swept)

@@ -1,7 +1,7 @@
 """The first load of an artifact from outside, in a bounded child process.
 
 Loading can take all memory, crash the process or never end, whatever the types in the file; in a child, this does not
-harm the service. `try_artifact` runs in the service, the rest in the child (`python -m xgserve.registry.trial`).
+harm the service. `try_artifact` runs in the service, `handle` and what it calls in the child.
 """
 
 import platform
@@ -13,7 +13,7 @@ from xgserve.compiler.build import load_model
 from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
 from xgserve.model.model import ROWS_AT_ONCE
 from xgserve.names import ModelName
-from xgserve.sandbox.child import ChildDied, ChildTimeout, limit_memory, run_child, serve_one
+from xgserve.sandbox.child import ChildDied, ChildTimeout, limit_memory, run_child
 
 # Forests unpack to several times their size on disk.
 MEMORY_PER_ARTIFACT_BYTE = 16
@@ -47,13 +47,20 @@ def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch
     """
     memory = max(MEMORY_FLOOR_BYTES, MEMORY_PER_ARTIFACT_BYTE * artifact.stat().st_size)
     request = {
-        "artifact": str(artifact),
+        "artifact": str(artifact.absolute()),
         "name": [name.workspace, name.name, name.version],
         "allow_pickle": allow_pickle,
         "memory_bytes": memory,
     }
     try:
-        run_child("xgserve.registry.trial", request, scratch=scratch, seconds=seconds, file_bytes=MAX_FILE_BYTES)
+        run_child(
+            "xgserve.registry.trial",
+            request,
+            scratch=scratch,
+            seconds=seconds,
+            file_bytes=MAX_FILE_BYTES,
+            readable=[artifact.parent],
+        )
     except ChildTimeout as error:
         raise ArtifactRefused(
             f"{artifact.name} did not load and score {ROWS_AT_ONCE:,} rows within {seconds:g} s (XG_TRIAL_TIMEOUT_S)"
@@ -62,7 +69,12 @@ def try_artifact(artifact: Path, name: ModelName, *, allow_pickle: bool, scratch
         raise ArtifactRefused(f"the process that tried {artifact.name} {error}") from error
 
 
-def _handle(request: dict[str, Any]) -> dict[str, Any]:
+def handle(request: dict[str, Any]) -> dict[str, Any]:
+    """In the child: load the artifact, and score the largest batch of rows.
+
+    Raises:
+        ArtifactRefused: as for `try_artifact`.
+    """
     limit_memory(request["memory_bytes"])
     artifact = Path(request["artifact"])
     try:
@@ -81,7 +93,3 @@ def _takes_too_much(request: dict[str, Any]) -> ArtifactRefused:
     return ArtifactRefused(
         f"{Path(request['artifact']).name} takes more than {request['memory_bytes'] >> 20} MB of memory to load"
     )
-
-
-if __name__ == "__main__":
-    serve_one(_handle)

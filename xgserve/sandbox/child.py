@@ -1,8 +1,8 @@
 """A bounded child process: one JSON request on its standard input, one JSON line on its standard output.
 
 For work that must not be able to harm the service: the child has an empty home and working folder, an environment made
-from scratch, a deadline, and limits on memory, processor time and the size of each file it writes. It dies with its
-parent, whatever kills the parent.
+from scratch, a deadline, limits on memory, processor time and the size of each file it writes, and it is confined to
+the files it needs (`confine`). It dies with its parent, whatever kills the parent.
 """
 
 import ctypes
@@ -12,16 +12,19 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
 from xgserve.errors import BY_CODE, RegistryError
+from xgserve.sandbox.confine import confine
 
 # What a child may need to run at all; everything else, above all secrets, is left out.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 MAX_ANSWER_BYTES = 1_000_000
+MAX_OPEN_FILES = 256
 PR_SET_PDEATHSIG = 1
 
 
@@ -40,38 +43,50 @@ def run_child(
     scratch: Path,
     seconds: float,
     file_bytes: int,
+    readable: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    network: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Run `python -m module` in the empty folder `scratch` and return its answer.
+    """Return what `handle(request)` of the module returns, called in a child that works in the empty folder `scratch`.
 
-    `seconds` bounds the run, `file_bytes` each file the child writes.
+    `seconds` bounds the run, `file_bytes` each file the child writes. It can read Python and its libraries, and beyond
+    these only the files and folders `readable` and `writable`; it can write only the latter and a folder of its own.
+    Without `network`, it can open no connection. The bounds hold before `module` is imported.
 
     Raises:
-        ChildTimeout: no answer in time; the child and all that it started are killed.
+        ChildTimeout: no answer in time; the child is killed.
         ChildDied: the child could not be started, crashed, or was killed.
-        RegistryError: what the child's handler raised.
+        RegistryError: what `handle` raised.
         OSError: `scratch` cannot be written.
     """
     home = scratch / "home"
     home.mkdir()
-    limits = {"parent": os.getpid(), "seconds": seconds, "file_bytes": file_bytes}
+    bounds = {
+        "parent": os.getpid(),
+        "seconds": seconds,
+        "file_bytes": file_bytes,
+        "readable": [str(path.absolute()) for path in readable],
+        "writable": [str(path.absolute()) for path in (home, *writable)],
+        "network": network,
+    }
     answer, stderr = scratch / "answer", scratch / "stderr"
     # files, not pipes: a child that writes endlessly hits its file limit, not our memory
     with answer.open("wb") as out, stderr.open("wb") as err:
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", "xgserve.sandbox", module],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
                 cwd=home,
-                env=_environment(home) | dict(environment or {}),
+                env=environment_of(home) | dict(environment or {}),
                 start_new_session=True,
             )
         except OSError as error:
             raise ChildDied(f"could not be started: {error.strerror}") from error
     try:
-        process.communicate(json.dumps({"limits": limits, "request": request}).encode(), timeout=seconds)
+        process.communicate(json.dumps({"bounds": bounds, "request": request}).encode(), timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise ChildTimeout(f"no answer within {seconds:g} s") from error
     finally:
@@ -81,19 +96,63 @@ def run_child(
     return _read_answer(answer, stderr, process.returncode)
 
 
-def serve_one(handle: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """In the child: apply the limits, and answer the request with what `handle` returns or raises."""
-    # what a library prints must not end up in the answer
-    answer_to = os.dup(1)
-    os.dup2(2, 1)
+def answer_one(module: str) -> None:
+    """In the child: take on the bounds, and answer the request with what `handle` of the module returns or raises."""
+    answer_to = private_output()
     message = json.load(sys.stdin)
-    _apply(message["limits"])
+    bounds = message["bounds"]
+    die_with(bounds["parent"])
+    _limit(bounds["seconds"], bounds["file_bytes"])
+    handle = confined(
+        module,
+        "handle",
+        readable=[Path(path) for path in bounds["readable"]],
+        writable=[Path(path) for path in bounds["writable"]],
+        network=bounds["network"],
+    )
     try:
         answer: dict[str, Any] = {"result": handle(message["request"])}
     except RegistryError as error:
         answer = {"error": {"code": error.code, "message": str(error), "details": error.details}}
     os.write(answer_to, json.dumps(answer).encode() + b"\n")
     os._exit(0)  # no exit hook of a library may delay or fail an answer that is written
+
+
+def private_output() -> int:
+    """In the child: return a copy of the standard output, which becomes another standard error.
+
+    What a library prints must not end up in an answer.
+    """
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    return answer_to
+
+
+def die_with(parent: int) -> None:
+    """In the child: be killed when the thread of the parent that started this process ends, or the parent itself.
+
+    When memory runs out, the kernel should kill this process and not the service.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        with suppress(OSError):  # some sandboxes forbid it
+            Path("/proc/self/oom_score_adj").write_text("1000")
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+def confined(
+    module: str, function: str, *, readable: Sequence[Path], writable: Sequence[Path], network: bool
+) -> Callable[..., Any]:
+    """In the child: give up what `confine` bounds, then import the module and return its function."""
+    spec = find_spec(module)  # while its folder can still be listed
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"no module {module}", name=module)
+    loaded = sys.modules[module] = module_from_spec(spec)
+    confine(readable=readable, writable=writable, network=network)
+    spec.loader.exec_module(loaded)
+    found: Callable[..., Any] = getattr(loaded, function)
+    return found
 
 
 def limit_memory(budget_bytes: int) -> None:
@@ -106,7 +165,8 @@ def limit_memory(budget_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment_of(home: Path) -> dict[str, str]:
+    """Return a child's whole environment."""
     inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return inherited | {
         "HOME": str(home),
@@ -118,21 +178,21 @@ def _environment(home: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
+        "JOBLIB_MULTIPROCESSING": "0",  # it may start no process
     }
 
 
-def _apply(limits: Mapping[str, Any]) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # when memory runs out, the kernel should kill this process and not the service
-        with suppress(OSError):  # some sandboxes forbid it
-            Path("/proc/self/oom_score_adj").write_text("1000")
-    if os.getppid() != limits["parent"]:  # the parent died before the line above
-        os._exit(1)
-    seconds = int(limits["seconds"]) + 2
-    signal.alarm(seconds)  # ends the child even if the kernel has no parent-death signal
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes"], limits["file_bytes"]))
+def _limit(seconds: float, file_bytes: int) -> None:
+    whole_seconds = int(seconds) + 2
+    signal.alarm(whole_seconds)  # ends the child even if the kernel has no parent-death signal
+    resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds))
+    limit_files(file_bytes)
+
+
+def limit_files(file_bytes: int) -> None:
+    """In the child: bound the size of each file that it writes, and how many it opens; leave no core dump."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
