@@ -163,7 +163,7 @@ class Follower:
 
     def _worked(self) -> None:
         if self._logged:
-            logger.info("%s can be followed again; it is %s", self._what, self.state.version)
+            logger.info("%s works again: it is %s", self._what, self.state.version)
         self._logged.clear()
         self._failures = 0
 
