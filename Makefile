@@ -39,9 +39,9 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock:  ## pin the newest versions of everything in requirements/*.in but the two large extras (needs uv)
+lock:  ## pin the newest versions of everything in requirements/*.in but dask (needs uv)
 	uv pip compile --universal --upgrade --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		$(patsubst %,requirements/%.in,base serving dashboard train dev) -o requirements.txt
+		$(patsubst %,requirements/%.in,base serving dashboard train boosters dev) -o requirements.txt
 
 clean:  ## remove the virtual environment and the caches, not the data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

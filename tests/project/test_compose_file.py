@@ -81,7 +81,7 @@ def test_settings_reach_their_containers() -> None:
     settings = {name for cell in cells for name in re.findall(r"(?:XG|COMET)_[A-Z_]+", cell)}
     inside = {"XG_DATA_DIR", "XG_SERVING_URL", "XG_SERVING_HOST", "XG_REPLAY_PORT"}  # what the containers agree on
     handed_over = set(re.findall(r"\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text()))
-    assert handed_over == (settings - inside) | {"XG_UI_HOST"}
+    assert handed_over == (settings - inside) | {"XG_UI_HOST", "INSTALL_BOOSTERS"}
 
 
 def test_run_script_passes_the_settings_that_compose_passes() -> None:
@@ -96,5 +96,6 @@ def test_image_runs_unprivileged_and_copies_named_files_only(path: Path) -> None
     assert [line for line in lines if line.startswith("USER")] == ["USER xg"]
     assert lines.index("USER xg") < next(number for number, line in enumerate(lines) if line.startswith("CMD"))
     assert not any(re.search("KEY|TOKEN|SECRET|PASSWORD", line) for line in lines)
-    assert not any(word[0] in ("ARG", "ADD") for word in words)
+    assert not any(word[0] == "ADD" for word in words)
+    assert {word[1] for word in words if word[0] == "ARG"} <= {"INSTALL_BOOSTERS="}
     assert not any(word[0] == "COPY" and "." in word[1:-1] for word in words)
