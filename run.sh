@@ -6,7 +6,7 @@ exec docker run --rm --init --name live-xg-serving \
     --read-only --tmpfs /tmp:size=256m --cap-drop ALL --security-opt no-new-privileges \
     --publish "127.0.0.1:${XG_SERVING_PORT:-8890}:8890" \
     --volume live-xg-data:/data \
-    --env COMET_API_KEY --env XG_ADMIN_TOKEN --env XG_MODEL \
+    --env COMET_API_KEY --env XG_ADMIN_TOKEN --env XG_MODEL --env XG_MAX_CHALLENGERS \
     --env XG_FOLLOW --env XG_FOLLOW_INTERVAL_S \
     --env XG_WORKSPACES --env XG_TRUST_PICKLE_WORKSPACES --env XG_ALLOWED_HOSTS \
     --env COMET_URL_OVERRIDE --env XG_DEFAULT_MODEL --env XG_SERVING_THREADS --env XG_MAX_BODY_MB \

@@ -1,16 +1,20 @@
 """The routes of the prediction service, and nothing else."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TextIO
 
 import msgspec
-from bottle import response
+from bottle import request, response
+from msgspec import structs
 
 from xgserve.contract import (
     Activated,
     ActivationRow,
     Activations,
+    ActiveModel,
     Checks,
     Following,
     Health,
@@ -20,8 +24,9 @@ from xgserve.contract import (
     Models,
     Predictions,
     Ready,
+    Role,
 )
-from xgserve.errors import NoModel, RegistryError
+from xgserve.errors import ChallengersBusy, NoModel, RegistryError
 from xgserve.json_text import to_json
 from xgserve.log import metrics
 from xgserve.log.handler import level_name
@@ -37,6 +42,8 @@ from xgserve.web import incoming, readiness
 from xgserve.web.openapi import DOCUMENT
 from xgserve.web.service import Service, note
 
+CHALLENGER_WAIT_S = 0.25  # for a place to ask a challenger
+
 
 class App(Service):
     """The service with its routes. Each returns the body of its answer, as JSON unless stated otherwise."""
@@ -46,9 +53,14 @@ class App(Service):
         self.registry = open_registry(settings)
         self._follower = follower(settings, self.registry, self.metrics.swap)
         self._database = readiness.DatabaseCheck(self.log, settings.database)
+        # a challenger that hangs must not take every thread
+        self._asking_challengers = threading.BoundedSemaphore(max(1, settings.threads // 2))
         self.post("/predict", callback=self.predict)
         self.post("/download_registry_model", callback=self.download_registry_model)
+        self.post("/promote", callback=self.promote)
         self.post("/rollback", callback=self.rollback)
+        self.get("/challengers", callback=self.challengers)
+        self.delete("/challengers/<model_id:path>", callback=self.drop_challenger)
         self.get("/model", callback=self.model)
         self.get("/models", callback=self.models)
         self.get("/activations", callback=self.activations)
@@ -70,6 +82,10 @@ class App(Service):
         """Return the active model; None if no model is loaded."""
         return self.registry.active
 
+    def loaded_challengers(self) -> Sequence[Model]:
+        """Return the models that are loaded beside the active one."""
+        return self.registry.loaded.challengers
+
     def following(self) -> Following | None:
         """Return what the service follows, and how that goes; None if it follows nothing."""
         return self._follower.state if self._follower else None
@@ -90,10 +106,29 @@ class App(Service):
 
     def predict(self) -> bytes:
         """Score a frame, or return the stored answer to a repeated request."""
-        model = self._active_model()
-        key, body = incoming.prediction_request(model, self.settings.max_body_bytes)
+        if request.query_string and (asked := incoming.parameters("model").get("model")):
+            model = self.registry.loaded.find(asked)
+        else:
+            model = self._active_model()
+        active = self.active()
+        key, body = incoming.prediction_request(model, active, self.settings.max_body_bytes)
         note(f"answered before, nothing scored by {model.id}")
-        return self.answers.once(key, model.id, body, lambda: self._score(model, body))
+        if model is active:
+            return self.answers.once(key, model.id, body, lambda: self._score(model, body))
+        with self._place_to_ask_a_challenger():
+            return self.answers.once(key, model.id, body, lambda: self._score(model, body))
+
+    @contextmanager
+    def _place_to_ask_a_challenger(self) -> Iterator[None]:
+        if not self._asking_challengers.acquire(timeout=CHALLENGER_WAIT_S):
+            raise ChallengersBusy(
+                "other requests to challengers are under way; nothing was scored, send it again later",
+                headers={"Retry-After": "1"},
+            )
+        try:
+            yield
+        finally:
+            self._asking_challengers.release()
 
     def _score(self, model: Model, body: bytes) -> bytes:
         frame = read_frame(body, model.column_names)
@@ -106,29 +141,35 @@ class App(Service):
         return to_json(Predictions(probabilities.tolist(), list(frame.index), model.identity))
 
     def download_registry_model(self) -> bytes:
-        """Make a model the active one."""
+        """Make a model the active one, or a challenger."""
         incoming.check_may_swap(self.settings.admin_token)
         wanted = incoming.model_request(self.settings.max_body_bytes)
-        return self._swap(lambda: self.registry.activate(*wanted))
+        return self._swap(lambda: self.registry.activate(*wanted), wanted.role)
+
+    def promote(self) -> bytes:
+        """Make a challenger the active model."""
+        incoming.check_may_swap(self.settings.admin_token)
+        wanted = incoming.promote_request(self.settings.max_body_bytes)
+        return self._swap(lambda: self.registry.promote(wanted.id, keep=wanted.keep))
 
     def rollback(self) -> bytes:
         """Return to the model that was active before."""
         incoming.check_may_swap(self.settings.admin_token)
         return self._swap(self.registry.rollback)
 
-    def _swap(self, change: Callable[[], Activation]) -> bytes:
+    def _swap(self, change: Callable[[], Activation], role: Role = "champion") -> bytes:
         try:
             activation = change()
         except RegistryError as error:
-            self.metrics.swap(error.code)
+            self.metrics.swap(error.code, role)
             error.details["active"] = self._active_identity()
             raise
         except Exception:
-            self.metrics.swap("internal")
+            self.metrics.swap("internal", role)
             raise
-        self.metrics.swap("ok")
-        note(f"{activation.model.id} from {activation.source}")
-        return to_json(Activated(activation.source, activation.model.describe()))
+        self.metrics.swap("ok", role)
+        note(f"{activation.model.id} from {activation.source}, as the {role}")
+        return to_json(Activated(activation.source, role, activation.model.describe()))
 
     def _active_identity(self) -> ModelIdentity | None:
         active = self.active()
@@ -137,8 +178,19 @@ class App(Service):
     def model(self) -> bytes:
         """Describe the active model."""
         active = self._active_model()
-        response.set_header("ETag", f'"{tag(active.id)}"')
-        return to_json(active.describe())
+        challengers = [model.id for model in self.loaded_challengers()]
+        response.set_header("ETag", f'"{";".join(map(tag, (active.id, *challengers)))}"')
+        return to_json(ActiveModel(**structs.asdict(active.describe()), challengers=challengers))
+
+    def challengers(self) -> bytes:
+        """Describe the challengers."""
+        return to_json(self.registry.challengers())
+
+    def drop_challenger(self, model_id: str) -> bytes:
+        """Drop a challenger, and describe the others."""
+        incoming.check_may_swap(self.settings.admin_token)
+        note(f"{model_id} dropped")
+        return to_json(self.registry.drop_challenger(model_id))
 
     def models(self) -> bytes:
         """List the models that can be loaded now."""

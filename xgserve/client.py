@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
 import msgspec
 import requests
@@ -21,6 +22,8 @@ from xgserve.contract import (
     Activated,
     ActivationRow,
     Activations,
+    ActiveModel,
+    Challengers,
     Following,
     LogRow,
     Logs,
@@ -31,6 +34,7 @@ from xgserve.contract import (
     Predictions,
     Ready,
     RegistryProblem,
+    Role,
 )
 from xgserve.names import tag
 
@@ -41,11 +45,14 @@ __all__ = [
     "LEVELS",
     "Activated",
     "ActivationRow",
+    "ActiveModel",
+    "Challengers",
     "Following",
     "ModelChanged",
     "ModelDescription",
     "ModelEntry",
     "ModelIdentity",
+    "ModelNotLoaded",
     "Prediction",
     "Ready",
     "RegistryProblem",
@@ -77,6 +84,10 @@ class ServingError(Exception):
 
 class RowsRefused(ServingError):
     """The service refuses these rows, and would each time; nothing was scored."""
+
+
+class ModelNotLoaded(ServingError):
+    """The service has not loaded the model that it was asked for; `details["loaded"]` names those that it has."""
 
 
 class ServiceUnavailable(ServingError):
@@ -124,52 +135,70 @@ class ServingClient:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def predict(
-        self, df: "pd.DataFrame", *, if_match: str | None = None, idempotency_key: str | None = None
+        self,
+        df: "pd.DataFrame",
+        *,
+        model: str | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Prediction:
         """Return P(goal) of each row of a frame with the model's columns, under any index; missing values are null.
 
-        With `if_match`, the id of a model, nothing is scored unless that model is active. The same frame sent again
+        `model` is the id of the active model or of a challenger; without it, the active model is asked. With
+        `if_match`, the id of a model, nothing is scored unless that model is asked. The same frame sent again
         with the same `idempotency_key` within 30 days gets the same answer, and its rows are scored once, even if the
         service was restarted in between.
 
         Raises:
-            ModelChanged: the active model is not `if_match`.
+            ModelNotLoaded: `model` is not loaded.
+            ModelChanged: the model that is asked is not `if_match`.
             ServingError: the service cannot score this frame; `details` name the columns and rows.
             ServiceUnavailable: no answer. The rows may have been scored.
         """
         import pandas as pd  # slow to import, and callers without frames do not need it
 
         columns = [str(name) for name in df.columns]
-        probabilities, model = self.predict_rows(
-            columns, _values(df), if_match=if_match, idempotency_key=idempotency_key
+        probabilities, by = self.predict_rows(
+            columns, _values(df), model=model, if_match=if_match, idempotency_key=idempotency_key
         )
-        return Prediction(pd.Series(probabilities, index=df.index, dtype="float64", name="probability"), model)
+        return Prediction(pd.Series(probabilities, index=df.index, dtype="float64", name="probability"), by)
 
     def predict_rows(
         self,
         columns: Sequence[str],
         rows: Sequence[Sequence[Any]],
         *,
+        model: str | None = None,
         if_match: str | None = None,
         idempotency_key: str | None = None,
+        timeout: float | None = None,
     ) -> tuple[list[float], ModelIdentity]:
-        """Return P(goal) of each row of numbers, texts and None, and the model; otherwise the same as `predict`."""
+        """Return P(goal) of each row of numbers, texts and None, and the model; otherwise the same as `predict`.
+
+        `timeout` is in seconds; without it, the client's.
+        """
         headers = {"Content-Type": "application/json"}
         if if_match is not None:
             headers["If-Match"] = f'"{tag(if_match)}"'
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'
-        answer = self._predict(_split_json(columns, rows), headers, is_repeatable=idempotency_key is not None)
+        query = {} if model is None else {"model": model}
+        is_repeatable = idempotency_key is not None
+        answer = self._predict(_split_json(columns, rows), headers, query, timeout or self.timeout, is_repeatable)
         if answer.index != list(range(len(rows))) or len(answer.predictions) != len(rows):
             raise self._unexpected("the answer to /predict has not one prediction for each row")
         return answer.predictions, answer.model
 
-    def _predict(self, body: bytes, headers: Mapping[str, str], *, is_repeatable: bool) -> Predictions:
+    def _predict(
+        self, body: bytes, headers: Mapping[str, str], query: Mapping[str, str], timeout: float, is_repeatable: bool
+    ) -> Predictions:
         """Send a frame. While the service's database is busy, nothing is scored: repeat requests that have a key."""
-        give_up = time.monotonic() + self.timeout
+        give_up = time.monotonic() + timeout
         while True:
             try:
-                return self._call(Predictions, "POST", "/predict", data=body, headers=headers)
+                return self._call(
+                    Predictions, "POST", "/predict", data=body, headers=headers, params=query, timeout=timeout
+                )
             except ServingError as error:
                 is_busy = is_repeatable and error.code == "database_unavailable"
                 if not is_busy or time.monotonic() + BUSY_PAUSE_S > give_up:
@@ -188,23 +217,51 @@ class ServingClient:
         return frame.assign(at=pd.to_datetime(frame["at"], utc=True))
 
     def download_registry_model(
-        self, workspace: str, model: str, version: str | None = None, *, timeout: float = 240.0
+        self,
+        workspace: str,
+        model: str,
+        version: str | None = None,
+        *,
+        role: Role = "champion",
+        timeout: float = 240.0,
     ) -> Activated:
-        """Activate a model; without `version`, the newest.
+        """Activate a model, or load it as a challenger; without `version`, the newest.
 
         Raises:
-            ServingError: it was not activated; the message says why, and `details["active"]` names the active model.
+            ServingError: it was not loaded; the message says why, and `details["active"]` names the active model.
         """
-        body = {"workspace": workspace, "model": model, "version": version}
+        body = {"workspace": workspace, "model": model, "version": version, "role": role}
         return self._call(Activated, "POST", "/download_registry_model", json=body, timeout=timeout)
 
     def rollback(self) -> Activated:
         """Return to the model that was active before."""
         return self._call(Activated, "POST", "/rollback", timeout=max(self.timeout, 60.0))
 
-    def model(self) -> ModelDescription:
-        """Return the active model: identity, columns, versions, metrics."""
-        return self._call(ModelDescription, "GET", "/model")
+    def promote(self, model_id: str, *, keep: bool = False) -> Activated:
+        """Make a challenger the active model; with `keep`, the former active model becomes a challenger.
+
+        Raises:
+            ModelNotLoaded: no challenger has this id.
+        """
+        body = {"id": model_id, "keep": keep}
+        return self._call(Activated, "POST", "/promote", json=body, timeout=max(self.timeout, 60.0))
+
+    def drop_challenger(self, model_id: str) -> Challengers:
+        """Drop a challenger, and return the others.
+
+        Raises:
+            ModelNotLoaded: no challenger has this id.
+        """
+        path = f"/challengers/{quote(model_id, safe='')}"
+        return self._call(Challengers, "DELETE", path, timeout=max(self.timeout, 60.0))
+
+    def model(self) -> ActiveModel:
+        """Return the active model: identity, columns, versions, metrics, and the ids of the challengers."""
+        return self._call(ActiveModel, "GET", "/model")
+
+    def challengers(self) -> Challengers:
+        """Return the challengers, described as `model` describes the active model."""
+        return self._call(Challengers, "GET", "/challengers")
 
     def models(self) -> list[ModelEntry | RegistryProblem]:
         """Return the models that can be loaded now, and a `RegistryProblem` if the registry could not be asked."""
@@ -266,8 +323,7 @@ class ServingClient:
             raise self._unexpected(f"{path} answers {answer.status_code}", answer.status_code)
         details = {key: value for key, value in error_body.items() if key not in ("code", "message")}
         code = str(error_body.get("code", "error"))
-        refusal = ModelChanged if answer.status_code == 412 else RowsRefused if code in REFUSES_ROWS else ServingError
-        raise refusal(
+        raise _kind(answer.status_code, code)(
             str(error_body.get("message", f"{path} answers {answer.status_code}")),
             code=code,
             status=answer.status_code,
@@ -293,6 +349,15 @@ class _Retry(Retry):
         if isinstance(named.get("error"), ReadTimeoutError):
             raise named["error"]
         return super().increment(*arguments, **named)
+
+
+def _kind(status: int, code: str) -> type[ServingError]:
+    """Return the class of an error that the service answers."""
+    if status == 412:
+        return ModelChanged
+    if code in REFUSES_ROWS:
+        return RowsRefused
+    return ModelNotLoaded if code == "model_not_loaded" else ServingError
 
 
 def _values(df: "pd.DataFrame") -> list[tuple[Any, ...]]:

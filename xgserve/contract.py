@@ -14,6 +14,7 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LEVELS: Final[tuple[str, ...]] = get_args(Level)
 
 Source = Literal["bundled", "cache", "registry"]
+Role = Literal["champion", "challenger"]
 Scalar = str | int | float | bool | None
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -33,6 +34,17 @@ class ModelRequest(Struct, frozen=True, forbid_unknown_fields=True):
             " left out"
         ),
     ] = None
+    role: Annotated[
+        Role,
+        Meta(description="`champion`: the active model, which predicts; `challenger`: loaded beside it"),
+    ] = "champion"
+
+
+class PromoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which challenger to make the champion."""
+
+    id: Annotated[str, Meta(min_length=1, description="the id of a challenger")]
+    keep: Annotated[bool, Meta(description="whether the former champion becomes a challenger")] = False
 
 
 class ModelIdentity(Struct, frozen=True):
@@ -78,7 +90,7 @@ class GoldenRow(Struct, frozen=True):
 
 
 class ModelDescription(ModelIdentity, frozen=True):
-    """The active model: identity, columns, and what its card says."""
+    """A loaded model: identity, columns, and what its card says."""
 
     features: Annotated[list[ColumnDescription], Meta(description="the columns that a frame must have, no others")]
     sklearn_version: LibraryVersions
@@ -92,11 +104,35 @@ class ModelDescription(ModelIdentity, frozen=True):
     warnings: list[str]
 
 
+class ActiveModel(ModelDescription, frozen=True, kw_only=True):
+    """The active model, and which challengers are loaded beside it."""
+
+    challengers: Annotated[list[str], Meta(description="the ids of the loaded challengers, the oldest first")]
+
+
 class Activated(Struct, frozen=True):
-    """The model that is active from now on, and where it came from."""
+    """The model that is loaded from now on, as what, and where it came from."""
 
     source: Source
+    role: Role
     model: ModelDescription
+
+
+class MissingChallenger(ModelIdentity, frozen=True):
+    """A recorded challenger that is not loaded."""
+
+    problem: str
+
+
+class Challengers(Struct, frozen=True):
+    """The models that are loaded beside the active one, the oldest first."""
+
+    challengers: list[ModelDescription]
+    missing: Annotated[
+        list[MissingChallenger],
+        Meta(description="recorded challengers that are not loaded, and why; each start tries them again"),
+    ]
+    max: Annotated[int, Meta(description="how many challengers may be loaded (XG_MAX_CHALLENGERS)")]
 
 
 class ModelEntry(Struct, frozen=True):
@@ -108,6 +144,7 @@ class ModelEntry(Struct, frozen=True):
     source: Source
     stages: list[str]
     active: bool
+    challenger: Annotated[bool, Meta(description="whether it is loaded as a challenger")]
 
 
 class RegistryProblem(Struct, frozen=True):

@@ -20,12 +20,16 @@ ServiceError                     500  internal                a fault of ours
   ModelError                     503  model_failed
   DatabaseUnavailable            503  database_unavailable
   TooManyLargeBodies             503  busy
+  ChallengersBusy                503  challengers_busy
   RegistryError                  502  registry_error          a model was not activated; the active one stays
     InvalidName                  422  invalid_name
     WorkspaceNotAllowed          403  workspace_not_allowed
     UnknownModel                 404  unknown_model
+    ModelNotLoaded               404  model_not_loaded
     ModelPinned                  409  model_pinned
     NothingToRollBack            409  nothing_to_roll_back
+    IsChampion                   409  is_champion
+    TooManyChallengers           409  too_many_challengers
     KeyMissing                   424  registry_key_missing
     KeyRefused                   424  registry_key_refused
     DownloadFailed               502  download_failed
@@ -155,6 +159,10 @@ class TooManyLargeBodies(ServiceError, status=503, code="busy"):
     """Too many large bodies are under way."""
 
 
+class ChallengersBusy(ServiceError, status=503, code="challengers_busy"):
+    """Other requests to challengers are under way, and one more would take a thread away from the champion."""
+
+
 # -- activating a model -----------------------------------------------------------------------------------------------
 
 
@@ -174,12 +182,24 @@ class UnknownModel(RegistryError, status=404, code="unknown_model"):
     """No source has this workspace, model or version."""
 
 
+class ModelNotLoaded(RegistryError, status=404, code="model_not_loaded"):
+    """The model is neither the champion (the active model) nor a challenger; `loaded` names those that are loaded."""
+
+
 class ModelPinned(RegistryError, status=409, code="model_pinned"):
     """The service is pinned to one model: another one would be this replica's alone."""
 
 
 class NothingToRollBack(RegistryError, status=409, code="nothing_to_roll_back"):
     """No other model was active before."""
+
+
+class IsChampion(RegistryError, status=409, code="is_champion"):
+    """The model is the champion, so it can be neither loaded nor dropped as a challenger."""
+
+
+class TooManyChallengers(RegistryError, status=409, code="too_many_challengers"):
+    """As many challengers are loaded as XG_MAX_CHALLENGERS allows; `challengers` names them."""
 
 
 class KeyMissing(RegistryError, status=424, code="registry_key_missing"):

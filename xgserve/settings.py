@@ -64,6 +64,7 @@ class ServiceSettings(Environment):
     trust_pickle_workspaces: frozenset[str] = setting("XG_TRUST_PICKLE_WORKSPACES", frozenset(), names)
     default_model: str = setting("XG_DEFAULT_MODEL", "bundled/xg-default")
     pinned_model: ModelName | None = setting("XG_MODEL", None, _model)
+    max_challengers: int = setting("XG_MAX_CHALLENGERS", 3, whole(0, 10))
 
     followed: ModelName | None = setting("XG_FOLLOW", None, _followed)
     follow_interval_s: float = setting("XG_FOLLOW_INTERVAL_S", 300.0, number(1, 86_400))

@@ -1,7 +1,8 @@
-"""serving.db: the service's log, which model was active when, and the answers to requests with a key."""
+"""serving.db: the log, which model was active when, the challengers, and the answers to requests with a key."""
 
 from db.serving.activations import Activations, LastFollowed, StoredActivation
 from db.serving.answers import ROW_BYTES, StoredAnswers
+from db.serving.challengers import Challengers, StoredChallenger
 from db.serving.log import LogQuery, LogRow, check, insert_logs, read_logs, trim_logs
 from db.serving.schema import DELETE_BATCH, FILE_NAME, MIGRATIONS, READ_TIMEOUT_S, open_serving
 
@@ -12,11 +13,13 @@ __all__ = [
     "READ_TIMEOUT_S",
     "ROW_BYTES",
     "Activations",
+    "Challengers",
     "LastFollowed",
     "LogQuery",
     "LogRow",
     "StoredActivation",
     "StoredAnswers",
+    "StoredChallenger",
     "check",
     "insert_logs",
     "open_serving",

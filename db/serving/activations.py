@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.connection import BUSY_TIMEOUT_S, is_there, reading, transaction
+from db.serving.challengers import StoredChallenger, add_challenger, remove_challenger
 from db.serving.schema import MIGRATIONS, open_serving
 from db.times import now
 
@@ -47,10 +48,12 @@ class Activations:
         source: str,
         request_id: str | None = None,
         followed: str | None = None,
+        keep: StoredChallenger | None = None,
     ) -> None:
         """Append an activation; it is on disk when this returns.
 
-        `followed` is what the service follows, if that made it active.
+        `followed` is what the service follows, if that made it active. The model is no challenger any more; the former
+        active one is, if it is to be kept (`keep`).
 
         Raises:
             DatabaseError: SQLite could not write.
@@ -63,6 +66,9 @@ class Activations:
                 """,
                 (now(), workspace, model, version, digest, source, request_id, followed),
             )
+            remove_challenger(connection, workspace, model, version)
+            if keep is not None:
+                add_challenger(connection, keep)
 
     def latest(self) -> StoredActivation | None:
         """Return the newest activation; None if there never was one.

@@ -7,7 +7,7 @@ from db.connection import BUSY_TIMEOUT_S, Connection, open_writer
 
 FILE_NAME: Final = "serving.db"
 # No script undoes another's work, so none was squashed.
-MIGRATIONS: Final = {version: Path(__file__).with_name(f"{version}.sql").read_text("utf-8") for version in (1, 2, 3, 4)}
+MIGRATIONS: Final = {version: Path(__file__).with_name(f"{version}.sql").read_text("utf-8") for version in range(1, 6)}
 
 DELETE_BATCH: Final = 1000  # rows that one transaction deletes, so that it does not hold the write lock for long
 READ_TIMEOUT_S: Final = 2.0  # how long to wait for a lock while a caller waits for the answer

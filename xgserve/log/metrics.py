@@ -23,6 +23,7 @@ class Metrics:
     def __init__(
         self,
         active: Callable[[], Model | None],
+        challengers: Callable[[], Iterable[Model]],
         following: Callable[[], Following | None],
         dropped_log_rows: Callable[[], int],
     ) -> None:
@@ -43,11 +44,11 @@ class Metrics:
         rows = Counter("xg_rows_scored", "Rows scored, by model", ["model"], registry=self._registry)
         self._swaps = Counter(
             "xg_swaps",
-            "Attempts to change the active model, by result (ok, or why it failed)",
-            ["result"],
+            "Attempts to change the loaded models, by role and result (ok, or why it failed)",
+            ["role", "result"],
             registry=self._registry,
         )
-        self._registry.register(_State(active, following, dropped_log_rows))
+        self._registry.register(_State(active, challengers, following, dropped_log_rows))
         # looking up a child by its labels takes longer than counting
         self._of = cache(
             lambda method, route, code: (requests.labels(method, route, str(code)), duration.labels(route))
@@ -64,9 +65,9 @@ class Metrics:
         """Count the rows that a model scored, whether or not the caller got the answer."""
         self._rows_of(model.id).inc(rows)
 
-    def swap(self, result: str) -> None:
-        """Count one attempt to change the active model."""
-        self._swaps.labels(result).inc()
+    def swap(self, result: str, role: str = "champion") -> None:
+        """Count one attempt to make a model the champion, or a challenger."""
+        self._swaps.labels(role, result).inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
@@ -79,20 +80,19 @@ class _State(Collector):
     def __init__(
         self,
         active: Callable[[], Model | None],
+        challengers: Callable[[], Iterable[Model]],
         following: Callable[[], Following | None],
         dropped_log_rows: Callable[[], int],
     ) -> None:
         self._active = active
+        self._challengers = challengers
         self._following = following
         self._dropped_log_rows = dropped_log_rows
 
     def collect(self) -> Iterable[Metric]:
-        info = GaugeMetricFamily(
-            "xg_active_model_info", "The active model", labels=["id", "workspace", "model", "version", "digest"]
-        )
-        if (model := self._active()) is not None:
-            info.add_metric(astuple(model.identity), 1)
-        yield info
+        active = self._active()
+        yield _info("xg_active_model_info", "The active model", [active] if active else [])
+        yield _info("xg_challenger_info", "The loaded challengers", self._challengers())
         if (following := self._following()) is not None:
             works = GaugeMetricFamily(
                 "xg_following_works", "1 if what is followed was found and can be used", labels=["what"]
@@ -102,3 +102,10 @@ class _State(Collector):
         yield CounterMetricFamily(
             "xg_log_rows_dropped", "Log rows lost because the disk failed", value=self._dropped_log_rows()
         )
+
+
+def _info(name: str, what: str, models: Iterable[Model]) -> Metric:
+    info = GaugeMetricFamily(name, what, labels=["id", "workspace", "model", "version", "digest"])
+    for model in models:
+        info.add_metric(astuple(model.identity), 1)
+    return info

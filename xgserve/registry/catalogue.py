@@ -62,7 +62,9 @@ class Catalogue:
         names |= dict.fromkeys(cached, "cache")
         listed, problem = self._listed()
         stages = {ModelName(entry["workspace"], entry["model"], entry["version"]): entry["stages"] for entry in listed}
-        name_of_active = active.model.name if active.model else None
+        loaded = active.loaded
+        name_of_active = loaded.champion.name if loaded.champion else None
+        challengers = {model.name for model in loaded.challengers}
         entries: list[ModelEntry | RegistryProblem] = [
             ModelEntry(
                 workspace=name.workspace,
@@ -71,6 +73,7 @@ class Catalogue:
                 source=names.get(name, "registry"),
                 stages=stages.get(name, []),
                 active=name == name_of_active,
+                challenger=name in challengers,
             )
             for name in dict.fromkeys([*names, *stages])
         ]

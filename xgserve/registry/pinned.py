@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from xgserve.contract import Role
 from xgserve.errors import InvalidName, ModelPinned, RegistryError, WorkspaceNotAllowed
 from xgserve.names import ModelName
 from xgserve.registry.active import Active
@@ -22,13 +23,17 @@ class Pin:
     def __init__(self, name: ModelName) -> None:
         self._name = name
 
-    def activate(self, active: Active, workspace: str, model: str, version: str | None) -> Activation:
+    def activate(self, active: Active, workspace: str, model: str, version: str | None, role: Role) -> Activation:
         """Return the pinned model if it is the one asked for.
 
         Raises:
-            ModelPinned: another model is requested, or the pinned one is not loaded yet.
+            ModelPinned: another model or a challenger is requested, or the pinned one is not loaded yet.
         """
-        if active.model is None or active.model.name != ModelName(workspace, model, version or ""):
+        if (
+            role == "challenger"
+            or active.model is None
+            or active.model.name != ModelName(workspace, model, version or "")
+        ):
             raise self.refusal()
         return Activation(active.model, "bundled" if workspace == BUNDLED else "cache")
 

@@ -1,6 +1,6 @@
-"""The active model: it is chosen at the start, replaced on request, and can be rolled back.
+"""The active model and its challengers: chosen at the start, changed on request; a swap can be rolled back.
 
-A swap is one assignment. A request that read `active` before the swap finishes with the old model.
+A swap is one assignment. A request that read `loaded` before the swap finishes with the old model.
 """
 
 import logging
@@ -9,15 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from db import serving
 from db.serving import READ_TIMEOUT_S, Activations, LastFollowed, StoredActivation
-from xgserve.contract import ModelEntry, RegistryProblem
+from xgserve import contract
+from xgserve.contract import ModelEntry, RegistryProblem, Role
 from xgserve.errors import Busy, NothingToRollBack, RegistryError, UnknownModel
 from xgserve.model.model import Model
 from xgserve.names import SAFE_NAME, ModelName
-from xgserve.registry.active import Active, followed
+from xgserve.registry.active import Active, Loaded, followed
 from xgserve.registry.bundle import BUNDLED, load_bundled, newest_bundled
 from xgserve.registry.cache import ModelCache
 from xgserve.registry.catalogue import Catalogue
+from xgserve.registry.challengers import Challengers
 from xgserve.registry.comet import Comet
 from xgserve.registry.pinned import Pin
 from xgserve.registry.sources import Activation, Sources, explained
@@ -36,7 +39,7 @@ def open_registry(settings: ServiceSettings) -> "Registry":
 
 
 class Registry:
-    """Loads models on request and holds the active one. Any thread may call any method.
+    """Loads models on request, and holds the active one and its challengers. Any thread may call any method.
 
     Activations of different models run one after another, except for their downloads and first trials; the one that
     finishes last is active. A `pin` admits one model and no other.
@@ -54,6 +57,7 @@ class Registry:
             self._sources, self._cache, comet, default=self._default_model, workspaces=settings.workspaces
         )
         self._active = Active(Activations(settings.database))
+        self._challengers = Challengers(self._active, serving.Challengers(settings.database), settings.max_challengers)
         self._activating = SingleFlight[Activation]()
         # each activation occupies a thread; keep two for predictions, one of which may list the registry's models
         self._places = threading.BoundedSemaphore(max(1, settings.threads - 2))
@@ -75,6 +79,12 @@ class Registry:
             self._pin.open(self._active, self._stored, lambda name: self._log(name.workspace, name.name, name.version))
         else:
             self._open_latest()
+            self._challengers.open(self._stored)
+
+    @property
+    def loaded(self) -> Loaded:
+        """The models that are loaded now."""
+        return self._active.loaded
 
     @property
     def active(self) -> Model | None:
@@ -86,20 +96,56 @@ class Registry:
         """Why the first model could not be loaded; None once another one is active."""
         return self._active.startup_problem
 
-    def activate(self, workspace: str, model: str, version: str | None) -> Activation:
-        """Make a model the active one; `version` may be a stage such as "Production", or None for the newest.
+    def activate(self, workspace: str, model: str, version: str | None, role: Role = "champion") -> Activation:
+        """Make a model the active one, or a challenger; `version` may be a stage, or None for the newest.
 
         Callers that ask for the same model at the same time share one download and one load. A downloaded model
         needs no network if requested by its version; the registry resolves stages and the newest version.
 
         Raises:
-            RegistryError: the model could not be activated (see its subclasses); the active one stays.
+            RegistryError: the model could not be loaded (see its subclasses); what was loaded stays.
         """
         self._sources.check(workspace, model, version)
         if self._pin is not None:
-            return self._pin.activate(self._active, workspace, model, version)
+            return self._pin.activate(self._active, workspace, model, version, role)
         with self._place():
-            return self._activating.run((workspace, model, version), lambda: self._log(workspace, model, version))
+            return self._activating.run(
+                (workspace, model, version, role), lambda: self._log(workspace, model, version, role)
+            )
+
+    def promote(self, model_id: str, *, keep: bool) -> Activation:
+        """Make a challenger the active model; with `keep`, the former active model becomes a challenger.
+
+        To promote the model that is active already changes nothing.
+
+        Raises:
+            RegistryError: the model is not loaded, or the change cannot be recorded; what was loaded stays.
+        """
+        if self._pin is not None:
+            raise self._pin.refusal()
+        with self._place(), self._active.swapping, explained():
+            model = self.loaded.find(model_id)
+            activation = Activation(model, BUNDLED if model.name.workspace == BUNDLED else "cache")
+            if model is not self.active:
+                self._active.record_and_swap(activation, keep=keep)
+                self._shrink_cache()
+        return activation
+
+    def drop_challenger(self, model_id: str) -> contract.Challengers:
+        """Drop a challenger, and return the others.
+
+        Raises:
+            RegistryError: there is no such challenger, or the change cannot be recorded.
+        """
+        if self._pin is not None:
+            raise self._pin.refusal()
+        with self._place(), self._active.swapping, explained():
+            self._challengers.drop(model_id)
+        return self.challengers()
+
+    def challengers(self) -> contract.Challengers:
+        """Return the challengers, as `GET /challengers` describes them."""
+        return self._challengers.describe()
 
     def version_in(self, model: ModelName) -> str:
         """Ask Comet which version is the newest in a stage, here the version of `model`; see `Comet.version_in`.
@@ -120,7 +166,8 @@ class Registry:
         token = followed.set(what)
         try:
             self._sources.check(name.workspace, name.name, name.version)
-            key = (name.workspace, name.name, name.version)
+            role: Role = "champion"
+            key = (name.workspace, name.name, name.version, role)
             with self._place(), explained():
                 return self._activating.run(key, lambda: self._activate(*key))
         finally:
@@ -153,7 +200,7 @@ class Registry:
                 activation = self._sources.stored(name)
                 if activation is None:
                     raise UnknownModel(f"{name} was active before, but is not in the cache any more; activate it again")
-                return self._install(activation)
+                return self._install(activation, "champion")
         except RegistryError as error:
             logger.warning("rollback failed: %s (%s)", error, error.code)
             raise
@@ -181,58 +228,78 @@ class Registry:
         finally:
             self._places.release()
 
-    def _log(self, workspace: str, model: str, version: str | None) -> Activation:
-        """Activate a model, and log the outcome."""
+    def _log(self, workspace: str, model: str, version: str | None, role: Role = "champion") -> Activation:
+        """Load a model for its role, and log the outcome."""
         asked = f"{workspace}/{model}:{version or 'newest'}"
         started = time.monotonic()
         try:
             with explained():
-                activation = self._activate(workspace, model, version)
+                activation = self._activate(workspace, model, version, role)
         except RegistryError as error:
-            logger.warning("%s was not activated: %s (%s)", asked, error, error.code)
+            logger.warning("%s was not made the %s: %s (%s)", asked, role, error, error.code)
             raise
         logger.info(
-            "%s is active, asked for as %s, from %s, in %.2f s",
+            "%s is %s, asked for as %s, from %s, in %.2f s",
             activation.model.id,
+            "active" if role == "champion" else "a challenger",
             asked,
             activation.source,
             time.monotonic() - started,
         )
         return activation
 
-    def _activate(self, workspace: str, model: str, version: str | None) -> Activation:
+    def _activate(self, workspace: str, model: str, version: str | None, role: Role) -> Activation:
         if workspace == BUNDLED:
             with self._active.swapping:
-                return self._install(Activation(load_bundled(model, version), BUNDLED))
+                name = ModelName(BUNDLED, model, version) if version else newest_bundled(model)
+                there = self._seated(name, role)
+                return self._install(there or Activation(load_bundled(model, name.version), BUNDLED), role)
         if version is not None and SAFE_NAME.fullmatch(version):
+            name = ModelName(workspace, model, version)
             with self._active.swapping:
-                if activation := self._sources.cached(ModelName(workspace, model, version)):
-                    return self._install(activation)
+                if activation := self._seated(name, role) or self._sources.cached(name):
+                    return self._install(activation, role)
         with self._cache.temporary() as folder:
             name, artifact = self._sources.download(workspace, model, version, folder)
             if artifact is None:  # it is here already
-                return self._activate(workspace, model, name.version)
+                return self._activate(workspace, model, name.version, role)
             with self._active.swapping:
-                return self._install(self._sources.publish(name, artifact))
+                return self._install(self._sources.publish(name, artifact), role)
 
-    def _install(self, activation: Activation) -> Activation:
-        """Record an activation and swap; call it while `swapping` is held.
+    def _seated(self, name: ModelName, role: Role) -> Activation | None:
+        """Return the challenger of this name if one is asked for and it is loaded already; else None.
+
+        Raises:
+            IsChampion, TooManyChallengers: it cannot become one.
+        """
+        return self._challengers.seated(name) if role == "challenger" else None
+
+    def _install(self, activation: Activation, role: Role) -> Activation:
+        """Record an activation and swap, or add a challenger; call it while `swapping` is held.
 
         A pinned service neither records nor shrinks the cache: other services may use both.
         """
+        if role == "challenger":
+            installed = self._challengers.install(activation)
+            self._shrink_cache()
+            return installed
         if self._pin is not None:
             self._pin.admit(activation.model.name)
             self._active.swap(activation.model)
             return activation
         self._active.record_and_swap(activation)
-        self._shrink_cache(activation.model.name)
+        self._shrink_cache()
         return activation
 
-    def _shrink_cache(self, active: ModelName) -> None:
-        """Shrink the cache to its cap; the active and the previous model stay. A failure does not undo the swap."""
+    def _shrink_cache(self) -> None:
+        """Shrink the cache to its cap; the active, the previous and the challengers' models stay.
+
+        A failure does not undo the swap.
+        """
         try:
             with explained():
-                keep = [name for name in (active, self._previous()) if name is not None]
+                active = self.active.name if self.active else None
+                keep = [name for name in (active, self._previous(), *self._challengers.names) if name is not None]
                 for name in self._cache.evict(self._cache_max_bytes, keep):
                     logger.info("deleted %s from the cache, which was full", name)
         except RegistryError as error:
@@ -274,7 +341,7 @@ class Registry:
     def _open_default(self) -> None:
         try:
             with explained():
-                self._active.model = load_bundled(self._default_model, None)
+                self._active.loaded = Loaded(load_bundled(self._default_model, None))
         except RegistryError as error:
             problem = f"the bundled model could not be loaded: {error}"
             before = self.startup_problem

@@ -37,7 +37,8 @@ LINGER_FACTOR: Final = 4
 LINGER_S: Final = 10.0
 
 # requests that may wait for a lock, the disk or the registry
-SLOW_PATHS: Final = frozenset({"/logs", "/activations", "/models", "/download_registry_model", "/rollback"})
+SLOW_PATHS: Final = frozenset({"/logs", "/activations", "/models", "/download_registry_model", "/promote", "/rollback"})
+SLOW_BELOW: Final = "/challengers/"
 
 
 class _Parser(HTTPRequestParser):
@@ -120,7 +121,7 @@ class Connection(HTTPChannel):
             return Lane.QUICK
         if _is_large(request):
             return Lane.LARGE
-        return Lane.SLOW if request.path in SLOW_PATHS else Lane.QUICK
+        return Lane.SLOW if request.path in SLOW_PATHS or request.path.startswith(SLOW_BELOW) else Lane.QUICK
 
     # -- what the server checks now and then --------------------------------------------------------------------------
 

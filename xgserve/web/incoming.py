@@ -7,15 +7,16 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from bottle import request
+from msgspec import Struct, structs
 
 from db.serving import LogQuery
 from db.times import timestamp
-from xgserve.contract import LEVELS, ModelRequest
+from xgserve.contract import LEVELS, ModelRequest, PromoteRequest, Role
 from xgserve.errors import (
     CrossOrigin,
     InvalidParameter,
@@ -31,6 +32,8 @@ from xgserve.json_text import read_json
 from xgserve.model.model import Model
 from xgserve.names import tag
 
+Request = TypeVar("Request", bound=Struct)
+
 MAX_LIMIT: Final = 1000
 MAX_SEARCH: Final = 200
 HOST: Final = re.compile(r"[A-Za-z0-9._-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
@@ -38,8 +41,20 @@ LOG_PARAMETERS: Final = ("limit", "level", "since", "before", "request_id", "q")
 
 _MUST_BE: Final = {
     "version": 'a string such as "1.10.0" (as numbers, 1.10 and 1.1 are the same), a whole number such as 1 for'
-    ' "1.0.0", or null for the newest'
+    ' "1.0.0", or null for the newest',
+    "role": '"champion" or "challenger"',
+    "id": "the id of a challenger",
+    "keep": "true or false",
 }
+
+
+class WantedModel(NamedTuple):
+    """The model that a request asks for, and as what; without a version, the newest."""
+
+    workspace: str
+    model: str
+    version: str | None
+    role: Role
 
 
 def header(name: str, default: str = "") -> str:
@@ -48,17 +63,19 @@ def header(name: str, default: str = "") -> str:
     return str(request.environ.get(key, default))
 
 
-def prediction_request(model: Model, max_bytes: int) -> tuple[str, bytes]:
+def prediction_request(model: Model, active: Model | None, max_bytes: int) -> tuple[str, bytes]:
     """Return the `Idempotency-Key` of a request to score a frame, "" if it has none, and its body.
 
     Raises:
-        ModelChanged: `If-Match` names another model than this one, the active one.
+        ModelChanged: `If-Match` names another model than `model`, the one that is asked.
         ServiceError: the body cannot be read; see `body`.
     """
     wanted = header("If-Match", "*").strip()
     if wanted != "*" and not {model.id, tag(model.id)} & {one.strip().strip('"') for one in wanted.split(",")}:
         raise ModelChanged(
-            f"the active model is {model.id}, not {wanted[:300]}; nothing was scored", active=model.identity
+            f"the {'active model' if model is active else 'model that is asked'} is {model.id}, not {wanted[:300]};"
+            " nothing was scored",
+            active=active.identity if active else None,
         )
     return header("Idempotency-Key").strip().strip('"'), body(max_bytes)
 
@@ -135,28 +152,46 @@ def body(max_bytes: int) -> bytes:
     return bytes(request.environ["wsgi.input"].read(length))
 
 
-def model_request(max_bytes: int) -> tuple[str, str, str | None]:
-    """Return the requested workspace, model and version (None: the newest).
+def model_request(max_bytes: int) -> WantedModel:
+    """Return the requested model and its role.
 
     Raises:
         InvalidRequest: the body does not name a model.
         ServiceError: the body cannot be read; see `body`.
     """
+    wanted = _request(ModelRequest, max_bytes)
+    version = wanted.version
+    text = f"{version:.0f}.0.0" if isinstance(version, float) else version or None
+    return WantedModel(wanted.workspace, wanted.model, text, wanted.role)
+
+
+def promote_request(max_bytes: int) -> PromoteRequest:
+    """Return which challenger to make the champion.
+
+    Raises:
+        InvalidRequest: the body does not name one.
+        ServiceError: the body cannot be read; see `body`.
+    """
+    return _request(PromoteRequest, max_bytes)
+
+
+def _request(kind: type[Request], max_bytes: int) -> Request:
+    """Return the body as a request of this kind, with its texts stripped."""
     asked = read_json(body(max_bytes))
+    fields = structs.fields(kind)
+    keys = [field.name for field in fields]
     if not isinstance(asked, dict):
-        raise InvalidRequest('the body must be {"workspace": ..., "model": ..., "version": ...}')
-    keys = ModelRequest.__struct_fields__
+        example = ", ".join(f'"{key}": ...' for key in keys)
+        raise InvalidRequest(f"the body must be {{{example}}}")
     if unknown := sorted(asked.keys() - set(keys)):
         names = ", ".join(unknown)[:200]
-        raise InvalidRequest(f"unknown keys: {names}; the keys are workspace, model and version", unknown=unknown[:50])
-    stripped = {key: value.strip() if isinstance(value := asked.get(key), str) else value for key in keys}
+        raise InvalidRequest(f"unknown keys: {names}; the keys are {', '.join(keys)}", unknown=unknown[:50])
+    stripped = {key: value.strip() if isinstance(value, str) else value for key, value in asked.items()}
     try:
-        wanted = msgspec.convert(stripped, ModelRequest)
+        return msgspec.convert({field.name: None for field in fields if field.required} | stripped, kind)
     except msgspec.ValidationError as error:
         key = str(error).rpartition("$.")[2].strip("`")
         raise InvalidRequest(f'"{key}" must be {_MUST_BE.get(key, "a non-empty string")}', key=key) from error
-    version = wanted.version
-    return wanted.workspace, wanted.model, f"{version:.0f}.0.0" if isinstance(version, float) else version or None
 
 
 def parameters(*allowed: str) -> dict[str, str]:

@@ -9,14 +9,16 @@ from xgserve.contract import (
     LEVELS,
     Activated,
     Activations,
+    ActiveModel,
+    Challengers,
     Error,
     Health,
     Logs,
-    ModelDescription,
     ModelEntry,
     ModelRequest,
     Models,
     Predictions,
+    PromoteRequest,
     Ready,
     RegistryProblem,
 )
@@ -88,8 +90,8 @@ _FRAME: Final[Schema] = {
 
 
 def _schemas() -> dict[str, Schema]:
-    answers = (Predictions, ModelDescription, Activated, Models, Activations, Logs, Health, Ready, Error)
-    types = (*answers, ModelRequest, ModelEntry, RegistryProblem)
+    answers = (Predictions, ActiveModel, Challengers, Activated, Models, Activations, Logs, Health, Ready, Error)
+    types = (*answers, ModelRequest, PromoteRequest, ModelEntry, RegistryProblem)
     _, schemas = schema_components(types, ref_template="#/components/schemas/{name}")
     for name, schema in schemas.items():
         schema.setdefault("additionalProperties", name == "ErrorBody")  # an error has details
@@ -141,9 +143,14 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
         "post": _route(
             "P(goal) for each row of a frame",
             _ref(Predictions),
-            *(400, 408, 411, 412, 413, 415, 422, 503),
+            *(400, 404, 408, 411, 412, 413, 415, 422, 503),
             parameters=[
-                _header("If-Match", "The id of a model in quotes: answer 412 unless that model is active"),
+                _query(
+                    "model", "The id of a loaded model, the champion or a challenger; the champion if left out", _TEXT
+                ),
+                _header(
+                    "If-Match", "The id of a model in quotes: answer 412 unless that model is the one that is asked"
+                ),
                 _header(
                     "Idempotency-Key",
                     "The same body under the same key gets the same answer, and is scored once; for 30 days, also"
@@ -155,12 +162,42 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
     },
     "/download_registry_model": {
         "post": _route(
-            "Load a model from the bundle, the local cache or the registry, and make it the active one",
+            "Load a model from the bundle, the local cache or the registry, as the champion (the active one) or a"
+            " challenger",
             _ref(Activated),
             *(400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 424, 502, 503, 504),
-            description="If it fails, the active model stays as it is.",
+            description="If it fails, what was loaded stays. A challenger that is loaded already gets the same answer.",
             security=_WITH_TOKEN,
             requestBody=_body("ModelRequest", {"workspace": "bundled", "model": "xg-distance", "version": "1.0.0"}),
+        )
+    },
+    "/promote": {
+        "post": _route(
+            "Make a challenger the champion; it is no challenger any more",
+            _ref(Activated),
+            *(400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 503),
+            security=_WITH_TOKEN,
+            requestBody=_body("PromoteRequest", {"id": "bundled/xg-distance:1.0.0@sha256:7563e2495167"}),
+        )
+    },
+    "/challengers": {
+        "get": _route("The challengers: their columns, and which recorded ones are not loaded", _ref(Challengers))
+    },
+    "/challengers/{model_id}": {
+        "delete": _route(
+            "Drop a challenger",
+            _ref(Challengers),
+            *(401, 403, 404, 409, 503),
+            parameters=[
+                {
+                    "name": "model_id",
+                    "in": "path",
+                    "required": True,
+                    "description": "Its id, with its slashes, colons and at signs plain or quoted",
+                    "schema": _TEXT,
+                }
+            ],
+            security=_WITH_TOKEN,
         )
     },
     "/rollback": {
@@ -171,7 +208,9 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
             security=_WITH_TOKEN,
         )
     },
-    "/model": {"get": _route("The active model: its columns and what its card says", _ref(ModelDescription), 503)},
+    "/model": {
+        "get": _route("The active model: its columns, what its card says, and its challengers", _ref(ActiveModel), 503)
+    },
     "/models": {"get": _route("What can be loaded now", _ref(Models))},
     "/activations": {
         "get": _route(

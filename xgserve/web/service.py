@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TextIO
 
 import bottle
@@ -43,7 +43,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logging.getLogger().addHandler(self.log)
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.answers = Answers(settings.database)
-        self.metrics = Metrics(self.active, self.following, lambda: self.log.dropped)
+        self.metrics = Metrics(self.active, self.loaded_challengers, self.following, lambda: self.log.dropped)
         self.add_hook("before_request", self._before_request)
 
     def close(self) -> None:
@@ -54,6 +54,10 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
 
     def active(self) -> Model | None:
         """Return the active model, which the app holds; None if no model is loaded."""
+        raise NotImplementedError
+
+    def loaded_challengers(self) -> Sequence[Model]:
+        """Return the models that the app holds beside the active one."""
         raise NotImplementedError
 
     def following(self) -> Following | None:

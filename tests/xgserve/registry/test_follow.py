@@ -341,7 +341,7 @@ def test_service_follows_in_a_thread_and_shows_how_it_goes(tmp_path: Path, comet
         assert ready["ready"] and ready["following"]["what"] == str(PRODUCTION)
         assert ready["following"]["asked_at"] is not None and ready["following"]["problem"] is None
         assert 'xg_following_works{what="acme/shots:Production"} 1.0' in service.get("/metrics").text
-        assert 'xg_swaps_total{result="ok"} 2.0' in service.get("/metrics").text
+        assert 'xg_swaps_total{result="ok",role="champion"} 2.0' in service.get("/metrics").text
         row = service.get("/activations?limit=1").json()["activations"][0]
         assert (row["version"], row["followed"]) == ("2.0.0", str(PRODUCTION))
         logs = service.get(f"/logs?request_id={row['request_id']}").json()["logs"]

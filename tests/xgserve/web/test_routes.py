@@ -348,8 +348,8 @@ def test_metrics_count_requests_and_swaps_and_name_the_model(models: Path, tmp_p
         'xg_requests_total{code="400",method="POST",route="/predict"} 1.0',
         'xg_requests_total{code="404",method="GET",route="unmatched"} 1.0',
         'xg_request_duration_seconds_count{route="/predict"} 2.0',
-        'xg_swaps_total{result="ok"} 1.0',
-        'xg_swaps_total{result="unknown_model"} 1.0',
+        'xg_swaps_total{result="ok",role="champion"} 1.0',
+        'xg_swaps_total{result="unknown_model",role="champion"} 1.0',
         "xg_log_rows_dropped_total 0.0",
     ):
         assert expected in lines
