@@ -1,0 +1,164 @@
+"""Every example of docs/models.md, as a reader would run it.
+
+The Python code trains, saves and logs with the real SDK, offline. What the SDK would have sent is put in a stand-in for
+Comet, the service downloads it from there, and the commands of the page are sent to the service.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from tests.conftest import Service, running_service
+from tests.helpers import ROOT, wait_until, without_settings
+from tests.xgserve.registry import hostile
+from tests.xgserve.registry.comet_standin import KEY, StandIn
+from xgserve.names import MODEL_SUFFIXES
+
+PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+SECTIONS: dict[str, str] = dict(re.findall(r"^## (.+?)\n(.+?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+EXAMPLES = [title for title, text in SECTIONS.items() if "log_model(" in text]
+DATA = "The data of the examples"
+ROWS = 1000
+# how far the service may be from the library: single-precision libraries differ in the last digits
+TOLERANCES = {"scikit-learn": 1e-9}
+
+# Runs an example, and writes down what its own model says of the shots.
+DRIVER = f"""
+import json, runpy
+ran = runpy.run_path("example.py")
+shots = ran["shots"].head({ROWS})
+json.dump(
+    {{
+        "columns": list(shots.columns),
+        "rows": json.loads(shots.to_json(orient="values", double_precision=15)),
+        "probabilities": ran["model"].predict_proba(shots)[:, 1].tolist(),
+    }},
+    open("said.json", "w"),
+)
+"""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What an example logged and registered, and what its model says of its rows."""
+
+    name: str
+    workspace: str
+    version: str
+    status: str
+    archive: bytes
+    said: dict[str, Any]
+
+
+def blocks(title: str, language: str) -> list[str]:
+    """Return the code blocks of a section."""
+    return re.findall(rf"^```{language}\n(.+?)^```", SECTIONS[title], re.MULTILINE | re.DOTALL)
+
+
+def logged_by(title: str, folder: Path) -> Logged:
+    """Run the Python code of a section, and return what it logged."""
+    (data,) = blocks(DATA, "python")
+    (example,) = blocks(title, "python")
+    (folder / "shots.py").write_text(data)
+    (folder / "example.py").write_text(example)
+    (folder / "driver.py").write_text(DRIVER)
+    offline = {
+        "COMET_START_ONLINE": "false",
+        "COMET_OFFLINE_DIRECTORY": str(folder / "offline"),
+        "COMET_DISABLE_AUTO_LOGGING": "1",
+        "COMET_ERROR_TRACKING_ENABLE": "false",
+        "HOME": str(folder),
+    }
+    ran = subprocess.run(
+        [sys.executable, "driver.py"],
+        cwd=folder,
+        env=without_settings() | offline,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (archive,) = (folder / "offline").glob("*.zip")
+    return read_logged(archive, json.loads((folder / "said.json").read_text()))
+
+
+def read_logged(archive: Path, said: dict[str, Any]) -> Logged:
+    """Return what an offline experiment holds for the server: a model's files, and its registration."""
+    files = {}
+    with zipfile.ZipFile(archive) as opened:
+        for line in opened.read("messages.json").splitlines():
+            message = json.loads(line)
+            payload = message["payload"]
+            if message["type"] == "file_upload" and payload["upload_type"] == "model-element":
+                files[payload["additional_params"]["fileName"]] = opened.read(payload["file_path"])
+            elif message["type"] == "register_model":
+                registered = payload
+    return Logged(
+        registered["registry_name"],
+        registered["workspace"],
+        registered["version"],
+        registered["status"],
+        hostile.zipped(files),
+        said,
+    )
+
+
+@pytest.fixture(scope="module")
+def comet() -> Iterator[StandIn]:
+    """Run a stand-in for Comet for all examples."""
+    with StandIn().running() as standin:
+        yield standin
+
+
+@pytest.fixture(scope="module")
+def loading_service(comet: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run a service that trusts no workspace."""
+    access = {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url}
+    with running_service(tmp_path_factory.mktemp("service"), settings=access) as service:
+        yield service
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_example_is_logged_loaded_and_scores_like_its_library(
+    title: str, comet: StandIn, loading_service: Service, tmp_path: Path
+) -> None:
+    logged = logged_by(title, tmp_path)
+    comet.add(logged.workspace, logged.name, logged.version, logged.archive, status=logged.status, tags=[])
+    asked = re.findall(r"localhost:8890(/\w+) --json '(.+)'", "".join(blocks(title, "sh")))
+    assert [route for route, _ in asked] == ["/download_registry_model", "/predict"]
+    for route, body in asked:
+        answer = requests.post(f"{loading_service.url}{route}", json=json.loads(body), timeout=300)
+        assert answer.ok, answer.text
+    active = loading_service.client.model()
+    assert active.id.startswith(f"{logged.workspace}/{logged.name}:{logged.version}@sha256:")
+    probabilities, _ = loading_service.client.predict_rows(logged.said["columns"], logged.said["rows"])
+    assert len(set(probabilities)) > ROWS / 10, "the model tells shots apart"
+    assert np.abs(np.subtract(probabilities, logged.said["probabilities"])).max() < TOLERANCES[title]
+
+
+@pytest.mark.timeout(600)
+def test_example_of_following_makes_the_logged_version_active(comet: StandIn, tmp_path: Path) -> None:
+    (command,) = blocks("Following a stage", "sh")
+    (what,) = re.findall(r"XG_FOLLOW=(\S+)", command)
+    workspace, model, stage = re.fullmatch(r"(.+)/(.+):(.+)", what).groups()  # type: ignore[union-attr]
+    assert f'register_model("{model}", version="1.0.0", status="{stage}")' in PAGE
+    comet.add(workspace, model, "1.0.0", hostile.zipped(hostile.good()), status=stage, tags=[])
+    follow = {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url, "XG_FOLLOW": what}
+    with running_service(tmp_path, settings=follow) as service:
+        wait_until(lambda: service.client.model().model == model)
+
+
+def test_table_lists_every_format() -> None:
+    cells = [line.split("|")[1] for line in SECTIONS["Which file to save"].splitlines() if line.startswith("| `")]
+    assert {suffix for cell in cells for suffix in re.findall(r"`(\.\w+)`", cell)} == set(MODEL_SUFFIXES)
