@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ from livegame.game_id import valid_game_id
 from livegame.pace import INCOMPLETE_DAYS, is_due
 from livegame.plays import GameState
 from livegame.reports.counting import Count
-from livegame.scoring.inputs import read_feature_map
-from livegame.scoring.lock import LOCK_WAIT_S, game_lock
-from livegame.scoring.open_requests import DerivedKeyRequests, PendingRequests
+from livegame.scoring.inputs import ModelInputs, read_feature_map
+from livegame.scoring.lock import LOCK_WAIT_S, game_lock, rescore_lock
+from livegame.scoring.open_requests import RESCORE, DerivedKeyRequests, PendingRequests
 from livegame.scoring.scorer import Scorer
 from livegame.settings import ClientSettings
 from livegame.staleness import believed
-from xgserve.client import ServingClient, ServingError
+from xgserve.client import ModelDescription, ServingClient, ServingError
 
 if TYPE_CHECKING:
     from livegame.reports.game import GameReport
@@ -156,6 +156,49 @@ class GameClient:
                 else:
                     together.append(fresh)
             return found + self._scorer.record(together, DerivedKeyRequests())
+
+    @known_errors()
+    def rescore(self, game_ids: Sequence[int], model: ModelInputs, timeout_s: float) -> int:
+        """Have a loaded model score what it has not scored of stored games; return how many shots it scored.
+
+        Wait `timeout_s` seconds for each game's lock. Hold `rescoring` meanwhile.
+
+        Raises:
+            GameBusy: a game is being pinged; nothing was done.
+            ServingError: the service did not score; the next rescore repeats the request.
+            DatabaseError: the history cannot be read or written.
+        """
+        with ExitStack() as locks:
+            for game_id in sorted(game_ids):
+                locks.enter_context(game_lock(self._data_dir, game_id, timeout_s))
+            open_of_ping = {
+                game_id: requests
+                for game_id in game_ids
+                if (requests := PendingRequests(self._data_dir, game_id)).are_open
+            }
+            # a ping died; its requests must be repeated as they were
+            stored = sum(self._scorer.rescore([game], model, requests) for game, requests in open_of_ping.items())
+            together = [game_id for game_id in game_ids if game_id not in open_of_ping]
+            return stored + self._scorer.rescore(together, model, PendingRequests(self._data_dir, RESCORE))
+
+    @known_errors()
+    def loaded_models(self) -> list[ModelDescription]:
+        """Return the active model and the challengers, in this order. Raises `ServingError`."""
+        return self._scorer.loaded_models()
+
+    @known_errors()
+    def inputs_of(self, model: ModelDescription) -> ModelInputs:
+        """Return what a model expects in terms of our features. Raises `UnknownFeatures`."""
+        return self._scorer.inputs_of(model)
+
+    def rescoring(self) -> AbstractContextManager[None]:
+        """Hold the lock of rescores. Raises `RescoreRunning` and `DatabaseError`."""
+        return rescore_lock(self._data_dir)
+
+    @known_errors()
+    def unscored_games(self, model: ModelInputs, season: int | None, since: str | None) -> list[int]:
+        """Return the stored games with shots that a model has not scored, as `History.unscored_games` describes."""
+        return self._history.unscored_games(model.model_id, model.population, season, since)
 
     @known_errors()
     def active_model(self) -> str:

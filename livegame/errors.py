@@ -11,6 +11,7 @@
     ├── UnknownFeatures         4
     ├── ModelKeepsChanging      4
     ├── GameBusy                6
+    ├── RescoreRunning          6
     ├── WorkersUnavailable      6
     └── UnexpectedError         7
 
@@ -90,6 +91,15 @@ class GameBusy(LiveGameError):
     def __init__(self, game_id: int, waited_s: float) -> None:
         super().__init__(f"another process has been pinging game {game_id} for {waited_s:g} s; try again in a moment")
         self.game_id = game_id
+
+
+class RescoreRunning(LiveGameError):
+    """Another rescore is running on this data folder."""
+
+    exit_code = 6
+
+    def __init__(self) -> None:
+        super().__init__("another rescore is running on this data folder; wait for its end, or stop it")
 
 
 class WorkersUnavailable(LiveGameError):

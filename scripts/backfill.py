@@ -12,13 +12,8 @@ cluster that read the games, 7 a fault of the program, 130 interrupted.
 """
 
 import logging
-import signal
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
-from typing import Final
 
 from db.environment import SettingsError
 from livegame.client import GameClient
@@ -28,64 +23,17 @@ from livegame.recordings.workers import collect_rarely, open_workers
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser
 from scripts.command import INTERRUPTED, OUR_ERRORS, exit_code, run
-
-LINE_EVERY_S: Final = 10  # where a line cannot be overwritten
-
-
-class Stop:
-    """Ctrl-C or SIGTERM: the first waits for the games in progress, the second does not."""
-
-    def __init__(self) -> None:
-        self.is_wanted = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._want)
-
-    def _want(self, _signal: int, _frame: FrameType | None) -> None:
-        if self.is_wanted:
-            raise KeyboardInterrupt
-        self.is_wanted = True
+from scripts.progress import ProblemsOnLines, ProgressLine, Stop, minutes
 
 
-class ProgressLine:
-    """A line that is overwritten; without a terminal, a new line every LINE_EVERY_S."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._begun = self._last = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        """Show what is done and how long the rest will take."""
-        now = time.monotonic()
-        if self._is_terminal:
-            print(f"\r\x1b[K{self._text(progress, now)}", end="", file=sys.stderr, flush=True)
-        elif now - self._last >= LINE_EVERY_S:
-            self._last = now
-            print(self._text(progress, now), file=sys.stderr, flush=True)
-
-    def say(self, text: str) -> None:
-        """Print a line that stays."""
-        print(f"\r\x1b[K{text}" if self._is_terminal else text, file=sys.stderr, flush=True)
-
-    def _text(self, progress: Progress, now: float) -> str:
-        elapsed = now - self._begun
-        worked = progress.done_bytes - progress.passed_bytes
-        left = (progress.total_bytes - progress.done_bytes) * elapsed / worked if worked else 0
-        return (
-            f"{progress.done_bytes / max(progress.total_bytes, 1):4.0%}  {summary(progress)},"
-            f" {progress.stored / elapsed:.0f} games per second, {int(left) // 60}:{int(left) % 60:02d} left"
-        )
-
-
-class ProblemsOnLines(logging.Handler):
-    """Prints log records, such as what could not be read of a recording, without breaking the progress line."""
-
-    def __init__(self, line: ProgressLine) -> None:
-        super().__init__()
-        self._line = line
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print the record's message."""
-        self._line.say(record.getMessage())
+def text(progress: Progress, elapsed: float) -> str:
+    """Return the progress after `elapsed` seconds, with how long the rest will take."""
+    worked = progress.done_bytes - progress.passed_bytes
+    left = (progress.total_bytes - progress.done_bytes) * elapsed / worked if worked else 0
+    return (
+        f"{progress.done_bytes / max(progress.total_bytes, 1):4.0%}  {summary(progress)},"
+        f" {progress.stored / elapsed:.0f} games per second, {minutes(left)} left"
+    )
 
 
 def summary(progress: Progress) -> str:
@@ -125,7 +73,7 @@ def _run(client: GameClient, sources: list[Path], cluster: str | None, line: Pro
     progress = Progress(0)
     with open_workers(cluster) as workers, closing(Backfill(client, workers, line.say).run(sources)) as steps:
         for progress in steps:
-            line.show(progress)
+            line.show(text(progress, line.elapsed_s))
             if stop.is_wanted:
                 line.say(f"interrupted: {summary(progress)}; run it again to resume")
                 return INTERRUPTED

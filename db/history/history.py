@@ -10,7 +10,7 @@ from typing import Any, Final
 from db import times
 from db.connection import is_there, open_writer, reading, transaction
 from db.history import recording
-from db.history.rows import SEASON, GameUpdate, PowerPlayRow, Recorded, StoredGame
+from db.history.rows import SEASON, GameUpdate, PowerPlayRow, Recorded, Scores, StoredGame
 from db.history.schema import MIGRATIONS
 from db.words import folded
 
@@ -23,6 +23,17 @@ _TABLES_OF_GAMES: Final = """
 _FINISHED_SHOTS: Final = """
     SELECT game_id, g.season, g.game_date, s.event_id, s.outcome, s.features FROM games g JOIN shots s USING (game_id)
     WHERE g.state = 'final' AND g.competition = ? AND s.retracted_at IS NULL ORDER BY game_id, s.position
+"""
+_UNSCORED_GAMES: Final = """
+    SELECT game_id FROM games
+    WHERE (:season IS NULL OR season = :season) AND (:since IS NULL OR game_date >= :since) AND EXISTS (
+        SELECT 1 FROM shots s WHERE s.game_id = games.game_id AND retracted_at IS NULL
+            AND (:population <> 'on-goal' OR outcome <> 'missed-shot') AND NOT EXISTS (
+                SELECT 1 FROM predictions p
+                WHERE p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = :model
+            )
+    )
+    ORDER BY start_time DESC, game_id DESC
 """
 # MATERIALIZED and CROSS JOIN: find the games first, since predictions are many
 _PAIRS: Final = """
@@ -70,6 +81,15 @@ class History:
         with self._writing() as connection:
             return [recording.record(connection, update, now) for update in updates]
 
+    def add_scores(self, scores: Mapping[int, Scores]) -> int:
+        """Store a model's predictions for shots of stored games, by game id, in one transaction; return how many.
+
+        Nothing else of the games changes. A shot that the model has already scored keeps its first prediction.
+        """
+        now = times.now()
+        with self._writing() as connection:
+            return sum(recording.add_scores(connection, game_id, of_game, now) for game_id, of_game in scores.items())
+
     def forget(self, game_id: int) -> None:
         """Delete everything stored of a game, as if it had never been pinged."""
         if not is_there(self._path):
@@ -104,6 +124,26 @@ class History:
                 else set()
                 for game_id in game_ids
             }
+
+    def unscored_games(
+        self, model: str, population: str, season: int | None = None, since: str | None = None
+    ) -> list[int]:
+        """Return the games with a shot of the model's population that it has not scored, the latest first.
+
+        They are of one season or all, from the league's date `since` (ISO 8601) on. Some of their shots may lack
+        inputs that the model requires.
+        """
+        values = {"model": model, "population": population, "season": season, "since": since}
+        return [row["game_id"] for row in self._read(_UNSCORED_GAMES, values)]
+
+    def stored_updates(self, game_ids: Iterable[int]) -> list[GameUpdate]:
+        """Return stored games as answers of the feed that change nothing; retracted shots are left out."""
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            query = "SELECT * FROM games WHERE game_id = ?"
+            games = (connection.execute(query, (game_id,)).fetchone() for game_id in game_ids)
+            return [recording.stored_update(connection, game) for game in games if game is not None]
 
     def fingerprints(self) -> dict[str, int]:
         """Return the ids of the games whose last ping was complete, by fingerprint."""

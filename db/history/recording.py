@@ -87,18 +87,50 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Reco
     new, corrections, changed_sides = _store_shots(connection, update, now)
     if update.power_plays is not None:
         _store_power_plays(connection, game_id, update.power_plays)
-    scored = _store_predictions(connection, game_id, update.scores, update.shots, now) if update.scores else 0
+    features = {shot.event_id: shot.features for shot in update.shots}
+    scored = _store_predictions(connection, game_id, update.scores, features, now) if update.scores else 0
     if corrections or changed_sides or scored or is_summed_elsewhere:
-        subtract_game(connection, game_id)
-        connection.execute(_SUM_UP_GAME, (game_id,))
-        _add_to_sums(connection, game_id, 1)
+        _sum_up_again(connection, game_id)
     return Recorded(game_id, tuple(new), tuple(corrections), scored, has_new_problems, tuple(update.problems))
+
+
+def add_scores(connection: sqlite3.Connection, game_id: int, scores: Scores, now: str) -> int:
+    """Store one model's predictions for shots of a stored game, as `History.add_scores` describes; return how many."""
+    _note_model(connection, scores, now)
+    rows = connection.execute("SELECT event_id, features FROM shots WHERE game_id = ?", (game_id,))
+    features = {row["event_id"]: msgspec.json.decode(row["features"]) for row in rows}
+    scored = _store_predictions(connection, game_id, scores, features, now)
+    if scored:
+        _sum_up_again(connection, game_id)
+    return scored
+
+
+def stored_update(connection: sqlite3.Connection, game: sqlite3.Row) -> GameUpdate:
+    """Return a stored game as an answer of the feed that changes nothing; retracted shots are left out."""
+    shots = connection.execute(
+        "SELECT * FROM shots WHERE game_id = ? AND retracted_at IS NULL ORDER BY event_id", (game["game_id"],)
+    )
+    return GameUpdate(
+        GameRow(**{column: game[column] for column in _GAME_COLUMNS}),
+        [
+            ShotRow(**{c: msgspec.json.decode(row[c]) if c == "features" else row[c] for c in _SHOT_COLUMNS})
+            for row in shots
+        ],
+        power_plays=None,
+        unreadable=None,
+    )
 
 
 def subtract_game(connection: sqlite3.Connection, game_id: int) -> None:
     """Subtract a game from the sums over all games, and delete its own."""
     _add_to_sums(connection, game_id, -1)
     connection.execute("DELETE FROM game_totals WHERE game_id = ?", (game_id,))
+
+
+def _sum_up_again(connection: sqlite3.Connection, game_id: int) -> None:
+    subtract_game(connection, game_id)
+    connection.execute(_SUM_UP_GAME, (game_id,))
+    _add_to_sums(connection, game_id, 1)
 
 
 def _add_to_sums(connection: sqlite3.Connection, game_id: int, sign: int) -> None:
@@ -115,8 +147,7 @@ def _store_game(connection: sqlite3.Connection, before: sqlite3.Row | None, upda
     if before is not None and before["state"] != game.state:
         values["ended_at"] = now if game.state in _ENDS else None
     if scores:
-        trained_on = None if scores.trained_on is None else _json(list(scores.trained_on))
-        connection.execute(_NOTE_MODEL, (scores.model, scores.population, now, trained_on))
+        _note_model(connection, scores, now)
         values["model"] = scores.model
     updates = ", ".join(f"{column} = excluded.{column}" for column in values if column != "game_id")
     connection.execute(
@@ -124,6 +155,11 @@ def _store_game(connection: sqlite3.Connection, before: sqlite3.Row | None, upda
         f" ON CONFLICT (game_id) DO UPDATE SET {updates}",
         values,
     )
+
+
+def _note_model(connection: sqlite3.Connection, scores: Scores, now: str) -> None:
+    trained_on = None if scores.trained_on is None else _json(list(scores.trained_on))
+    connection.execute(_NOTE_MODEL, (scores.model, scores.population, now, trained_on))
 
 
 def _store_shots(
@@ -245,13 +281,12 @@ def _store_predictions(
     connection: sqlite3.Connection,
     game_id: int,
     scores: Scores,
-    shots: Sequence[ShotRow],
+    features: Mapping[int, Mapping[str, Any]],
     now: str,
 ) -> int:
-    """Store the new predictions; return how many."""
+    """Store the new predictions; return how many. `features` are the shots' present ones, by event id."""
     if not scores.predictions:
         return 0
-    features = {shot.event_id: shot.features for shot in shots}
     connection.execute("INSERT INTO game_models VALUES (?, ?) ON CONFLICT DO NOTHING", (game_id, scores.model))
     return connection.executemany(
         _INSERT_PREDICTION,

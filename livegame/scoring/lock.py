@@ -1,15 +1,15 @@
-"""One ping of a game at a time, across threads, processes and containers that share the data folder."""
+"""One ping of a game at a time, and one rescore, by threads, processes and containers that share the data folder."""
 
 import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from db.connection import DatabaseError
 from db.files import open_no_link, why
-from livegame.errors import GameBusy, PingedMeanwhile
+from livegame.errors import GameBusy, PingedMeanwhile, RescoreRunning
 
 LOCK_WAIT_S: Final = 20.0  # for a game that another process pings
 _LOCK_POLL_S: Final = 0.05
@@ -30,31 +30,54 @@ def game_lock(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool =
     path = data_dir / "locks" / f"{game_id}.lock"
     pings = path.with_suffix(".pings")  # one byte per ping, so that no count is ever half written
     before = _size(pings)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "ab", opener=open_no_link)  # noqa: SIM115 - `with` below
-    except OSError as error:
-        raise DatabaseError(f"cannot write {path}: {why(path, error)}") from error
     give_up = time.monotonic() + timeout_s
-    with file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                # the first may have read the feed before we came; the second read it since
-                if is_ping and _size(pings) >= before + 2:
-                    raise PingedMeanwhile from None
-                if time.monotonic() >= give_up:
-                    raise GameBusy(game_id, timeout_s) from None
-                time.sleep(_LOCK_POLL_S)
-            except OSError as error:
-                raise DatabaseError(f"cannot lock {path}: {why(path, error)}") from error
+    with _opened(path) as file:
+        while not _locked(file, path):
+            # the first may have read the feed before we came; the second read it since
+            if is_ping and _size(pings) >= before + 2:
+                raise PingedMeanwhile
+            if time.monotonic() >= give_up:
+                raise GameBusy(game_id, timeout_s)
+            time.sleep(_LOCK_POLL_S)
         yield
         if is_ping:
             # a ping that is not counted only makes others wait longer
             with suppress(OSError), open(pings, "ab", opener=open_no_link) as counter:
                 counter.write(b".")
+
+
+@contextmanager
+def rescore_lock(data_dir: Path) -> Iterator[None]:
+    """Hold the lock of rescores, whose open requests are in one file for all games.
+
+    Raises:
+        RescoreRunning: another process holds it.
+        DatabaseError: as `game_lock`.
+    """
+    path = data_dir / "locks" / "rescore.lock"
+    with _opened(path) as file:
+        if not _locked(file, path):
+            raise RescoreRunning
+        yield
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "ab", opener=open_no_link)
+    except OSError as error:
+        raise DatabaseError(f"cannot write {path}: {why(path, error)}") from error
+
+
+def _locked(file: BinaryIO, path: Path) -> bool:
+    """Lock the file; return False if another holds the lock."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise DatabaseError(f"cannot lock {path}: {why(path, error)}") from error
+    return True
 
 
 def _size(path: Path) -> int:

@@ -10,13 +10,14 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from db.connection import DatabaseError
 from db.files import open_no_link, why
 
+RESCORE: Final = "rescore"  # holds the open requests of all games that a rescore sends
 ShotId = tuple[int, int]  # game id, event id
 Rows = Mapping[ShotId, Mapping[str, Any]]  # the model's inputs
 
@@ -55,13 +56,13 @@ class _Open(NamedTuple):
 
 
 class PendingRequests:
-    """The open requests of one game, for the holder of its lock.
+    """The open requests of one game, or those for many games that a rescore sends, for the holder of the lock.
 
     The file is replaced as a whole: whenever its writer dies, it holds either the old requests or the new ones.
     """
 
-    def __init__(self, data_dir: Path, game_id: int) -> None:
-        self._path = data_dir / "locks" / f"{game_id}.questions"
+    def __init__(self, data_dir: Path, holder: int | str) -> None:
+        self._path = data_dir / "locks" / f"{holder}.questions"
 
     @property
     def are_open(self) -> bool:

@@ -5,18 +5,19 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from db.history import GameUpdate, History, Prediction, Recorded, Scores
 from livegame.errors import ModelKeepsChanging
 from livegame.features.fingerprint import code_fingerprint
 from livegame.scoring.inputs import ModelInputs
 from livegame.scoring.open_requests import Request, Rows, ScoringRequests
-from xgserve.client import ModelChanged, RowsRefused, ServingClient
+from xgserve.client import ModelChanged, ModelDescription, RowsRefused, ServingClient
 
 logger = logging.getLogger("livegame.scoring")
 
 _SWAPS_FOLLOWED: Final = 5
+RESCORE_TIMEOUT_S: Final = 120.0  # for the answer to a batch of games, by a slow model
 _NOTHING: Final = Request("", {})
 
 
@@ -30,7 +31,15 @@ class Scorer:
 
     def active_model(self) -> ModelInputs:
         """Return what the active model expects. Raises `ServingError` and `UnknownFeatures`."""
-        return ModelInputs.from_model(self._serving.model(), self._feature_map)
+        return self.inputs_of(self._serving.model())
+
+    def loaded_models(self) -> list[ModelDescription]:
+        """Return the active model and the challengers, in this order. Raises `ServingError`."""
+        return [self._serving.model(), *self._serving.challengers().challengers]
+
+    def inputs_of(self, model: ModelDescription) -> ModelInputs:
+        """Return what a model expects. Raises `UnknownFeatures`."""
+        return ModelInputs.from_model(model, self._feature_map)
 
     def fingerprint(self, digest: str, model: ModelInputs) -> str:
         """Return a fingerprint of everything that a game's rows and predictions are made from."""
@@ -53,7 +62,8 @@ class Scorer:
                 model = model or self.active_model()
                 ready = self._unscored(updates, model)
                 request = requests.next(model.model_id, ready) if ready else _NOTHING
-                answers = self._ask(request, requests, model, ready)
+                # `if_match` refuses another model, which may have scored these rows already
+                answers = self._ask(request, requests, model, ready, {"if_match": model.model_id})
             except ModelChanged:
                 swaps, model = swaps + 1, None
                 continue
@@ -73,6 +83,28 @@ class Scorer:
             f"the service's model changed {_SWAPS_FOLLOWED} times while games were being rated; try again"
         )
 
+    def rescore(self, game_ids: Sequence[int], model: ModelInputs, requests: ScoringRequests) -> int:
+        """Have a loaded model score the stored shots of games that it has not scored; return how many were stored.
+
+        Nothing else of the games changes, neither the model that they are shown by nor the time of their last ping.
+
+        Raises:
+            ServingError, DatabaseError: nothing more can be scored or stored; the next rescore asks for the rest.
+        """
+        stored = 0
+        while ready := self._unscored(self._history.stored_updates(game_ids), model):
+            request = requests.next(model.model_id, ready)
+            to = {"model": model.model_id, "timeout": RESCORE_TIMEOUT_S}
+            answers = self._ask(request, requests, model, ready, to)
+            stored += self._history.add_scores(
+                {
+                    game_id: Scores(model.model_id, model.population, found, trained_on=model.trained_on)
+                    for game_id, found in answers.items()
+                }
+            )
+            requests.close(request, ready.keys())
+        return stored
+
     def store(self, updates: Sequence[GameUpdate]) -> list[Recorded]:
         """Store the games in one transaction. Raises `DatabaseError`."""
         stored = self._history.record_all(updates)
@@ -90,18 +122,20 @@ class Scorer:
         }
 
     def _ask(
-        self, request: Request, requests: ScoringRequests, model: ModelInputs, ready: Rows
+        self, request: Request, requests: ScoringRequests, model: ModelInputs, ready: Rows, to: Mapping[str, Any]
     ) -> dict[int, list[Prediction]]:
-        """Send the request and return the answers by game, for the shots that are still `ready`."""
+        """Send the request and return the answers by game, for the shots that are still `ready`.
+
+        `to` are the arguments of `ServingClient.predict_rows` that say which model is asked.
+        """
         answers: dict[int, list[Prediction]] = {}
         if request.rows:
-            # `if_match` refuses another model, which may have scored these rows already
             try:
                 probabilities, _ = self._serving.predict_rows(
                     list(model.columns),
                     [model.as_row(inputs) for inputs in request.rows.values()],
-                    if_match=model.model_id,
                     idempotency_key=request.key,
+                    **to,
                 )
             except RowsRefused:
                 requests.drop(request)
