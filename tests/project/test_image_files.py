@@ -34,8 +34,8 @@ def copied(dockerfile: str, folder: Path) -> None:
         ("Dockerfile.serving", "xgserve.__main__, xgserve.registry.comet, xgserve.registry.trial"),
         (
             "Dockerfile.streamlit",
-            "scripts.ping_game, scripts.replay, scripts.dashboard, scripts.backup, livegame.reports.game,"
-            " ui.pages.game, ui.pages.history, ui.pages.service",
+            "scripts.ping_game, scripts.replay, scripts.rescore, scripts.dashboard, scripts.backup,"
+            " livegame.reports.game, ui.pages.game, ui.pages.history, ui.pages.service",
         ),
     ],
 )
