@@ -14,7 +14,7 @@ LOCAL: Final = "local"  # the workspace of models that were trained here
 def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
     """Move the model in `folder` into the cache of the service that uses this data folder.
 
-    The service tries it in a child process before it first loads it, like every model from outside.
+    The service compiles it in a child process before it first loads it, like every model from outside.
 
     Returns:
         The folder that holds it now.
@@ -23,7 +23,7 @@ def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
         OSError: the data folder cannot be written.
     """
     cache = ModelCache(data_dir / "models")
-    kept = cache.publish(folder, ModelName(LOCAL, name, version), "model.skops", tried_with="")
+    kept = cache.publish(folder, ModelName(LOCAL, name, version), "model.skops")
     return kept.artifact.parent
 
 

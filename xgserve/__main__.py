@@ -8,7 +8,6 @@ from types import FrameType
 
 from waitress.server import BaseWSGIServer
 
-import xgserve.compiler  # noqa: F401 - sets up the libraries before anything imports NumPy
 from db.environment import SettingsError
 from xgserve.app import create_app
 from xgserve.settings import ServiceSettings

@@ -15,6 +15,7 @@ LEVELS: Final[tuple[str, ...]] = get_args(Level)
 
 Source = Literal["bundled", "cache", "registry"]
 Role = Literal["champion", "challenger"]
+ServedBy = Literal["graph", "worker"]
 Scalar = str | int | float | bool | None
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -76,10 +77,11 @@ class ColumnDescription(Struct, frozen=True):
 
 
 class LibraryVersions(Struct, frozen=True):
-    """The versions of scikit-learn that the artifact was made with and that the service runs."""
+    """The library that made the artifact, its version then, and the version that opened it here."""
 
-    artifact: str | None
-    service: str
+    name: Annotated[str, Meta(description="such as scikit-learn or xgboost")]
+    artifact: Annotated[str | None, Meta(description="null if the artifact does not say it")]
+    here: str
 
 
 class GoldenRow(Struct, frozen=True):
@@ -93,7 +95,14 @@ class ModelDescription(ModelIdentity, frozen=True):
     """A loaded model: identity, columns, and what its card says."""
 
     features: Annotated[list[ColumnDescription], Meta(description="the columns that a frame must have, no others")]
-    sklearn_version: LibraryVersions
+    library: LibraryVersions
+    served_by: Annotated[
+        ServedBy, Meta(description="a graph in the service's process, or a worker process that holds the artifact")
+    ]
+    agreement: Annotated[
+        float | None, Meta(description="the graph's largest difference from the library's own probabilities")
+    ]
+    not_compiled: Annotated[str | None, Meta(description="why a worker serves")]
     loaded_at: Time
     golden_row: GoldenRow
     population: Annotated[str | None, Meta(description="the attempts that it was made for: unblocked or on-goal")]

@@ -246,5 +246,21 @@ class NoCandidate(ArtifactRefused, status=422, code="no_candidate"):
     """No file could be the model."""
 
 
+def pickle_refusal(what: str, workspace: str) -> str:
+    """Return why a pickle is not loaded, and what to do."""
+    return (
+        f"{what} is a pickle, which can run any code when loaded. Save the model with skops.io.dump, or, "
+        f"{trust_advice(workspace)}"
+    )
+
+
+def trust_advice(workspace: str) -> str:
+    """Return how an operator lets a workspace's pickles be loaded."""
+    return (
+        f"if you trust everyone who can write to its workspace, set XG_TRUST_PICKLE_WORKSPACES={workspace} and restart "
+        "the service"
+    )
+
+
 ERRORS: Final = tuple(ServiceError.kinds())
 BY_CODE: Final = {error.code: error for error in RegistryError.kinds()}

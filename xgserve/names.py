@@ -14,6 +14,8 @@ NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\
 MAX_FOLDER_BYTES = 240  # file systems take at least 255
 MAX_STAGE_LENGTH: Final = 100
 
+COMPILED: Final = "compiled"  # the folder of the compiled model, beside the artifact
+
 # Pickles can run any code when loaded.
 SKOPS_SUFFIX: Final = ".skops"
 PICKLE_SUFFIXES: Final = (".joblib", ".pkl", ".pickle", ".cpkl")

@@ -31,7 +31,7 @@ def copied(dockerfile: str, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("dockerfile", "modules"),
     [
-        ("Dockerfile.serving", "xgserve.__main__, xgserve.registry.comet, xgserve.registry.trial"),
+        ("Dockerfile.serving", "xgserve.__main__, xgserve.registry.comet, xgserve.compiler.child"),
         (
             "Dockerfile.streamlit",
             "scripts.ping_game, scripts.replay, scripts.rescore, scripts.dashboard, scripts.backup,"

@@ -29,7 +29,7 @@ from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import AWAY, HOME, FeedServer, game, play
 from tests.helpers import make_client, record, reported
-from xgserve.compiler.build import load_model
+from tests.xgserve.helpers import load_model
 from xgserve.model.model import Model
 from xgserve.names import ModelName
 from xgserve.registry.bundle import FOLDER

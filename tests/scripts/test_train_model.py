@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from livegame.plays import GameState, Play
 from scripts import evaluate_model, train_model
 from tests.games import AWAY, HOME, FeedServer, game, play
+from tests.xgserve.helpers import load_model
 from training.errors import PublishError
 from training.publish import register
-from xgserve.compiler.build import load_model
 from xgserve.names import ModelName
 
 SEASONS = (20182019, 20192020)
@@ -69,8 +69,8 @@ def test_missing_seasons_are_downloaded_once_and_trained_on(
         assert files[0].read_bytes() == files[2].read_bytes(), "the same seed gives the same model"
         assert files[1].read_bytes() == files[3].read_bytes()
         model = load_model(files[0], ModelName("mine", name, "1.0.0"))
-        assert model.card["seasons"] == list(SEASONS)
-        assert model.card["games"] == 40
+        assert model.trained_on == list(SEASONS)
+        assert json.loads(files[1].read_text())["games"] == 40
 
 
 @pytest.mark.usefixtures("season_feed")

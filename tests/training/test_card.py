@@ -11,11 +11,11 @@ import pytest
 
 from livegame.features.features import FEATURES
 from tests.training.frames import training_rows
+from tests.xgserve.helpers import load_model
 from training.artifact import load, save
 from training.card import make_card
 from training.errors import ArtifactUnusable
 from training.recipe import RECIPES, fit, out_of_fold, predict
-from xgserve.compiler.build import load_model
 from xgserve.names import ModelName
 
 RECIPE = RECIPES["xg-distance-angle"]
@@ -38,8 +38,8 @@ def test_saved_model_loads_in_the_service_as_its_card_says(trained: tuple[Any, d
     assert [feature.name for feature in model.columns] == list(RECIPE.features)
     assert all(feature.nullable for feature in model.columns)
     assert model.golden_probability == pytest.approx(trained[1]["golden_probability"], abs=1e-12)
-    assert model.card["population"] == "unblocked"
-    assert model.card["seasons"] == [20182019, 20192020]
+    assert model.population == "unblocked"
+    assert model.trained_on == [20182019, 20192020]
 
 
 def test_saving_twice_gives_the_same_bytes(trained: tuple[Any, dict[str, Any]], tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from tests.ui.page_session import OpenPage, get_model, ping, said, totals, words
 from tests.xgserve.helpers import goals, numeric_model, shots
 from xgserve.names import ModelName
 from xgserve.registry.cache import ModelCache
-from xgserve.registry.trial import environment
 
 THEIRS = {"shot_distance": "distance", "shot_angle": "angle"}
 
@@ -29,7 +28,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
     with cache.temporary() as room:
         (room / "ready").mkdir()
         skops.io.dump(numeric_model().fit(renamed, goals(frame)), room / "ready" / "model.skops")
-        cache.publish(room / "ready", ModelName("others", "their-xg", "2.1.0"), "model.skops", environment())
+        cache.publish(room / "ready", ModelName("others", "their-xg", "2.1.0"), "model.skops")
     with running_service(data_dir) as running:
         yield running
 

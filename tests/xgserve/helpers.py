@@ -25,9 +25,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from tests.helpers import ROOT, rows_scored, without_settings
 from xgserve.app import App, create_app
+from xgserve.compiler.build import compile_model, open_model
+from xgserve.model.compiled import Description, environment, load_compiled
+from xgserve.model.model import Model, Scorer
+from xgserve.model.validation import FrameReader
+from xgserve.names import COMPILED, ModelName
 from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
 
+NAME = ModelName("someone", "xg", "1.0.0")
 ROWS = 300
 ROW = {"distance": 20.5, "angle": 12}  # for `numeric_model`
 FIRST = {"workspace": "bundled", "model": "xg-default", "version": "1.0.0"}
@@ -78,6 +84,19 @@ def bundle(folder: Path, estimator: Any, name: str = "xg-default", version: str 
     return path / "model.skops"
 
 
+def load_model(artifact: Path, name: ModelName = NAME, *, allow_pickle: bool = False) -> Model:
+    """Compile an artifact in this process and load it; what cannot be compiled is scored in this process as well."""
+    folder = artifact.parent / COMPILED
+    folder.mkdir(exist_ok=True)
+    compile_model(artifact, folder, environment(), workspace=name.workspace, allow_pickle=allow_pickle)
+
+    def start_worker(description: Description, _reader: FrameReader) -> Scorer:
+        opened, _, _ = open_model(artifact, name.workspace, allow_pickle=allow_pickle)
+        return opened.reference(description.columns)
+
+    return load_compiled(folder, name, start_worker)
+
+
 @dataclass(frozen=True)
 class Running:
     """A service that answers at `url`."""
@@ -101,6 +120,8 @@ class Running:
 @contextmanager
 def bundled_models(folder: Path) -> Iterator[None]:
     """Use this folder's models as the bundled ones, so that tests do not depend on those that ship."""
+    for artifact in folder.glob("*/*/model.skops"):
+        load_model(artifact)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("xgserve.registry.bundle.FOLDER", folder)
         yield

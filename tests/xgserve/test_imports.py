@@ -1,26 +1,29 @@
 """What a fresh interpreter has loaded after importing a part of the service: the light parts stay light."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.helpers import ROOT
+from tests.xgserve.helpers import process
 
-HEAVY = {"joblib", "onnx", "onnxruntime", "pandas", "scipy", "skops", "sklearn"}
+HEAVY = {"joblib", "lightgbm", "onnx", "pandas", "scipy", "skops", "sklearn", "treelite", "xgboost"}
 
 
 def after_importing(modules: str) -> dict[str, Any]:
-    """Return the top-level names and our own modules that are loaded, and the threads that BLAS and OpenMP may use."""
+    """Return the top-level names and our own modules that are loaded."""
     code = f"""
-import json, os, sys
+import json, sys
 import {modules}
 print(json.dumps({{
     "libraries": sorted({{name.partition(".")[0] for name in sys.modules}}),
     "ours": sorted(name for name in sys.modules if name.startswith("xgserve")),
-    "threads": os.environ.get("OMP_NUM_THREADS"),
 }}))
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -31,10 +34,10 @@ print(json.dumps({{
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
-        ("xgserve.model.model, xgserve.model.frames, xgserve.model.schema, xgserve.model.validation", HEAVY),
-        ("xgserve.registry.comet, xgserve.sandbox.child", HEAVY | {"numpy"}),
+        ("xgserve.__main__, xgserve.model.compiled", HEAVY),
+        ("xgserve.registry.comet, xgserve.sandbox.child", HEAVY | {"numpy", "onnxruntime"}),
     ],
-    ids=["model", "the child that asks Comet"],
+    ids=["the service", "the child that asks Comet"],
 )
 def test_light_parts_when_imported_load_nothing_heavy(modules: str, heavy: set[str]) -> None:
     loaded = after_importing(modules)
@@ -42,26 +45,14 @@ def test_light_parts_when_imported_load_nothing_heavy(modules: str, heavy: set[s
     assert not [name for name in loaded["ours"] if name.startswith("xgserve.compiler")]
 
 
-@pytest.mark.parametrize("modules", ["xgserve.__main__", "xgserve.registry.trial"])
-def test_entry_points_when_imported_set_up_the_libraries_first(modules: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """scikit-learn is loaded without pandas, and one thread per prediction is asked for before NumPy is."""
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    loaded = after_importing(modules)
-    assert "sklearn" in loaded["libraries"] and "pandas" not in loaded["libraries"]
-    assert loaded["threads"] == "1"
-    assert loaded_before_numpy(modules)
-
-
-def loaded_before_numpy(modules: str) -> bool:
-    """Return whether the number of threads was set when NumPy was imported."""
-    code = f"""
-import os, sys
-class Watch:
-    def find_spec(self, name, path=None, target=None):
-        if name == "numpy":
-            print(os.environ.get("OMP_NUM_THREADS"))
-sys.meta_path.insert(0, Watch())
-import {modules}
-"""
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    return ran.stdout == "1\n"
+def test_running_service_has_none_of_the_libraries_that_made_its_models(tmp_path: Path) -> None:
+    """Ask a real service for a prediction and a swap, then look at the libraries that its process has mapped."""
+    with process(tmp_path) as service:
+        row = requests.get(f"{service.url}/model", timeout=30).json()["golden_row"]["values"]
+        assert requests.post(f"{service.url}/predict", json=[row], timeout=30).ok
+        swap = {"workspace": "bundled", "model": "xg-distance"}
+        assert requests.post(f"{service.url}/download_registry_model", json=swap, timeout=30).ok
+        mapped = Path(f"/proc/{service.popen.pid}/maps").read_text()
+    packages = set(re.findall(r"site-packages/(\w+)/", mapped))
+    assert "onnxruntime" in packages
+    assert not HEAVY & packages

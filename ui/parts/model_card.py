@@ -31,7 +31,7 @@ def facts(model: ModelDescription) -> None:
         f"Digest: `{model.digest[:12]}`  \n"
         f"Rates: {plain(POPULATIONS.get(model.population or 'unblocked', model.population))}  \n"
         f"Trained on: {plain(trained_on)}  \n"
-        f"scikit-learn: {plain(model.sklearn_version.artifact or 'not recorded')}  \n"
+        f"{plain(model.library.name)}: {plain(model.library.artifact or 'not recorded')}  \n"
         f"Loaded: {plain(model.loaded_at[:19].replace('T', ' '))} UTC"
     )
     _quality(model.metrics or {})

@@ -1,97 +1,93 @@
-"""Make a `Model` of an artifact: load it, check it, probe what it takes, and look for its fast path.
+"""Compile an artifact: open it, probe what it takes, translate it, and compare both on made-up rows.
 
 Nothing is taken on trust: the types in the artifact are compared with a fixed list, its indices, classes and columns
-are checked, and its golden row must give a probability before the model is used.
+are checked, and its golden row must give a probability before it is used.
 """
 
 import hashlib
 import json
-import logging
-import threading
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from xgserve.compiler.before_sklearn import without_pandas
-from xgserve.compiler.columns import columns_of
-from xgserve.compiler.fast_path import NoFastPath, build_fast_path
-from xgserve.compiler.formats import load_estimator
-from xgserve.compiler.integrity import check_indices, parts_of
-from xgserve.compiler.sklearn_internals import THREAD_COUNTS
-from xgserve.compiler.sklearn_path import SklearnPath, forget_names
+from xgserve.compiler.formats import open_artifact
+from xgserve.compiler.graph import Graph, NotCompilable
+from xgserve.compiler.opened import Columns, Opened
+from xgserve.compiler.versions import Versions
 from xgserve.contract import Scalar
-from xgserve.errors import InvalidFrame, ModelError, ServiceError
-from xgserve.model.model import GOLDEN_TOLERANCE, Model, Scorer, score
-from xgserve.model.schema import UNKNOWN_CATEGORY, Column
-from xgserve.model.validation import FrameReader
-from xgserve.model.versions import SklearnVersions
-from xgserve.names import ModelName
+from xgserve.errors import InvalidFrame, ModelError
+from xgserve.model.compiled import Description, Golden, codecs_to_store, write_compiled
+from xgserve.model.graph import GraphScorer
+from xgserve.model.model import GOLDEN_TOLERANCE, ROWS_AT_ONCE, Probabilities, Scorer, Values, score
+from xgserve.model.schema import REFUSED, UNKNOWN_CATEGORY, Column, is_null
+from xgserve.model.validation import ColumnCodec, FrameReader
 from xgserve.text import clipped
 
-logger = logging.getLogger("xgserve.compiler")
-
-MAX_CARD_BYTES = 1_000_000
-
-Columns = tuple[Column, ...]
-
-# warnings.catch_warnings swaps process-wide state, so loads take turns
-_one_load_at_a_time = threading.Lock()
+MAX_CARD_BYTES: Final = 1_000_000
+TRIED_ROWS: Final = 600
+GOLDEN_ROWS: Final = 16  # kept of the tried ones, to check the compiled model whenever it is loaded
 
 
-def load_model(artifact: Path, name: ModelName, *, allow_pickle: bool = False) -> Model:
-    """Load an artifact (`.skops`; pickles only if allowed) with the `card.json` beside it, and probe it.
+def open_model(artifact: Path, workspace: str, *, allow_pickle: bool) -> tuple[Opened, bytes, Mapping[str, Any]]:
+    """Open an artifact with the `card.json` beside it; return it with its bytes and its card.
 
     Raises:
-        ModelError: the artifact is not trusted, cannot be loaded here, is not a binary classifier of goals, or fails
-            its golden row.
+        ModelError: the artifact is not trusted, cannot be opened here, or is not a binary classifier of goals.
     """
     card = _read_card(artifact.parent / "card.json")
     try:
         content = artifact.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {artifact.name}: {error.strerror}") from error
-    with _one_load_at_a_time, warnings.catch_warnings():
+    try:
+        opened = open_artifact(artifact.name, content, card, workspace=workspace, allow_pickle=allow_pickle)
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:  # the object may only look like a classifier
+        raise ModelError(f"{artifact.name} cannot be used: {type(error).__name__}: {clipped(error)}") from error
+    return opened, content, card
+
+
+def compile_model(artifact: Path, folder: Path, environment: str, *, workspace: str, allow_pickle: bool) -> Description:
+    """Write the compiled model of an artifact into the folder, and return its description.
+
+    Raises:
+        ModelError: the artifact is not trusted, cannot be used here, is not a binary classifier of goals, or fails
+            its golden row.
+        OSError: the folder cannot be written.
+    """
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # probing a model with odd rows makes it warn, as expected
-        estimator, versions = load_estimator(
-            artifact.name,
-            content,
-            workspace=name.workspace,
-            allow_pickle=allow_pickle,
-            card_version=_version_in(card),
-        )
-        try:
-            _check_indices(estimator, versions)
-            positive = _index_of_goals(estimator)  # fail with "not a classifier" before anything less clear
-            _run_in_one_thread(estimator)
-            columns = columns_of(estimator, card)
-            takes_arrays = forget_names(estimator)
-            with without_pandas() if takes_arrays else nullcontext():
-                sklearn_path = SklearnPath(estimator, positive, takes_arrays, FrameReader(_lenient(columns)))
-                columns, row, probability = _probe(sklearn_path, columns, card, versions)
-                scorer = _fastest(replace(sklearn_path, reader=FrameReader(columns)), row, name)
-        except ModelError:
-            raise
-        except Exception as error:  # the object may only look like a classifier
-            why = f"{artifact.name} cannot be used: {type(error).__name__}: {clipped(error)}"
-            raise ModelError(f"{why}{versions.reason(error)}") from error
-    return Model(
-        name=name,
+        opened, content, card = open_model(artifact, workspace, allow_pickle=allow_pickle)
+        columns, golden_row = _probe(opened, card)
+        tried = _Tried(opened.reference(columns), _made_up(columns, golden_row))
+        graph = _graph(opened, columns, tried)
+    if graph.scorer is None and not opened.has_worker:
+        raise ModelError(f"{artifact.name} cannot be compiled: {graph.problem}")
+    _score_most_rows(graph.scorer or tried.reference, golden_row)
+    description = Description(
+        artifact=artifact.name,
         digest=hashlib.sha256(content).hexdigest(),
+        graph=hashlib.sha256(graph.content).hexdigest() if graph.content is not None else None,
+        not_compiled=graph.problem,
         columns=columns,
-        card=card,
-        golden_row=row,
-        golden_probability=probability,
-        versions=versions,
-        loaded_at=datetime.now(UTC),
-        scorer=scorer,
+        codecs=codecs_to_store(columns, graph.codecs),
+        golden=tried.golden(),
+        library=opened.versions.plain(),
+        agreement=graph.difference,
+        rows_compared=TRIED_ROWS if graph.content is not None else 0,
+        warnings=opened.versions.warnings,
+        population=card.get("population"),
+        metrics=card.get("metrics"),
+        trained_on=_seasons(card),
+        environment=environment,
     )
+    write_compiled(folder, description, graph.content)
+    return description
 
 
 def _read_card(path: Path) -> dict[str, Any]:
@@ -108,64 +104,25 @@ def _read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _version_in(card: Mapping[str, Any]) -> str | None:
-    """Return the version of scikit-learn that the card names."""
-    version = card.get("sklearn_version")
-    return version if isinstance(version, str) else None
+def _seasons(card: Mapping[str, Any]) -> list[int] | None:
+    """Return the training seasons in the card; None if they are missing or not whole numbers."""
+    listed = card.get("seasons")
+    return listed if isinstance(listed, list) and all(type(season) is int for season in listed) else None
 
 
-def _check_indices(estimator: Any, versions: SklearnVersions) -> None:
-    try:
-        check_indices(estimator)
-    except ModelError as error:
-        raise ModelError(f"{error}{versions.reason(error)}") from error
-
-
-def _index_of_goals(estimator: Any) -> int:
-    """Return which column of `predict_proba` is P(goal)."""
-    if not callable(getattr(estimator, "predict_proba", None)):
-        raise ModelError(f"the artifact holds a {type(estimator).__name__}, not a classifier with predict_proba")
-    try:
-        classes: list[Any] = np.asarray(estimator.classes_).tolist()
-    except AttributeError as error:
-        raise ModelError("the classifier has no classes_: it was not fitted") from error
-    if classes not in ([0, 1], [1, 0]):  # True == 1 and False == 0
-        raise ModelError(f"the classes must be 0 (no goal) and 1 (goal), not {clipped(classes)}")
-    return classes.index(1)
-
-
-def _run_in_one_thread(estimator: Any) -> None:
-    """Undo `n_jobs` everywhere: requests run in parallel, and starting threads costs more than their few rows.
-
-    A fitted estimator holds others that its parameters do not reach, each with its own number of threads.
-    """
-    for part in parts_of(estimator):
-        if isinstance(part, BaseEstimator):
-            for name in THREAD_COUNTS & vars(part).keys():
-                setattr(part, name, 1)
-            if "verbose" in vars(part):  # forests and bagging print with each request
-                part.verbose = 0
-
-
-def _lenient(columns: Columns) -> Columns:
-    """Return the columns as taking everything, for probing what the model takes."""
-    return tuple(replace(column, nullable=True, takes_unknown=True) for column in columns)
-
-
-def _probe(
-    scorer: Scorer, columns: Columns, card: Mapping[str, Any], versions: SklearnVersions
-) -> tuple[Columns, dict[str, Scalar], float]:
-    """Return what each column takes, the golden row and its probability.
+def _probe(opened: Opened, card: Mapping[str, Any]) -> tuple[Columns, dict[str, Scalar]]:
+    """Return what each column takes, and the golden row.
 
     The golden row is scored as it is, then with a null and with an unknown category in each column.
 
     Raises:
         ModelError: the golden row cannot be scored, or not with the card's probability.
     """
-    row = _golden_row(columns, card)
+    lenient = opened.reference(tuple(replace(column, nullable=True, takes_unknown=True) for column in opened.columns))
+    row = _golden_row(opened.columns, card)
 
     def score_one(row: Mapping[str, Scalar]) -> float:
-        return float(score(scorer, {name: [value] for name, value in row.items()}, [0], versions)[0])
+        return float(score(lenient, {name: [value] for name, value in row.items()}, [0])[0])
 
     def takes(column: Column, value: Scalar) -> bool:
         try:
@@ -178,18 +135,18 @@ def _probe(
         probability = score_one(row)
     except (InvalidFrame, ModelError) as error:
         made_up = "" if card.get("golden_row") else " (made up, since card.json has none)"
-        skew = _skew(scorer, row, error, versions)
+        skew = _skew(lenient, row, error, opened.versions)
         raise ModelError(f"the model fails on its golden row{made_up}: {error}{skew}") from error
-    _check_promise(probability, card, versions)
+    _check_promise(probability, card, opened.versions)
     probed = tuple(
         replace(
             column,
             nullable=takes(column, None),
             takes_unknown=column.kind == "category" and takes(column, column.unknown_category()),
         )
-        for column in columns
+        for column in opened.columns
     )
-    return probed, row, probability
+    return probed, row
 
 
 def _golden_row(columns: Columns, card: Mapping[str, Any]) -> dict[str, Scalar]:
@@ -203,7 +160,7 @@ def _golden_row(columns: Columns, card: Mapping[str, Any]) -> dict[str, Scalar]:
     return {column.name: column.categories[0] if column.categories else usual[column.kind] for column in columns}
 
 
-def _check_promise(probability: float, card: Mapping[str, Any], versions: SklearnVersions) -> None:
+def _check_promise(probability: float, card: Mapping[str, Any], versions: Versions) -> None:
     promised = card.get("golden_probability")
     if promised is None:
         return
@@ -216,7 +173,7 @@ def _check_promise(probability: float, card: Mapping[str, Any], versions: Sklear
         )
 
 
-def _skew(scorer: Scorer, row: Mapping[str, Scalar], error: ServiceError, versions: SklearnVersions) -> str:
+def _skew(scorer: Scorer, row: Mapping[str, Scalar], error: Exception, versions: Versions) -> str:
     """Return the likely reason why a row could not be scored, unless the error says it or the row itself is wrong."""
     try:
         scorer.read({name: [value] for name, value in row.items()}, [0])
@@ -226,10 +183,84 @@ def _skew(scorer: Scorer, row: Mapping[str, Scalar], error: ServiceError, versio
     return "" if why in str(error) else why
 
 
-def _fastest(path: SklearnPath, row: Mapping[str, Scalar], name: ModelName) -> Scorer:
-    """Return the fast path if it agrees with scikit-learn's, else `path`."""
+class _Tried:
+    """Made-up rows, the golden row first, and the library's own answers."""
+
+    def __init__(self, reference: Scorer, values: dict[str, list[Any]]) -> None:
+        self.reference = reference
+        self.values = values
+        self.expected: Probabilities | None
+        try:
+            self.expected = score(reference, values, range(TRIED_ROWS))
+            self.problem = None
+        except (InvalidFrame, ModelError) as error:  # which the golden row is not
+            self.expected, self.problem = None, str(error)
+
+    def golden(self) -> Golden:
+        """Return the rows that are kept: the golden row alone if the library refuses others."""
+        count = 1 if self.expected is None else GOLDEN_ROWS
+        rows = {name: values[:count] for name, values in self.values.items()}
+        return Golden(rows, score(self.reference, rows, range(count)).tolist())
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A graph and its largest difference from the library's answers, or why there is none."""
+
+    content: bytes | None = None
+    codecs: Sequence[ColumnCodec] = ()
+    scorer: GraphScorer | None = None
+    difference: float | None = None
+    problem: str | None = None
+
+
+def _graph(opened: Opened, columns: Columns, tried: _Tried) -> _Compiled:
+    """Translate the model and compare the graph with the library."""
     try:
-        return build_fast_path(path, row)
-    except NoFastPath as reason:
-        logger.info("%s is evaluated by scikit-learn: %s", name, reason)
-        return path
+        if tried.expected is None:
+            raise NotCompilable(f"the library refuses rows that it should take: {tried.problem}")
+        codecs, step = opened.translate(columns)
+        graph = Graph(len(codecs))
+        content = graph.finish(step(graph, graph.rows))
+        scorer = GraphScorer(FrameReader(columns, codecs), content)
+        difference = _difference(scorer, tried.values, tried.expected)
+    except (ModelError, InvalidFrame, NotCompilable) as reason:
+        return _Compiled(problem=str(reason))
+    except Exception as error:  # noqa: BLE001 - other people's models may raise anything when they are taken apart
+        return _Compiled(problem=f"{type(error).__name__}: {clipped(error)}")
+    if not difference <= opened.tolerance:
+        name = opened.versions.name
+        return _Compiled(problem=f"the graph differs from {name} by {difference:.1e} on some rows")
+    return _Compiled(content, codecs, scorer, difference)
+
+
+def _difference(scorer: GraphScorer, values: Values, expected: Probabilities) -> float:
+    """Return the largest difference on the tried rows, scored all together and a few at a time."""
+    matrix = scorer.read(values, range(TRIED_ROWS))
+    few = np.concatenate([scorer.score(rows) for rows in np.array_split(matrix, TRIED_ROWS // 20)])
+    return float(max(abs(scorer.score(matrix) - expected).max(), abs(few - expected).max()))
+
+
+def _score_most_rows(scorer: Scorer, row: Mapping[str, Scalar]) -> None:
+    """Score as many rows as are ever scored together, within the bounds of this process."""
+    score(scorer, {name: [value] * ROWS_AT_ONCE for name, value in row.items()}, range(ROWS_AT_ONCE))
+
+
+def _made_up(columns: Sequence[Column], row: Mapping[str, Scalar]) -> dict[str, list[Any]]:
+    """Return the row, and others near and far, with nulls and unknown categories where the model takes them."""
+    random = np.random.default_rng(0)
+    values = {}
+    for column in columns:
+        if column.kind == "category":
+            taken = [None if is_null(level) else level for level in column.levels if level is not REFUSED]
+            levels = taken or [row[column.name]]
+            made: list[Any] = [levels[choice] for choice in random.integers(len(levels), size=TRIED_ROWS)]
+        else:
+            usual = row[column.name]
+            numbers = random.normal(float(usual or 0), 10.0 ** random.integers(-1, 3, TRIED_ROWS))
+            # halves and whole numbers, since that is where thresholds are
+            numbers = np.where(random.random(TRIED_ROWS) < 0.5, numbers, np.round(numbers * 2) / 2)
+            null = random.random(TRIED_ROWS) < (0.1 if column.nullable else 0)
+            made = [None if n else number for number, n in zip(numbers.tolist(), null, strict=True)]
+        values[column.name] = [row[column.name], *made[1:]]
+    return values

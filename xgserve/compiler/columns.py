@@ -1,11 +1,11 @@
 """The columns of an estimator, read from itself and from the card beside it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 
 from xgserve.compiler.sklearn_internals import preprocessor_of
 from xgserve.contract import Scalar
@@ -42,8 +42,7 @@ def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
         column = described.get(name, Column(name, "number"))
         if name in encoded:
             known = tuple(value for value in encoded[name] if not is_null(value))
-            null = None if None in encoded[name] else math.nan
-            column = replace(column, kind="category", categories=known, null=null)
+            column = replace(column, kind="category", categories=known, null_is_none=None in encoded[name])
         columns.append(column)
     return tuple(columns)
 
@@ -68,14 +67,18 @@ def _card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
 
 def _encoded_categories(estimator: Any, names: tuple[str, ...]) -> dict[str, tuple[Scalar, ...]]:
     """Return the categories of the columns that the first steps of a pipeline pass to a fitted encoder."""
+    found: dict[str, tuple[Scalar, ...]] = {}
     inner = _innermost_first_step(estimator)
+    if isinstance(inner, VotingClassifier | StackingClassifier):
+        for member in inner.estimators_:
+            found = _encoded_categories(member, names) | found
+        return found
     if (preprocessor := preprocessor_of(inner)) is not None:
         inner = preprocessor
     if hasattr(inner, "transformers_"):  # ColumnTransformer
         parts = [(part, columns) for _, part, columns in inner.transformers_]
     else:
         parts = [(inner, list(names))]
-    found: dict[str, tuple[Scalar, ...]] = {}
     for part, columns in parts:
         steps = [step for _, step in part.steps] if hasattr(part, "steps") else [part]
         encoder = next((step for step in steps if hasattr(step, "categories_")), None)

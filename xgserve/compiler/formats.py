@@ -8,7 +8,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,34 +23,47 @@ from skops.io._audit import audit_tree, get_tree
 from skops.io._utils import LoadContext
 
 from xgserve.compiler.integrity import parts_of
+from xgserve.compiler.opened import Opened
 from xgserve.compiler.sklearn_internals import VERSION, NeighborsBase, regrow_tree, remade_spline
+from xgserve.compiler.sklearn_model import open_classifier
 from xgserve.compiler.skops_schema import Copy, NotAllowed, read_schema
-from xgserve.errors import ModelError
-from xgserve.model.versions import EXTRAS, SklearnVersions, needs
+from xgserve.compiler.versions import EXTRAS, Versions, needs
+from xgserve.errors import ModelError, pickle_refusal, trust_advice
 from xgserve.names import PICKLE_SUFFIXES, SKOPS_SUFFIX
 from xgserve.text import clipped
 
 MAX_SEARCHED_BYTES = 50_000_000  # for the version of scikit-learn
 
 
-def pickle_refusal(what: str, workspace: str) -> str:
-    """Return why a pickle is not loaded, and what to do."""
-    return (
-        f"{what} is a pickle, which can run any code when loaded. Save the model with skops.io.dump, or, "
-        f"{_trust_advice(workspace)}"
-    )
+def open_artifact(
+    file_name: str, content: bytes, card: Mapping[str, Any], *, workspace: str, allow_pickle: bool
+) -> Opened:
+    """Open an artifact in the way of its format, which its suffix says.
 
-
-def _trust_advice(workspace: str) -> str:
-    return (
-        f"if you trust everyone who can write to its workspace, set XG_TRUST_PICKLE_WORKSPACES={workspace} and restart "
-        "the service"
+    Raises:
+        ModelError: the artifact is not trusted, damaged, cannot be opened with the libraries here, or is not a binary
+            classifier of goals.
+    """
+    recorded = card.get("sklearn_version")
+    estimator, versions = load_estimator(
+        file_name,
+        content,
+        workspace=workspace,
+        allow_pickle=allow_pickle,
+        card_version=recorded if isinstance(recorded, str) else None,
     )
+    try:
+        return open_classifier(estimator, versions, card)
+    except ModelError:
+        raise
+    except Exception as error:  # the object may only look like a classifier
+        why = f"{file_name} cannot be used: {type(error).__name__}: {clipped(error)}"
+        raise ModelError(f"{why}{versions.reason(error)}") from error
 
 
 def load_estimator(
     file_name: str, content: bytes, *, workspace: str, allow_pickle: bool, card_version: str | None
-) -> tuple[Any, SklearnVersions]:
+) -> tuple[Any, Versions]:
     """Return the artifact's estimator, and the versions of scikit-learn that made it and that loaded it.
 
     `card_version` is the version in the card, for artifacts that do not record it themselves. With `allow_pickle`, the
@@ -66,8 +79,8 @@ def load_estimator(
         raise ModelError(f"{file_name} is not a model file: expected {SKOPS_SUFFIX}")
     with warnings.catch_warnings(record=True) as caught:
 
-        def versions() -> SklearnVersions:
-            return SklearnVersions(_made_with(caught, content) or card_version, sklearn.__version__)
+        def versions() -> Versions:
+            return Versions("scikit-learn", _made_with(caught, content) or card_version, sklearn.__version__)
 
         warnings.simplefilter("always")
         try:
@@ -112,13 +125,13 @@ def _remake(parts: Iterable[object]) -> None:
                 regrow_tree(part)
 
 
-def _refusal(file_name: str, error: NotAllowed, versions: SklearnVersions, workspace: str) -> str:
+def _refusal(file_name: str, error: NotAllowed, versions: Versions, workspace: str) -> str:
     """Return why a file is refused, and what to do: save it again, save another model, or trust its workspace."""
     words = f"{file_name} is refused: {clipped(error, 1000)}"
-    if error.unknown_here and versions.artifact not in (None, versions.service):
+    if error.unknown_here and versions.artifact not in (None, versions.here):
         return f"{words}{versions.reason(error)}"
     missing = [package for package in EXTRAS if f"{package}." in str(error) and find_spec(package) is None]
-    what_to_do = f"docs/security.md has the list. Save one of its estimators, or, {_trust_advice(workspace)}"
+    what_to_do = f"docs/security.md has the list. Save one of its estimators, or, {trust_advice(workspace)}"
     return ". ".join([words, what_to_do, *map(needs, missing)])
 
 

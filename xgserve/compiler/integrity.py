@@ -1,8 +1,8 @@
 """Check the indices and sizes in trees, encoders and neighbours before compiled code follows them.
 
 scikit-learn trusts them, and skops checks the types in a file, not its numbers. An index out of range can crash the
-process or read memory that is not the model's, on the first row that happens to reach it, perhaps long after the trial.
-So each is checked once, when the model is loaded.
+process or read memory that is not the model's, on the first row that happens to reach it, perhaps much later.
+So each is checked once, when the model is compiled.
 """
 
 import gc
@@ -31,7 +31,7 @@ from xgserve.errors import ModelError
 LEAF = -1  # in place of a child
 BITSET_WORDS = 8  # histogram boosting takes at most 256 categories per column
 MAX_MADE_COLUMNS = 10_000  # that one step makes of a row
-MAX_DEPTH = 1000  # of a tree; the rows of the trial may not reach the deepest leaf
+MAX_DEPTH = 1000  # of a tree; the rows tried when it is compiled may not reach the deepest leaf
 
 Indices = npt.NDArray[np.integer]
 

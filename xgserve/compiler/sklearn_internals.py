@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.interpolate import BSpline
+from sklearn.calibration import _SigmoidCalibration
 from sklearn.cluster._kmeans import _BaseKMeans as BaseKMeans
 from sklearn.ensemble._gb import BaseGradientBoosting as BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
@@ -148,3 +149,8 @@ def support_vectors_fit(machine: Any) -> bool:
         and machine._intercept_.size == 1
         and machine._probA.size == machine._probB.size <= 1
     )
+
+
+def platt_of(calibrator: Any) -> tuple[float, float] | None:
+    """Return the slope and the offset of a sigmoid calibrator; None for other kinds."""
+    return (calibrator.a_, calibrator.b_) if isinstance(calibrator, _SigmoidCalibration) else None

@@ -14,9 +14,11 @@ from sklearn.preprocessing import FunctionTransformer
 
 from xgserve.compiler.integrity import parts_of
 from xgserve.compiler.sklearn_internals import input_indices, makes_frames
-from xgserve.errors import ModelError
+from xgserve.compiler.versions import Versions
+from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.model import Probabilities, Values
 from xgserve.model.validation import FrameReader
+from xgserve.text import clipped
 
 WORKING_MEMORY_MB = 64  # for the distances to all neighbours; scikit-learn's own is a gigabyte
 
@@ -32,6 +34,7 @@ class SklearnPath:
     positive: int
     takes_arrays: bool
     reader: FrameReader
+    versions: Versions
 
     def read(self, values: Values, index: Sequence[Any]) -> list[npt.NDArray[Any]]:
         """Return the columns as arrays; see `Scorer`."""
@@ -40,8 +43,12 @@ class SklearnPath:
     def score(self, rows: Sequence[npt.NDArray[Any]]) -> Probabilities:
         """Return P(class 1) of each row of the columns; see `Scorer`."""
         count = len(rows[0])
-        with sklearn.config_context(working_memory=WORKING_MEMORY_MB):
-            answer = np.asarray(self.estimator.predict_proba(self._table(rows)))
+        try:
+            with sklearn.config_context(working_memory=WORKING_MEMORY_MB):
+                answer = np.asarray(self.estimator.predict_proba(self._table(rows)))
+        except Exception as error:  # other people's models may raise anything on odd input
+            skew = "" if isinstance(error, ValueError) else self.versions.reason(error)
+            raise InvalidFrame(f"the model cannot score these rows: {clipped(error)}{skew}") from error
         if answer.shape != (count, 2):
             raise ModelError(f"predict_proba answers shape {answer.shape} instead of ({count}, 2) for {count} rows")
         return answer[:, self.positive].astype(np.float64, copy=False)

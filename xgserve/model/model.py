@@ -1,7 +1,7 @@
 """A loaded model: its name, its columns, and P(goal) for a frame.
 
-`xgserve.compiler` makes a `Model` once every check of the artifact has passed. It never changes, so any number of
-threads may use it.
+`load_compiled` makes a `Model` of what the compiler wrote once every check of the artifact had passed. It never
+changes, so any number of threads may use it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import structs
 
-from xgserve.contract import GoldenRow, ModelDescription, ModelIdentity, Scalar
+from xgserve.contract import GoldenRow, LibraryVersions, ModelDescription, ModelIdentity, Scalar, ServedBy
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.schema import Column
 from xgserve.model.validation import FrameErrors
-from xgserve.model.versions import SklearnVersions
 from xgserve.names import ModelName
-from xgserve.text import clipped
 
 GOLDEN_TOLERANCE = 1e-6
 
-# More rows are scored in batches, so that a request takes no more memory than the trial of the model did.
+# More rows are scored in batches, so that a request takes no more memory than compiling the model did.
 ROWS_AT_ONCE = 10_000
 
 Values = Mapping[str, Sequence[Any]]  # by the name of their column
@@ -45,12 +43,12 @@ class Scorer(Protocol):
         """Return P(goal) of each row, shape (rows,).
 
         Raises:
-            ModelError: the answer has another shape.
-            Exception: whatever a library raises on rows that it refuses.
+            InvalidFrame: the model refuses these rows.
+            ModelError: the answer has another shape, or no process gives one.
         """
 
 
-def score(scorer: Scorer, values: Values, index: Sequence[Any], versions: SklearnVersions) -> Probabilities:
+def score(scorer: Scorer, values: Values, index: Sequence[Any]) -> Probabilities:
     """Return P(goal) of each row, shape (rows,), each within [0, 1].
 
     Raises:
@@ -60,13 +58,7 @@ def score(scorer: Scorer, values: Values, index: Sequence[Any], versions: Sklear
     rows = scorer.read(values, index)
     if not len(index):
         return np.empty(0)
-    try:
-        probabilities = scorer.score(rows)
-    except ModelError:
-        raise
-    except Exception as error:  # other people's models may raise anything on odd input
-        skew = "" if isinstance(error, ValueError) else versions.reason(error)
-        raise InvalidFrame(f"the model cannot score these rows: {clipped(error)}{skew}") from error
+    probabilities = scorer.score(rows)
     good = (probabilities >= 0) & (probabilities <= 1)  # False for NaN as well
     if not good.all():
         errors = FrameErrors(index)
@@ -82,12 +74,18 @@ class Model:
     name: ModelName
     digest: str
     columns: tuple[Column, ...]
-    card: Mapping[str, Any]
     golden_row: Mapping[str, Scalar]
     golden_probability: float
-    versions: SklearnVersions
     loaded_at: datetime
     scorer: Scorer
+    served_by: ServedBy
+    library: LibraryVersions
+    agreement: float | None
+    not_compiled: str | None
+    warnings: list[str]
+    population: str | None
+    metrics: Any
+    trained_on: list[int] | None
 
     @cached_property
     def id(self) -> str:
@@ -115,7 +113,7 @@ class Model:
         """
         if len(index) > ROWS_AT_ONCE:
             return self._predict_in_batches(values, index)
-        return score(self.scorer, values, index, self.versions)
+        return score(self.scorer, values, index)
 
     def _predict_in_batches(self, values: Values, index: Sequence[Any]) -> Probabilities:
         batches = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(index), ROWS_AT_ONCE)]
@@ -148,17 +146,14 @@ class Model:
         return ModelDescription(
             **structs.asdict(self.identity),
             features=[column.describe() for column in self.columns],
-            sklearn_version=self.versions,
+            library=self.library,
+            served_by=self.served_by,
+            agreement=self.agreement,
+            not_compiled=self.not_compiled,
             loaded_at=self.loaded_at.isoformat(timespec="milliseconds"),
             golden_row=GoldenRow(dict(self.golden_row), self.golden_probability),
-            population=self.card.get("population"),
-            metrics=self.card.get("metrics"),
-            trained_on=self._seasons,
-            warnings=self.versions.warnings,
+            population=self.population,
+            metrics=self.metrics,
+            trained_on=self.trained_on,
+            warnings=self.warnings,
         )
-
-    @property
-    def _seasons(self) -> list[int] | None:
-        """The training seasons in the card; None if they are missing or not whole numbers."""
-        listed = self.card.get("seasons")
-        return listed if isinstance(listed, list) and all(type(season) is int for season in listed) else None

@@ -18,8 +18,8 @@ REFUSED: Final = object()
 class Column:
     """One column that a model takes.
 
-    `categories` are the training values, if known; with `takes_unknown`, the model scores others too. `null` represents
-    a missing value: scikit-learn's encoders distinguish None from NaN.
+    `categories` are the training values, if known; with `takes_unknown`, the model scores others too. `null_is_none`:
+    scikit-learn's encoders distinguish None from NaN.
     """
 
     name: str
@@ -27,7 +27,12 @@ class Column:
     categories: tuple[Scalar, ...] | None = None
     nullable: bool = False
     takes_unknown: bool = True
-    null: float | None = math.nan
+    null_is_none: bool = False
+
+    @property
+    def null(self) -> float | None:
+        """What represents a missing value."""
+        return None if self.null_is_none else math.nan
 
     def holds(self, *types: type) -> bool:
         """Return whether categories are known and all have exactly these types."""

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from xgserve.compiler.build import load_model
 from xgserve.errors import UnknownModel
+from xgserve.model.compiled import StartWorker, load_compiled
 from xgserve.model.model import Model
-from xgserve.names import ModelName, version_order
+from xgserve.names import COMPILED, ModelName, version_order
 
 BUNDLED: Final = "bundled"  # their workspace
 FOLDER = Path(__file__).parents[1] / BUNDLED
@@ -28,7 +28,7 @@ def newest_bundled(model: str) -> ModelName:
     return ModelName(BUNDLED, model, _versions(model)[0])
 
 
-def load_bundled(model: str, version: str | None) -> Model:
+def load_bundled(model: str, version: str | None, start_worker: StartWorker) -> Model:
     """Load a bundled model; without `version`, the newest.
 
     Raises:
@@ -40,7 +40,7 @@ def load_bundled(model: str, version: str | None) -> Model:
         version = versions[0]
     if version not in versions:
         raise UnknownModel(f"{model} is bundled with the versions {', '.join(versions)}, not {version!r}")
-    return load_model(FOLDER / model / version / "model.skops", ModelName(BUNDLED, model, version))
+    return load_compiled(FOLDER / model / version / COMPILED, ModelName(BUNDLED, model, version), start_worker)
 
 
 def _versions(model: str) -> list[str]:

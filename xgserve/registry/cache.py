@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from xgserve.names import SAFE_NAME, ModelName, folder_name, is_name
+from xgserve.names import COMPILED, SAFE_NAME, ModelName, folder_name, is_name
 
 MANIFEST = "manifest.json"
 TEMPORARY_PREFIX = ".temporary-"
@@ -27,12 +27,11 @@ TEMPORARY_PREFIX = ".temporary-"
 
 @dataclass(frozen=True)
 class CachedModel:
-    """A model in the cache. `tried_with` names the libraries with which it last passed its trial."""
+    """A model in the cache."""
 
     name: ModelName
     artifact: Path
     size: int
-    tried_with: str
 
 
 class ModelCache:
@@ -98,13 +97,15 @@ class ModelCache:
         os.utime(folder / MANIFEST)
         return _cached(folder, name, manifest)
 
-    def publish(self, folder: Path, name: ModelName, artifact: str, tried_with: str) -> CachedModel:
+    def publish(self, folder: Path, name: ModelName, artifact: str) -> CachedModel:
         """Move a finished folder (see `temporary`) into the cache, unless that already holds the same model undamaged.
 
         Raises:
             OSError: the cache cannot be written.
         """
-        files = {path.name: {"sha256": _digest(path), "size": path.stat().st_size} for path in sorted(folder.iterdir())}
+        # the compiled model is not among them: it is checked when it is loaded, and may be made again
+        held = [path for path in sorted(folder.iterdir()) if path.is_file()]
+        files = {path.name: {"sha256": _digest(path), "size": path.stat().st_size} for path in held}
         manifest = {
             "workspace": name.workspace,
             "model": name.name,
@@ -112,10 +113,9 @@ class ModelCache:
             "artifact": artifact,
             "files": files,
             "downloaded_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "tried_with": tried_with,
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        for path in (*folder.iterdir(), folder):
+        for path in (*folder.rglob("*"), folder):
             _sync(path)
         target = self._folder(name)
         with self._lock():
@@ -128,18 +128,18 @@ class ModelCache:
             _sync(target.parent)
         return _cached(target, name, manifest)
 
-    def mark_tried(self, model: CachedModel, tried_with: str) -> None:
-        """Record that the model passed its trial with these libraries.
+    def keep_compiled(self, model: CachedModel, files: Iterable[Path]) -> None:
+        """Move the files of a compiled model beside its artifact; the last one makes the others count.
 
         Raises:
             OSError: the cache cannot be written.
         """
-        path = model.artifact.parent / MANIFEST
-        manifest = json.loads(path.read_text()) | {"tried_with": tried_with}
-        with self.temporary() as folder:
-            (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
-            _sync(folder / MANIFEST)
-            (folder / MANIFEST).replace(path)
+        folder = model.artifact.parent / COMPILED
+        folder.mkdir(exist_ok=True)
+        for file in files:
+            _sync(file)
+            file.replace(folder / file.name)
+        _sync(folder)
 
     def models(self) -> list[CachedModel]:
         """Return the cached models, least recently used first; their bytes are not verified."""
@@ -197,7 +197,7 @@ def _read_manifest(folder: Path, name: ModelName) -> dict[str, Any] | None:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         named = ModelName(manifest["workspace"], manifest["model"], manifest["version"])
         files = manifest["files"]
-        whole = named == name and manifest["artifact"] in files and isinstance(manifest["tried_with"], str)
+        whole = named == name and manifest["artifact"] in files
         plain = all(Path(file).name == file and {"sha256", "size"} <= entry.keys() for file, entry in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -206,7 +206,9 @@ def _read_manifest(folder: Path, name: ModelName) -> dict[str, Any] | None:
 
 def _cached(folder: Path, name: ModelName, manifest: dict[str, Any]) -> CachedModel:
     size = sum(entry["size"] for entry in manifest["files"].values())
-    return CachedModel(name, folder / manifest["artifact"], size, manifest["tried_with"])
+    with suppress(FileNotFoundError):  # not compiled yet
+        size += sum(path.stat().st_size for path in (folder / COMPILED).iterdir())
+    return CachedModel(name, folder / manifest["artifact"], size)
 
 
 def _digest(path: Path) -> str:

@@ -17,7 +17,7 @@ from xgserve.errors import Busy, NothingToRollBack, RegistryError, UnknownModel
 from xgserve.model.model import Model
 from xgserve.names import SAFE_NAME, ModelName
 from xgserve.registry.active import Active, Loaded, followed
-from xgserve.registry.bundle import BUNDLED, load_bundled, newest_bundled
+from xgserve.registry.bundle import BUNDLED, newest_bundled
 from xgserve.registry.cache import ModelCache
 from xgserve.registry.catalogue import Catalogue
 from xgserve.registry.challengers import Challengers
@@ -41,7 +41,7 @@ def open_registry(settings: ServiceSettings) -> "Registry":
 class Registry:
     """Loads models on request, and holds the active one and its challengers. Any thread may call any method.
 
-    Activations of different models run one after another, except for their downloads and first trials; the one that
+    Activations of different models run one after another, except for their downloads and compilation; the one that
     finishes last is active. A `pin` admits one model and no other.
     """
 
@@ -253,7 +253,7 @@ class Registry:
             with self._active.swapping:
                 name = ModelName(BUNDLED, model, version) if version else newest_bundled(model)
                 there = self._seated(name, role)
-                return self._install(there or Activation(load_bundled(model, name.version), BUNDLED), role)
+                return self._install(there or self._sources.bundled(model, name.version), role)
         if version is not None and SAFE_NAME.fullmatch(version):
             name = ModelName(workspace, model, version)
             with self._active.swapping:
@@ -341,7 +341,7 @@ class Registry:
     def _open_default(self) -> None:
         try:
             with explained():
-                self._active.loaded = Loaded(load_bundled(self._default_model, None))
+                self._active.loaded = Loaded(self._sources.bundled(self._default_model, None).model)
         except RegistryError as error:
             problem = f"the bundled model could not be loaded: {error}"
             before = self.startup_problem

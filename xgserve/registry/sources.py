@@ -1,17 +1,16 @@
 """The sources of models, in this order: bundled with the product, already downloaded, Comet.
 
-A model from outside is downloaded into a temporary folder, tried in a child process, and only then published in the
-cache and loaded.
+A model from outside is downloaded into a temporary folder, compiled in a child process, and only then published in the
+cache and loaded. The service loads compiled models alone.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from db.connection import DatabaseError
-from xgserve.compiler.build import load_model
-from xgserve.compiler.formats import pickle_refusal
 from xgserve.contract import Source
 from xgserve.errors import (
     ArtifactRefused,
@@ -24,15 +23,28 @@ from xgserve.errors import (
     RegistryError,
     StorageFailed,
     WorkspaceNotAllowed,
+    pickle_refusal,
 )
-from xgserve.model.model import Model
-from xgserve.names import MAX_STAGE_LENGTH, NAME_IN_WORDS, PICKLE_SUFFIXES, ModelName, is_name, version_order
+from xgserve.model.compiled import Description, environment, load_compiled, read_description
+from xgserve.model.model import Model, Scorer
+from xgserve.model.validation import FrameReader
+from xgserve.names import (
+    COMPILED,
+    MAX_STAGE_LENGTH,
+    NAME_IN_WORDS,
+    PICKLE_SUFFIXES,
+    ModelName,
+    is_name,
+    version_order,
+)
 from xgserve.registry.archive import find_artifact, keep_model
 from xgserve.registry.bundle import BUNDLED, load_bundled
 from xgserve.registry.cache import CachedModel, ModelCache
 from xgserve.registry.comet import Comet
-from xgserve.registry.trial import environment, try_artifact
+from xgserve.registry.compilation import compile_artifact
 from xgserve.settings import ServiceSettings
+
+logger = logging.getLogger("xgserve.registry")
 
 FIND_TIMEOUT_S = 60.0
 
@@ -75,6 +87,15 @@ class Sources:
                 f"models of the workspace {workspace!r} are not allowed here, only of: {allowed} (XG_WORKSPACES)"
             )
 
+    def bundled(self, model: str, version: str | None) -> Activation:
+        """Load a bundled model; without `version`, the newest.
+
+        Raises:
+            UnknownModel: no such model, or no such version of it, is bundled.
+            ModelError: it cannot be used.
+        """
+        return Activation(load_bundled(model, version, _no_worker), BUNDLED)
+
     def cached(self, name: ModelName) -> Activation | None:
         """Load a model from the cache; None if it is missing or damaged there.
 
@@ -84,11 +105,16 @@ class Sources:
         cached = self._cache.find(name)
         if cached is None:
             return None
-        if cached.tried_with != environment():  # other versions of the libraries may behave differently
-            with self._cache.temporary() as folder:
-                self._try(cached.artifact, name, folder)
-            self._cache.mark_tried(cached, environment())
-        return Activation(self._load(cached), "cache")
+        self._check_trust(cached.artifact, name)
+        compiled = read_description(cached.artifact.parent / COMPILED)
+        if compiled is None or compiled.environment != environment():  # other libraries may behave differently
+            self._compile_cached(cached)
+        try:
+            return Activation(self._load(cached), "cache")
+        except ModelError as error:  # damaged, or onnxruntime computes something else
+            logger.warning("%s is compiled again: %s", name, error)
+            self._compile_cached(cached)
+            return Activation(self._load(cached), "cache")
 
     def stored(self, name: ModelName) -> Activation | None:
         """Load a model without the network; None if it is neither bundled nor in the cache.
@@ -97,16 +123,16 @@ class Sources:
             RegistryError, ModelError, OSError: it cannot be used.
         """
         if name.workspace == BUNDLED:
-            return Activation(load_bundled(name.name, name.version), BUNDLED)
+            return self.bundled(name.name, name.version)
         if not self.allows(name.workspace):
             raise WorkspaceNotAllowed(f"XG_WORKSPACES does not name the workspace {name.workspace!r} any more")
         return self.cached(name)
 
     def download(self, workspace: str, model: str, version: str | None, folder: Path) -> tuple[ModelName, Path | None]:
-        """Download a model into the empty `folder` and try it there; for a version in the cache, return only the name.
+        """Download a model into the empty `folder` and compile it there; of a cached version, return the name alone.
 
         Raises:
-            RegistryError, OSError: it could not be downloaded, or failed its trial.
+            RegistryError, OSError: it could not be downloaded, or not be compiled.
         """
         here = self._versions_here(workspace, model)
         skip = [known for known in here if known != version]  # the requested version is damaged here
@@ -118,7 +144,7 @@ class Sources:
         if concrete in skip:
             return name, None
         artifact = keep_model(find_artifact(folder / "unpacked"), _new(folder / "ready"))
-        self._try(artifact, name, folder)
+        self._compile(artifact, name, folder)
         return name, artifact
 
     def version_in(self, workspace: str, model: str, stage: str) -> str:
@@ -138,7 +164,7 @@ class Sources:
         Raises:
             RegistryError, ModelError, OSError: it cannot be stored or used.
         """
-        cached = self._cache.publish(artifact.parent, name, artifact.name, environment())
+        cached = self._cache.publish(artifact.parent, name, artifact.name)
         return Activation(self._load(cached), "registry")
 
     def _ask_comet(self, workspace: str, model: str, version: str | None, folder: Path, skip: list[str]) -> str:
@@ -159,20 +185,34 @@ class Sources:
         versions = [name.version for name in names if (name.workspace, name.name) == (workspace, model)]
         return sorted(versions, key=version_order, reverse=True)
 
-    def _try(self, artifact: Path, name: ModelName, folder: Path) -> None:
-        allow_pickle = self._trusts(artifact, name)
-        try_artifact(
+    def _compile(self, artifact: Path, name: ModelName, folder: Path) -> None:
+        """Compile a downloaded artifact, with `folder` for the child, and put the result beside it."""
+        compiled = _new(artifact.parent / COMPILED)
+        for file in self._compiled_files(artifact, name, folder):
+            file.rename(compiled / file.name)
+
+    def _compile_cached(self, cached: CachedModel) -> None:
+        with self._cache.temporary() as folder:
+            self._cache.keep_compiled(cached, self._compiled_files(cached.artifact, cached.name, folder))
+
+    def _compiled_files(self, artifact: Path, name: ModelName, folder: Path) -> list[Path]:
+        return compile_artifact(
             artifact,
-            name,
-            allow_pickle=allow_pickle,
-            scratch=_new(folder / "trial"),
+            name.workspace,
+            allow_pickle=self._check_trust(artifact, name),
+            scratch=_new(folder / "compilation"),
             seconds=self._settings.trial_timeout_s,
         )
 
     def _load(self, cached: CachedModel) -> Model:
-        return load_model(cached.artifact, cached.name, allow_pickle=self._trusts(cached.artifact, cached.name))
+        allow_pickle = self._check_trust(cached.artifact, cached.name)
 
-    def _trusts(self, artifact: Path, name: ModelName) -> bool:
+        def start_worker(description: Description, reader: FrameReader) -> Scorer:
+            raise ModelError(f"{cached.name} cannot be compiled: {description.not_compiled} {reader} {allow_pickle}")
+
+        return load_compiled(cached.artifact.parent / COMPILED, cached.name, start_worker)
+
+    def _check_trust(self, artifact: Path, name: ModelName) -> bool:
         """Return whether pickles of the model's workspace may be loaded.
 
         Raises:
@@ -182,6 +222,10 @@ class Sources:
         if not trusted and artifact.suffix.lower() in PICKLE_SUFFIXES:
             raise PickleNotAllowed(pickle_refusal(f"{artifact.name} of {name}", name.workspace))
         return trusted
+
+
+def _no_worker(description: Description, _reader: FrameReader) -> Scorer:
+    raise ModelError(f"a bundled model must be compiled, and this one is not: {description.not_compiled}")
 
 
 @contextmanager

@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from xgserve.compiler import build
-from xgserve.compiler.fast_path import NoFastPath
+from tests.xgserve.helpers import NAME, load_model
+from xgserve.compiler import sklearn_model
+from xgserve.compiler.graph import NotCompilable
 from xgserve.compiler.sklearn_path import SklearnPath
 from xgserve.model.model import Model
-from xgserve.names import ModelName
 
-NAME = ModelName("someone", "xg", "1.0.0")
+__all__ = ["NAME", "load_without_graph"]
 
 
-def load_without_fast_path(artifact: Path) -> tuple[Model, SklearnPath]:
-    """Load a model as if it had no fast path; return its scorer as well."""
+def load_without_graph(artifact: Path) -> tuple[Model, SklearnPath]:
+    """Load a model as if it could not be compiled; return its scorer as well."""
 
-    def no_fast_path(*_: object) -> None:
-        raise NoFastPath("this test wants scikit-learn itself")
+    def not_compilable(*_: object) -> None:
+        raise NotCompilable("this test wants scikit-learn itself")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "build_fast_path", no_fast_path)
-        model = build.load_model(artifact, NAME)
+        patch.setattr(sklearn_model, "translate", not_compilable)
+        model = load_model(artifact)
     assert isinstance(model.scorer, SklearnPath)
     return model, model.scorer

@@ -17,8 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tests.xgserve.compiler.helpers import NAME
-from tests.xgserve.helpers import bundle, goals, numeric_model, shots
-from xgserve.compiler.build import load_model
+from tests.xgserve.helpers import bundle, goals, load_model, numeric_model, shots
 from xgserve.errors import ModelError
 from xgserve.model.model import Model
 
@@ -72,7 +71,7 @@ def test_artifact_of_another_scikit_learn_is_loaded_with_a_warning(tmp_path: Pat
     artifact = bundle(tmp_path, numeric_model())
     aged = _with_text_replaced(artifact, f'\\"{sklearn.__version__}\\"', '\\"1.2.2\\"')
     described = to_builtins(load_model(aged, NAME).describe())
-    assert described["sklearn_version"] == {"artifact": "1.2.2", "service": sklearn.__version__}
+    assert described["library"] == {"name": "scikit-learn", "artifact": "1.2.2", "here": sklearn.__version__}
     assert described["warnings"] == [f"made with scikit-learn 1.2.2, loaded with {sklearn.__version__}"]
 
 

@@ -67,8 +67,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC, LinearSVC
 
-from tests.xgserve.helpers import goals, shots
-from xgserve.compiler.build import load_model
+from tests.xgserve.helpers import goals, load_model, shots
 from xgserve.errors import ModelError
 from xgserve.names import ModelName
 

@@ -16,11 +16,11 @@ from sklearn.utils import all_estimators
 
 from tests.conftest import running_service
 from tests.xgserve.compiler import hostile_skops
-from tests.xgserve.compiler.helpers import load_without_fast_path
+from tests.xgserve.compiler.helpers import load_without_graph
+from tests.xgserve.helpers import load_model
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from xgserve.compiler import allow_list
-from xgserve.compiler.build import load_model
 from xgserve.compiler.integrity import parts_of
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.names import ModelName
@@ -108,7 +108,7 @@ def test_pipe_that_a_row_names_holds_no_thread_of_the_service(tmp_path: Path) ->
 
 def test_two_nodes_of_one_id_are_each_built_as_checked(tmp_path: Path) -> None:
     """skops would use the first node for the second, which was checked in another place."""
-    _, path = load_without_fast_path(hostile_skops.write(tmp_path, hostile_skops.one_id_for_two()))
+    _, path = load_without_graph(hostile_skops.write(tmp_path, hostile_skops.one_id_for_two()))
     scaler = next(part for part in parts_of(path.estimator) if type(part).__name__ == "StandardScaler")
     assert vars(scaler)["note_"] == 5
 
@@ -132,7 +132,7 @@ def test_whole_numbers_of_a_row_never_grow_without_bound(tmp_path: Path) -> None
 
 
 def test_fitted_parts_when_loaded_start_no_threads(tmp_path: Path) -> None:
-    _, path = load_without_fast_path(hostile_skops.write(tmp_path, hostile_skops.many_threads()))
+    _, path = load_without_graph(hostile_skops.write(tmp_path, hostile_skops.many_threads()))
     asked = {vars(part).get("n_jobs", 1) for part in parts_of(path.estimator) if hasattr(part, "__dict__")}
     assert asked == {1}
 

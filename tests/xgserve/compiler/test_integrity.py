@@ -24,8 +24,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
-from tests.xgserve.helpers import bundle, goals, shots
-from xgserve.compiler.build import load_model
+from tests.xgserve.helpers import bundle, goals, load_model, shots
 from xgserve.errors import ModelError
 from xgserve.names import ModelName
 

@@ -17,10 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from tests.xgserve.compiler import hostile_skops
-from tests.xgserve.compiler.helpers import NAME, load_without_fast_path
+from tests.xgserve.compiler.helpers import NAME, load_without_graph
 from tests.xgserve.compiler.hostile_skops import Node, nodes, plain
-from tests.xgserve.helpers import goals, shots
-from xgserve.compiler.build import load_model
+from tests.xgserve.helpers import goals, load_model, shots
 from xgserve.errors import InvalidFrame, ModelError
 
 SHOTS = shots(60)[["distance", "angle"]]
@@ -112,7 +111,7 @@ def test_row_that_needs_what_an_old_model_lacks_names_both_versions(tmp_path: Pa
     """The golden row passes; the attribute is needed only by a row with a null."""
     fitted = make_pipeline(SimpleImputer(), LogisticRegression()).fit(SHOTS, GOALS)
     artifact = hostile_skops.write(tmp_path, hostile_skops.edited(skops.io.dumps(fitted), old_version))
-    model, path = load_without_fast_path(artifact)
+    model, path = load_without_graph(artifact)
     del path.estimator[0].statistics_
     with pytest.raises(InvalidFrame) as error:
         model.predict({"distance": [None], "angle": [1.0]}, [0])

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from tests.xgserve.helpers import load_model
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from xgserve.errors import RegistryError
 from xgserve.names import ModelName
 from xgserve.registry.cache import ModelCache
 from xgserve.registry.registry import Registry
-from xgserve.registry.trial import environment
 from xgserve.settings import ServiceSettings
 
 
@@ -20,7 +20,7 @@ def settings(data_dir: Path, standin: StandIn | None = None, **changes: Any) -> 
 
 
 def put_in_cache(data_dir: Path, version: str, intercept: float, *, workspace: str = "acme") -> ModelName:
-    """Put a good model `<workspace>/shots` in the cache, as a download that passed its trial leaves it there."""
+    """Put a good model `<workspace>/shots` in the cache, as a download leaves it there."""
     name = ModelName(workspace, "shots", version)
     cache = ModelCache(data_dir / "models")
     with cache.temporary() as room:
@@ -28,7 +28,8 @@ def put_in_cache(data_dir: Path, version: str, intercept: float, *, workspace: s
         ready.mkdir()
         for file, content in hostile.good(intercept).items():
             (ready / file).write_bytes(content)
-        cache.publish(ready, name, "model.skops", environment())
+        load_model(ready / "model.skops", name)
+        cache.publish(ready, name, "model.skops")
     return name
 
 

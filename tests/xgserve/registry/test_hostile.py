@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.xgserve.helpers import load_model
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import StandIn
 from tests.xgserve.registry.helpers import refusal, settings
-from xgserve.compiler.build import load_model
 from xgserve.errors import ArtifactRefused, ModelError
 from xgserve.names import ModelName
-from xgserve.registry import trial
+from xgserve.registry import compilation
 from xgserve.registry.registry import open_registry
 
 Files = dict[str, bytes]
@@ -27,16 +27,16 @@ HOSTILE: dict[str, tuple[Callable[[], Files], str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_trial_of_a_hostile_artifact_refuses_it(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "MEMORY_FLOOR_BYTES", 64 << 20)  # so that a small hoard will do
+def test_compiling_a_hostile_artifact_refuses_it(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "MEMORY_FLOOR_BYTES", 64 << 20)  # so that a small hoard will do
     make, words = HOSTILE[kind]
     ((file, content),) = make().items()
     (tmp_path / file).write_bytes(content)
     (tmp_path / "scratch").mkdir()
     with pytest.raises(ArtifactRefused) as error:
-        trial.try_artifact(
+        compilation.compile_artifact(
             tmp_path / file,
-            ModelName("acme", "shots", "1.0.0"),
+            "acme",
             allow_pickle=True,
             scratch=tmp_path / "scratch",
             seconds=5 if kind == "never ends" else 60,
@@ -65,9 +65,7 @@ def test_refused_artifact_is_not_kept(make: Callable[[], Files], words: str, com
     [(hostile.three_columns, "shape (1, 3)"), (hostile.negative, "no probability within [0, 1]")],
     ids=["three columns", "negative"],
 )
-def test_hostile_artifact_is_refused_by_the_trial_and_the_service_alike(
-    make: Callable[[], Files], words: str, tmp_path: Path
-) -> None:
+def test_hostile_artifact_is_refused_in_any_process(make: Callable[[], Files], words: str, tmp_path: Path) -> None:
     artifact = tmp_path / "model.skops"
     artifact.write_bytes(make()["model.skops"])
     with pytest.raises(ModelError) as error:
@@ -110,7 +108,11 @@ def test_pickle_of_a_trusted_workspace_in_comets_layout_is_loaded(comet: StandIn
     registry = open_registry(settings(tmp_path, comet, trust_pickle_workspaces=frozenset({"acme"})))
     activation = registry.activate("acme", "shots", "1.0.0")
     assert [feature.name for feature in activation.model.columns] == hostile.FEATURES
-    assert marker.exists(), "the marker works: it is the setting that kept the code from running above"
+    assert not marker.exists(), "what runs in the child can write nothing"
+    files = hostile.comet_layout(hostile.pickle_like_an_estimator(marker))
+    (tmp_path / "model.joblib").write_bytes(files["model-data/comet-sklearn-model.joblib"])
+    load_model(tmp_path / "model.joblib", allow_pickle=True)
+    assert marker.exists(), "the marker works: it is the setting, and the bounds of the child, that prevented it above"
     # trust that is taken back counts at once, for what is in the cache as well
     registry = open_registry(settings(tmp_path, comet))
     assert registry.active is not None and registry.active.name.workspace == "bundled"

@@ -59,7 +59,7 @@ def check_bundled(tmp_path: Path, workspace: str | None) -> None:
     assert not [path for path in (tmp_path / "data/models").rglob("*") if path.suffix in MODEL_SUFFIXES]
 
 
-def test_service_killed_during_download_or_trial_restarts_with_the_model_before(tmp_path: Path, comet: StandIn) -> None:
+def test_service_killed_while_it_gets_a_model_restarts_with_the_one_before(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "1.0.0", hostile.zipped(hostile.never_ends()))
     comet.faults["download"] = comet_standin.hang(comet)
     with process(tmp_path, access(comet)) as service:
@@ -76,7 +76,7 @@ def test_service_killed_during_download_or_trial_restarts_with_the_model_before(
     with process(tmp_path, access(comet) | {"XG_TRUST_PICKLE_WORKSPACES": "acme"}) as service:
         check_bundled(tmp_path, requests.get(f"{service.url}/model", timeout=10).json()["workspace"])
         asking = ask_for(service, "1.0.0")
-        wait_until(lambda: children(service, "xgserve.registry.trial", megabytes=150))  # its imports are done
+        wait_until(lambda: children(service, "xgserve.compiler.child", megabytes=150))  # its imports are done
         kill(service)
         asking.join()
 

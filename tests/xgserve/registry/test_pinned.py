@@ -137,7 +137,7 @@ def test_model_published_by_several_processes_stays_readable(tmp_path: Path) -> 
             for file, bytes_ in content.items():
                 (room / file).write_bytes(bytes_)
             ready = room.rename(room.with_name(room.name + "-ready"))
-            return cache.publish(ready, SHOTS, "model.skops", "here").artifact
+            return cache.publish(ready, SHOTS, "model.skops").artifact
 
     artifact = publish()
     first = artifact.stat().st_ino

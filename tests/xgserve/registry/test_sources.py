@@ -21,7 +21,7 @@ def test_download_is_kept_and_its_second_activation_sends_no_request(tmp_path: P
     assert (first.source, str(first.model.name)) == ("registry", "acme/shots:1.9.0")
     assert registry.active is first.model
     kept = {path.name for path in (tmp_path / "models/acme/shots/1.9.0").iterdir()}
-    assert kept == {"model.skops", "manifest.json"}
+    assert kept == {"compiled", "manifest.json", "model.skops"}
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["acme"], "no temporary folder stays"
     registry.activate("bundled", "xg-distance", None)
     comet.asked.clear()

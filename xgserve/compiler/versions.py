@@ -1,4 +1,4 @@
-"""The versions of scikit-learn that made an artifact and that run here, and advice on errors if they differ."""
+"""The versions of the library that made an artifact and of the one here, and advice on errors if they differ."""
 
 from xgserve.contract import LibraryVersions
 
@@ -7,18 +7,22 @@ PACKAGES = {"imblearn": "imbalanced-learn", "sklearn": "scikit-learn"}
 EXTRAS = {"lightgbm": "boosters", "xgboost": "boosters"}
 
 
-class SklearnVersions(LibraryVersions, frozen=True):
-    """The scikit-learn that made an artifact (None: not recorded) and the one that loaded it."""
+class Versions(LibraryVersions, frozen=True):
+    """A library's version that made an artifact (None: not recorded), and the one that opened it here."""
+
+    def plain(self) -> LibraryVersions:
+        """Return the versions without the advice, as the contract has them."""
+        return LibraryVersions(self.name, self.artifact, self.here)
 
     @property
     def skew(self) -> str:
         """Both versions in words."""
-        return f"made with scikit-learn {self.artifact}, loaded with {self.service}"
+        return f"made with {self.name} {self.artifact}, loaded with {self.here}"
 
     @property
     def warnings(self) -> list[str]:
         """The warning about an artifact of another version, if any."""
-        return [self.skew] if self.artifact and self.artifact != self.service else []
+        return [self.skew] if self.artifact and self.artifact != self.here else []
 
     def reason(self, error: BaseException | None) -> str:
         """Return a suffix for a model's error message: the likely reason, and what to do."""
@@ -28,17 +32,16 @@ class SklearnVersions(LibraryVersions, frozen=True):
             return f". {needs(package)}"
         if isinstance(error, AttributeError) and "__main__" in str(error):
             return f". {needs('__main__')}"
-        if self.artifact == self.service:
+        if self.artifact == self.here:
             return ""
         if self.artifact is not None:
             return (
-                f". It was {self.skew}, which is the likely reason: fit and save it again with scikit-learn "
-                f"{self.service}"
+                f". It was {self.skew}, which is the likely reason: fit and save it again with {self.name} {self.here}"
             )
         if isinstance(error, AttributeError | ImportError):
             return (
-                ". It was probably made with another version of scikit-learn, which it does not name: fit and save it "
-                f"again with {self.service}"
+                f". It was probably made with another version of {self.name}, which it does not name: fit and save it "
+                f"again with {self.here}"
             )
         return ""
 

@@ -1,7 +1,5 @@
-"""The fast path returns what scikit-learn returns for any input, or it is not used."""
+"""The graph returns what scikit-learn returns for any input, or it is not used."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +9,46 @@ import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
     PowerTransformer,
+    RobustScaler,
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.tree import DecisionTreeClassifier
 
-from tests.xgserve.helpers import bundle, goals, shots
-from xgserve.compiler import fast_path, tree_ensemble
-from xgserve.compiler.build import load_model
-from xgserve.compiler.fast_path import FastPath
+from tests.helpers import ROOT
+from tests.xgserve.helpers import bundle, goals, load_model, shots
+from xgserve.compiler import translate, tree_ensemble
+from xgserve.compiler.build import compile_model
+from xgserve.compiler.graph import Graph
+from xgserve.model.compiled import GRAPH_FILE, environment, read_description
+from xgserve.model.graph import GraphScorer
 from xgserve.model.model import Model
-from xgserve.names import ModelName
+from xgserve.names import COMPILED
 
-NAME = ModelName("someone", "xg", "1.0.0")
+BUNDLED = ROOT / "xgserve" / "bundled"
 TEXT, NUMBERS = ["shot_type"], ["distance", "angle"]
 TRAINED = shots(800)[[*NUMBERS, *TEXT]]
 TRAINED_WITH_NULLS = TRAINED.mask(np.random.default_rng(3).random(TRAINED.shape) < 0.1).astype({"shot_type": object})
@@ -85,7 +94,41 @@ FAST = {
         make_column_transformer((one_hot(), TEXT), ("drop", ["angle"]), ("passthrough", ["distance"])),
         HistGradientBoostingClassifier(max_iter=9),
     ),
-    "any classifier": make_pipeline(columns(one_hot(sparse_output=False), filled()), GaussianNB()),
+    "one tree": make_pipeline(columns(one_hot(), SimpleImputer()), DecisionTreeClassifier(max_depth=5)),
+    "network": make_pipeline(columns(one_hot(), filled()), MLPClassifier((8, 4), max_iter=30, random_state=0)),
+    "discriminants": make_pipeline(columns(one_hot(sparse_output=False), filled()), LinearDiscriminantAnalysis()),
+    "sets of categories, hist boosting": HistGradientBoostingClassifier(
+        max_iter=40, categorical_features=["shot_type"]
+    ),
+    "calibrated by sigmoids": CalibratedClassifierCV(
+        make_pipeline(columns(one_hot(), filled()), LogisticRegression()), cv=2
+    ),
+    "calibrated by steps": CalibratedClassifierCV(
+        make_pipeline(columns(ordinal()), RandomForestClassifier(20)), cv=2, method="isotonic"
+    ),
+    "voting": VotingClassifier(
+        [
+            ("one", make_pipeline(columns(one_hot(), filled()), LogisticRegression())),
+            ("other", make_pipeline(columns(ordinal()), HistGradientBoostingClassifier(max_iter=9))),
+        ],
+        voting="soft",
+        weights=[1, 2],
+    ),
+    "stacked": StackingClassifier(
+        [
+            ("one", make_pipeline(columns(one_hot(), filled()), LogisticRegression())),
+            ("other", make_pipeline(columns(ordinal()), HistGradientBoostingClassifier(max_iter=9))),
+        ],
+        stack_method="predict_proba",
+        cv=2,
+    ),
+    "other scales": make_pipeline(
+        columns(one_hot(sparse_output=False), make_pipeline(SimpleImputer(), RobustScaler(), MinMaxScaler(), PCA(2))),
+        LogisticRegression(),
+    ),
+    "pandas between the steps": make_pipeline(
+        columns(one_hot(sparse_output=False), filled()), LogisticRegression()
+    ).set_output(transform="pandas"),
     "a search": GridSearchCV(
         make_pipeline(columns(ordinal()), HistGradientBoostingClassifier()),
         {"histgradientboostingclassifier__max_iter": [5, 9]},
@@ -95,7 +138,7 @@ FAST = {
 
 
 def load(tmp_path: Path, estimator: Any) -> Model:
-    return load_model(bundle(tmp_path, estimator), NAME)
+    return load_model(bundle(tmp_path, estimator))
 
 
 def odd_rows(model: Model, rows: int = 1500) -> pd.DataFrame:
@@ -125,11 +168,11 @@ def sent(frame: pd.DataFrame) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("kind", FAST)
-def test_fast_path_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) -> None:
+def test_graph_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) -> None:
     data = TRAINED_WITH_NULLS if "null" in kind or "hist" in kind else TRAINED
     estimator = FAST[kind].fit(data, GOALS)
     model = load(tmp_path, estimator)
-    assert isinstance(model.scorer, FastPath)
+    assert isinstance(model.scorer, GraphScorer)
     frame = odd_rows(model)
     null = next(feature.null for feature in model.columns if feature.name == "shot_type")
     texts = [null if text is None else text for text in frame["shot_type"]]  # scikit-learn tells None and NaN apart
@@ -147,7 +190,7 @@ def test_fast_path_gives_what_scikit_learn_gives(tmp_path: Path, kind: str) -> N
 def test_numbers_next_to_a_threshold_go_to_the_same_side(tmp_path: Path, ensemble: Any) -> None:
     estimator = ensemble.fit(TRAINED[NUMBERS], GOALS)
     model = load(tmp_path, estimator)
-    assert isinstance(model.scorer, FastPath)
+    assert isinstance(model.scorer, GraphScorer)
     nodes = [member.tree_ for member in np.ravel(estimator.estimators_)]
     at = np.concatenate([tree.threshold[tree.feature == 0] for tree in nodes])
     near = np.concatenate([at, np.nextafter(at, np.inf), np.nextafter(at, -np.inf), at + 1e-9])
@@ -158,86 +201,68 @@ def test_numbers_next_to_a_threshold_go_to_the_same_side(tmp_path: Path, ensembl
 
 
 SLOW = {
-    "calibrated": CalibratedClassifierCV(FAST["logistic"], cv=2),
+    "any classifier": make_pipeline(columns(one_hot(sparse_output=False), filled()), GaussianNB()),
+    "any step": make_pipeline(
+        columns(one_hot(), make_pipeline(SimpleImputer(), PowerTransformer())), LogisticRegression()
+    ),
     "weighted columns": make_pipeline(
         make_column_transformer((one_hot(), TEXT), (filled(), NUMBERS)).set_params(
             transformer_weights={"pipeline": 0.5}
         ),
         LogisticRegression(),
     ),
-    "sets of categories": HistGradientBoostingClassifier(max_iter=20, categorical_features=[2]),
-    "pandas between the steps": make_pipeline(
-        columns(one_hot(sparse_output=False), filled()), LogisticRegression()
-    ).set_output(transform="pandas"),
 }
 
 
 @pytest.mark.parametrize("kind", SLOW)
-def test_model_without_a_fast_path_is_scored_by_scikit_learn(tmp_path: Path, kind: str) -> None:
+def test_model_without_a_translation_is_scored_by_scikit_learn(tmp_path: Path, kind: str) -> None:
     estimator = SLOW[kind].fit(TRAINED, GOALS)
     model = load(tmp_path, estimator)
-    assert not isinstance(model.scorer, FastPath)
+    assert not isinstance(model.scorer, GraphScorer)
     frame = TRAINED.head(200)
     np.testing.assert_allclose(
         model.predict(sent(frame), range(200)), estimator.predict_proba(frame)[:, 1], rtol=0, atol=1e-12
     )
 
 
-def test_step_without_a_short_form_stays_scikit_learns_own(tmp_path: Path) -> None:
-    estimator = make_pipeline(PowerTransformer(), LogisticRegression()).fit(TRAINED[NUMBERS], GOALS)
-    model = load(tmp_path, estimator)
-    assert isinstance(model.scorer, FastPath)
-    frame = TRAINED[NUMBERS]
-    np.testing.assert_allclose(
-        model.predict(sent(frame), range(len(frame))), estimator.predict_proba(frame)[:, 1], rtol=0, atol=1e-12
-    )
-
-
 @pytest.mark.parametrize("wrong", [1e-9, 0.1, np.nan])
-def test_fast_path_that_differs_is_not_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: float
-) -> None:
+def test_graph_that_differs_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: float) -> None:
     right = tree_ensemble.sum_of_trees
 
-    def slightly_wrong(*arguments: Any) -> Any:
-        total = right(*arguments)
+    def slightly_wrong(graph: Graph, rows: str, *arguments: Any) -> str:
         # in one row of many, as with a threshold that is slightly off
-        return lambda rows: total(rows) + np.where(rows[:, 0] > 90, wrong, 0.0)
+        first = graph.add("Gather", rows, graph.constant([0], np.int64), axis=1)
+        is_odd = graph.add("Greater", first, graph.constant(90.0))
+        total = right(graph, rows, *arguments)
+        return graph.add("Where", is_odd, graph.add("Add", total, graph.constant(wrong)), total)
 
-    monkeypatch.setattr(fast_path, "sum_of_trees", slightly_wrong)
+    monkeypatch.setattr(translate, "sum_of_trees", slightly_wrong)
     estimator = HistGradientBoostingClassifier(max_iter=9).fit(TRAINED[NUMBERS], GOALS)
-    with caplog.at_level("INFO", "xgserve.compiler"):
-        model = load(tmp_path, estimator)
-    assert not isinstance(model.scorer, FastPath)
-    assert "differs from scikit-learn by" in caplog.text
+    model = load(tmp_path, estimator)
+    assert not isinstance(model.scorer, GraphScorer)
+    assert "differs from scikit-learn by" in (model.not_compiled or "")
     frame = TRAINED[NUMBERS] + 50
-    expected = estimator.predict_proba(frame)[:, 1]  # the wrong path is off by 1e-9 or more before the sigmoid
+    expected = estimator.predict_proba(frame)[:, 1]  # the wrong graph is off by 1e-9 or more before the sigmoid
     np.testing.assert_allclose(model.predict(sent(frame), range(len(frame))), expected, rtol=0, atol=1e-12)
 
 
 def test_model_with_functions_of_its_own_is_given_a_dataframe(tmp_path: Path) -> None:
     estimator = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(TRAINED[NUMBERS], GOALS)
     joblib.dump(estimator, tmp_path / "model.joblib")
-    model = load_model(tmp_path / "model.joblib", NAME, allow_pickle=True)
-    assert not isinstance(model.scorer, FastPath)
+    model = load_model(tmp_path / "model.joblib", allow_pickle=True)
+    assert not isinstance(model.scorer, GraphScorer)
     frame = TRAINED[NUMBERS].head(50)
     np.testing.assert_allclose(
         model.predict(sent(frame), range(50)), estimator.predict_proba(frame)[:, 1], rtol=0, atol=1e-12
     )
 
 
-def test_bundled_models_have_a_fast_path_and_load_no_pandas() -> None:
-    code = """
-import sys
-from pathlib import Path
-from xgserve.compiler.build import load_model
-from xgserve.compiler.fast_path import FastPath
-from xgserve.names import ModelName
-for artifact in Path("xgserve/bundled").glob("*/*/model.skops"):
-    model = load_model(artifact, ModelName("bundled", artifact.parents[1].name, artifact.parent.name))
-    assert isinstance(model.scorer, FastPath), model.id
-    model.predict({name: [value] for name, value in model.golden_row.items()}, [0])
-print("pandas" in sys.modules)
-"""
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False\n"
+@pytest.mark.parametrize("artifact", sorted(BUNDLED.glob("*/*/model.skops")), ids=lambda path: path.parents[1].name)
+def test_bundled_models_ship_as_they_are_compiled_now(artifact: Path, tmp_path: Path) -> None:
+    shipped = artifact.parent / COMPILED
+    now = compile_model(artifact, tmp_path, environment(), workspace="bundled", allow_pickle=False)
+    assert now.agreement is not None
+    kept, made = read_description(shipped), read_description(tmp_path)
+    assert kept is not None and made is not None
+    assert (kept.digest, kept.columns, kept.codecs) == (made.digest, made.columns, made.codecs)
+    assert (tmp_path / GRAPH_FILE).read_bytes() == (shipped / GRAPH_FILE).read_bytes()

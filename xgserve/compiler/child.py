@@ -1,0 +1,38 @@
+"""Compile one artifact for the service, in a child process."""
+
+from pathlib import Path
+from typing import Any
+
+from xgserve.compiler.build import compile_model
+from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
+from xgserve.sandbox.child import limit_memory
+
+
+def handle(request: dict[str, Any]) -> dict[str, Any]:
+    """Write the compiled model of an artifact, within the memory that the request allows.
+
+    Raises:
+        ArtifactRefused: it is not trusted, cannot be used here, or takes too much memory.
+    """
+    limit_memory(request["memory_bytes"])
+    try:
+        compile_model(
+            Path(request["artifact"]),
+            Path(request["output"]),
+            request["environment"],
+            workspace=request["workspace"],
+            allow_pickle=request["allow_pickle"],
+        )
+    except (ModelError, InvalidFrame) as error:
+        if isinstance(error.__cause__, MemoryError) or "Failed to allocate memory" in str(error):  # onnxruntime's words
+            raise _takes_too_much(request) from error
+        raise ArtifactRefused(str(error)) from error
+    except MemoryError as error:
+        raise _takes_too_much(request) from error
+    return {}
+
+
+def _takes_too_much(request: dict[str, Any]) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"{Path(request['artifact']).name} takes more than {request['memory_bytes'] >> 20} MB of memory to load"
+    )

@@ -1,0 +1,80 @@
+"""Open scikit-learn's classifiers: check them, and make them take arrays and one thread."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from xgserve.compiler.columns import columns_of
+from xgserve.compiler.graph import Graph
+from xgserve.compiler.integrity import check_indices, parts_of
+from xgserve.compiler.opened import DOUBLE_PRECISION, Columns, Opened, Translation, place_of_goals
+from xgserve.compiler.sklearn_internals import THREAD_COUNTS
+from xgserve.compiler.sklearn_path import SklearnPath, forget_names
+from xgserve.compiler.translate import translate
+from xgserve.compiler.versions import Versions
+from xgserve.errors import ModelError
+from xgserve.model.validation import FrameReader
+
+
+def open_classifier(estimator: Any, versions: Versions, card: Mapping[str, Any]) -> Opened:
+    """Check a fitted classifier and return it opened.
+
+    Raises:
+        ModelError: it is damaged, or not a binary classifier of goals.
+    """
+    try:
+        check_indices(estimator)
+    except ModelError as error:
+        raise ModelError(f"{error}{versions.reason(error)}") from error
+    positive = place_of_goals(_classes(estimator), card)
+    _run_in_one_thread(estimator)
+    columns = columns_of(estimator, card)
+    takes_arrays = forget_names(estimator)
+
+    def reference(columns: Columns) -> SklearnPath:
+        return SklearnPath(estimator, positive, takes_arrays, FrameReader(columns), versions)
+
+    return Opened(
+        columns=columns,
+        versions=versions,
+        tolerance=DOUBLE_PRECISION,
+        reference=reference,
+        translate=partial(_translate, estimator, positive),
+        has_worker=True,
+    )
+
+
+def _classes(estimator: Any) -> list[Any]:
+    if not callable(getattr(estimator, "predict_proba", None)):
+        raise ModelError(f"the artifact holds a {type(estimator).__name__}, not a classifier with predict_proba")
+    try:
+        return list(np.asarray(estimator.classes_).tolist())
+    except AttributeError as error:
+        raise ModelError("the classifier has no classes_: it was not fitted") from error
+
+
+def _translate(estimator: Any, positive: int, columns: Columns) -> Translation:
+    codecs, step = translate(estimator, columns)
+    if positive == 1:
+        return codecs, step
+
+    def first_class(graph: Graph, rows: str) -> str:
+        return graph.add("Sub", graph.constant(1.0), step(graph, rows))
+
+    return codecs, first_class
+
+
+def _run_in_one_thread(estimator: Any) -> None:
+    """Undo `n_jobs` everywhere: requests run in parallel, and starting threads costs more than their few rows.
+
+    A fitted estimator holds others that its parameters do not reach, each with its own number of threads.
+    """
+    for part in parts_of(estimator):
+        if isinstance(part, BaseEstimator):
+            for name in THREAD_COUNTS & vars(part).keys():
+                setattr(part, name, 1)
+            if "verbose" in vars(part):  # forests and bagging print with each request
+                part.verbose = 0
