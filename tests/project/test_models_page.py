@@ -28,6 +28,7 @@ PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, str] = dict(re.findall(r"^## (.+?)\n(.+?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 EXAMPLES = [title for title, text in SECTIONS.items() if "log_model(" in text]
 DATA = "The data of the examples"
+COMMAND = re.compile(r"localhost:8890(/\w+) --json '(.+)'")
 ROWS = 1000
 # how far the service may be from the library: single-precision libraries differ in the last digits
 TOLERANCES = {"scikit-learn": 1e-9}
@@ -128,6 +129,12 @@ def loading_service(comet: StandIn, tmp_path_factory: pytest.TempPathFactory) ->
         yield service
 
 
+def sent(service: Service, route: str, body: str) -> None:
+    """Send a command of the page to the service, which must accept it."""
+    answer = requests.post(f"{service.url}{route}", json=json.loads(body), timeout=300)
+    assert answer.ok, answer.text
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("title", EXAMPLES)
 def test_example_is_logged_loaded_and_scores_like_its_library(
@@ -135,11 +142,10 @@ def test_example_is_logged_loaded_and_scores_like_its_library(
 ) -> None:
     logged = logged_by(title, tmp_path)
     comet.add(logged.workspace, logged.name, logged.version, logged.archive, status=logged.status, tags=[])
-    asked = re.findall(r"localhost:8890(/\w+) --json '(.+)'", "".join(blocks(title, "sh")))
-    assert [route for route, _ in asked] == ["/download_registry_model", "/predict"]
-    for route, body in asked:
-        answer = requests.post(f"{loading_service.url}{route}", json=json.loads(body), timeout=300)
-        assert answer.ok, answer.text
+    commands = COMMAND.findall("".join(blocks(title, "sh")))
+    assert [route for route, _ in commands] == ["/download_registry_model", "/predict"]
+    for command in commands:
+        sent(loading_service, *command)
     active = loading_service.client.model()
     assert active.id.startswith(f"{logged.workspace}/{logged.name}:{logged.version}@sha256:")
     probabilities, _ = loading_service.client.predict_rows(logged.said["columns"], logged.said["rows"])
@@ -157,6 +163,23 @@ def test_example_of_following_makes_the_logged_version_active(comet: StandIn, tm
     follow = {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url, "XG_FOLLOW": what}
     with running_service(tmp_path, settings=follow) as service:
         wait_until(lambda: service.client.model().model == model)
+
+
+@pytest.mark.timeout(600)
+def test_example_of_a_challenger_loads_it_beside_the_champion_and_promotes_it(comet: StandIn, tmp_path: Path) -> None:
+    load, promote = COMMAND.findall(SECTIONS["A challenger first"])
+    asked = json.loads(load[1])
+    comet.add(asked["workspace"], asked["model"], "1.0.0", hostile.zipped(hostile.good()))
+    with running_service(tmp_path, settings={"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url}) as service:
+        champion = service.client.model().id
+        sent(service, *load)
+        active = service.client.model()
+        assert active.id == champion and len(active.challengers) == 1
+        (challenger,) = active.challengers
+        shown = json.loads(promote[1])["id"]
+        assert challenger.startswith(shown.removesuffix("..."))
+        sent(service, promote[0], promote[1].replace(shown, challenger))
+        assert service.client.model().id == challenger
 
 
 def test_table_lists_every_format() -> None:
