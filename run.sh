@@ -10,6 +10,6 @@ exec docker run --rm --init --name live-xg-serving \
     --env XG_FOLLOW --env XG_FOLLOW_INTERVAL_S \
     --env XG_WORKSPACES --env XG_TRUST_PICKLE_WORKSPACES --env XG_ALLOWED_HOSTS \
     --env COMET_URL_OVERRIDE --env XG_DEFAULT_MODEL --env XG_SERVING_THREADS --env XG_MAX_BODY_MB \
-    --env XG_DOWNLOAD_TIMEOUT_S --env XG_TRIAL_TIMEOUT_S --env XG_MODEL_MAX_MB --env XG_CACHE_MAX_MB \
+    --env XG_DOWNLOAD_TIMEOUT_S --env XG_TRIAL_TIMEOUT_S --env XG_WORKER_TIMEOUT_S --env XG_MODEL_MAX_MB --env XG_CACHE_MAX_MB \
     --env XG_LOG_LEVEL --env XG_LOG_MAX_DAYS --env XG_LOG_MAX_ROWS \
     live-xg-serving

@@ -18,6 +18,8 @@ ServiceError                     500  internal                a fault of ours
   InvalidFrame                   422  invalid_frame
   NoModel                        503  no_model
   ModelError                     503  model_failed
+    WorkerBusy                   503  worker_busy
+    WorkerFailed                 503  worker_failed
   DatabaseUnavailable            503  database_unavailable
   TooManyLargeBodies             503  busy
   ChallengersBusy                503  challengers_busy
@@ -149,6 +151,14 @@ class NoModel(ServiceError, status=503, code="no_model"):
 
 class ModelError(ServiceError, status=503, code="model_failed"):
     """The model cannot be trusted, loaded or used."""
+
+
+class WorkerBusy(ModelError, status=503, code="worker_busy"):
+    """The model is scored by a process of its own, and as many requests as may are waiting for it."""
+
+
+class WorkerFailed(ModelError, status=503, code="worker_failed"):
+    """The process that scores with this model died, took too much memory or too long; it is started again."""
 
 
 class DatabaseUnavailable(ServiceError, status=503, code="database_unavailable"):

@@ -73,6 +73,7 @@ class ServiceSettings(Environment):
     comet_url: str | None = setting("COMET_URL_OVERRIDE", None, _registry)
     download_timeout_s: float = setting("XG_DOWNLOAD_TIMEOUT_S", 120.0, number(1, 3600))
     trial_timeout_s: float = setting("XG_TRIAL_TIMEOUT_S", 60.0, number(1, 3600))
+    worker_timeout_s: float = setting("XG_WORKER_TIMEOUT_S", 10.0, number(0.1, 3600))
     model_max_bytes: int = setting("XG_MODEL_MAX_MB", 500_000_000, size(0.001, 100_000, 1_000_000))
     cache_max_bytes: int = setting("XG_CACHE_MAX_MB", 2_000_000_000, size(1, 1_000_000, 1_000_000))
 

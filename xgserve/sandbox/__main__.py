@@ -1,8 +1,8 @@
-"""`python -m xgserve.sandbox MODULE`: a child of the service, which answers one request with `MODULE.handle`."""
+"""`python -m xgserve.sandbox MODULE FUNCTION`: a child process of the service; see `child.main`."""
 
 import sys
 
-from xgserve.sandbox.child import answer_one
+from xgserve.sandbox.child import main
 
 if __name__ == "__main__":
-    answer_one(sys.argv[1])
+    main(*sys.argv[1:])

@@ -18,6 +18,9 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from xgserve.errors import BY_CODE, RegistryError
 from xgserve.sandbox.confine import confine
 
@@ -26,6 +29,17 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 MAX_ANSWER_BYTES = 1_000_000
 MAX_OPEN_FILES = 256
 PR_SET_PDEATHSIG = 1
+
+
+class _Refusal(Struct):
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class _Answer(Struct):
+    result: dict[str, Any] = {}
+    error: _Refusal | None = None
 
 
 class ChildTimeout(Exception):
@@ -62,20 +76,15 @@ def run_child(
     """
     home = scratch / "home"
     home.mkdir()
-    bounds = {
-        "parent": os.getpid(),
-        "seconds": seconds,
-        "file_bytes": file_bytes,
-        "readable": [str(path.absolute()) for path in readable],
-        "writable": [str(path.absolute()) for path in (home, *writable)],
-        "network": network,
-    }
+    bounds = bounds_of(
+        seconds=seconds, file_bytes=file_bytes, readable=readable, writable=(home, *writable), network=network
+    )
     answer, stderr = scratch / "answer", scratch / "stderr"
     # files, not pipes: a child that writes endlessly hits its file limit, not our memory
     with answer.open("wb") as out, stderr.open("wb") as err:
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "xgserve.sandbox", module],
+                command(module, "handle"),
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
@@ -86,7 +95,7 @@ def run_child(
         except OSError as error:
             raise ChildDied(f"could not be started: {error.strerror}") from error
     try:
-        process.communicate(json.dumps({"bounds": bounds, "request": request}).encode(), timeout=seconds)
+        process.communicate(first_message(bounds, request), timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise ChildTimeout(f"no answer within {seconds:g} s") from error
     finally:
@@ -96,73 +105,33 @@ def run_child(
     return _read_answer(answer, stderr, process.returncode)
 
 
-def answer_one(module: str) -> None:
-    """In the child: take on the bounds, and answer the request with what `handle` of the module returns or raises."""
-    answer_to = private_output()
-    message = json.load(sys.stdin)
-    bounds = message["bounds"]
-    die_with(bounds["parent"])
-    _limit(bounds["seconds"], bounds["file_bytes"])
-    handle = confined(
-        module,
-        "handle",
-        readable=[Path(path) for path in bounds["readable"]],
-        writable=[Path(path) for path in bounds["writable"]],
-        network=bounds["network"],
-    )
-    try:
-        answer: dict[str, Any] = {"result": handle(message["request"])}
-    except RegistryError as error:
-        answer = {"error": {"code": error.code, "message": str(error), "details": error.details}}
-    os.write(answer_to, json.dumps(answer).encode() + b"\n")
-    os._exit(0)  # no exit hook of a library may delay or fail an answer that is written
+def command(module: str, function: str) -> list[str]:
+    """Return the command of a child that takes its first message and then calls the function of the module."""
+    return [sys.executable, "-m", "xgserve.sandbox", module, function]
 
 
-def private_output() -> int:
-    """In the child: return a copy of the standard output, which becomes another standard error.
-
-    What a library prints must not end up in an answer.
-    """
-    answer_to = os.dup(1)
-    os.dup2(2, 1)
-    return answer_to
-
-
-def die_with(parent: int) -> None:
-    """In the child: be killed when the thread of the parent that started this process ends, or the parent itself.
-
-    When memory runs out, the kernel should kill this process and not the service.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        with suppress(OSError):  # some sandboxes forbid it
-            Path("/proc/self/oom_score_adj").write_text("1000")
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
+def bounds_of(
+    *,
+    seconds: float | None,
+    file_bytes: int,
+    readable: Sequence[Path],
+    writable: Sequence[Path] = (),
+    network: bool = False,
+) -> dict[str, Any]:
+    """Return the bounds of a child of this process, for its first message; without `seconds`, it has no deadline."""
+    return {
+        "parent": os.getpid(),
+        "seconds": seconds,
+        "file_bytes": file_bytes,
+        "readable": [str(path.absolute()) for path in readable],
+        "writable": [str(path.absolute()) for path in writable],
+        "network": network,
+    }
 
 
-def confined(
-    module: str, function: str, *, readable: Sequence[Path], writable: Sequence[Path], network: bool
-) -> Callable[..., Any]:
-    """In the child: give up what `confine` bounds, then import the module and return its function."""
-    spec = find_spec(module)  # while its folder can still be listed
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"no module {module}", name=module)
-    loaded = sys.modules[module] = module_from_spec(spec)
-    confine(readable=readable, writable=writable, network=network)
-    spec.loader.exec_module(loaded)
-    found: Callable[..., Any] = getattr(loaded, function)
-    return found
-
-
-def limit_memory(budget_bytes: int) -> None:
-    """In the child: allow `budget_bytes` of address space beyond what is mapped now (Linux; elsewhere no limit)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except FileNotFoundError:
-        return
-    limit = pages * resource.getpagesize() + budget_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+def first_message(bounds: Mapping[str, Any], request: Mapping[str, Any]) -> bytes:
+    """Return the line that a child reads first."""
+    return json.dumps({"bounds": bounds, "request": request}).encode() + b"\n"
 
 
 def environment_of(home: Path) -> dict[str, str]:
@@ -182,33 +151,21 @@ def environment_of(home: Path) -> dict[str, str]:
     }
 
 
-def _limit(seconds: float, file_bytes: int) -> None:
-    whole_seconds = int(seconds) + 2
-    signal.alarm(whole_seconds)  # ends the child even if the kernel has no parent-death signal
-    resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds))
-    limit_files(file_bytes)
-
-
-def limit_files(file_bytes: int) -> None:
-    """In the child: bound the size of each file that it writes, and how many it opens; leave no core dump."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def _read_answer(answer: Path, stderr: Path, returncode: int) -> dict[str, Any]:
     with answer.open("rb") as file:
         content = file.read(MAX_ANSWER_BYTES)  # an answer that is cut off is not JSON
     try:
-        decoded: dict[str, dict[str, Any]] = json.loads(content)
-    except ValueError as unreadable:
-        raise ChildDied(f"{_how_it_ended(returncode)}{_last_words(stderr)}") from unreadable
-    if error := decoded.get("error"):
-        raise BY_CODE[error["code"]](error["message"], **error["details"])
-    return decoded["result"]
+        decoded = msgspec.convert(json.loads(content), _Answer)
+    except (ValueError, RecursionError) as unreadable:  # whatever opens models may write anything here
+        raise ChildDied(f"{how_it_ended(returncode)}{_last_words(stderr)}") from unreadable
+    if error := decoded.error:
+        details = {name: value for name, value in error.details.items() if name != "headers"}
+        raise BY_CODE.get(error.code, RegistryError)(error.message, **details)
+    return decoded.result
 
 
-def _how_it_ended(returncode: int) -> str:
+def how_it_ended(returncode: int) -> str:
+    """Return the end of a process in words."""
     if returncode >= 0:
         return f"ended with code {returncode} and without an answer"
     try:
@@ -222,3 +179,83 @@ def _last_words(stderr: Path) -> str:
         file.seek(max(0, stderr.stat().st_size - 500))
         words = file.read().decode("utf-8", "replace").strip()
     return f": {words.splitlines()[-1]}" if words else ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In the child
+
+
+def main(module: str, function: str) -> None:
+    """Take on the bounds in the first message, and only then import the module, for its `handle` or its `serve`.
+
+    `handle(request)` returns or raises the one answer. `serve(request, input, output)` answers as long as it likes.
+    """
+    answer_to = _private_output()
+    message = json.loads(sys.stdin.buffer.readline())
+    bounds = message["bounds"]
+    _die_with(bounds["parent"])
+    _limit(bounds["seconds"], bounds["file_bytes"])
+    spec = find_spec(module)  # while its folder can still be listed
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"no module {module}", name=module)
+    loaded = sys.modules[module] = module_from_spec(spec)
+    confine(
+        readable=[Path(path) for path in bounds["readable"]],
+        writable=[Path(path) for path in bounds["writable"]],
+        network=bounds["network"],
+    )
+    spec.loader.exec_module(loaded)
+    if function == "serve":
+        loaded.serve(message["request"], sys.stdin.buffer, answer_to)
+    else:
+        _answer(loaded.handle, message["request"], answer_to)
+    os._exit(0)  # no exit hook of a library may delay or fail an answer that is written
+
+
+def _answer(handle: Callable[[dict[str, Any]], dict[str, Any]], request: dict[str, Any], answer_to: int) -> None:
+    try:
+        answer: dict[str, Any] = {"result": handle(request)}
+    except RegistryError as error:
+        answer = {"error": {"code": error.code, "message": str(error), "details": error.details}}
+    os.write(answer_to, json.dumps(answer).encode() + b"\n")
+
+
+def _private_output() -> int:
+    """Return a copy of the standard output, which becomes a copy of standard error.
+
+    What a library prints must not end up in an answer.
+    """
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    return answer_to
+
+
+def _die_with(parent: int) -> None:
+    """Have this process killed when the parent ends, or the thread of it that started this process."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # when memory runs out, the kernel should kill this process and not the service
+        with suppress(OSError):  # some sandboxes forbid it
+            Path("/proc/self/oom_score_adj").write_text("1000")
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+def _limit(seconds: float | None, file_bytes: int) -> None:
+    if seconds is not None:
+        whole_seconds = int(seconds) + 2
+        signal.alarm(whole_seconds)  # ends the child even if the kernel has no parent-death signal
+        resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_memory(budget_bytes: int) -> None:
+    """Allow `budget_bytes` of address space beyond what is mapped now (Linux; elsewhere no limit)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except FileNotFoundError:
+        return
+    limit = pages * resource.getpagesize() + budget_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
