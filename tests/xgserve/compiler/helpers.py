@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.xgserve.helpers import NAME, load_model
-from xgserve.compiler import sklearn_model
 from xgserve.compiler.graph import NotCompilable
-from xgserve.compiler.sklearn_path import SklearnPath
+from xgserve.compiler.scikit import classifier
+from xgserve.compiler.scikit.reference import SklearnPath
 from xgserve.model.model import Model
 
 __all__ = ["NAME", "load_without_graph"]
@@ -20,7 +20,7 @@ def load_without_graph(artifact: Path) -> tuple[Model, SklearnPath]:
         raise NotCompilable("this test wants scikit-learn itself")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sklearn_model, "translate", not_compilable)
+        patch.setattr(classifier, "translate", not_compilable)
         model = load_model(artifact)
     assert isinstance(model.scorer, SklearnPath)
     return model, model.scorer

@@ -20,8 +20,8 @@ from tests.xgserve.compiler.helpers import load_without_graph
 from tests.xgserve.helpers import load_model
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
-from xgserve.compiler import allow_list
-from xgserve.compiler.integrity import parts_of
+from xgserve.compiler.scikit import allow_list
+from xgserve.compiler.scikit.integrity import parts_of
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.names import ModelName
 

@@ -40,9 +40,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tests.helpers import ROOT
 from tests.xgserve.helpers import bundle, goals, load_model, shots
-from xgserve.compiler import translate, tree_ensemble
+from xgserve.compiler import tree_ensemble
 from xgserve.compiler.build import compile_model
 from xgserve.compiler.graph import Graph
+from xgserve.compiler.scikit import probabilities
 from xgserve.model.compiled import GRAPH_FILE, environment, read_description
 from xgserve.model.graph import GraphScorer
 from xgserve.model.model import Model
@@ -236,7 +237,7 @@ def test_graph_that_differs_is_not_used(tmp_path: Path, monkeypatch: pytest.Monk
         total = right(graph, rows, *arguments)
         return graph.add("Where", is_odd, graph.add("Add", total, graph.constant(wrong)), total)
 
-    monkeypatch.setattr(translate, "sum_of_trees", slightly_wrong)
+    monkeypatch.setattr(probabilities, "sum_of_trees", slightly_wrong)
     estimator = HistGradientBoostingClassifier(max_iter=9).fit(TRAINED[NUMBERS], GOALS)
     model = load(tmp_path, estimator)
     assert not isinstance(model.scorer, GraphScorer)

@@ -119,7 +119,7 @@ ESTIMATORS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "scipy.interpolate._bsplines": ("BSpline",),  # remade by its own constructor: see formats.py
+    "scipy.interpolate._bsplines": ("BSpline",),  # remade by its own constructor: see loading.py
     "sklearn._loss.link": ("HalfLogitLink", "IdentityLink", "Interval", "LogitLink", "MultinomialLogit"),
     "sklearn._loss.loss": ("ExponentialLoss", "HalfBinomialLoss"),
     "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
@@ -148,7 +148,7 @@ ARRAYS: Final = NUMBERS | {"numpy.ndarray", "numpy.str_"}
 TYPES: Final = NUMBERS | {"builtins.bool", "builtins.float", "builtins.int", "builtins.str", "numpy.str_"}
 
 # Attributes that scoring does not use. They are never built, whatever they hold: generators of random numbers, folds,
-# scorers and candidates of a finished search, caches on disk, trees of neighbours (grown again: see formats.py).
+# scorers and candidates of a finished search, caches on disk, trees of neighbours (grown again: see loading.py).
 DROPPED: Final = frozenset(
     {
         *("_curve_scorer", "_feature_subsample_rng", "_loss_function_", "_metadata_request", "_optimizer"),

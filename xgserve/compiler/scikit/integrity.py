@@ -25,7 +25,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import BaseDecisionTree
 
-from xgserve.compiler import sklearn_internals as internals
+from xgserve.compiler.scikit import internals
 from xgserve.errors import ModelError
 
 LEAF = -1  # in place of a child

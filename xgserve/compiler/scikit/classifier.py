@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from xgserve.compiler.columns import columns_of
 from xgserve.compiler.graph import Graph
-from xgserve.compiler.integrity import check_indices, parts_of
 from xgserve.compiler.opened import DOUBLE_PRECISION, Columns, Opened, Translation, place_of_goals
-from xgserve.compiler.sklearn_internals import THREAD_COUNTS
-from xgserve.compiler.sklearn_path import SklearnPath, forget_names
-from xgserve.compiler.translate import translate
+from xgserve.compiler.scikit.columns import columns_of
+from xgserve.compiler.scikit.integrity import check_indices, parts_of
+from xgserve.compiler.scikit.internals import THREAD_COUNTS
+from xgserve.compiler.scikit.reference import SklearnPath, forget_names
+from xgserve.compiler.scikit.translate import translate
 from xgserve.compiler.versions import Versions
 from xgserve.errors import ModelError
 from xgserve.model.validation import FrameReader

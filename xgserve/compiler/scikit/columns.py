@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 
-from xgserve.compiler.sklearn_internals import preprocessor_of
+from xgserve.compiler.scikit.internals import preprocessor_of
 from xgserve.contract import Scalar
 from xgserve.errors import ModelError
 from xgserve.model.schema import Column, is_null

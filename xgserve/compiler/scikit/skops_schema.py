@@ -17,8 +17,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from xgserve.compiler import allow_list
-from xgserve.compiler.sklearn_internals import VERSION
+from xgserve.compiler.scikit import allow_list
+from xgserve.compiler.scikit.internals import VERSION
 from xgserve.errors import ModelError
 from xgserve.text import clipped
 

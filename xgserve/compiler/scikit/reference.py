@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 
-from xgserve.compiler.integrity import parts_of
-from xgserve.compiler.sklearn_internals import input_indices, makes_frames
+from xgserve.compiler.scikit.integrity import parts_of
+from xgserve.compiler.scikit.internals import input_indices, makes_frames
 from xgserve.compiler.versions import Versions
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.model import Probabilities, Values

@@ -1,0 +1,1 @@
+"""Open and translate what scikit-learn made."""
