@@ -31,7 +31,7 @@ DATA = "The data of the examples"
 COMMAND = re.compile(r"localhost:8890(/\w+) --json '(.+)'")
 ROWS = 1000
 # how far the service may be from the library: single-precision libraries differ in the last digits
-TOLERANCES = {"scikit-learn": 1e-9}
+TOLERANCES = {"scikit-learn": 1e-12}
 
 # Runs an example, and writes down what its own model says of the shots.
 DRIVER = f"""
@@ -148,6 +148,7 @@ def test_example_is_logged_loaded_and_scores_like_its_library(
         sent(loading_service, *command)
     active = loading_service.client.model()
     assert active.id.startswith(f"{logged.workspace}/{logged.name}:{logged.version}@sha256:")
+    assert active.served_by == "graph" and active.agreement is not None and active.agreement < TOLERANCES[title]
     probabilities, _ = loading_service.client.predict_rows(logged.said["columns"], logged.said["rows"])
     assert len(set(probabilities)) > ROWS / 10, "the model tells shots apart"
     assert np.abs(np.subtract(probabilities, logged.said["probabilities"])).max() < TOLERANCES[title]
