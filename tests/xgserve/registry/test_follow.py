@@ -8,12 +8,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from db.environment import SettingsError
 from db.serving import LastFollowed
 from tests.helpers import wait_until
-from tests.xgserve.helpers import running
+from tests.xgserve.helpers import process, running
 from tests.xgserve.registry import comet_standin, hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import put_in_cache, settings
@@ -350,6 +351,18 @@ def test_service_follows_in_a_thread_and_shows_how_it_goes(tmp_path: Path, comet
         assert service.get("/ready").json()["ready"], "the service can predict all the same"
         assert 'xg_following_works{what="acme/shots:Production"} 0.0' in service.get("/metrics").text
     assert KEY not in json.dumps(logs)
+
+
+def test_service_stops_while_comet_is_being_asked_and_leaves_no_process(tmp_path: Path, comet: StandIn) -> None:
+    comet.faults["details"] = comet_standin.hang(comet)
+    access = {"COMET_API_KEY": KEY, "COMET_URL_OVERRIDE": comet.url, "XG_FOLLOW": str(PRODUCTION)}
+    with process(tmp_path, access) as service:
+        wait_until(lambda: comet.asked)
+        left = psutil.Process(service.popen.pid).children(recursive=True)
+        assert left, "the child that asks"
+        assert service.stop() == 0
+        wait_until(lambda: not [child for child in left if child.is_running() and child.status() != "zombie"])
+    assert "Traceback" not in service.stderr.read_text()
 
 
 def test_service_that_follows_nothing_asks_nothing(tmp_path: Path, comet: StandIn) -> None:
