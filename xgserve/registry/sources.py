@@ -5,6 +5,7 @@ cache and loaded. The service loads compiled models alone.
 """
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ from xgserve.registry.archive import find_artifact, keep_model
 from xgserve.registry.bundle import BUNDLED, load_bundled
 from xgserve.registry.cache import CachedModel, ModelCache
 from xgserve.registry.comet import Comet
-from xgserve.registry.compilation import compile_artifact
+from xgserve.registry.compilation import compile_artifact, memory_for
+from xgserve.sandbox.process import WorkerTask
+from xgserve.sandbox.worker import WorkerScorer
 from xgserve.settings import ServiceSettings
 
 logger = logging.getLogger("xgserve.registry")
@@ -64,6 +67,8 @@ class Sources:
         self._settings = settings
         self._cache = cache
         self._comet = comet
+        # a worker may keep its callers waiting: leave threads to other models, and to swaps
+        self._worker_places = threading.BoundedSemaphore(max(1, settings.threads - 2))
 
     def allows(self, workspace: str) -> bool:
         """Return whether the settings let models of the workspace be loaded."""
@@ -208,7 +213,20 @@ class Sources:
         allow_pickle = self._check_trust(cached.artifact, cached.name)
 
         def start_worker(description: Description, reader: FrameReader) -> Scorer:
-            raise ModelError(f"{cached.name} cannot be compiled: {description.not_compiled} {reader} {allow_pickle}")
+            task = WorkerTask(
+                model=str(cached.name),
+                artifact=cached.artifact,
+                request={
+                    "artifact": str(cached.artifact.absolute()),
+                    "digest": description.digest,
+                    "workspace": cached.name.workspace,
+                    "allow_pickle": allow_pickle,
+                    "memory_bytes": memory_for(cached.artifact),
+                },
+                start_timeout_s=self._settings.trial_timeout_s,
+                timeout_s=self._settings.worker_timeout_s,
+            )
+            return WorkerScorer(reader, task, self._worker_places)
 
         return load_compiled(cached.artifact.parent / COMPILED, cached.name, start_worker)
 
