@@ -19,7 +19,8 @@ COMPILED: Final = "compiled"  # the folder of the compiled model, beside the art
 # Pickles can run any code when loaded.
 SKOPS_SUFFIX: Final = ".skops"
 PICKLE_SUFFIXES: Final = (".joblib", ".pkl", ".pickle", ".cpkl")
-MODEL_SUFFIXES: Final = (SKOPS_SUFFIX, *PICKLE_SUFFIXES)
+ONNX_SUFFIX: Final = ".onnx"
+MODEL_SUFFIXES: Final = (SKOPS_SUFFIX, ONNX_SUFFIX, *PICKLE_SUFFIXES)
 
 
 def is_name(text: str) -> bool:

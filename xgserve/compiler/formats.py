@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xgserve.compiler.onnx_file.model import open_onnx
 from xgserve.compiler.opened import Opened
 from xgserve.compiler.scikit.loading import open_estimator
 from xgserve.errors import ModelError
-from xgserve.names import MODEL_SUFFIXES, PICKLE_SUFFIXES, SKOPS_SUFFIX
+from xgserve.names import MODEL_SUFFIXES, ONNX_SUFFIX, PICKLE_SUFFIXES, SKOPS_SUFFIX
 
 
 def open_artifact(
@@ -22,4 +23,9 @@ def open_artifact(
     suffix = Path(file_name).suffix.lower()
     if suffix in (SKOPS_SUFFIX, *PICKLE_SUFFIXES):
         return open_estimator(file_name, content, card, workspace=workspace, allow_pickle=allow_pickle)
+    if suffix == ONNX_SUFFIX:
+        try:
+            return open_onnx(content, card)
+        except ModelError as error:
+            raise ModelError(f"{file_name} is refused: {error}") from error
     raise ModelError(f"{file_name} is not a model file: expected one that ends in {', '.join(MODEL_SUFFIXES)}")

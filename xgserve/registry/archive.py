@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from xgserve.errors import ArtifactRefused, DownloadFailed, ModelTooLarge, NoCandidate, SeveralCandidates
-from xgserve.names import MODEL_SUFFIXES
+from xgserve.names import MODEL_SUFFIXES, ONNX_SUFFIX, SKOPS_SUFFIX
 
 MAX_FILES = 1000
 MAX_DEPTH = 20
@@ -44,7 +44,8 @@ def find_artifact(folder: Path) -> Path:
     """Return the model file in a downloaded folder.
 
     A `CometModel` description names it; without one, exactly one file must have a model's suffix. Files left by
-    systems and editors (hidden files and folders, notebook checkpoints, `__MACOSX`) do not count.
+    systems and editors (hidden files and folders, notebook checkpoints, `__MACOSX`) do not count, nor do ONNX files
+    beside a single skops file: they are conversions of it, in lower precision.
 
     Raises:
         NoCandidate: no file has a model's suffix.
@@ -59,13 +60,16 @@ def find_artifact(folder: Path) -> Path:
     if descriptions:
         return _described(descriptions[0], files)
     candidates = [path for path in files if path.suffix.lower() in MODEL_SUFFIXES]
+    originals = [path for path in candidates if path.suffix.lower() != ONNX_SUFFIX]
+    if len(originals) == 1 and originals[0].suffix.lower() == SKOPS_SUFFIX:
+        return originals[0]
     if len(candidates) > 1:
         raise _several(folder, candidates)
     if not candidates:
         names = ", ".join(str(path.relative_to(folder)) for path in held[:10]) or "no file at all"
         raise NoCandidate(
             f"the model holds no file that ends in {', '.join(MODEL_SUFFIXES)}; it holds {names}. "
-            "Log one file made with skops.io.dump"
+            "Log one file, such as one made with skops.io.dump"
         )
     return candidates[0]
 

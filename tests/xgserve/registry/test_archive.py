@@ -136,6 +136,19 @@ def test_several_candidates_are_refused_by_name(tmp_path: Path) -> None:
     assert "model.skops" in str(error.value) and "old/model.pkl" in str(error.value)
 
 
+def test_onnx_files_beside_a_skops_file_are_conversions_of_it(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"model.skops": b"", "model.onnx": b"", "compiled/model.onnx": b""})
+    assert find_artifact(tmp_path) == tmp_path / "model.skops"
+
+
+@pytest.mark.parametrize("files", [["a.onnx", "b.onnx"], ["a.onnx", "b.pkl"], ["a.skops", "b.skops", "c.onnx"]])
+def test_onnx_file_among_other_candidates_is_refused(files: list[str], tmp_path: Path) -> None:
+    lay_out(tmp_path, dict.fromkeys(files, b""))
+    with pytest.raises(RegistryError) as error:
+        find_artifact(tmp_path)
+    assert error.value.details == {"candidates": files}
+
+
 def test_description_of_comet_decides_between_candidates(tmp_path: Path) -> None:
     lay_out(tmp_path, hostile.comet_layout(b"x") | {"old.pkl": b""})
     assert find_artifact(tmp_path) == tmp_path / "model-data/comet-sklearn-model.joblib"

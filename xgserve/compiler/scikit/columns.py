@@ -20,7 +20,7 @@ def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
     Raises:
         ModelError: the names are not known, or the card and the estimator disagree.
     """
-    described = _card_columns(card)
+    described = card_columns(card)
     fitted_on = getattr(estimator, "feature_names_in_", None)  # None: a bare array
     names = tuple(described) if fitted_on is None else tuple(map(str, fitted_on))
     if not names:
@@ -47,7 +47,12 @@ def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
+def card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
+    """Return the columns that the card describes, by name.
+
+    Raises:
+        ModelError: it describes them in another way than it should.
+    """
     columns = {}
     try:
         for entry in card.get("features") or ():
