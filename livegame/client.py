@@ -17,6 +17,7 @@ from livegame.game_id import valid_game_id
 from livegame.pace import INCOMPLETE_DAYS, is_due
 from livegame.plays import GameState
 from livegame.reports.counting import Count
+from livegame.scoring.challengers import BATCH_S, PING_S
 from livegame.scoring.inputs import ModelInputs, read_feature_map
 from livegame.scoring.lock import LOCK_WAIT_S, game_lock, rescore_lock
 from livegame.scoring.open_requests import RESCORE, DerivedKeyRequests, PendingRequests
@@ -78,6 +79,9 @@ class GameClient:
     def ping(self, game_id: str | int) -> Recorded:
         """Fetch the game's whole play-by-play, have every unscored shot scored once, store what is new or corrected.
 
+        The active model and each of its challengers score each shot. What challengers do wrong costs the active model
+        nothing: see `Recorded.challenger_problems`.
+
         The game's lock is held from fetching to storing, so that an older answer of the feed never overwrites a newer
         one, and no two pings have the same shot scored. A ping that waited while two others completed returns at once:
         what they stored is at least as new as what it would find.
@@ -102,17 +106,17 @@ class GameClient:
         answer = self._feed.answer(game_id)
         stale_at = timestamp(datetime.now(UTC) + timedelta(seconds=answer.fresh_s)) if answer.fresh_s else None
         try:
-            model = self._scorer.active_model()
+            models = self._scorer.models()
         except BaseException:
             if update := self._believed(game_id, answer, stale_at, stored):
                 self._scorer.store([update])  # the shots are shown as pending
             raise
-        if self._history.confirm(game_id, self._scorer.fingerprint(answer.digest, model), stale_at):
+        if self._history.confirm(game_id, self._scorer.fingerprint(answer.digest, models), stale_at):
             return Recorded(game_id)
         update = self._believed(game_id, answer, stale_at, stored)
         if update is None:
             return self._pass_over(game_id, stale_at)
-        return self._scorer.record([update], PendingRequests(self._data_dir, game_id), model)[0]
+        return self._scorer.record([update], PendingRequests(self._data_dir, game_id), PING_S, models)[0]
 
     def _is_fresh(self, row: Mapping[str, Any] | None) -> bool:
         """Return whether the last answer was stored completely and is still fresh by the feed's own word."""
@@ -120,7 +124,7 @@ class GameClient:
             return False
         left = (datetime.fromisoformat(row["stale_at"]) - datetime.now(UTC)).total_seconds()
         # more than MAX_FRESH_S is left only if the clock was set back
-        return 0 < left <= MAX_FRESH_S and row["model"] == self.active_model()
+        return 0 < left <= MAX_FRESH_S and self._scorer.is_by(row["fingerprint"], self._scorer.models())
 
     def _believed(
         self, game_id: int, answer: Answer, stale_at: str | None, stored: Mapping[str, Any] | None
@@ -152,10 +156,10 @@ class GameClient:
                 if fresh is None:
                     found.append(self._pass_over(game_id))
                 elif requests.are_open:  # a ping died; its request must be repeated as it was
-                    found += self._scorer.record([fresh], requests)
+                    found += self._scorer.record([fresh], requests, BATCH_S)
                 else:
                     together.append(fresh)
-            return found + self._scorer.record(together, DerivedKeyRequests())
+            return found + self._scorer.record(together, DerivedKeyRequests(), BATCH_S)
 
     @known_errors()
     def rescore(self, game_ids: Sequence[int], model: ModelInputs, timeout_s: float) -> int:
@@ -203,16 +207,16 @@ class GameClient:
     @known_errors()
     def active_model(self) -> str:
         """Return the id of the model that the service would score with now. Raises `ServingError`."""
-        return self._scorer.active_model().model_id
+        return self._scorer.models().active.model_id
 
     @known_errors()
     def already_recorded(self) -> Callable[[str], int | None]:
-        """Return a lookup from an answer's digest to the game stored from it, with this code and the active model.
+        """Return a lookup from an answer's digest to the game stored from it, with this code and the loaded models.
 
         Raises `ServingError` and `DatabaseError`.
         """
-        model, known = self._scorer.active_model(), self._history.fingerprints()
-        return lambda digest: known.get(self._scorer.fingerprint(digest, model))
+        models, known = self._scorer.models(), self._history.fingerprints()
+        return lambda digest: known.get(self._scorer.fingerprint(digest, models))
 
     @known_errors()
     def incomplete_games(self) -> list[int]:

@@ -39,6 +39,8 @@ def text(progress: Progress, elapsed: float) -> str:
 def summary(progress: Progress) -> str:
     """Return what was done, in words."""
     words = [f"{progress.stored:,} games stored", f"{progress.scored:,} shots rated"]
+    by_challengers = progress.scored_by_challengers
+    words += [f"{by_challengers:,} ratings by challengers"] if by_challengers else []
     words += [f"{progress.passed:,} were complete"] if progress.passed else []
     words += [f"{progress.failed:,} failed"] if progress.failed else []
     return ", ".join(words)

@@ -42,9 +42,11 @@ class Service:
         return self._counted() - self.rows_before
 
     def begin(self) -> None:
-        """Activate the default model and start counting at 0."""
+        """Activate the default model, drop all challengers, and start counting at 0."""
         if self.client.model().model != "xg-default":
             self.client.download_registry_model("bundled", "xg-default")
+        for challenger in self.client.model().challengers:
+            self.client.drop_challenger(challenger)
         self.rows_before = self._counted()
 
     def _counted(self) -> int:

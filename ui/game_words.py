@@ -44,14 +44,20 @@ def season_words(line: TeamLine | None) -> str:
 
 
 def ping_words(ping: Recorded) -> str:
-    """Return what a ping found and did: "3 new attempts, 1 correction", or "Nothing new"."""
+    """Return what a ping found and did: "3 new attempts, 1 correction", or "Nothing new".
+
+    Challengers that did not rate all attempts are mentioned; the log says why.
+    """
     if ping.is_older:
         return "The league's feed sent an older version of the game; nothing changed"
     parts = [count(len(ping.new), "new attempt")] if ping.new else []
     parts += [count(len(ping.corrections), "correction")] if ping.corrections else []
     if ping.scored > len(ping.new):  # some were pending, or another model is active now
         parts += [f"{count(ping.scored, 'attempt')} rated"]
-    return ", ".join(parts) or "Nothing new"
+    parts = parts or ["Nothing new"]
+    if failed := len(ping.challenger_problems):
+        parts += [f"{count(failed, 'challenger')} did not rate everything"]
+    return ", ".join(parts)
 
 
 def xg_and_goals(sums: Sums) -> str:

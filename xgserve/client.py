@@ -259,9 +259,9 @@ class ServingClient:
         """Return the active model: identity, columns, versions, metrics, and the ids of the challengers."""
         return self._call(ActiveModel, "GET", "/model")
 
-    def challengers(self) -> Challengers:
-        """Return the challengers, described as `model` describes the active model."""
-        return self._call(Challengers, "GET", "/challengers")
+    def challengers(self, *, timeout: float | None = None) -> Challengers:
+        """Return the challengers, described as `model` describes the active model; `timeout` as in `predict_rows`."""
+        return self._call(Challengers, "GET", "/challengers", timeout=timeout)
 
     def models(self) -> list[ModelEntry | RegistryProblem]:
         """Return the models that can be loaded now, and a `RegistryProblem` if the registry could not be asked."""
@@ -297,7 +297,7 @@ class ServingClient:
                 method,
                 self.base_url + path,
                 headers=headers,
-                timeout=(CONNECT_TIMEOUT_S, timeout or self.timeout),
+                timeout=(min(CONNECT_TIMEOUT_S, timeout or self.timeout), timeout or self.timeout),
                 allow_redirects=False,
                 **arguments,
             )

@@ -89,9 +89,18 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Reco
         _store_power_plays(connection, game_id, update.power_plays)
     features = {shot.event_id: shot.features for shot in update.shots}
     scored = _store_predictions(connection, game_id, update.scores, features, now) if update.scores else 0
-    if corrections or changed_sides or scored or is_summed_elsewhere:
+    by_challengers = sum(_store_challenger(connection, game_id, of, features, now) for of in update.challengers)
+    if corrections or changed_sides or scored or by_challengers or is_summed_elsewhere:
         _sum_up_again(connection, game_id)
-    return Recorded(game_id, tuple(new), tuple(corrections), scored, has_new_problems, tuple(update.problems))
+    return Recorded(
+        game_id,
+        new=tuple(new),
+        corrections=tuple(corrections),
+        scored=scored,
+        scored_by_challengers=by_challengers,
+        has_new_problems=has_new_problems,
+        problems=tuple(update.problems),
+    )
 
 
 def add_scores(connection: sqlite3.Connection, game_id: int, scores: Scores, now: str) -> int:
@@ -275,6 +284,15 @@ def _store_power_plays(connection: sqlite3.Connection, game_id: int, power_plays
         "INSERT INTO power_plays (game_id, start_s, end_s, is_home) VALUES (?, ?, ?, ?)",
         [(game_id, p.start_s, p.end_s, p.is_home) for p in power_plays],
     )
+
+
+def _store_challenger(
+    connection: sqlite3.Connection, game_id: int, scores: Scores, features: Mapping[int, Mapping[str, Any]], now: str
+) -> int:
+    """Store a challenger's new predictions; return how many. The game stays one of the active model."""
+    if scores.predictions:
+        _note_model(connection, scores, now)
+    return _store_predictions(connection, game_id, scores, features, now)
 
 
 def _store_predictions(

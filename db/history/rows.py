@@ -87,6 +87,7 @@ class GameUpdate:
     power_plays: Sequence[PowerPlayRow] | None = ()  # None: unchanged
     unreadable: Collection[int] | None = ()  # ids of events that could not be read; None: any event may be one
     scores: Scores | None = None
+    challengers: Sequence[Scores] = ()  # by the challengers, for the shots that they had not scored
     stale_at: str | None = None  # until when the feed says that it has nothing newer
     problems: Sequence[str] = ()  # what could not be read of the answer; `game.problems` holds them as one text
     digest: str | None = None  # SHA-256 of the bytes that the rows were read from, if any
@@ -109,14 +110,16 @@ class Recorded:
     game_id: int
     new: tuple[int, ...] = ()  # event ids not seen before, in the feed's order
     corrections: tuple[Correction, ...] = ()
-    scored: int = 0  # new predictions
+    scored: int = 0  # new predictions, without those of challengers
+    scored_by_challengers: int = 0
+    challenger_problems: tuple[str, ...] = ()  # why challengers could not score their shots
     has_new_problems: bool = False  # whether it has problems that differ from those before
     problems: tuple[str, ...] = ()  # of the update
     is_older: bool = False  # whether the answer was older than what is stored, or cut short, and was not recorded
 
     @property
     def changed(self) -> bool:
-        """Whether shots or predictions in the history changed."""
+        """Whether shots or predictions in the history changed, other than those of challengers."""
         return bool(self.new or self.corrections or self.scored)
 
     def followed_by(self, other: "Recorded") -> "Recorded":
@@ -126,6 +129,7 @@ class Recorded:
             new=self.new + other.new,
             corrections=self.corrections + other.corrections,
             scored=self.scored + other.scored,
+            scored_by_challengers=self.scored_by_challengers + other.scored_by_challengers,
             has_new_problems=self.has_new_problems or other.has_new_problems,
         )
 

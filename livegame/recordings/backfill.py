@@ -6,7 +6,7 @@ and skipped the next time, or unchanged.
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,8 @@ class Progress:
     stored: int = 0
     failed: int = 0
     scored: int = 0  # shots
+    scored_by_challengers: int = 0
+    problems: set[str] = field(default_factory=set)  # of challengers
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,11 @@ class Backfill:
                 self._complain(f"game {recorded.game_id}: skipped, the recording is older than what the history has")
             else:
                 progress.stored += 1
+            for problem in set(recorded.challenger_problems) - progress.problems:  # once, not for every game
+                self._complain(f"game {recorded.game_id}: not rated by the challenger {problem}")
+                progress.problems.add(problem)
         progress.scored += sum(recorded.scored for recorded in found)
+        progress.scored_by_challengers += sum(recorded.scored_by_challengers for recorded in found)
 
     def _fail(self, progress: Progress, problem: str) -> None:
         progress.failed += 1

@@ -35,8 +35,8 @@ class ScoringRequests(Protocol):
     def next(self, model_id: str, ready: Rows) -> Request:
         """Return what to send now, which may be more or less than what is `ready`."""
 
-    def close(self, request: Request, stored: Set[ShotId]) -> None:
-        """Note that the answers to these rows of the request are stored."""
+    def close(self, answered: Mapping[str, Set[ShotId]]) -> None:
+        """Note that the answers to these rows are stored, by the key of their request."""
 
     def drop(self, request: Request) -> None:
         """Forget a request that the service will never answer."""
@@ -89,14 +89,14 @@ class PendingRequests:
         self._write([*rest, _Open(model_id, request, frozenset(ready))])
         return request
 
-    def close(self, request: Request, stored: Set[ShotId]) -> None:
-        """Note that these rows are stored; forget the request once all of its rows are.
+    def close(self, answered: Mapping[str, Set[ShotId]]) -> None:
+        """Note that these rows are stored, by the key of their request; forget a request once all of its rows are.
 
         Raises:
             DatabaseError: the file cannot be written.
         """
         self._write(
-            other._replace(waiting=other.waiting - stored) if other.request.key == request.key else other
+            other._replace(waiting=other.waiting - answered.get(other.request.key, frozenset()))
             for other in self._read()
         )
 
@@ -165,7 +165,7 @@ class DerivedKeyRequests:
         shots = hashlib.sha256(msgspec.json.encode([model_id, list(ready)]))
         return Request(shots.hexdigest(), ready)
 
-    def close(self, request: Request, stored: Set[ShotId]) -> None:
+    def close(self, answered: Mapping[str, Set[ShotId]]) -> None:
         """Do nothing: nothing was noted."""
 
     def drop(self, request: Request) -> None:

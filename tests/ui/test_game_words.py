@@ -38,6 +38,8 @@ def test_ping_is_summed_up_in_numbers(tmp_path: Path, service: Service) -> None:
     assert ping_words(replace(nothing, new=events, scored=4)) == "4 new attempts"
     assert ping_words(replace(nothing, new=events[:1], scored=4)) == "1 new attempt, 4 attempts rated"
     assert ping_words(replace(nothing, scored=4)) == "4 attempts rated"
+    failed = replace(nothing, challenger_problems=("a model: too slow",))
+    assert ping_words(failed) == "Nothing new, 1 challenger did not rate everything"
 
 
 def test_team_totals_are_shown_with_their_difference_in_words(tmp_path: Path, service: Service) -> None:
