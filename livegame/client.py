@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,12 +150,13 @@ class GameClient:
             for game_id in sorted(by_game):
                 locks.enter_context(game_lock(self._data_dir, game_id, timeout_s))
             stored = self._history.game_rows(by_game)
+            rescored = PendingRequests(self._data_dir, RESCORE).waiting_games
             for game_id, update in sorted(by_game.items()):
                 requests = PendingRequests(self._data_dir, game_id)
                 fresh = believed(update, stored.get(game_id))
                 if fresh is None:
                     found.append(self._pass_over(game_id))
-                elif requests.are_open:  # a ping died; its request must be repeated as it was
+                elif requests.are_open or game_id in rescored:  # what asked died; it must be asked again as it was
                     found += self._scorer.record([fresh], requests, BATCH_S)
                 else:
                     together.append(fresh)
@@ -195,9 +196,12 @@ class GameClient:
         """Return what a model expects in terms of our features. Raises `UnknownFeatures`."""
         return self._scorer.inputs_of(model)
 
-    def rescoring(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def rescoring(self) -> Iterator[None]:
         """Hold the lock of rescores. Raises `RescoreRunning` and `DatabaseError`."""
-        return rescore_lock(self._data_dir)
+        with rescore_lock(self._data_dir):
+            self._scorer.settle(PendingRequests(self._data_dir, RESCORE))
+            yield
 
     @known_errors()
     def unscored_games(self, model: ModelInputs, season: int | None, since: str | None) -> list[int]:

@@ -18,6 +18,7 @@ logger = logging.getLogger("livegame.scoring")
 PING_S: Final = 3.0  # that all challengers together may add to a ping
 BATCH_S: Final = 30.0  # and to the recording of many games
 RESTS_S: Final = 30.0  # how long one that took too long is not asked, so that many pings in a row do not wait for it
+_SHORTEST_S: Final = 0.5  # for an answer that the service has at hand
 
 
 class Turn:
@@ -89,11 +90,12 @@ class Challengers:
     def _learn(self, ids: Sequence[str], games: Sequence[int], turn: Turn) -> None:
         """Ask the service what its challengers expect."""
         try:
-            described = {model.id: model for model in self._serving.challengers(timeout=turn.left_s).challengers}
+            answer = self._serving.challengers(timeout=max(turn.left_s, _SHORTEST_S))
         except ServingError as error:
             for model_id in ids:
                 self.failed(model_id, games, error, turn)
             return
+        described = {model.id: model for model in answer.challengers}
         for model_id in ids:
             if model_id not in described:  # dropped in between
                 turn.fail(model_id, games, f"{model_id} is not loaded any more")

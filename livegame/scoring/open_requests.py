@@ -63,22 +63,34 @@ class PendingRequests:
 
     def __init__(self, data_dir: Path, holder: int | str) -> None:
         self._path = data_dir / "locks" / f"{holder}.questions"
+        self._rescores = None if holder == RESCORE else PendingRequests(data_dir, RESCORE)
 
     @property
     def are_open(self) -> bool:
         """Whether any request is open."""
         return bool(self._read())
 
+    @property
+    def open(self) -> list[tuple[str, Request]]:
+        """The open requests, each with the id of its model."""
+        return [(noted.model_id, noted.request) for noted in self._read()]
+
+    @property
+    def waiting_games(self) -> set[int]:
+        """The games with rows whose answer is not stored."""
+        return {game_id for noted in self._read() for game_id, _ in noted.waiting}
+
     def next(self, model_id: str, ready: Rows) -> Request:
         """Return an open request if one of its rows is needed, else a new one for all that is `ready`.
 
-        The league may have changed the inputs meanwhile, but a shot keeps the first answer that it was given.
+        An open request of a rescore that died is repeated as well; the next rescore closes it. The league may have
+        changed the inputs meanwhile, but a shot keeps the first answer that it was given.
 
         Raises:
             DatabaseError: the request cannot be noted, and must not be sent.
         """
         noted = self._read()
-        for other in noted:
+        for other in [*noted, *(self._rescores._read() if self._rescores else [])]:
             wanted = other.model_id == model_id and not other.waiting.isdisjoint(ready)
             if wanted and other.is_answerable(ready):
                 return other.request

@@ -13,7 +13,7 @@ from livegame.errors import ModelKeepsChanging
 from livegame.features.fingerprint import code_fingerprint
 from livegame.scoring.challengers import Challengers, Turn
 from livegame.scoring.inputs import ModelInputs
-from livegame.scoring.open_requests import Request, Rows, ScoringRequests
+from livegame.scoring.open_requests import PendingRequests, Request, Rows, ScoringRequests
 from xgserve.client import (
     ModelChanged,
     ModelDescription,
@@ -149,6 +149,15 @@ class Scorer:
                 return stored
             stored += self._history.add_scores({game_id: _scores(answer, game_id) for game_id in answer.predictions})
             requests.close({answer.request.key: answer.ready.keys()})
+
+    def settle(self, requests: PendingRequests) -> None:
+        """Close what others have stored meanwhile of open requests. Raises `DatabaseError`."""
+        stored = {}
+        for model_id, request in requests.open:
+            scored = self._history.scored({game_id for game_id, _ in request.rows}, model_id)
+            stored[request.key] = {(game_id, event_id) for game_id, events in scored.items() for event_id in events}
+        if stored:
+            requests.close(stored)
 
     def store(self, updates: Sequence[GameUpdate]) -> list[Recorded]:
         """Store the games in one transaction. Raises `DatabaseError`."""

@@ -39,6 +39,12 @@ def finished(number: int, **more: Any) -> Game:
     return game(*plays, **(stands | {"game_id": 2022020000 + number} | more))
 
 
+@pytest.fixture(autouse=True)
+def _imported_without_challengers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give challengers no time when games are recorded, so that something is left to rescore."""
+    monkeypatch.setattr("livegame.client.BATCH_S", 0.0)
+
+
 @pytest.fixture
 def challenger(service: Service) -> Iterator[str]:
     """Load a challenger; return its id."""
@@ -204,8 +210,14 @@ def command(data_dir: Path, url: str, *arguments: str) -> "subprocess.Popen[str]
     )
 
 
-def test_rescore_killed_after_each_answer_scores_nothing_twice_whatever_changed_in_between(tmp_path: Path) -> None:
-    """The service kills the command before its answers are stored; then the league moves and adds shots."""
+def test_rescore_killed_after_each_answer_scores_nothing_twice_whatever_changed_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service kills the command before its answers are stored; then the league moves and adds shots.
+
+    The challenger scores those of a game of which it was not asked yet, and of one whose answer was lost.
+    """
+    monkeypatch.setattr("livegame.client.BATCH_S", 60.0)
     victims: list[subprocess.Popen[str]] = []
     games = 2 * BATCH + 5
     with running_service(tmp_path, killer_of(victims)) as service:
@@ -217,7 +229,7 @@ def test_rescore_killed_after_each_answer_scores_nothing_twice_whatever_changed_
             popen = command(tmp_path / "data", service.url)
             victims.append(popen)
             popen.wait(60)
-            assert predictions(tmp_path / "data", challenger) == 0
+            assert predictions(tmp_path / "data", challenger) == (0 if number == 1 else SHOTS + 1)
             moved = finished(number)
             shots = [
                 replace(one, x=40) if isinstance(one, Shot) and one.event_id == 300 else one for one in moved.plays
