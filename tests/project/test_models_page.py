@@ -22,6 +22,7 @@ from tests.conftest import Service, running_service
 from tests.helpers import ROOT, wait_until, without_settings
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
+from xgserve.compiler.scikit import probabilities, steps, translate
 from xgserve.names import MODEL_SUFFIXES
 
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
@@ -31,7 +32,7 @@ DATA = "The data of the examples"
 COMMAND = re.compile(r"localhost:8890(/\w+) --json '(.+)'")
 ROWS = 1000
 # how far the service may be from the library: single-precision libraries differ in the last digits
-TOLERANCES = {"scikit-learn": 1e-12}
+TOLERANCES = {"scikit-learn": 1e-12, "ONNX": 1e-6}
 
 # Runs an example, and writes down what its own model says of the shots.
 DRIVER = f"""
@@ -66,10 +67,9 @@ def blocks(title: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.+?)^```", SECTIONS[title], re.MULTILINE | re.DOTALL)
 
 
-def logged_by(title: str, folder: Path) -> Logged:
-    """Run the Python code of a section, and return what it logged."""
+def logged_by(example: str, folder: Path) -> Logged:
+    """Run the Python code of an example, and return what it logged."""
     (data,) = blocks(DATA, "python")
-    (example,) = blocks(title, "python")
     (folder / "shots.py").write_text(data)
     (folder / "example.py").write_text(example)
     (folder / "driver.py").write_text(DRIVER)
@@ -140,7 +140,8 @@ def sent(service: Service, route: str, body: str) -> None:
 def test_example_is_logged_loaded_and_scores_like_its_library(
     title: str, comet: StandIn, loading_service: Service, tmp_path: Path
 ) -> None:
-    logged = logged_by(title, tmp_path)
+    (example,) = blocks(title, "python")
+    logged = logged_by(example, tmp_path)
     comet.add(logged.workspace, logged.name, logged.version, logged.archive, status=logged.status, tags=[])
     commands = COMMAND.findall("".join(blocks(title, "sh")))
     assert [route for route, _ in commands] == ["/download_registry_model", "/predict"]
@@ -152,6 +153,36 @@ def test_example_is_logged_loaded_and_scores_like_its_library(
     probabilities, _ = loading_service.client.predict_rows(logged.said["columns"], logged.said["rows"])
     assert len(set(probabilities)) > ROWS / 10, "the model tells shots apart"
     assert np.abs(np.subtract(probabilities, logged.said["probabilities"])).max() < TOLERANCES[title]
+
+
+@pytest.mark.timeout(600)
+def test_example_with_a_classifier_that_is_not_compiled_is_served_by_a_worker(
+    comet: StandIn, loading_service: Service, tmp_path: Path
+) -> None:
+    boosting = "HistGradientBoostingClassifier(max_iter=80, random_state=0)"
+    (example,) = blocks("scikit-learn", "python")
+    assert boosting in example
+    bagging = example.replace(boosting, f"BaggingClassifier({boosting.replace('80', '5')}, n_estimators=2)")
+    bagging = bagging.replace("ensemble import", "ensemble import BaggingClassifier,").replace(
+        "xg-sklearn", "xg-bagging"
+    )
+    logged = logged_by(bagging, tmp_path)
+    comet.add(logged.workspace, logged.name, logged.version, logged.archive)
+    active = loading_service.client.download_registry_model(logged.workspace, logged.name, logged.version).model
+    assert active.served_by == "worker" and "BaggingClassifier" in str(active.not_compiled)
+    probabilities, _ = loading_service.client.predict_rows(logged.said["columns"], logged.said["rows"])
+    assert np.abs(np.subtract(probabilities, logged.said["probabilities"])).max() < TOLERANCES["scikit-learn"]
+
+
+def test_table_of_what_is_compiled_is_what_the_compiler_translates() -> None:
+    kinds = {
+        kind.__name__
+        for module in (probabilities, steps, translate)
+        for function in vars(module).values()
+        for kind in getattr(function, "registry", ())
+    }
+    rows = [line for line in SECTIONS["What becomes of it"].splitlines() if line.count("`") > 2 and "` `" in line]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == kinds - {"NoneType", "object", "str"}
 
 
 @pytest.mark.timeout(600)
