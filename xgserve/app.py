@@ -86,6 +86,11 @@ class App(Service):
         """Return the models that are loaded beside the active one."""
         return self.registry.loaded.challengers
 
+    def may_wait(self, query: str) -> bool:
+        """Return whether a prediction with this query may wait for a worker, and must not get the last thread."""
+        asked = (self.active(), *(self.loaded_challengers() if query else ()))
+        return any(model is not None and model.served_by == "worker" for model in asked)
+
     def following(self) -> Following | None:
         """Return what the service follows, and how that goes; None if it follows nothing."""
         return self._follower.state if self._follower else None

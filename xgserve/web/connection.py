@@ -8,6 +8,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -95,6 +96,7 @@ class Connection(HTTPChannel):
     parser_class = _Parser
     error_task_class = _ErrorTask
     secrets: tuple[str, ...] = ()
+    may_wait: Callable[[str], bool] = staticmethod(lambda _query: False)  # whether a prediction waits for a worker
     held_much_memory = threading.Event()  # set after a large request; shared by all connections
 
     linger_bytes = 0
@@ -121,7 +123,10 @@ class Connection(HTTPChannel):
             return Lane.QUICK
         if _is_large(request):
             return Lane.LARGE
-        return Lane.SLOW if request.path in SLOW_PATHS or request.path.startswith(SLOW_BELOW) else Lane.QUICK
+        path = request.path
+        if path in SLOW_PATHS or path.startswith(SLOW_BELOW) or (path == "/predict" and self.may_wait(request.query)):
+            return Lane.SLOW
+        return Lane.QUICK
 
     # -- what the server checks now and then --------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from db.connection import DatabaseError
 from db.serving import check
 from xgserve.contract import Check
-from xgserve.errors import ModelError
+from xgserve.errors import ModelError, WorkerBusy
 from xgserve.log.handler import LogHandler
 from xgserve.model.model import Model
 
@@ -27,6 +27,8 @@ def model_state(model: Model | None) -> Check:
         return state("no model is loaded")
     try:
         return Check(ok=True, id=model.id, golden_probability=model.check())
+    except WorkerBusy:  # it is busy scoring
+        return Check(ok=True, id=model.id)
     except ModelError as error:
         return Check(ok=False, id=model.id, problem=str(error))
 

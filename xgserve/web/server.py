@@ -47,7 +47,11 @@ def make_server(app: Any, settings: ServiceSettings) -> BaseWSGIServer:
     if not isinstance(server, BaseWSGIServer):
         server.close()
         raise OSError(f"{settings.host} stands for several addresses; name one of them")
-    own = {"secrets": settings.secrets, "held_much_memory": threading.Event()}
+    own = {
+        "secrets": settings.secrets,
+        "held_much_memory": threading.Event(),
+        "may_wait": staticmethod(getattr(app, "may_wait", Connection.may_wait)),
+    }
     server.channel_class = type("Connection", (Connection,), own)
     return server
 
