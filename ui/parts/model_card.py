@@ -32,9 +32,17 @@ def facts(model: ModelDescription) -> None:
         f"Rates: {plain(POPULATIONS.get(model.population or 'unblocked', model.population))}  \n"
         f"Trained on: {plain(trained_on)}  \n"
         f"{plain(model.library.name)}: {plain(model.library.artifact or 'not recorded')}  \n"
+        f"Served by: {plain(_served_by(model))}  \n"
         f"Loaded: {plain(model.loaded_at[:19].replace('T', ' '))} UTC"
     )
     _quality(model.metrics or {})
+
+
+def _served_by(model: ModelDescription) -> str:
+    if model.served_by == "worker":
+        return f"a process of its own, with {model.library.name} ({model.not_compiled})"
+    library = f"{model.library.name}'s own probabilities"
+    return f"a compiled graph, at most {model.agreement or 0:.0e} away from {library}"
 
 
 def columns(model: ModelDescription) -> None:
