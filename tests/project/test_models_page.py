@@ -42,7 +42,7 @@ shots = ran["shots"].head({ROWS})
 json.dump(
     {{
         "columns": list(shots.columns),
-        "rows": json.loads(shots.to_json(orient="values", double_precision=15)),
+        "rows": shots.astype(object).where(shots.notna(), None).values.tolist(),  # to_json would round
         "probabilities": ran["model"].predict_proba(shots)[:, 1].tolist(),
     }},
     open("said.json", "w"),
