@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -20,7 +21,31 @@ COMPILED: Final = "compiled"  # the folder of the compiled model, beside the art
 SKOPS_SUFFIX: Final = ".skops"
 PICKLE_SUFFIXES: Final = (".joblib", ".pkl", ".pickle", ".cpkl")
 ONNX_SUFFIX: Final = ".onnx"
-MODEL_SUFFIXES: Final = (SKOPS_SUFFIX, ONNX_SUFFIX, *PICKLE_SUFFIXES)
+XGBOOST_SUFFIXES: Final = (".json", ".ubj")
+LIGHTGBM_SUFFIX: Final = ".txt"
+MODEL_SUFFIXES: Final = (SKOPS_SUFFIX, ONNX_SUFFIX, *XGBOOST_SUFFIXES, LIGHTGBM_SUFFIX, *PICKLE_SUFFIXES)
+
+
+# Files with these suffixes are often something else; a model's begin like this.
+_BEGINNINGS: Final = {
+    ".json": re.compile(rb'\s*\{\s*"learner"\s*:'),
+    LIGHTGBM_SUFFIX: re.compile(rb"tree\r?\n"),
+}
+_BEGINNING_BYTES: Final = 200
+
+
+def is_model_file(path: Path) -> bool:
+    """Return whether a file is named like a model and, where others are named so as well, begins like one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    suffix = path.suffix.lower()
+    beginning = _BEGINNINGS.get(suffix)
+    if beginning is None:
+        return suffix in MODEL_SUFFIXES
+    with path.open("rb") as file:
+        return beginning.match(file.read(_BEGINNING_BYTES)) is not None
 
 
 def is_name(text: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from xgserve.compiler.build import compile_model
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.compiled import environment
-from xgserve.names import COMPILED, MODEL_SUFFIXES
+from xgserve.names import COMPILED, is_model_file
 
 
 def main(folders: list[str]) -> int:
@@ -15,7 +15,7 @@ def main(folders: list[str]) -> int:
         sys.stderr.write("usage: python -m xgserve.compiler FOLDER ...\n")
         return 2
     for folder in map(Path, folders):
-        artifacts = [path for path in sorted(folder.iterdir()) if path.suffix in MODEL_SUFFIXES]
+        artifacts = [path for path in sorted(folder.iterdir()) if path.is_file() and is_model_file(path)]
         if len(artifacts) != 1:
             sys.stderr.write(f"{folder}: expected one model file, found {len(artifacts)}\n")
             return 1

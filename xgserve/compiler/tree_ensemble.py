@@ -1,6 +1,6 @@
 """Decision trees of any library as one TreeEnsemble operator of ONNX, evaluated for all rows and trees in one call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +114,14 @@ def sum_of_trees(graph: Graph, rows: str, trees: Sequence[Tree], columns: int, s
         n_targets=1,
     )
     return graph.add("Add", sums, graph.constant(start)) if start else sums
+
+
+def single_precision(graph: Graph, rows: str, score: Callable[[str], str]) -> str:
+    """Return what `score` makes of the rows in single precision; NaN for rows beyond its range, which are refused."""
+    rounded = graph.rounded(rows)
+    beyond = graph.to_double(graph.add("IsInf", rounded))
+    is_beyond = graph.add("Cast", graph.add("ReduceMax", beyond, graph.constant([1], np.int64)), to=9)  # bool
+    return graph.add("Where", is_beyond, graph.constant(np.nan), score(rounded))
 
 
 _NODE_ATTRIBUTES = (

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from xgserve.errors import ArtifactRefused, DownloadFailed, ModelTooLarge, NoCandidate, SeveralCandidates
-from xgserve.names import MODEL_SUFFIXES, ONNX_SUFFIX, SKOPS_SUFFIX
+from xgserve.names import MODEL_SUFFIXES, ONNX_SUFFIX, SKOPS_SUFFIX, is_model_file
 
 MAX_FILES = 1000
 MAX_DEPTH = 20
@@ -43,7 +43,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int) -> None:
 def find_artifact(folder: Path) -> Path:
     """Return the model file in a downloaded folder.
 
-    A `CometModel` description names it; without one, exactly one file must have a model's suffix. Files left by
+    A `CometModel` description names it; without one, exactly one file must have a model's suffix, and begin like one
+    if it is `.json` or `.txt`. Files left by
     systems and editors (hidden files and folders, notebook checkpoints, `__MACOSX`) do not count, nor do ONNX files
     beside a single skops file: they are conversions of it, in lower precision.
 
@@ -59,7 +60,7 @@ def find_artifact(folder: Path) -> Path:
         raise _several(folder, descriptions)
     if descriptions:
         return _described(descriptions[0], files)
-    candidates = [path for path in files if path.suffix.lower() in MODEL_SUFFIXES]
+    candidates = [path for path in files if is_model_file(path)]
     originals = [path for path in candidates if path.suffix.lower() != ONNX_SUFFIX]
     if len(originals) == 1 and originals[0].suffix.lower() == SKOPS_SUFFIX:
         return originals[0]

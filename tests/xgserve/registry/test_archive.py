@@ -149,6 +149,15 @@ def test_onnx_file_among_other_candidates_is_refused(files: list[str], tmp_path:
     assert error.value.details == {"candidates": files}
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("xg.json", b' {"learner":{'), ("xg.ubj", b"{L"), ("xg.txt", b"tree\nversion=v4\n")]
+)
+def test_other_json_and_text_files_are_no_candidates(name: str, content: bytes, tmp_path: Path) -> None:
+    others = {"card.json": b'{"features": []}', "metrics.json": b"[1]", "requirements.txt": b"xgboost", "tree.txt": b""}
+    lay_out(tmp_path, {name: content, **others})
+    assert find_artifact(tmp_path) == tmp_path / name
+
+
 def test_description_of_comet_decides_between_candidates(tmp_path: Path) -> None:
     lay_out(tmp_path, hostile.comet_layout(b"x") | {"old.pkl": b""})
     assert find_artifact(tmp_path) == tmp_path / "model-data/comet-sklearn-model.joblib"

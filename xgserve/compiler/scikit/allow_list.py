@@ -226,8 +226,8 @@ AS_ARRAY: Final = "scipy._lib.array_api_compat.numpy._aliases.asarray"  # of a B
 
 # Why some common types are not on the list, and what to save instead; the longest matching name counts.
 ADVICE: Final[Mapping[str, str]] = {
-    "lightgbm.": "its trees are read by LightGBM's own compiled code, which takes them on trust",
-    "xgboost.": "its trees are read by XGBoost's own compiled code, which takes them on trust",
+    "lightgbm.": 'LightGBM reads it on trust; save it with booster_.save_model("model.txt"), which needs none',
+    "xgboost.": 'XGBoost reads it on trust; save it with save_model("model.json"), which needs none',
     "catboost.": "its trees are read by CatBoost's own compiled code, which takes them on trust",
     "scipy.sparse.": "fit on plain arrays instead, with OneHotEncoder(sparse_output=False)",
     "scipy.stats.": "of a search, save its best_estimator_",

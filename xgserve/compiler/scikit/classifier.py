@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from xgserve.compiler.graph import Graph
+from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
+from xgserve.compiler.graph import Graph, NotCompilable
 from xgserve.compiler.opened import DOUBLE_PRECISION, Columns, Opened, Translation, place_of_goals
-from xgserve.compiler.scikit.columns import columns_of
+from xgserve.compiler.scikit.columns import card_columns, columns_of, native_categories
 from xgserve.compiler.scikit.integrity import check_indices, parts_of
 from xgserve.compiler.scikit.internals import THREAD_COUNTS
 from xgserve.compiler.scikit.reference import SklearnPath, forget_names
@@ -32,19 +33,29 @@ def open_classifier(estimator: Any, versions: Versions, card: Mapping[str, Any])
     positive = place_of_goals(_classes(estimator), card)
     _run_in_one_thread(estimator)
     columns = columns_of(estimator, card)
-    takes_arrays = forget_names(estimator)
+    native = native_categories(estimator, card_columns(card))
+    takes_arrays = not native and forget_names(estimator)
 
     def reference(columns: Columns) -> SklearnPath:
-        return SklearnPath(estimator, positive, takes_arrays, FrameReader(columns), versions)
+        return SklearnPath(estimator, positive, takes_arrays, FrameReader(columns), versions, native)
 
     return Opened(
         columns=columns,
         versions=versions,
-        tolerance=DOUBLE_PRECISION,
+        tolerance=_tolerance(estimator),
         reference=reference,
         translate=partial(_translate, estimator, positive),
         has_worker=True,
     )
+
+
+def _tolerance(estimator: Any) -> float:
+    """Return by how much two right answers may differ: by more if a booster in single precision is among its parts."""
+    boosters = [part for part in parts_of(estimator) if is_boosted(part) and hasattr(part, "n_features_in_")]
+    try:
+        return max((ensemble_of(booster).tolerance for booster in boosters), default=DOUBLE_PRECISION)
+    except NotCompilable:
+        return DOUBLE_PRECISION
 
 
 def _classes(estimator: Any) -> list[Any]:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 
+from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
+from xgserve.compiler.graph import NotCompilable
 from xgserve.compiler.scikit.internals import preprocessor_of
 from xgserve.contract import Scalar
 from xgserve.errors import ModelError
@@ -21,6 +23,9 @@ def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
         ModelError: the names are not known, or the card and the estimator disagree.
     """
     described = card_columns(card)
+    of_booster = booster_columns(estimator, described)
+    if of_booster is not None:
+        return of_booster
     fitted_on = getattr(estimator, "feature_names_in_", None)  # None: a bare array
     names = tuple(described) if fitted_on is None else tuple(map(str, fitted_on))
     if not names:
@@ -36,7 +41,7 @@ def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
     if described and set(described) != set(names):
         differing = sorted(set(described) ^ set(names))
         raise ModelError(f"card.json and the model disagree about the columns {clipped(differing)}")
-    encoded = _encoded_categories(estimator, names)
+    encoded = native_categories(estimator, described) | _encoded_categories(estimator, names)
     columns = []
     for name in names:
         column = described.get(name, Column(name, "number"))
@@ -45,6 +50,29 @@ def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
             column = replace(column, kind="category", categories=known, null_is_none=None in encoded[name])
         columns.append(column)
     return tuple(columns)
+
+
+def booster_columns(estimator: Any, described: Mapping[str, Column]) -> tuple[Column, ...] | None:
+    """Return the columns of a booster that is given them as they are; None for other estimators.
+
+    Raises:
+        ModelError: the names are not known, or the card and the booster disagree.
+    """
+    inner = _innermost_first_step(estimator)
+    if not is_boosted(inner):
+        return None
+    try:
+        return ensemble_of(inner, described).columns
+    except NotCompilable:  # it is said when it is translated
+        return None
+
+
+def native_categories(estimator: Any, described: Mapping[str, Column]) -> dict[str, tuple[Scalar, ...]]:
+    """Return the categories of the columns that a booster takes as pandas categories, by name."""
+    inner = _innermost_first_step(estimator)
+    members = inner.estimators_ if isinstance(inner, VotingClassifier | StackingClassifier) else [inner]
+    columns = [column for member in members for column in booster_columns(member, described) or ()]
+    return {column.name: column.categories for column in columns if column.categories is not None}
 
 
 def card_columns(card: Mapping[str, Any]) -> dict[str, Column]:

@@ -22,8 +22,10 @@ from sklearn.preprocessing import SplineTransformer
 from skops.io._audit import audit_tree, get_tree
 from skops.io._utils import LoadContext
 
+from xgserve.compiler.boosters.opening import open_booster
 from xgserve.compiler.opened import Opened
 from xgserve.compiler.scikit.classifier import open_classifier
+from xgserve.compiler.scikit.columns import card_columns
 from xgserve.compiler.scikit.integrity import parts_of
 from xgserve.compiler.scikit.internals import VERSION, NeighborsBase, regrow_tree, remade_spline
 from xgserve.compiler.scikit.skops_schema import Copy, NotAllowed, read_schema
@@ -53,7 +55,8 @@ def open_estimator(
         card_version=recorded if isinstance(recorded, str) else None,
     )
     try:
-        return open_classifier(estimator, versions, card)
+        booster = open_booster(estimator, card_columns(card))
+        return booster or open_classifier(estimator, versions, card)
     except ModelError:
         raise
     except Exception as error:  # the object may only look like a classifier

@@ -1,6 +1,6 @@
 """Translate classifiers of numbers: what makes P(class 1) of a matrix, as nodes of a graph."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -17,10 +17,11 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
+from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
 from xgserve.compiler.graph import Graph, NotCompilable, Step
 from xgserve.compiler.scikit import internals
 from xgserve.compiler.scikit.steps import chain, nothing, step_of
-from xgserve.compiler.tree_ensemble import Sides, Tree, sum_of_trees
+from xgserve.compiler.tree_ensemble import Sides, Tree, single_precision, sum_of_trees
 
 
 @singledispatch
@@ -30,7 +31,10 @@ def probability(classifier: Any) -> Step:
     Raises:
         NotCompilable: the classifier has no translation.
     """
-    raise NotCompilable(f"{type(classifier).__name__} has no translation")
+    if not is_boosted(classifier):
+        raise NotCompilable(f"{type(classifier).__name__} has no translation")
+    ensemble = ensemble_of(classifier)
+    return chain([ensemble.levels, ensemble.probability])
 
 
 @probability.register
@@ -55,6 +59,9 @@ def decision(classifier: Any) -> Step:
     Raises:
         NotCompilable: the classifier has no translation.
     """
+    if is_boosted(classifier) and hasattr(classifier, "decision_function"):
+        ensemble = ensemble_of(classifier)
+        return chain([ensemble.levels, ensemble.margin])
     if hasattr(classifier, "decision_function"):
         raise NotCompilable(f"the decisions of {type(classifier).__name__} have no translation")
     return probability(classifier)
@@ -152,11 +159,3 @@ def _sum_of_carts(trees: Sequence[Any], columns: int) -> Step:
         return single_precision(graph, rows, lambda rounded: sum_of_trees(graph, rounded, read, columns))
 
     return step
-
-
-def single_precision(graph: Graph, rows: str, score: Callable[[str], str]) -> str:
-    """Return what `score` makes of the rows in single precision; NaN for rows beyond its range, which are refused."""
-    rounded = graph.rounded(rows)
-    beyond = graph.to_double(graph.add("IsInf", rounded))
-    is_beyond = graph.add("Cast", graph.add("ReduceMax", beyond, graph.constant([1], np.int64)), to=9)  # bool
-    return graph.add("Where", is_beyond, graph.constant(np.nan), score(rounded))

@@ -1,6 +1,6 @@
 """A fitted classifier evaluated by scikit-learn itself, on plain arrays if they give the same result as a DataFrame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from xgserve.compiler.scikit.integrity import parts_of
 from xgserve.compiler.scikit.internals import input_indices, makes_frames
 from xgserve.compiler.versions import Versions
+from xgserve.contract import Scalar
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.model import Probabilities, Values
 from xgserve.model.validation import FrameReader
@@ -27,7 +28,8 @@ WORKING_MEMORY_MB = 64  # for the distances to all neighbours; scikit-learn's ow
 class SklearnPath:
     """Scores with the estimator's own `predict_proba`; class 1 is its column `positive`.
 
-    `takes_arrays` says whether the estimator is given plain arrays (see `forget_names`) or a DataFrame.
+    `takes_arrays` says whether the estimator is given plain arrays (see `forget_names`) or a DataFrame, in which the
+    columns `native` have the dtype category; unknown categories are missing there.
     """
 
     estimator: Any
@@ -35,6 +37,7 @@ class SklearnPath:
     takes_arrays: bool
     reader: FrameReader
     versions: Versions
+    native: Mapping[str, Sequence[Scalar]]
 
     def read(self, values: Values, index: Sequence[Any]) -> list[npt.NDArray[Any]]:
         """Return the columns as arrays; see `Scorer`."""
@@ -62,9 +65,21 @@ class SklearnPath:
         # an explicit dtype: pandas' own text columns are slow on odd texts and turn None into NaN
         names = [column.name for column in self.reader.columns]
         series = {
-            name: pd.Series(array, dtype=array.dtype, copy=False) for name, array in zip(names, arrays, strict=True)
+            name: pd.Series(_as_pandas_category(array, self.native[name]))
+            if name in self.native
+            else pd.Series(array, dtype=array.dtype, copy=False)
+            for name, array in zip(names, arrays, strict=True)
         }
         return pd.DataFrame(series, columns=pd.Index(names, dtype=object), copy=False)
+
+
+def _as_pandas_category(array: npt.NDArray[Any], categories: Sequence[Scalar]) -> Any:
+    """Return values as a pandas category; unknown ones are missing."""
+    import pandas as pd
+
+    known = pd.Index(list(categories), dtype=array.dtype)
+    codes = known.get_indexer(pd.Index(array, dtype=array.dtype))
+    return pd.Categorical.from_codes(codes, pd.Index(list(categories)))
 
 
 def forget_names(estimator: Any) -> bool:

@@ -25,6 +25,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
+from xgserve.compiler.boosters.ensemble import Ensemble
+from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
 from xgserve.compiler.graph import Graph, NotCompilable, Step
 from xgserve.compiler.scikit import internals
 from xgserve.compiler.scikit.probabilities import decision, probability, sigmoid
@@ -45,7 +47,18 @@ def translate(classifier: Any, columns: Columns) -> Translation:
     Raises:
         NotCompilable: a part has no translation.
     """
+    if is_boosted(classifier):
+        codecs, ensemble = _of_booster(classifier, columns)
+        return codecs, ensemble.probability
     return as_numbers(columns), probability(classifier)
+
+
+def _of_booster(classifier: Any, columns: Columns) -> tuple[list[ColumnCodec], Ensemble]:
+    """Return the codecs and trees of a booster that is given the columns as they are, perhaps pandas categories."""
+    ensemble = ensemble_of(classifier, {column.name: column for column in columns})
+    if [column.kind for column in ensemble.columns] != [column.kind for column in columns]:
+        raise NotCompilable("the booster has categories in other columns")
+    return ensemble.codecs(columns), ensemble
 
 
 @translate.register(GridSearchCV)
@@ -56,6 +69,8 @@ def _(search: Any, columns: Columns) -> Translation:
 
 @translate.register
 def _(pipeline: Pipeline, columns: Columns) -> Translation:
+    if all(part in (None, "passthrough") for _, part in pipeline.steps[:-1]):
+        return translate(pipeline[-1], columns)
     return after(pipeline[:-1], pipeline[-1], columns)
 
 
@@ -175,6 +190,9 @@ def _decision_of(classifier: Any, columns: Columns) -> Translation:
     if isinstance(classifier, Pipeline):
         codecs, step = _read(classifier[:-1], columns)
         return codecs, chain([step, decision(classifier[-1])])
+    if is_boosted(classifier):
+        codecs, ensemble = _of_booster(classifier, columns)
+        return codecs, ensemble.margin if hasattr(classifier, "decision_function") else ensemble.probability
     return as_numbers(columns), decision(classifier)
 
 

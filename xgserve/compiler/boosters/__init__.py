@@ -1,0 +1,1 @@
+"""Gradient-boosted trees of XGBoost and LightGBM: from their files to trees, columns and a link function."""
