@@ -62,11 +62,14 @@ def active_model(_serving: ServingClient) -> tuple[ModelDescription | None, str 
         model = _serving.model()
     except ServingError as error:
         return None, error.message
-    last_active_model().update(id=model.id, trained_on=model.trained_on)
+    last_active_model().update(id=model.id, trained_on=model.trained_on, challengers=model.challengers)
     return model, None
 
 
 @st.cache_resource(show_spinner=False)
 def last_active_model() -> dict[str, Any]:
-    """Return `id` and `trained_on` of the model that was active when the service last answered; send nothing."""
-    return {"id": None, "trained_on": None}
+    """Return `id` and `trained_on` of the model that was active when the service last answered; send nothing.
+
+    `challengers` are the ids of those that were loaded then.
+    """
+    return {"id": None, "trained_on": None, "challengers": []}

@@ -151,7 +151,8 @@ def model_name(model_id: str) -> str:
 
 def offer_label(offer: ModelEntry) -> str:
     """Return how the list of available models shows one of them."""
-    notes = [offer.source, *offer.stages, *(["active"] if offer.active else [])]
+    roles = [role for role in ("active", "challenger") if getattr(offer, role)]
+    notes = [offer.source, *offer.stages, *roles]
     return f"{offer.workspace}/{offer.model}:{offer.version} ({', '.join(notes)})"
 
 

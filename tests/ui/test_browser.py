@@ -16,11 +16,14 @@ from bench import servers
 from bench.browser import CHROMIUM, WAIT_MS, Clock, chromium, replay, visit
 from db.history import History
 from livegame.client import GameClient
+from livegame.features.rows import game_update
 from livegame.feed import Feed
+from livegame.plays import GameState
 from livegame.recordings.files import read_recording
 from tests.conftest import Service
-from tests.games import GAME_ID, hanging_server, wsgi_server
-from tests.helpers import record
+from tests.games import GAME_ID, game, hanging_server, wsgi_server
+from tests.helpers import make_client, record
+from tests.reports import SHOTS
 
 pytestmark = [
     pytest.mark.browser,
@@ -362,6 +365,35 @@ def test_page_at_any_width_fits_the_window(
         # by its role: a table may have a hidden column of the same name
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
         assert_fits(page)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+def test_comparison_of_models_fits_the_window_and_games_below_it_do_not_move(
+    browser: Browser,
+    dashboard: Dashboard,
+    service: Service,
+    tmp_path: Path,
+    width: int,
+    scheme: Literal["light", "dark"],
+) -> None:
+    client = make_client(tmp_path, dashboard.url, service.url)
+    games = [game_update(game(*SHOTS, game_id=2021020001 + n, state=GameState.FINAL)) for n in range(30)]
+    for model in ("xg-distance-angle", "xg-distance", "xg-default"):
+        service.client.download_registry_model("bundled", model)
+        client.record(games, 0)
+    page = visit(browser, f"{dashboard.url}/history", width, color_scheme=scheme)
+    found = complaints(page)
+    heading = page.get_by_role("heading", name="Games", exact=True)
+    expect(page.get_by_text("30 games, newest first")).to_be_visible()
+    before = heading.bounding_box()
+    expect(page.get_by_text(re.compile("is better than bundled"))).to_have_count(2)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    assert_fits(page)
+    after = heading.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["y"] - before["y"] < 100  # of the 700 and more that are drawn above it
+    assert found == []
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])

@@ -1,11 +1,13 @@
 """Charts of models: how well one is calibrated, and where two disagree."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
 from livegame.reports.calibration import Calibration
+from livegame.reports.challenge import Challenge
 from ui.charts.game import layered
 from ui.charts.rink import GREY
 from ui.colours import TeamColours
@@ -16,8 +18,59 @@ RATIOS_SHOWN: Final = (0.4, 2.5)  # goals per expected goal; values outside are 
 
 def reliability(found: Calibration, colour: str) -> dict[str, Any]:
     """Return the reliability diagram: goals per expected goal, by the probability that the model gave."""
-    steps = found.steps.assign(words=found.steps["shots"].map("{:,}".format))
+    return _reliability(found.steps.assign(model=""), {"": colour}, legend=None)
+
+
+def reliability_of_two(found: Challenge, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Return the reliability diagram of both models on the same shots; `colours` by name, the champion's first."""
+    steps = [
+        # side by side, so that neither covers the other
+        figures.steps.assign(model=name, predicted=figures.steps["predicted"] * aside)
+        for name, figures, aside in zip(colours, (found.champion, found.challenger), (0.975, 1.025), strict=True)
+    ]
+    return _reliability(pd.concat(steps), colours, alt.Legend(orient="top", title=None, labelLimit=280, columns=1))
+
+
+def gains(found: Mapping[str, Challenge], colour: str) -> dict[str, Any]:
+    """Return how much lower than the champion's each challenger's log loss is, by its name, with 95 % intervals."""
+    rows = [
+        {"name": name, "gain": of.gain.value, "low": of.gain.low, "high": of.gain.high, "shots": f"{of.shots:,}"}
+        for name, of in found.items()
+    ]
+    bars = alt.Chart(pd.DataFrame(rows)).encode(
+        y=alt.Y(
+            "name:N", title=None, sort=list(found), axis=alt.Axis(labelLimit=150, ticks=False, domain=False, offset=6)
+        ),
+        tooltip=[
+            alt.Tooltip("name:N", title="Challenger"),
+            alt.Tooltip("shots:N", title="Shots"),
+            alt.Tooltip("gain:Q", title="Log loss lower by", format="+.5f"),
+            alt.Tooltip("low:Q", title="95% from", format="+.5f"),
+            alt.Tooltip("high:Q", title="to", format="+.5f"),
+        ],
+    )
+    title = "\N{LEFTWARDS ARROW} worse \N{MIDDLE DOT} log loss lower by \N{MIDDLE DOT} better \N{RIGHTWARDS ARROW}"
+    axis = alt.Axis(format="~f", tickCount=5, labelOverlap=True)
+    scale = alt.Scale(zero=True, nice=True, padding=12)
+    zero = alt.Chart(pd.DataFrame({"gain": [0.0]})).mark_rule(strokeDash=[4, 4], color=GREY).encode(x="gain:Q")
+    return layered(
+        [
+            zero,
+            bars.mark_rule(color=colour, strokeWidth=3).encode(
+                x=alt.X("low:Q", title=title, axis=axis, scale=scale), x2="high:Q"
+            ),
+            bars.mark_point(filled=True, color=colour, opacity=1, size=70).encode(x="gain:Q"),
+        ]
+    )
+
+
+def _reliability(steps: pd.DataFrame, colours: Mapping[str, str], legend: alt.Legend | None) -> dict[str, Any]:
+    """Return the reliability diagram of `Calibration.steps` by `model`, each model in its colour and shape."""
+    steps = steps.assign(words=steps["shots"].map("{:,}".format))
     most = max(1.2 * float(steps["predicted"].max()), 0.1)
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    colour = alt.Color("model:N", scale=scale, legend=legend)
+    shape = alt.Shape("model:N", scale=alt.Scale(domain=list(colours), range=["circle", "diamond"]), legend=legend)
     line = pd.DataFrame({"predicted": [0.004, most], "ratio": [1.0, 1.0]})
     # logarithmic: most shots have a low xG and need the room, and half as many goals is as far off as twice as many
     scale_x = alt.Scale(type="log", domain=[0.004, most], clamp=True)
@@ -29,14 +82,17 @@ def reliability(found: Calibration, colour: str) -> dict[str, Any]:
     layers = [
         alt.Chart(line).mark_line(strokeDash=[4, 4], color=GREY).encode(x=x, y=y),
         alt.Chart(steps)
-        .mark_rule(color=colour, strokeWidth=2)
-        .encode(x=x, y=alt.Y("ratio_low:Q", scale=scale_y), y2="ratio_high:Q"),
+        .mark_rule(strokeWidth=2)
+        .encode(x=x, y=alt.Y("ratio_low:Q", scale=scale_y), y2="ratio_high:Q", color=colour),
         alt.Chart(steps)
-        .mark_point(filled=True, color=colour, opacity=1, size=26)
+        .mark_point(filled=True, opacity=1, size=26)
         .encode(
             x=x,
             y=y,
+            color=colour,
+            shape=shape,
             tooltip=[
+                *([alt.Tooltip("model:N", title="Model")] if len(colours) > 1 else []),
                 alt.Tooltip("words:N", title="Shots"),
                 alt.Tooltip("predicted:Q", title="Mean xG", format=".1%"),
                 alt.Tooltip("observed:Q", title="Goals per shot", format=".1%"),

@@ -13,7 +13,8 @@ from db.history import SEASON, History
 from livegame.reports.calibration import calibration
 from livegame.reports.game_list import GameLine, game_lines
 from livegame.reports.teams import TeamLine, team_lines
-from ui.clients import connect, last_active_model
+from ui.clients import active_model, connect, last_active_model
+from ui.parts import comparison
 from ui.parts.calibration import draw_calibration
 from ui.words import COMPETITIONS, count, model_name, plain, season_name, status_words
 
@@ -23,38 +24,59 @@ _TEAM_COLUMNS: Final = ("Team", "Games", "xG", "Goals", "xG against", "Goals aga
 
 
 def main() -> None:
-    """Draw the page from top to bottom, from the history alone, so that nothing moves under a click."""
+    """Draw the page from the history alone, so that nothing moves under a click.
+
+    The comparison of models takes a second or more: it is drawn last, in the room that is kept for it.
+    """
     history = connect().history
     st.query_params.pop("game", None)  # of the game that was opened from here
     try:
         st.title("History", anchor=False)
-        if models := history.models():
-            _model(history, {row["model"]: row for row in models})
+        models = {row["model"]: row for row in history.models()}
+        if models:
+            chosen, season, competition = _choices(history, list(models))
+            _model(history, models[chosen], season, competition)
+            place = comparison.place(chosen, list(models))
         else:
             st.info("Nothing has been rated yet. Ping a game, or import recorded games (see docs/commands.md).")
         _games(history)
+        if models:
+            if len(models) > 1:
+                _wait_for_the_active_model()
+            with place:
+                comparison.draw(history, chosen, list(models), season, competition)
     except DatabaseError as error:
         st.error(plain(error))
 
 
-def _model(history: History, models: dict[str, dict[str, Any]]) -> None:
+def _wait_for_the_active_model() -> None:
+    """Draw the page again if it began before the active model was known: comparing with another one costs seconds."""
+    if st.session_state.history_model_at_first is None and active_model(connect().serving)[0] is not None:
+        del st.session_state.history_model_at_first
+        st.rerun()
+
+
+def _choices(history: History, models: list[str]) -> tuple[str, int | None, str]:
+    """Draw the lists; return the model, the season (None: all) and the competition."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = str(_choose_model(list(models)))
+        chosen = str(_choose_model(models))
         season = st.selectbox("Season", [None, *history.seasons()], format_func=season_name, width=140, key="season")
-        competition = _choose_competition(history.competitions(chosen))
-    trained_on = _trained_on(models[chosen])
+        return chosen, season, _choose_competition(history.competitions(chosen))
+
+
+def _model(history: History, model: dict[str, Any], season: int | None, competition: str) -> None:
     with st.container(key="trust_and_teams"):
         left, right = st.columns((4, 5), gap="large")
     with left:
         st.subheader("Can it be trusted?", anchor=False)
-        found = calibration(history, chosen, trained_on, season, competition)
+        found = calibration(history, model["model"], _trained_on(model), season, competition)
         if found is None:
             st.caption("This model has rated no shots of this season.")
         else:
             draw_calibration(found)
     with right:
         st.subheader("Teams", anchor=False)
-        _teams(team_lines(history, chosen, season, competition))
+        _teams(team_lines(history, model["model"], season, competition))
 
 
 def _choose_model(models: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""The Service page: the prediction service's state, its active model, the last swaps and its log."""
+"""The Service page: the prediction service's state, its active model and challengers, the last swaps and its log."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.clients import active_model, connect
-from ui.parts import model_card
+from ui.parts import challengers, model_card
 from ui.words import count, plain, sentence
 from xgserve.client import LEVELS, Following, ModelDescription, ServingClient, ServingError
 
@@ -25,6 +25,7 @@ def main() -> None:
         with left:
             model = _model(serving)
         with right:
+            challengers.draw(serving)
             _swaps(serving)
             if model is not None:
                 st.subheader("Columns it needs", anchor=False)

@@ -32,9 +32,16 @@ def choose_model(serving: ServingClient, feature_map: Mapping[str, str]) -> None
             for field, example in _FIELDS.items()
         ]
         get = st.form_submit_button("Get model", type="primary", width="stretch")
+        challenge = st.form_submit_button(
+            "Load as challenger", width="stretch", help="Load it beside the active model, to be compared with it."
+        )
     back = st.button("Roll back", width="stretch", help="Return to the model that was active before this one.")
-    if get:
+    if (get or challenge) and not (wanted[0] and wanted[1]):
+        keep(_PLACE, Notice("error", "Enter a workspace and a model, or choose one from the list."))
+    elif get:
         _get_model(serving, feature_map, *wanted)
+    elif challenge:
+        _load_challenger(serving, feature_map, *wanted)
     elif back:
         _roll_back(serving)
 
@@ -101,14 +108,11 @@ def _entries(_serving: ServingClient) -> list[ModelEntry | RegistryProblem]:
 def _get_model(
     serving: ServingClient, feature_map: Mapping[str, str], workspace: str, model: str, version: str
 ) -> None:
-    if not workspace or not model:
-        keep(_PLACE, Notice("error", "Enter a workspace and a model, or choose one from the list."))
-        return
     asked = f"{workspace}/{model}:{version or 'newest'}"
     try:
         with st.spinner(f"Getting {plain(asked)} ...", show_time=True):
             answer = serving.download_registry_model(workspace, model, version or None)
-            _forget()
+            forget()
             ModelInputs.from_model(serving.model(), feature_map)
     except ServingError as error:
         active = error.details.get("active")
@@ -117,11 +121,37 @@ def _get_model(
     except UnknownFeatures as error:
         keep(_PLACE, Notice("error", f"{error} {_undo(serving)}"))
     else:
-        follow(answer.model.id)
-        keep(_PLACE, Notice("success", f"{model_name(answer.model.id)} is active, from {answer.source}."))
+        activated(answer.model.id, f"is active, from {answer.source}")
 
 
-def _forget() -> None:
+def _load_challenger(
+    serving: ServingClient, feature_map: Mapping[str, str], workspace: str, model: str, version: str
+) -> None:
+    asked = f"{workspace}/{model}:{version or 'newest'}"
+    try:
+        with st.spinner(f"Loading {plain(asked)} ...", show_time=True):
+            answer = serving.download_registry_model(workspace, model, version or None, role="challenger")
+            forget()
+        try:
+            ModelInputs.from_model(answer.model, feature_map)
+        except UnknownFeatures as error:
+            serving.drop_challenger(answer.model.id)
+            keep(_PLACE, Notice("error", f"{error} It was dropped again."))
+            return
+    except ServingError as error:
+        keep(_PLACE, Notice("error", f"{asked} was not loaded: {error.message}"))
+    else:
+        keep(_PLACE, Notice("success", f"{model_name(answer.model.id)} is a challenger, from {answer.source}."))
+
+
+def activated(model_id: str, how: str) -> None:
+    """Note that this reader has made a model the active one: say so, and show games by it."""
+    forget()
+    follow(model_id)
+    keep(_PLACE, Notice("success", f"{model_name(model_id)} {how}."))
+
+
+def forget() -> None:
     """Drop the service's cached answers: they are out of date."""
     _entries.clear()
     active_model.clear()
@@ -131,7 +161,7 @@ def _undo(serving: ServingClient) -> str:
     """Roll back a model whose columns we cannot fill; return the outcome in words."""
     try:
         answer = serving.rollback()
-        _forget()
+        forget()
     except ServingError as error:
         return f"Rolling back failed as well: {error.message}. Get another model."
     return f"Rolled back: {model_name(answer.model.id)} is active again."
@@ -141,9 +171,7 @@ def _roll_back(serving: ServingClient) -> None:
     try:
         with st.spinner("Rolling back ..."):
             answer = serving.rollback()
-            _forget()
     except ServingError as error:
         keep(_PLACE, Notice("error", error.message))
     else:
-        follow(answer.model.id)
-        keep(_PLACE, Notice("success", f"{model_name(answer.model.id)} is active again."))
+        activated(answer.model.id, "is active again")

@@ -10,31 +10,13 @@ from sklearn.metrics import roc_auc_score
 
 from livegame.reports.bootstrap import RUNS, drawn_sums, estimate, games_to_tell, placements
 from livegame.reports.challenge import compare_pairs
-
-SHOTS = 40  # per simulated game
-
-
-def simulated(random: np.random.Generator, games: int) -> pd.DataFrame:
-    """Return games in which one side's shots are better than both models know: shots of a game are alike."""
-    form = np.repeat(random.normal(0, 0.8, games), SHOTS)
-    known = random.normal(-2.5, 1.0, games * SHOTS)
-    chance = 1 / (1 + np.exp(-(known + form)))
-    guess = known + random.normal(0, 0.7, games * SHOTS)  # what the challenger knows of it
-    xg = [1 / (1 + np.exp(-logit)) for logit in (known + 0.2, 0.8 * guess - 0.3)]
-    return pd.DataFrame(
-        {
-            "game_id": np.repeat(np.arange(games), SHOTS),
-            "is_goal": random.random(games * SHOTS) < chance,
-            "one": xg[0],
-            "other": xg[1],
-        }
-    )
+from tests.livegame.reports.shots import simulated
 
 
 def test_interval_by_game_holds_the_true_difference_in_19_of_20_histories() -> None:
-    truth = compare_pairs(simulated(np.random.default_rng(1), 40_000), "a", "b")
+    truth = compare_pairs(simulated(40_000, np.random.default_rng(1)), "a", "b")
     random = np.random.default_rng(2)
-    found = [compare_pairs(simulated(random, 100), "a", "b") for _ in range(200)]
+    found = [compare_pairs(simulated(100, random), "a", "b") for _ in range(200)]
     for what in ("gain", "auc_gain", "champion.log_loss", "champion.auc", "challenger.xg_per_goal"):
         figure = attrgetter(what)
         true = figure(truth).value
@@ -44,7 +26,7 @@ def test_interval_by_game_holds_the_true_difference_in_19_of_20_histories() -> N
 
 def test_auc_interval_is_that_of_auc_recomputed_on_resampled_games() -> None:
     random = np.random.default_rng(3)
-    shots = simulated(random, 150)
+    shots = simulated(150, random)
     games = [frame for _, frame in shots.groupby("game_id")]
     drawn = []
     for _ in range(400):
@@ -99,7 +81,7 @@ def test_interval_of_many_games_drawn_in_runs_is_as_wide() -> None:
 
 
 def test_same_history_has_the_same_interval_each_time() -> None:
-    shots = simulated(np.random.default_rng(6), 50)
+    shots = simulated(50)
     assert compare_pairs(shots, "a", "b").gain == compare_pairs(shots, "a", "b").gain
 
 

@@ -17,8 +17,8 @@ from livegame.reports.bootstrap import Estimate
 from livegame.reports.calibration import calibration
 from livegame.reports.challenge import Challenge, Verdict, challenge, compare_pairs, sentence
 from livegame.reports.counting import Count
+from tests.livegame.reports.shots import ONE, OTHER
 
-ONE, OTHER = "us/champion:1.0.0@sha256:000000000001", "us/challenger:2.0.0@sha256:000000000002"
 OLD, NEW = 20212022, 20222023
 GAME = GameRow(
     1, NEW, 2, "2022-11-28T18:00:00Z", 12, "CAR", "Carolina Hurricanes", 1, 15, "WSH", "Washington Capitals", 0,
