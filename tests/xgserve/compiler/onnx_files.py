@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import pandas as pd
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
 
@@ -61,8 +61,8 @@ def built(
     learning: int = 3,
 ) -> onnx.ModelProto:
     """Return a file of these nodes; by default from `X`, (rows, 2), to `P`, (rows, 1)."""
-    given = inputs or {"X": (onnx.TensorProto.FLOAT, [None, 2])}
-    made = outputs or {"P": (onnx.TensorProto.FLOAT, [None, 1])}
+    given = inputs or {"X": (TensorProto.FLOAT, [None, 2])}
+    made = outputs or {"P": (TensorProto.FLOAT, [None, 1])}
     graph = helper.make_graph(
         list(nodes),
         "test",
@@ -123,3 +123,77 @@ def near_and_far(columns: Sequence[str], rows: int = 1_500, *, nulls: bool = Fal
     frame.loc[random.random(rows) < 0.1, "shot_type"] = None
     frame["period"] = np.where(random.random(rows) < 0.1, 9, frame["period"])
     return frame[list(columns)]
+
+
+def node(operator: str, *inputs: str, output: str = "B", domain: str = "", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs, [output], domain=domain, **attributes)
+
+
+MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
+
+
+def random_trees(modes: list[str], trees: int = 12, seed: int = 0, low: float = -1.0) -> dict[str, list[Any]]:
+    """Return the attributes of trees of depth 3 whose thresholds are the whole numbers from -2 to 2."""
+    random = np.random.default_rng(seed)
+    nodes: dict[str, list[Any]] = {
+        name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
+    }
+    nodes["missing_value_tracks_true"] = []
+    leaves: dict[str, list[Any]] = {"treeids": [], "nodeids": [], "ids": [], "weights": []}
+    for tree in range(trees):
+        for node in range(15):
+            inner = node < 7
+            row = (tree, node, random.integers(2) if inner else 0, random.integers(-2, 3) if inner else 0)
+            mode = random.choice(modes) if inner else "LEAF"
+            children = (2 * node + 1, 2 * node + 2) if inner else (0, 0)
+            for name, value in zip(nodes, (*row, mode, *children, random.integers(2) if inner else 0), strict=True):
+                nodes[name].append(value)
+            if not inner:
+                for name, value in zip(leaves, (tree, node, 0, random.uniform(low, 1) / trees), strict=True):
+                    leaves[name].append(value)
+    typed: dict[str, list[Any]] = {
+        f"nodes_{name}": [int(v) for v in values] for name, values in nodes.items() if name != "modes"
+    }
+    typed["nodes_modes"] = list(map(str, nodes["modes"]))
+    typed["nodes_values"] = list(map(float, nodes["values"]))
+    return typed | {f"class_{name}": values for name, values in leaves.items()}
+
+
+def classifier(attributes: dict[str, Any], **more: Any) -> onnx.ModelProto:
+    node = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["X"],
+        ["label", "P"],
+        domain=LEARNING,
+        **{"classlabels_int64s": [0, 1], "post_transform": "LOGISTIC", **attributes, **more},
+    )
+    outputs = {"label": (TensorProto.INT64, [None]), "P": (TensorProto.FLOAT, [None, 2])}
+    return built([node], outputs=outputs, learning=1 if "nodes_values_as_tensor" not in attributes else 3)
+
+
+def ensemble(**changes: Any) -> onnx.ModelProto:
+    """Return two trees of the operator's version 5, in double precision."""
+    double = {
+        name: numpy_helper.from_array(np.array(changes.pop(name, usual), np.float64))
+        for name, usual in (("nodes_splits", [1.0, 0.1, -2.0]), ("leaf_weights", [0.5, -0.25, 1.5, -1.0, 0.125]))
+    }
+    attributes: dict[str, Any] = {
+        "nodes_featureids": [0, 1, 1],
+        "nodes_modes": numpy_helper.from_array(np.array(changes.pop("modes", [0, 1, 3]), np.uint8)),
+        "nodes_truenodeids": [1, 0, 3],
+        "nodes_trueleafs": [0, 1, 1],
+        "nodes_falsenodeids": [2, 1, 4],
+        "nodes_falseleafs": [1, 1, 1],
+        "nodes_missing_value_tracks_true": [1, 0, 1],
+        "leaf_targetids": [0] * 5,
+        "tree_roots": [0, 2],
+        "n_targets": 1,
+        "aggregate_function": 1,
+        **double,
+        **changes,
+    }
+    tree = helper.make_node("TreeEnsemble", ["X"], ["s"], domain=LEARNING, **attributes)
+    double_type = {"X": (TensorProto.DOUBLE, [None, 2])}
+    outputs = {"P": (TensorProto.DOUBLE, [None, 1])}
+    nodes = [tree, helper.make_node("Sigmoid", ["s"], ["P"])]
+    return built(nodes, inputs=double_type, outputs=outputs, learning=5)

@@ -22,13 +22,18 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.xgserve.compiler.onnx_files import (
     GOALS,
     LEARNING,
+    MODES,
     SHOTS,
     asked,
     built,
     card_of,
+    classifier,
     converted,
+    ensemble,
     near_and_far,
+    node,
     of_one_tensor,
+    random_trees,
     written,
 )
 from tests.xgserve.helpers import load_model
@@ -36,6 +41,8 @@ from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.compiled import GRAPH_FILE
 from xgserve.model.model import Model
 from xgserve.names import COMPILED
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 TOLERANCE = 1e-6
 NUMBERS = ["distance", "angle"]
@@ -199,6 +206,17 @@ def test_card_may_say_that_encoded_whole_numbers_are_numbers(tmp_path: Path) -> 
     assert abs(predicted(model, frame) - asked(file, frame)).max() <= TOLERANCE
 
 
+@pytest.mark.parametrize("keys", [["slap", "tip", "tip"], ["tip", "tip", "slap"]])
+def test_first_of_two_codes_of_a_category_counts(keys: list[str], tmp_path: Path) -> None:
+    codes = {"keys_strings": keys, "values_floats": [0.1, -0.2, 0.3], "default_float": 0.7}
+    nodes = [node("LabelEncoder", "shot_type", output="c", domain=LEARNING, **codes), node("Sigmoid", "c", output="P")]
+    file = built(nodes, inputs={"shot_type": (TensorProto.STRING, [None, 1])})
+    frame = pd.DataFrame({"shot_type": ["slap", "tip", "wrist", None]})
+    model = load_model(written(tmp_path, file))
+    assert model.columns[0].categories == tuple(dict.fromkeys(keys))
+    assert abs(predicted(model, frame) - asked(file, frame)).max() <= TOLERANCE
+
+
 # -- names ------------------------------------------------------------------------------------------------------------
 
 
@@ -303,47 +321,6 @@ def test_score_that_is_no_probability_is_refused(tmp_path: Path) -> None:
 
 # -- trees ------------------------------------------------------------------------------------------------------------
 
-MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
-
-
-def random_trees(modes: list[str], trees: int = 12, seed: int = 0, low: float = -1.0) -> dict[str, list[Any]]:
-    """Return the attributes of trees of depth 3 whose thresholds are the whole numbers from -2 to 2."""
-    random = np.random.default_rng(seed)
-    nodes: dict[str, list[Any]] = {
-        name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
-    }
-    nodes["missing_value_tracks_true"] = []
-    leaves: dict[str, list[Any]] = {"treeids": [], "nodeids": [], "ids": [], "weights": []}
-    for tree in range(trees):
-        for node in range(15):
-            inner = node < 7
-            row = (tree, node, random.integers(2) if inner else 0, random.integers(-2, 3) if inner else 0)
-            mode = random.choice(modes) if inner else "LEAF"
-            children = (2 * node + 1, 2 * node + 2) if inner else (0, 0)
-            for name, value in zip(nodes, (*row, mode, *children, random.integers(2) if inner else 0), strict=True):
-                nodes[name].append(value)
-            if not inner:
-                for name, value in zip(leaves, (tree, node, 0, random.uniform(low, 1) / trees), strict=True):
-                    leaves[name].append(value)
-    typed: dict[str, list[Any]] = {
-        f"nodes_{name}": [int(v) for v in values] for name, values in nodes.items() if name != "modes"
-    }
-    typed["nodes_modes"] = list(map(str, nodes["modes"]))
-    typed["nodes_values"] = list(map(float, nodes["values"]))
-    return typed | {f"class_{name}": values for name, values in leaves.items()}
-
-
-def classifier(attributes: dict[str, Any], **more: Any) -> onnx.ModelProto:
-    node = helper.make_node(
-        "TreeEnsembleClassifier",
-        ["X"],
-        ["label", "P"],
-        domain=LEARNING,
-        **{"classlabels_int64s": [0, 1], "post_transform": "LOGISTIC", **attributes, **more},
-    )
-    outputs = {"label": (TensorProto.INT64, [None]), "P": (TensorProto.FLOAT, [None, 2])}
-    return built([node], outputs=outputs, learning=1 if "nodes_values_as_tensor" not in attributes else 3)
-
 
 def on_the_thresholds() -> pd.DataFrame:
     """Every pair of thresholds, the numbers of single precision beside them, and null."""
@@ -438,34 +415,6 @@ def test_trees_of_a_regressor(aggregate: str, tmp_path: Path) -> None:
     assert abs(found - asked(file, frame)).max() <= TOLERANCE
 
 
-def ensemble(**changes: Any) -> onnx.ModelProto:
-    """Return two trees of the operator's version 5, in double precision."""
-    double = {
-        name: onnx.numpy_helper.from_array(np.array(changes.pop(name, usual), np.float64))
-        for name, usual in (("nodes_splits", [1.0, 0.1, -2.0]), ("leaf_weights", [0.5, -0.25, 1.5, -1.0, 0.125]))
-    }
-    attributes: dict[str, Any] = {
-        "nodes_featureids": [0, 1, 1],
-        "nodes_modes": onnx.numpy_helper.from_array(np.array(changes.pop("modes", [0, 1, 3]), np.uint8)),
-        "nodes_truenodeids": [1, 0, 3],
-        "nodes_trueleafs": [0, 1, 1],
-        "nodes_falsenodeids": [2, 1, 4],
-        "nodes_falseleafs": [1, 1, 1],
-        "nodes_missing_value_tracks_true": [1, 0, 1],
-        "leaf_targetids": [0] * 5,
-        "tree_roots": [0, 2],
-        "n_targets": 1,
-        "aggregate_function": 1,
-        **double,
-        **changes,
-    }
-    tree = helper.make_node("TreeEnsemble", ["X"], ["s"], domain=LEARNING, **attributes)
-    double_type = {"X": (TensorProto.DOUBLE, [None, 2])}
-    outputs = {"P": (TensorProto.DOUBLE, [None, 1])}
-    nodes = [tree, helper.make_node("Sigmoid", ["s"], ["P"])]
-    return built(nodes, inputs=double_type, outputs=outputs, learning=5)
-
-
 def test_trees_of_version_five(tmp_path: Path) -> None:
     file = ensemble()
     frame = pd.DataFrame([(a, b) for a in (0, 1, 2, np.nan) for b in (-3, -2, 0.1, 0.3, np.nan)], columns=NUMBERS)
@@ -489,10 +438,6 @@ def of_five(*nodes: onnx.NodeProto, opset: int = 18, **weights: Any) -> onnx.Mod
     ]
     constants = {"tiny": np.float32(0.01), "five": FIVE, "one": np.array([1]), **weights}
     return built([*before, *nodes, *after], constants, opset=opset)
-
-
-def node(operator: str, *inputs: str, output: str = "B", domain: str = "", **attributes: Any) -> onnx.NodeProto:
-    return helper.make_node(operator, inputs, [output], domain=domain, **attributes)
 
 
 def learnt(operator: str, **attributes: Any) -> onnx.NodeProto:

@@ -85,6 +85,8 @@ def read_content(file: bytes) -> Content:
     try:
         proto.ParseFromString(file)
     except DecodeError as error:
+        if "alloc" in str(error):  # protobuf's words
+            raise MemoryError(str(error)) from error
         raise ModelError(f"the file is damaged or no ONNX file: {clipped(error)}") from error
     graph = proto.graph
     if not graph.node or not graph.output:

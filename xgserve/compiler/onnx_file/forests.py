@@ -92,12 +92,12 @@ class Forest:
 
 
 def _classifier(operation: Operation) -> list[Value]:
-    table, double = _table(operation)
+    table = _table(operation)
     labels = [operation.raw_texts("classlabels_strings"), operation.wholes("classlabels_int64s")]
     if [len(found) for found in labels if found is not None and len(found)] != [2]:
         raise Refused("has other classes than two")
-    nodes = _classic(operation, "class", double=double)
-    given = _numbers_of(operation, "base_values", double=double)
+    nodes = _classic(operation, "class")
+    given = _numbers_of(operation, "base_values")
     base: list[float] = [] if given is None else given.tolist()
     way = operation.text("post_transform", "NONE")
     if way not in TRANSFORMS[:3]:
@@ -157,17 +157,17 @@ def _constant(operation: Operation, table: Tensor, number: float) -> Tensor:
 
 
 def _regressor(operation: Operation) -> list[Value]:
-    table, double = _table(operation)
+    table = _table(operation)
     operation.must_be("n_targets", 1, operation.whole("n_targets", 1))
     operation.must_be("post_transform", "NONE", operation.text("post_transform", "NONE"))
     averages = _averages(operation.text("aggregate_function", "SUM"))
-    nodes = _classic(operation, "target", double=double)
-    base = _numbers_of(operation, "base_values", double=double)
+    nodes = _classic(operation, "target")
+    base = _numbers_of(operation, "base_values")
     return [operation.cast(_one_sum(operation, table, nodes, base, averages=averages), FLOAT)]
 
 
 def _ensemble(operation: Operation) -> list[Value]:
-    table, _ = _table(operation)
+    table = _table(operation)
     operation.must_be("n_targets", 1, operation.whole("n_targets", 1))
     way = operation.whole("post_transform", 0)
     operation.must_be("post_transform", "NONE", TRANSFORMS[way] if 0 <= way < len(TRANSFORMS) else way)
@@ -242,32 +242,30 @@ def _with_sets(operation: Operation, table: Tensor, sets: Sequence[Members]) -> 
     return operation.emit("Concat", *blocks, shape=(None, table.width + len(sets)), axis=1)
 
 
-def _table(operation: Operation) -> tuple[Tensor, bool]:
-    """Return the table that the trees read, and whether they compare in double precision."""
+def _table(operation: Operation) -> Tensor:
+    """Return the table that the trees read; of other than double precision, they compare in single precision."""
     table = operation.matrix(dtypes=NUMBERS)
-    double = table.dtype == DOUBLE
-    return (table if double else operation.cast(table, FLOAT)), double
+    return table if table.dtype == DOUBLE else operation.cast(table, FLOAT)
 
 
-def _numbers_of(operation: Operation, name: str, *, double: bool) -> Numbers | None:
-    """Return numbers from a list or from a tensor, rounded as onnxruntime rounds them."""
+def _numbers_of(operation: Operation, name: str) -> Numbers | None:
+    """Return numbers from a list or from a tensor; None if both are missing."""
     found = operation.numbers(name)
-    tensor = operation.tensor(f"{name}_as_tensor") if operation.has_attribute(f"{name}_as_tensor") else None
+    tensor = operation.tensor(f"{name}_as_tensor")
     numbers = tensor if tensor is not None and tensor.size else found
     if numbers is None:
         return None
     if not np.isfinite(numbers).all():
         raise Refused(f"has the attribute {name} with a number that is not finite")
-    rounded = numbers.reshape(-1)
-    return (rounded if double else rounded.astype(np.float32)).astype(np.float64)
+    return numbers.reshape(-1).astype(np.float64)
 
 
-def _classic(operation: Operation, what: str, *, double: bool) -> Nodes:
+def _classic(operation: Operation, what: str) -> Nodes:
     """Read the nodes of a TreeEnsembleClassifier or TreeEnsembleRegressor."""
     operation.ignore("nodes_hitrates", "nodes_hitrates_as_tensor")
     tree, node = _wholes(operation, "nodes_treeids"), _wholes(operation, "nodes_nodeids")
     count = len(tree)
-    threshold = _numbers_of(operation, "nodes_values", double=double)
+    threshold = _numbers_of(operation, "nodes_values")
     mode = _modes(operation)
     true, false = _wholes(operation, "nodes_truenodeids"), _wholes(operation, "nodes_falsenodeids")
     column = _wholes(operation, "nodes_featureids")
@@ -286,7 +284,7 @@ def _classic(operation: Operation, what: str, *, double: bool) -> Nodes:
         children[inner] = find(tree[inner], children[inner], "a child")
     names = ("treeids", "nodeids", "ids")
     of_tree, of_node, target = (_wholes(operation, f"{what}_{name}") for name in names)
-    weight = _numbers_of(operation, f"{what}_weights", double=double)
+    weight = _numbers_of(operation, f"{what}_weights")
     if weight is None or {len(of_tree), len(of_node), len(target)} != {len(weight)}:
         raise Refused("has lists of leaves of different lengths")
     leaf = find(of_tree, of_node, "a leaf")
@@ -460,7 +458,7 @@ def _written(nodes: Nodes, columns: int) -> Written:
     if len(np.unique(nodes.roots)) != len(nodes.roots):
         raise Refused("has the same tree twice")
     level = nodes.roots
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_DEPTH + 1):
         level = level[inner[level]]
         if not len(level):
             _group_sets(written, columns)

@@ -120,9 +120,9 @@ def _label_encoder(operation: Operation) -> list[Value]:
         raise Refused("has no keys, or other than values")
     if isinstance(value, Codes):
         _check_kind(value, [keys[0].item() if isinstance(keys, np.ndarray) else keys[0]])
-        # the first of several values counts
-        listed = keys.tolist() if isinstance(keys, np.ndarray) else keys
-        table = {key: values[place] for place, key in reversed(list(enumerate(listed)))}
+        table: dict[Key, Any] = {}
+        for key, number in zip(keys.tolist() if isinstance(keys, np.ndarray) else keys, values, strict=True):
+            table.setdefault(key, number)  # the first of several counts
         encoded = [_encoded(operation, value, place, table, default) for place in range(len(value.sources))]
         if None not in encoded:
             columns = [operation.reshape(column, (None, 1)) for column in encoded if column is not None]
