@@ -32,7 +32,7 @@ DATA = "The data of the examples"
 COMMAND = re.compile(r"localhost:8890(/\w+) --json '(.+)'")
 ROWS = 1000
 # how far the service may be from the library: single-precision libraries differ in the last digits
-TOLERANCES = {"scikit-learn": 1e-12, "ONNX": 1e-6}
+TOLERANCES = {"scikit-learn": 1e-12, "LightGBM": 1e-12, "XGBoost": 1e-6, "ONNX": 1e-6}
 
 # Runs an example, and writes down what its own model says of the shots.
 DRIVER = f"""
@@ -133,6 +133,10 @@ def sent(service: Service, route: str, body: str) -> None:
     """Send a command of the page to the service, which must accept it."""
     answer = requests.post(f"{service.url}{route}", json=json.loads(body), timeout=300)
     assert answer.ok, answer.text
+
+
+def test_examples_are_of_every_kind_of_library() -> None:
+    assert EXAMPLES == ["scikit-learn", "XGBoost", "LightGBM", "ONNX"]
 
 
 @pytest.mark.timeout(600)
