@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         code = _run(client, models, options, line)
         if code != INTERRUPTED:
-            _say_who_is_better(History(settings.history_db), active, models)
+            _say_which_is_better(History(settings.history_db), active, models)
         return code
     except (SettingsError, FeatureMapError) as error:
         parser.error(str(error))
@@ -126,7 +126,7 @@ def summary(progress: Progress) -> str:
     return ", ".join(words)
 
 
-def _say_who_is_better(history: History, active: ModelDescription, models: Sequence[ModelDescription]) -> None:
+def _say_which_is_better(history: History, active: ModelDescription, models: Sequence[ModelDescription]) -> None:
     from livegame.reports.challenge import challenge, sentence  # imports pandas, which the rest does not need
 
     for model in models:

@@ -73,7 +73,7 @@ def placements(is_goal: npt.NDArray[np.bool_], xg: Numbers) -> Numbers:
 
 
 def games_to_tell(difference: pd.Series, shots: pd.Series) -> float:
-    """Return how many games it takes to tell a difference of this size from 0; infinite if there is none.
+    """Return how many games it takes to distinguish a difference of this size from 0; infinite if there is none.
 
     If the true mean difference per shot is the observed one, then of 100 histories of so many games the 95 % interval
     leaves 0 in 80. With D the observed mean per shot, n the mean number of shots per game, and s the standard

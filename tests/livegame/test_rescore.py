@@ -1,4 +1,4 @@
-"""Rescoring: further models score stored games, each shot once, whatever ends it and whoever pings meanwhile."""
+"""Rescoring: further models score stored games, each shot once, whatever ends it and whatever pings meanwhile."""
 
 import sqlite3
 import subprocess
@@ -250,7 +250,7 @@ def test_rescore_killed_after_each_answer_scores_nothing_twice_whatever_changed_
         assert is_sound(tmp_path / "data" / "history.db")
 
 
-def test_command_rates_by_all_challengers_and_says_who_is_better(
+def test_command_rates_by_all_challengers_and_says_which_is_better(
     tmp_path: Path, client: GameClient, service: Service, challenger: str
 ) -> None:
     record(client, finished(1))

@@ -138,7 +138,8 @@ def covered(found: Challenge) -> str:
     training = "" if found.learned else " Seasons that either was trained on are left out."
     return (
         f"{count(found.shots, 'shot')} of {count(found.games, 'finished game')} that both have rated,"
-        f" {count(found.goals, 'goal')}; 95% intervals by resampling whole games.{training}{limit}"
+        f" {count(found.goals, 'goal')}; 95% intervals by resampling whole games, for one look: with one"
+        f" every day, they leave 0 by luck more often.{training}{limit}"
         + (f" The training seasons of {unknown} are unknown: on those it looks better than it is." if unknown else "")
     )
 

@@ -48,7 +48,7 @@ def test_placement_with_equal_chances_counts_one_half() -> None:
     assert placed[is_goal].mean() == placed[~is_goal].mean() == pytest.approx(2 / 3)
 
 
-def test_difference_is_told_in_80_of_100_histories_of_the_games_it_takes() -> None:
+def test_difference_is_significant_in_80_of_100_histories_of_the_games_it_takes() -> None:
     random = np.random.default_rng(4)
 
     def history(games: int) -> pd.DataFrame:
@@ -58,12 +58,12 @@ def test_difference_is_told_in_80_of_100_histories_of_the_games_it_takes() -> No
     many = history(200_000)
     needed = games_to_tell(many["gain"], many["shots"])
     assert 150 < needed < 250
-    told = 0
+    found = 0
     for _ in range(250):
         by_game = history(round(needed))
         drawn = drawn_sums(by_game)
-        told += estimate(0, drawn["gain"] / drawn["shots"]).differs_from_zero
-    assert 0.73 <= told / 250 <= 0.87  # 0.8 with a standard error of 0.025
+        found += estimate(0, drawn["gain"] / drawn["shots"]).differs_from_zero
+    assert 0.73 <= found / 250 <= 0.87  # 0.8 with a standard error of 0.025
 
 
 def test_no_difference_takes_infinitely_many_games() -> None:

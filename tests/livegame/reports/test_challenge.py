@@ -240,6 +240,6 @@ def test_figures_without_goals_are_left_open() -> None:
     assert math.isfinite(found.gain.value)
 
 
-def test_versions_of_one_name_are_told_apart_by_their_digests() -> None:
+def test_versions_of_one_name_are_distinguished_by_their_digests() -> None:
     frame = pd.DataFrame({"game_id": range(40), "is_goal": [True, False] * 20, "one": 0.1, "other": 0.1})
     assert "@sha256:b gave" in sentence(compare_pairs(frame, "us/model:1@sha256:a", "us/model:1@sha256:b"))
