@@ -8,9 +8,9 @@ import argparse
 import sys
 from typing import Final
 
-from bench import backfill, growth, page, ping, predict
+from bench import backfill, growth, page, ping, predict, swaps
 
-PARTS: Final = ("predict", "ping", "backfill", "growth", "page")
+PARTS: Final = ("predict", "swaps", "ping", "backfill", "growth", "page")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     parts = {
         "predict": lambda: predict.run(quick=options.quick, docs=options.docs),
+        "swaps": lambda: swaps.run(quick=options.quick),
         "ping": ping.run,
         "backfill": backfill.run,
         "growth": growth.run_large if options.large else growth.run,
