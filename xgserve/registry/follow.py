@@ -163,7 +163,7 @@ class Follower:
 
     def _worked(self) -> None:
         if self._logged:
-            logger.info("%s works again: it is %s", self._what, self.state.version)
+            logger.info("%s is found again: it is %s", self._what, self.state.version)
         self._logged.clear()
         self._failures = 0
 
@@ -175,7 +175,7 @@ class Follower:
             return
         self._logged.add(kind)
         logger.warning(
-            "%s cannot be followed now: %s (%s); %s stays active. This is logged once, and when it works again",
+            "%s cannot be followed now: %s (%s); %s stays active. This is logged once, and when it is over",
             self._what,
             error,
             kind,

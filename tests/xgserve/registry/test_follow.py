@@ -176,7 +176,7 @@ def test_stage_that_disappears_keeps_the_model_and_is_logged_once(
     assert "unknown_model" in warning and "acme/shots:1.0.0@sha256" in warning
     comet.move("acme", "shots", "Production", "1.0.0")
     service.turn()
-    assert service.problem == "" and caplog.text.count("works again: it is") == 1
+    assert service.problem == "" and caplog.text.count("is found again: it is") == 1
     assert service.swaps == ["ok"]
     comet.move("acme", "shots", "Production", None)
     service.turn()
@@ -203,7 +203,7 @@ def test_hour_of_errors_keeps_the_model_and_asks_ever_less_often(
     comet.faults.clear()
     assert service.turn() <= INTERVAL_S
     assert service.active == "acme/shots:2.0.0" and service.problem == ""
-    assert caplog.text.count("works again: it is") == 1 and len(warnings(caplog)) == 1
+    assert caplog.text.count("is found again: it is") == 1 and len(warnings(caplog)) == 1
 
 
 @pytest.mark.usefixtures("two_versions")
