@@ -221,3 +221,10 @@ def test_example_of_a_challenger_loads_it_beside_the_champion_and_promotes_it(co
 def test_table_lists_every_format() -> None:
     cells = [line.split("|")[1] for line in SECTIONS["Which file to save"].splitlines() if line.startswith("| `")]
     assert {suffix for cell in cells for suffix in re.findall(r"`(\.\w+)`", cell)} == set(MODEL_SUFFIXES)
+
+
+def test_table_of_the_card_has_every_entry_that_is_read() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "xgserve" / "compiler").rglob("*.py")]
+    entries = {entry for source in sources for entry in re.findall(r'\bcard\.get\("(\w+)"\)', source)}
+    cells = [line.split("|")[1] for line in SECTIONS["The card"].splitlines() if line.startswith("| `")]
+    assert {entry for cell in cells for entry in re.findall(r"`(\w+)`", cell)} == entries
