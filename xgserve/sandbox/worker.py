@@ -22,8 +22,10 @@ from xgserve.sandbox.process import Died, Late, WorkerProcess, WorkerTask
 from xgserve.sandbox.wire import MAX_OTHER_BYTES, Array, Failed, Ready, Scores, Unreadable, pack_columns
 from xgserve.text import clipped
 
-# A long batch is sent in chunks, so that others get their turn in between.
+# A long batch is sent in chunks, so that others get their turn in between. Calling a model costs some time whatever the
+# number of rows, so chunks grow as long as they are quick.
 CHUNK_ROWS: Final = 500
+QUICK_S: Final = 0.05
 
 # A worker that dies younger than this counts as dying at once.
 YOUNG_S: Final = 60.0
@@ -68,10 +70,16 @@ class WorkerScorer:
             WorkerFailed: the worker died or did not answer in time; it is started again.
         """
         with self._place():
-            starts = range(0, len(rows[0]), CHUNK_ROWS)
-            return np.concatenate(
-                [self._worker.score([c[start : start + CHUNK_ROWS] for c in rows]) for start in starts]
-            )
+            return np.concatenate(list(self._chunks(rows)))
+
+    def _chunks(self, rows: Sequence[Array]) -> Iterator[Probabilities]:
+        start, size = 0, CHUNK_ROWS
+        while start < len(rows[0]):
+            began = time.monotonic()
+            yield self._worker.score([column[start : start + size] for column in rows])
+            start += size
+            if time.monotonic() - began < QUICK_S:
+                size *= 2
 
     @contextmanager
     def _place(self) -> Iterator[None]:
