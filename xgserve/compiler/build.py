@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from xgserve.compiler.formats import open_artifact
+from xgserve.compiler.formats import opener_of
 from xgserve.compiler.graph import Graph, NotCompilable
 from xgserve.compiler.opened import Columns, Opened
 from xgserve.compiler.versions import Versions
@@ -44,7 +44,7 @@ def open_model(artifact: Path, workspace: str, *, allow_pickle: bool) -> tuple[O
     except OSError as error:
         raise ModelError(f"cannot read {artifact.name}: {error.strerror}") from error
     try:
-        opened = open_artifact(artifact.name, content, card, workspace=workspace, allow_pickle=allow_pickle)
+        opened = opener_of(artifact.name, workspace=workspace, allow_pickle=allow_pickle)(content, card)
     except (ModelError, MemoryError):
         raise
     except Exception as error:  # the object may only look like a classifier

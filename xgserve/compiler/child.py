@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from xgserve.compiler.build import compile_model
+from xgserve.compiler.formats import opener_of
 from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
 from xgserve.sandbox.child import limit_memory
 
@@ -14,10 +15,13 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ArtifactRefused: it is not trusted, cannot be used here, or takes too much memory.
     """
-    limit_memory(request["memory_bytes"])
+    artifact = Path(request["artifact"])
     try:
+        # the libraries first: the bound is for the model alone
+        opener_of(artifact.name, workspace=request["workspace"], allow_pickle=request["allow_pickle"])
+        limit_memory(request["memory_bytes"])
         compile_model(
-            Path(request["artifact"]),
+            artifact,
             Path(request["output"]),
             request["environment"],
             workspace=request["workspace"],

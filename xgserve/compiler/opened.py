@@ -60,3 +60,26 @@ def place_of_goals(classes: Sequence[Any], card: Mapping[str, Any]) -> int:
     raise ModelError(
         f"the classes must be 0 (no goal) and 1 (goal), not {clipped(list(classes))}{wrong}; fit on these, {say}"
     )
+
+
+def card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
+    """Return the columns that the card describes, by name.
+
+    Raises:
+        ModelError: it describes them in another way than it should.
+    """
+    columns = {}
+    try:
+        for entry in card.get("features") or ():
+            categories = entry.get("categories")
+            if entry["kind"] not in ("number", "category") or not isinstance(entry["name"], str):
+                raise ValueError(entry)
+            columns[entry["name"]] = Column(
+                entry["name"], entry["kind"], tuple(categories) if categories is not None else None
+            )
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ModelError(
+            'card.json: "features" must be a list of {"name": text, "kind": "number" or "category", "categories": '
+            f"list or absent}}, not {clipped(error)}"
+        ) from error
+    return columns

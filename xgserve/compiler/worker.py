@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from xgserve.compiler.build import open_model
+from xgserve.compiler.formats import opener_of
 from xgserve.errors import ModelError
 from xgserve.sandbox.answering import Score, answer_batches
 from xgserve.sandbox.child import limit_memory
@@ -12,6 +13,8 @@ from xgserve.sandbox.child import limit_memory
 
 def serve(request: dict[str, Any], received: BinaryIO, answer_to: int) -> None:
     """Open the artifact within the memory that the request allows, and answer batches of rows."""
+    # the libraries first: the bound is for the model alone
+    opener_of(request["artifact"], workspace=request["workspace"], allow_pickle=request["allow_pickle"])
     limit_memory(request["memory_bytes"])
     answer_batches(lambda: _score(request), received, answer_to)
 

@@ -26,8 +26,7 @@ from xgserve.compiler.onnx_file.tensors import (
     read_tensor,
 )
 from xgserve.compiler.onnx_file.walk import Uses, Walk
-from xgserve.compiler.opened import SINGLE_PRECISION, Columns, Opened, Translation, place_of_goals
-from xgserve.compiler.scikit.columns import card_columns
+from xgserve.compiler.opened import SINGLE_PRECISION, Columns, Opened, Translation, card_columns, place_of_goals
 from xgserve.compiler.versions import Versions
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.model import Probabilities, Scorer, Values
@@ -42,8 +41,8 @@ MAX_NAME_LENGTH: Final = 200
 # was None or NaN, else the empty text.
 NULL_TEXTS: Final = ("nan", "None")
 
-# A sum of single-precision numbers is off by this much for each of them.
-ERROR_PER_TREE: Final = 1e-8
+# A sum below 1 is rounded by this much at most, in single precision, whenever a tree is added to it.
+ERROR_PER_TREE: Final = 2.0**-25
 
 DOUBLE: Final = np.dtype(np.float64)
 BOOL: Final = np.dtype(np.bool_)

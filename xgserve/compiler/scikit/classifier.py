@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator
 
 from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
 from xgserve.compiler.graph import Graph, NotCompilable
-from xgserve.compiler.opened import DOUBLE_PRECISION, Columns, Opened, Translation, place_of_goals
-from xgserve.compiler.scikit.columns import card_columns, columns_of, native_categories
+from xgserve.compiler.opened import DOUBLE_PRECISION, Columns, Opened, Translation, card_columns, place_of_goals
+from xgserve.compiler.scikit.columns import columns_of, native_categories
 from xgserve.compiler.scikit.integrity import check_indices, parts_of
 from xgserve.compiler.scikit.internals import THREAD_COUNTS
 from xgserve.compiler.scikit.reference import SklearnPath, forget_names

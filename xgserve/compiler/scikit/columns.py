@@ -9,6 +9,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 
 from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
 from xgserve.compiler.graph import NotCompilable
+from xgserve.compiler.opened import card_columns
 from xgserve.compiler.scikit.internals import preprocessor_of
 from xgserve.contract import Scalar
 from xgserve.errors import ModelError
@@ -73,29 +74,6 @@ def native_categories(estimator: Any, described: Mapping[str, Column]) -> dict[s
     members = inner.estimators_ if isinstance(inner, VotingClassifier | StackingClassifier) else [inner]
     columns = [column for member in members for column in booster_columns(member, described) or ()]
     return {column.name: column.categories for column in columns if column.categories is not None}
-
-
-def card_columns(card: Mapping[str, Any]) -> dict[str, Column]:
-    """Return the columns that the card describes, by name.
-
-    Raises:
-        ModelError: it describes them in another way than it should.
-    """
-    columns = {}
-    try:
-        for entry in card.get("features") or ():
-            categories = entry.get("categories")
-            if entry["kind"] not in ("number", "category") or not isinstance(entry["name"], str):
-                raise ValueError(entry)
-            columns[entry["name"]] = Column(
-                entry["name"], entry["kind"], tuple(categories) if categories is not None else None
-            )
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise ModelError(
-            'card.json: "features" must be a list of {"name": text, "kind": "number" or "category", "categories": '
-            f"list or absent}}, not {clipped(error)}"
-        ) from error
-    return columns
 
 
 def _encoded_categories(estimator: Any, names: tuple[str, ...]) -> dict[str, tuple[Scalar, ...]]:

@@ -23,9 +23,8 @@ from skops.io._audit import audit_tree, get_tree
 from skops.io._utils import LoadContext
 
 from xgserve.compiler.boosters.opening import open_booster
-from xgserve.compiler.opened import Opened
+from xgserve.compiler.opened import Opened, card_columns
 from xgserve.compiler.scikit.classifier import open_classifier
-from xgserve.compiler.scikit.columns import card_columns
 from xgserve.compiler.scikit.integrity import parts_of
 from xgserve.compiler.scikit.internals import VERSION, NeighborsBase, regrow_tree, remade_spline
 from xgserve.compiler.scikit.skops_schema import Copy, NotAllowed, read_schema
