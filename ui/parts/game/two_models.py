@@ -22,7 +22,10 @@ def draw_two_models(game: GameClient, report: GameReport, colours: TeamColours) 
     """Draw the comparison of the report's model with another one that has rated the game."""
     others = [model for model in report.models if model != report.model]
     if report.model is None or not others:
-        st.info("One model has rated this game so far. Get another one in the sidebar, then ping the game again.")
+        st.info(
+            "One model has rated this game so far. Get another one or a challenger in the sidebar, then ping the game"
+            " again."
+        )
         return
     chosen = st.selectbox(
         f"Compare {model_name(report.model)} with",
