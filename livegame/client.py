@@ -116,7 +116,10 @@ class GameClient:
         update = self._believed(game_id, answer, stale_at, stored)
         if update is None:
             return self._pass_over(game_id, stale_at)
-        return self._scorer.record([update], PendingRequests(self._data_dir, game_id), PING_S, models)[0]
+        requests = PendingRequests(self._data_dir, game_id)
+        (recorded,) = self._scorer.record([update], requests, PING_S, models)
+        self._scorer.settle(requests)  # a ping may have died between storing its answers and closing their requests
+        return recorded
 
     def _is_fresh(self, row: Mapping[str, Any] | None) -> bool:
         """Return whether the last answer was stored completely and is still fresh by the feed's own word."""
@@ -158,6 +161,7 @@ class GameClient:
                     found.append(self._pass_over(game_id))
                 elif requests.are_open or game_id in rescored:  # what asked died; it must be asked again as it was
                     found += self._scorer.record([fresh], requests, BATCH_S)
+                    self._scorer.settle(requests)
                 else:
                     together.append(fresh)
             return found + self._scorer.record(together, DerivedKeyRequests(), BATCH_S)
