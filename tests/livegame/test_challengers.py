@@ -21,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder
 from livegame.client import GameClient
 from livegame.features.rows import game_update
 from livegame.plays import Game, GameState
+from livegame.scoring.open_requests import PendingRequests
 from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, FeedServer, game, play
 from tests.helpers import make_client, reported
@@ -107,6 +108,18 @@ def test_each_shot_is_scored_once_by_the_active_model_and_by_each_challenger(
     later = client.ping(GAME_ID)
     assert (later.new, later.scored, later.scored_by_challengers) == ((301,), 1, 2)
     assert service.rows_scored() == 12
+    assert not list((tmp_path / "locks").glob("*.questions"))
+
+
+def test_request_whose_answers_were_stored_before_its_ping_died_is_closed_by_the_next(
+    tmp_path: Path, client: GameClient, feed: FeedServer, service: Service
+) -> None:
+    (challenger,) = load(service, "xg-distance")
+    feed.show(game(*SHOTS))
+    client.ping(GAME_ID)
+    PendingRequests(tmp_path, GAME_ID).next(challenger, {(GAME_ID, 812): {"distance": 1.0}})
+    feed.show(game(*SHOTS, LATE))
+    client.ping(GAME_ID)
     assert not list((tmp_path / "locks").glob("*.questions"))
 
 

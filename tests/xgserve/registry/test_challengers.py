@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import pytest
 import requests
+from sklearn.neighbors import KNeighborsClassifier
 
 from db.serving import Challengers, StoredChallenger
 from tests.helpers import rows_scored, wait_until
@@ -375,6 +377,24 @@ def test_hanging_challenger_leaves_threads_for_the_champion(service: Running, mo
             thread.join()
     assert answers.count(model_id) == 2
     assert rows_scored(service.get("/metrics").text) == 4 + 4
+
+
+def test_challenger_that_a_worker_serves_ends_its_process_when_it_is_dropped(tmp_path: Path, comet: StandIn) -> None:
+    neighbours = KNeighborsClassifier(2).fit(hostile.ROWS, [1, 0, 0, 1])
+    comet.add("acme", "shots", "1.0.0", hostile.zipped({"model.skops": hostile.skops_bytes(neighbours)}))
+    ours = psutil.Process()
+    with running(tmp_path, comet_api_key=KEY, comet_url=comet.url, default_model="bundled/xg-distance") as service:
+        before = {child.pid for child in ours.children(recursive=True)}
+        model_id = loaded_id(service, "1.0.0")
+        answer = service.post(f"/predict?model={model_id}", ROWS)
+        assert (answer.status_code, len(answer.json()["predictions"])) == (200, 4)
+        workers = [child for child in ours.children(recursive=True) if child.pid not in before]
+        assert workers
+        workers[0].kill()
+        assert service.post("/predict", {"distance": [5.0]}).status_code == 200
+        assert service.post(f"/predict?model={model_id}", ROWS).status_code == 200, "it is started again"
+        delete(service, model_id)
+        wait_until(lambda: {child.pid for child in ours.children(recursive=True)} <= before)
 
 
 def test_changes_from_many_threads_leave_what_is_on_record(tmp_path: Path) -> None:
