@@ -1,24 +1,30 @@
 """Champion and challengers over recorded games, with swaps, promotions, drops and kills: each shot once per model."""
 
 import gzip
+import itertools
 import lzma
 import os
 import random
 import re
+import signal
 import sqlite3
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from livegame.recordings.seasons import find_seasons
-from tests.conftest import Service
+from tests.conftest import Service, running_service
+from tests.games import GAME_ID, FeedServer, game, play
 from tests.helpers import Clock, environment, make_client, reported, wait_until
 from tests.promises.helpers import LENGTH_S, is_sound, kill, replayed, start_script
 from tests.xgserve.helpers import process
+from xgserve.app import App
 from xgserve.client import ServingClient, ServingError
 
 # XG_TEST_MONTH=2023-02 pytest tests/promises/test_challengers.py -s --timeout=3000
@@ -27,7 +33,6 @@ FEW = 4  # games, without a month
 AT_ONCE = 16  # games that one process pings
 STEPS = 8  # of a game, at which it is pinged
 MODELS = ("xg-default", "xg-distance", "xg-distance-angle")
-pytestmark = pytest.mark.recordings
 
 _DATE = re.compile(rb'"gameDate": ?"([\d-]+)"')
 _ID = re.compile(rb'^{"id": ?(\d+)')
@@ -87,6 +92,69 @@ def stored(database: Path) -> dict[str, int]:
         return dict(connection.execute("SELECT model, count(*) FROM predictions GROUP BY model"))
 
 
+def nothing(_serving: ServingClient) -> None:
+    """Change nothing."""
+
+
+def promote(serving: ServingClient) -> None:
+    serving.promote(serving.model().challengers[0])
+
+
+def drop_and_load(serving: ServingClient) -> None:
+    for model_id in serving.model().challengers:
+        serving.drop_challenger(model_id)
+    load_all(serving)
+
+
+def swap(serving: ServingClient) -> None:
+    serving.download_registry_model("bundled", MODELS[2])
+    serving.rollback()
+
+
+@pytest.mark.parametrize("between", [nothing, promote, drop_and_load, swap])
+@pytest.mark.parametrize("answers", [1, 2, 3])
+def test_ping_killed_after_the_answer_of_any_model_scores_nothing_twice(
+    tmp_path: Path, feed: FeedServer, answers: int, between: Callable[[ServingClient], None]
+) -> None:
+    """The service kills the ping once it has that many answers; the service is restarted, or its models change."""
+    victims: list[subprocess.Popen[str]] = []
+
+    def killer(app: App) -> Any:
+        given = itertools.count(1)
+
+        def killing(environ: dict[str, Any], start_response: Any) -> Any:
+            answer = app(environ, start_response)
+            if environ["PATH_INFO"] == "/predict" and next(given) == answers:
+                kill(victims.pop())
+            return answer
+
+        return killing
+
+    shots = [play(10, "goal", 20), play(11, "shot-on-goal", 40, x=60), play(12, "missed-shot", 70, x=-70)]
+    feed.show(game(*shots))
+    data = tmp_path / "data"
+    with running_service(tmp_path, killer) as service:
+        load_all(service.client)
+        victims.append(start_script(environment(data, feed.url, service.url), GAME_ID))
+        assert victims[0].wait(30) == -signal.SIGKILL
+        asked = service.rows_scored()
+        assert asked == answers * len(shots)
+    with running_service(tmp_path) as service:
+        wait_until(lambda: len(service.client.model().challengers) == 2)
+        between(service.client)
+        client = make_client(data, feed.url, service.url)
+        feed.show(game(*shots, play(13, "goal", 90)))
+        client.ping(GAME_ID)
+        load_all(service.client)
+        client.ping(GAME_ID)
+        assert asked + service.rows_scored() == 4 * len(MODELS)
+        assert set(stored(data / "history.db").values()) == {4}
+        assert len(stored(data / "history.db")) == len(MODELS)
+    assert not list((data / "locks").glob("*.questions"))
+    assert is_sound(data / "history.db")
+
+
+@pytest.mark.recordings
 def test_every_model_is_asked_for_each_shot_once_whatever_changes_and_dies(
     tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
