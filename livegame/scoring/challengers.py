@@ -27,7 +27,7 @@ class Turn:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self._stop_at: float | None = None
-        self.problems: dict[str, dict[int, str]] = {}  # by model and game
+        self._problems: dict[str, dict[int, str]] = {}  # by model and game
 
     @property
     def left_s(self) -> float:
@@ -38,15 +38,15 @@ class Turn:
 
     def fail(self, model_id: str, games: Iterable[int], problem: str) -> None:
         """Note why a challenger could not score these games."""
-        self.problems.setdefault(model_id, {}).update(dict.fromkeys(games, problem))
+        self._problems.setdefault(model_id, {}).update(dict.fromkeys(games, problem))
 
     def has_failed(self, model_id: str) -> bool:
         """Return whether the challenger is not to be asked again in this turn."""
-        return model_id in self.problems
+        return model_id in self._problems
 
-    def failed(self, game_id: int) -> dict[str, str]:
+    def problems_of(self, game_id: int) -> dict[str, str]:
         """Return the challengers that could not score a game, and why."""
-        return {model: games[game_id] for model, games in self.problems.items() if game_id in games}
+        return {model: games[game_id] for model, games in self._problems.items() if game_id in games}
 
 
 class Challengers:
@@ -79,7 +79,7 @@ class Challengers:
         """Return the challengers among these that will never score anything for this client, and why."""
         return {model_id: self._unusable[model_id] for model_id in ids if model_id in self._unusable}
 
-    def failed(self, model_id: str, games: Sequence[int], error: Exception, turn: Turn) -> None:
+    def note_failure(self, model_id: str, games: Sequence[int], error: Exception, turn: Turn) -> None:
         """Note that a challenger could not score these games; the log has each kind of failure once."""
         code = error.code if isinstance(error, ServingError) else type(error).__name__
         if code == "timeout":
@@ -93,7 +93,7 @@ class Challengers:
             answer = self._serving.challengers(timeout=max(turn.left_s, _SHORTEST_S))
         except ServingError as error:
             for model_id in ids:
-                self.failed(model_id, games, error, turn)
+                self.note_failure(model_id, games, error, turn)
             return
         described = {model.id: model for model in answer.challengers}
         for model_id in ids:

@@ -186,7 +186,7 @@ class Scorer:
                 replace(update, scores=_scores(active, game_id, fingerprint), challengers=tuple(by_challengers))
             )
         return [
-            replace(recorded, challenger_problems=(*unusable.values(), *turn.failed(recorded.game_id).values()))
+            replace(recorded, challenger_problems=(*unusable.values(), *turn.problems_of(recorded.game_id).values()))
             for recorded in self.store(scored)
         ]
 
@@ -199,8 +199,8 @@ class Scorer:
         games = [update.game.game_id for update in updates]
         models = self._challengers.to_ask(ids, games, turn)
         for number, model in enumerate(models):
-            stop_at = turn.left_s * (len(models) - number - 1) / (len(models) - number)
-            yield from self._ask_challenger(model, updates, requests, turn, stop_at)
+            others = len(models) - number - 1
+            yield from self._ask_challenger(model, updates, requests, turn, turn.left_s * others / (others + 1))
 
     def _ask_challenger(
         self,
@@ -218,7 +218,7 @@ class Scorer:
                 for update in updates:
                     yield from self._ask_challenger(model, [update], requests, turn, leave_s)
             else:
-                self._challengers.failed(model.model_id, [update.game.game_id for update in updates], error, turn)
+                self._challengers.note_failure(model.model_id, [update.game.game_id for update in updates], error, turn)
 
     def _ask(
         self,
