@@ -355,11 +355,20 @@ def test_worker_is_gone_when_the_service_is_killed(state: str) -> None:
     wait_until(lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
 
 
+def memory_mb() -> float:
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) / 1024
+
+
+@pytest.mark.timeout(3600)
 def test_swapping_again_and_again_leaves_nothing_behind() -> None:
-    """No process, no descriptor (see the fixture), and no thread; XG_TEST_SWAPS=1000 tries harder."""
-    threads = threading.active_count()
-    for number in range(int(os.environ.get("XG_TEST_SWAPS", "20"))):
+    """No process, no descriptor (see the fixture), no thread and no memory; XG_TEST_SWAPS=1000 tries harder."""
+    threads, swaps = threading.active_count(), int(os.environ.get("XG_TEST_SWAPS", "20"))
+    for number in range(swaps):
         model = scorer()
         assert score(model, number / 1000) == [number / 1000]
         assert len(workers()) <= 2
+        if number == 9:
+            begun = memory_mb()
     assert threading.active_count() <= threads + 1
+    assert memory_mb() - begun < 5
