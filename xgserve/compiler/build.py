@@ -76,7 +76,7 @@ def compile_model(artifact: Path, folder: Path, environment: str, *, workspace: 
         not_compiled=graph.problem,
         columns=columns,
         codecs=codecs_to_store(columns, graph.codecs),
-        golden=tried.golden(),
+        golden=tried.golden(graph.scorer or tried.reference),
         library=opened.versions.plain(),
         agreement=graph.difference,
         rows_compared=TRIED_ROWS if graph.content is not None else 0,
@@ -137,7 +137,7 @@ def _probe(opened: Opened, card: Mapping[str, Any]) -> tuple[Columns, dict[str, 
         made_up = "" if card.get("golden_row") else " (made up, since card.json has none)"
         skew = _skew(lenient, row, error, opened.versions)
         raise ModelError(f"the model fails on its golden row{made_up}: {error}{skew}") from error
-    _check_promise(probability, card, opened.versions)
+    _check_promise(probability, card, opened)
     probed = tuple(
         replace(
             column,
@@ -160,16 +160,16 @@ def _golden_row(columns: Columns, card: Mapping[str, Any]) -> dict[str, Scalar]:
     return {column.name: column.categories[0] if column.categories else usual[column.kind] for column in columns}
 
 
-def _check_promise(probability: float, card: Mapping[str, Any], versions: Versions) -> None:
+def _check_promise(probability: float, card: Mapping[str, Any], opened: Opened) -> None:
     promised = card.get("golden_probability")
     if promised is None:
         return
     if not isinstance(promised, int | float):
         raise ModelError('card.json: "golden_probability" must be a number')
-    if not abs(probability - promised) <= GOLDEN_TOLERANCE:
+    if not abs(probability - promised) <= max(GOLDEN_TOLERANCE, opened.tolerance):
         raise ModelError(
             f"the model gives {probability:.9f} for its golden row where its card promises {promised:.9f}"
-            f"{versions.reason(None)}"
+            f"{opened.versions.reason(None)}"
         )
 
 
@@ -196,11 +196,11 @@ class _Tried:
         except (InvalidFrame, ModelError) as error:  # which the golden row is not
             self.expected, self.problem = None, str(error)
 
-    def golden(self) -> Golden:
-        """Return the rows that are kept: the golden row alone if the library refuses others."""
+    def golden(self, scorer: Scorer) -> Golden:
+        """Return the rows that are kept, as `scorer` scores them: one alone if the library refuses others."""
         count = 1 if self.expected is None else GOLDEN_ROWS
         rows = {name: values[:count] for name, values in self.values.items()}
-        return Golden(rows, score(self.reference, rows, range(count)).tolist())
+        return Golden(rows, score(scorer, rows, range(count)).tolist())
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,20 @@ def test_classifier_of_one_tensor_gives_the_probabilities_of_the_original(
         assert abs(found - estimator.predict_proba(frame.to_numpy())[:, 1]).max() <= 1e-5
 
 
+def test_sums_of_many_trees_differ_by_their_rounding(tmp_path: Path) -> None:
+    """A thousand numbers added up in single precision are off by more than 1e-6."""
+    attributes = random_trees(["BRANCH_LEQ"], trees=1_000, low=0.9)
+    attributes["class_weights"] = [round(weight, 4) - 7e-6 for weight in attributes["class_weights"]]
+    file = classifier(attributes, post_transform="NONE")
+    frame = on_the_thresholds()
+    original = asked(file, frame)
+    card = {**NAMED, "golden_row": dict(frame.iloc[0]), "golden_probability": original[0] - 1.5e-5}
+    model = load_model(written(tmp_path, file, card))
+    differs = abs(predicted(model, frame) - original).max()
+    assert TOLERANCE < differs < 3e-5
+    assert model.check() == pytest.approx(predicted(model, frame)[0], abs=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["logistic", "network", "forest"])
 def test_double_precision_stays_double(kind: str, tmp_path: Path) -> None:
     estimator = make_pipeline(make_column_transformer((StandardScaler(), NUMBERS)), OF_ALL[kind][-1])
