@@ -12,6 +12,8 @@ from xgserve.model.schema import Column
 from xgserve.text import clipped
 
 MAX_COLUMNS: Final = 10_000
+MAX_NAME: Final = 1_000  # characters of a column's or a category's name
+MAX_CATEGORIES: Final = 100_000  # of a column
 MAX_SHOWN: Final = 2_000  # characters of a card to write
 
 Names = Sequence[str]
@@ -24,6 +26,8 @@ def names_of(stored: Names, is_category: Sequence[bool], described: Described | 
     Raises:
         ModelError: the names are not known, or file and card disagree.
     """
+    if any(len(name) > MAX_NAME for name in stored):
+        raise ModelError(f"the name of a column has more than {MAX_NAME:,} characters")
     if described is None:
         return stored or [str(place) for place in range(len(is_category))]
     listed = list(described)
@@ -66,7 +70,9 @@ def category_of(
     categories = stored if stored is not None else in_card.categories if in_card is not None else None
     if categories is None:
         numbers = sorted(listed)
+        _check_sizes(name, numbers)
         return Column(name, "category", tuple(numbers)), Codes(numbers, unknown_is_null=False)
+    _check_sizes(name, categories)
     if len(set(categories)) != len(categories):
         raise ModelError(f"{clipped(name)} has a category twice")
     _check_codes(name, categories, listed)
@@ -81,6 +87,13 @@ def check_count(columns: int) -> None:
     """
     if not 0 < columns <= MAX_COLUMNS:
         raise ModelError(f"it takes {columns:,} columns, and may take 1 to {MAX_COLUMNS:,}")
+
+
+def _check_sizes(name: str, categories: Sequence[Scalar]) -> None:
+    if len(categories) > MAX_CATEGORIES:
+        raise ModelError(f"{clipped(name)} has {len(categories):,} categories, and may have {MAX_CATEGORIES:,}")
+    if any(len(category) > MAX_NAME for category in categories if isinstance(category, str)):
+        raise ModelError(f"a category of {clipped(name)} has more than {MAX_NAME:,} characters")
 
 
 def _check_codes(name: str, categories: Sequence[Scalar], listed: Iterable[int]) -> None:

@@ -1,5 +1,6 @@
 """Open boosters: files of both libraries, their `Booster` objects, and their scikit-learn classes."""
 
+import sys
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from xgserve.compiler.boosters.xgboost_file import load_library as load_xgboost
 from xgserve.compiler.boosters.xgboost_file import read_document, read_xgboost
 from xgserve.compiler.graph import NotCompilable
 from xgserve.compiler.opened import Opened
+from xgserve.compiler.versions import Versions
 from xgserve.errors import ModelError
 from xgserve.model.schema import is_null
 from xgserve.names import XGBOOST_SUFFIXES
@@ -60,6 +62,14 @@ def open_booster(model: Any, described: Described) -> Opened | None:
 def is_boosted(estimator: object) -> bool:
     """Return whether an estimator is one of XGBoost's or LightGBM's."""
     return _is(estimator, _XGBOOST) or _is(estimator, _LIGHTGBM)
+
+
+def library_versions(estimator: object) -> Versions | None:
+    """Return the versions of a booster's library; None for other estimators, also those around a booster."""
+    if not is_boosted(estimator):
+        return None
+    library = type(estimator).__module__.partition(".")[0]
+    return Versions(library, None, sys.modules[library].__version__)
 
 
 def ensemble_of(estimator: Any, described: Described | None = None) -> Ensemble:

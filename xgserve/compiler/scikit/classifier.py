@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
+from xgserve.compiler.boosters.opening import ensemble_of, is_boosted, library_versions
 from xgserve.compiler.graph import Graph, NotCompilable
 from xgserve.compiler.opened import DOUBLE_PRECISION, Columns, Opened, Translation, card_columns, place_of_goals
 from xgserve.compiler.scikit.columns import columns_of, native_categories
@@ -30,6 +30,7 @@ def open_classifier(estimator: Any, versions: Versions, card: Mapping[str, Any])
         check_indices(estimator)
     except ModelError as error:
         raise ModelError(f"{error}{versions.reason(error)}") from error
+    versions = library_versions(estimator) or versions
     positive = place_of_goals(_classes(estimator), card)
     _run_in_one_thread(estimator)
     columns = columns_of(estimator, card)
