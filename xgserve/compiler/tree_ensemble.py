@@ -1,7 +1,7 @@
 """Decision trees of any library as one TreeEnsemble operator of ONNX, evaluated for all rows and trees in one call."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from xgserve.compiler.graph import LEARNING, Graph, NotCompilable
 
 Numbers = npt.NDArray[np.float64]
 
-LEQ = 0  # TreeEnsemble's code for "go to the true child if the number is at most the threshold"
+# TreeEnsemble's codes for "go to the true child if the number is at most the threshold", and "if it is a member"
+LEQ, MEMBER = 0, 6
 SUM = 1
 
 # What goes left at a split by categories: each known category, an unknown one, and null.
@@ -74,19 +75,20 @@ def sum_of_trees(graph: Graph, rows: str, trees: Sequence[Tree], columns: int, s
     Raises:
         NotCompilable: no tree has more than a leaf.
     """
-    matrix, places = _with_sets(graph, rows, trees, columns)
+    matrix = _with_levels(graph, rows, trees, columns)
     nodes: dict[str, list[Any]] = {name: [] for name in _NODE_ATTRIBUTES}
     values: list[float] = []
     roots: list[int] = []
-    for tree in trees:
+    members: list[float] = []  # of all sets, each one with NaN at its end
+    for tree in map(_smaller_sets, trees):
         if tree.is_leaf[0]:
             start += tree.value[0]
             continue
         inner = ~tree.is_leaf
-        column, threshold, null_goes_left = tree.column.copy(), tree.threshold.copy(), tree.null_goes_left.copy()
-        for node, sides in tree.sets.items():
-            # such a column is 0 for what goes left and 1 for the rest, never null
-            column[node], threshold[node], null_goes_left[node] = places[int(tree.column[node]), sides], 0.5, False
+        modes = np.full(len(inner), LEQ)
+        for node, sides in sorted(tree.sets.items()):
+            modes[node] = MEMBER
+            members += [*(level + 1.0 for level, is_member in enumerate(sides) if is_member), np.nan]
         # ONNX numbers leaves and inner nodes separately, across all trees
         place = (
             np.where(inner, len(nodes["nodes_splits"]) + np.cumsum(inner), len(values) + np.cumsum(tree.is_leaf)) - 1
@@ -95,9 +97,10 @@ def sum_of_trees(graph: Graph, rows: str, trees: Sequence[Tree], columns: int, s
         for side, child in (("true", tree.left[inner]), ("false", tree.right[inner])):
             nodes[f"nodes_{side}nodeids"] += place[child].tolist()
             nodes[f"nodes_{side}leafs"] += tree.is_leaf[child].astype(int).tolist()
-        nodes["nodes_featureids"] += column[inner].tolist()
-        nodes["nodes_splits"] += threshold[inner].tolist()
-        nodes["nodes_missing_value_tracks_true"] += null_goes_left[inner].astype(int).tolist()
+        nodes["nodes_featureids"] += tree.column[inner].tolist()
+        nodes["nodes_splits"] += tree.threshold[inner].tolist()
+        nodes["nodes_modes"] += modes[inner].tolist()
+        nodes["nodes_missing_value_tracks_true"] += tree.null_goes_left[inner].astype(int).tolist()
         values += tree.value[tree.is_leaf].tolist()
     if not roots:
         raise NotCompilable("no tree has more than a leaf")
@@ -105,8 +108,12 @@ def sum_of_trees(graph: Graph, rows: str, trees: Sequence[Tree], columns: int, s
         "TreeEnsemble",
         matrix,
         domain=LEARNING,
-        **nodes | {"nodes_splits": _tensor(nodes["nodes_splits"])},
-        nodes_modes=onnx.numpy_helper.from_array(np.full(len(nodes["nodes_splits"]), LEQ, np.uint8)),
+        **nodes
+        | {
+            "nodes_splits": _tensor(nodes["nodes_splits"]),
+            "nodes_modes": onnx.numpy_helper.from_array(np.array(nodes["nodes_modes"], np.uint8)),
+        }
+        | ({"membership_values": _tensor(members)} if members else {}),
         tree_roots=roots,
         leaf_weights=_tensor(values),
         leaf_targetids=[0] * len(values),
@@ -127,6 +134,7 @@ def single_precision(graph: Graph, rows: str, score: Callable[[str], str]) -> st
 _NODE_ATTRIBUTES = (
     "nodes_featureids",
     "nodes_splits",
+    "nodes_modes",
     "nodes_truenodeids",
     "nodes_trueleafs",
     "nodes_falsenodeids",
@@ -135,25 +143,36 @@ _NODE_ATTRIBUTES = (
 )
 
 
-def _with_sets(
-    graph: Graph, rows: str, trees: Iterable[Tree], columns: int
-) -> tuple[str, dict[tuple[int, Sides], int]]:
-    """Return the rows with one more column per set of categories, and the place of each such column."""
-    by_column: dict[int, dict[Sides, None]] = {}
+def _with_levels(graph: Graph, rows: str, trees: Iterable[Tree], columns: int) -> str:
+    """Return the rows with 1, 2 ... for the codes of categories; onnxruntime tests 1 to 64 with one mask."""
+    null = np.full(columns, np.nan)
     for tree in trees:
         for node, sides in tree.sets.items():
-            by_column.setdefault(int(tree.column[node]), {})[sides] = None
-    places: dict[tuple[int, Sides], int] = {}
-    blocks = [rows]
-    for column, sets in sorted(by_column.items()):
-        places |= {(column, sides): columns + len(places) + place for place, sides in enumerate(sets)}
-        goes_right = ~np.array(list(sets), bool).T  # (levels, sets)
-        null = graph.constant(float(len(goes_right) - 1))
-        code = graph.add("Gather", rows, graph.constant(column, np.int64), axis=1)
-        code = graph.add("Where", graph.add("IsNaN", code), null, code)
-        code = graph.add("Cast", graph.add("Clip", code, graph.constant(0.0), null), to=onnx.TensorProto.INT64)
-        blocks.append(graph.add("Gather", graph.constant(goes_right), code, axis=0))
-    return (graph.add("Concat", *blocks, axis=1) if by_column else rows), places
+            null[tree.column[node]] = len(sides) - 1
+    is_category = ~np.isnan(null)
+    if not is_category.any():
+        return rows
+    codes = graph.add("Where", graph.add("IsNaN", rows), graph.constant(null), rows)
+    return graph.add("Add", codes, graph.constant(is_category, np.float64))
+
+
+def _smaller_sets(tree: Tree) -> Tree:
+    """Return the tree with the children of a split exchanged where more goes left; all or nothing as a threshold."""
+    if not tree.sets:
+        return tree
+    left, right = tree.left.copy(), tree.right.copy()
+    threshold, null_goes_left = tree.threshold.copy(), tree.null_goes_left.copy()
+    sets = {}
+    for node, sides in tree.sets.items():
+        null_goes_left[node] = False  # it has a code
+        if len(set(sides)) == 1:
+            threshold[node] = np.inf if sides[0] else -np.inf
+        elif 2 * sum(sides) <= len(sides):
+            sets[node] = sides
+        else:
+            sets[node] = tuple(not side for side in sides)
+            left[node], right[node] = tree.right[node], tree.left[node]
+    return replace(tree, left=left, right=right, threshold=threshold, null_goes_left=null_goes_left, sets=sets)
 
 
 def _tensor(numbers: list[float]) -> onnx.TensorProto:
