@@ -15,7 +15,10 @@ from livegame.scoring.inputs import ModelInputs
 from livegame.scoring.lock import LOCK_WAIT_S
 from xgserve.client import RowsRefused, ServingError
 
-BATCH: Final = 64  # games, with about 5,600 shots to score
+BATCH: Final = 64  # games at most, with about 5,600 shots to score
+FIRST_BATCH: Final = 8
+QUICK_S: Final = 1.0  # a batch that takes less may grow
+SLOW_S: Final = 4.0  # one that takes more must shrink: pings of its games wait meanwhile, for LOCK_WAIT_S at most
 BUSY_CODES: Final = ("challengers_busy", "busy")  # errors of the service that pass
 BUSY_WAIT_S: Final = 60.0
 _PAUSE_S: Final = 1.0
@@ -52,8 +55,11 @@ class Rescore:
         progress = Progress(len(games))
         yield progress
         busy: list[int] = []
-        for start in range(0, len(games), BATCH):
-            busy += self._together(games[start : start + BATCH], progress)
+        start, size = 0, FIRST_BATCH
+        while start < len(games):
+            begun = time.monotonic()
+            busy += self._together(games[start : start + size], progress)
+            start, size = start + size, next_size(size, time.monotonic() - begun)
             yield progress
         for game_id in busy:
             self._alone(game_id, progress)
@@ -94,3 +100,10 @@ class Rescore:
                 if error.code not in BUSY_CODES or time.monotonic() >= give_up:
                     raise
                 time.sleep(_PAUSE_S)
+
+
+def next_size(size: int, took_s: float) -> int:
+    """Return how many games to score together after a batch of `size` that took so many seconds."""
+    if took_s > SLOW_S:
+        return max(size // 4, 1)
+    return min(2 * size, BATCH) if took_s < QUICK_S else size

@@ -401,6 +401,34 @@ def test_sums_over_all_games_follow_every_change(history: TwoStepHistory) -> Non
     assert history.teams(MODEL, 20202021) == []
 
 
+def test_scores_of_another_model_are_added_without_touching_the_game(history: TwoStepHistory) -> None:
+    history.record(GAME, [shot(1, "goal"), shot(2, "missed-shot"), shot(3)])
+    score(history)
+    before = history.game_row(GAME.game_id)
+    moved = {"distance": 99, "strength_state": "5v5"}  # as when an answer is repeated after a correction
+    scores = Scores(OTHER, "unblocked", [(1, 0.5, {"distance": 20}), (2, 0.1, moved)])
+    assert history.add_scores({GAME.game_id: scores}) == 2
+    assert history.add_scores({GAME.game_id: scores}) == 0
+    assert history.game_row(GAME.game_id) == before
+    assert by_team(history, OTHER)["CAR"]["xg"] == pytest.approx(0.6)
+    assert [(row["games"], row["shots"]) for row in history.models()] == [(1, 2), (1, 3)]
+    read = history.read_game(GAME.game_id, OTHER)
+    assert read is not None
+    assert {row["event_id"]: row["status"] for row in read.shots} == {1: "scored", 2: "amended", 3: "pending"}
+
+
+def test_unscored_games_are_those_with_a_shot_of_the_models_population(history: TwoStepHistory) -> None:
+    history.record(GAME, [shot(1), shot(2, "missed-shot")])
+    history.add_scores({GAME.game_id: Scores(OTHER, "on-goal", [(1, 0.5, {})])})
+    assert history.unscored_games(OTHER, "on-goal") == []
+    assert history.unscored_games(OTHER, "unblocked") == [GAME.game_id]
+    assert history.unscored_games(OTHER, "unblocked", season=20222023) == []
+    assert history.unscored_games(OTHER, "unblocked", since="2021-11-29") == []
+    assert history.unscored_games(OTHER, "unblocked", 20212022, "2021-11-28") == [GAME.game_id]
+    history.record(GAME, [shot(1)])  # the other shot is taken back
+    assert history.unscored_games(OTHER, "unblocked") == []
+
+
 def test_migration_gives_stored_games_the_leagues_date(tmp_path: Path) -> None:
     """The rule in SQL agrees with the time zone at every hour of 20 years."""
     path = tmp_path / "history.db"

@@ -15,7 +15,7 @@ from livegame.client import GameClient
 from livegame.errors import RescoreRunning
 from livegame.features.rows import game_update
 from livegame.plays import Game, GameState, Shot
-from livegame.rescore import BATCH, Progress, Rescore
+from livegame.rescore import BATCH, FIRST_BATCH, Progress, Rescore, next_size
 from livegame.scoring.inputs import ModelInputs
 from livegame.scoring.lock import game_lock
 from livegame.scoring.open_requests import PendingRequests
@@ -188,6 +188,14 @@ def test_dropped_model_ends_the_rescore_with_the_service_s_words(
     with pytest.raises(ServingError, match="not loaded"):
         next(steps)
     service.client.download_registry_model("bundled", "xg-distance", role="challenger")
+
+
+def test_batches_of_a_slow_model_shrink_so_that_pings_need_not_wait_for_them() -> None:
+    sizes = [FIRST_BATCH]
+    for seconds_per_game in [0.01] * 5 + [1.0] * 6:
+        sizes.append(next_size(sizes[-1], sizes[-1] * seconds_per_game))
+    assert sizes == [8, 16, 32, 64, 64, 64, 16, 4, 4, 4, 4, 4]
+    assert next_size(1, 60.0) == 1
 
 
 def test_second_rescore_of_a_data_folder_is_refused(client: GameClient, tmp_path: Path) -> None:
