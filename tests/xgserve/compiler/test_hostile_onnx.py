@@ -365,7 +365,11 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "tree in pieces": (trees(nodes_treeids={3: 5}), "a tree in several pieces"),
     "column out of range": (trees(nodes_featureids={0: 2}), "a column that is not among its 2"),
     "column before the first": (trees(nodes_featureids={0: -1}), "a column that is not among its 2"),
-    "NaN as threshold": (trees(nodes_values={0: float("nan")}), "nodes_values with a number that is not finite"),
+    "NaN as threshold": (trees(nodes_values={0: float("nan")}), "a threshold that no number can be compared with"),
+    "less than all numbers": (
+        trees(nodes_values={0: float("-inf")}, nodes_modes={0: "BRANCH_LT"}),
+        "a threshold that no number can be compared with",
+    ),
     "infinity in a leaf": (trees(class_weights={0: float("inf")}), "class_weights with a number that is not finite"),
     "leaf out of range": (trees(class_nodeids={0: 77}), "a leaf that is no node"),
     "class out of range": (trees(class_ids={0: 1 << 40}), "more than 2 classes"),
@@ -386,7 +390,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "tree twice, version 5": (lambda: ensemble(tree_roots=[0, 0]), "the same tree twice"),
     "mode out of range, version 5": (lambda: ensemble(modes=[0, 1, 200]), "modes or roots out of range"),
     "sets, version 5": (lambda: ensemble(membership_values=numpy_helper.from_array(np.ones(3))), "BRANCH_MEMBER"),
-    "NaN as threshold, version 5": (lambda: ensemble(nodes_splits=[np.nan, 0, 0]), "not finite"),
+    "NaN as threshold, version 5": (lambda: ensemble(nodes_splits=[np.nan, 0, 0]), "no number can be compared with"),
     "smallest of all trees": (lambda: ensemble(aggregate_function=2), "aggregate_function MIN"),
 }
 

@@ -355,6 +355,17 @@ def test_every_way_to_split_is_written_as_at_most(modes: list[str], tmp_path: Pa
     assert not onnx.numpy_helper.to_array(written_modes.t).any()
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT"])
+def test_threshold_without_end_parts_null_from_numbers(mode: str, tmp_path: Path) -> None:
+    attributes = random_trees([mode])
+    attributes["nodes_values"][0] = float("inf")
+    file = classifier(attributes)
+    frame = pd.concat([on_the_thresholds(), pd.DataFrame({"distance": [1e300, -1e300], "angle": [0.0, 0.0]})])
+    found = predicted(load_model(written(tmp_path, file, NAMED)), frame)
+    assert abs(found - asked(file, frame)).max() <= TOLERANCE
+
+
 CLASSES = {
     "one score, base value": ({"base_values": [-0.3]}, {}),
     "one score that is a probability": ({"post_transform": "NONE"}, {"low": 0.0}),

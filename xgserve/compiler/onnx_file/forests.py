@@ -248,14 +248,14 @@ def _table(operation: Operation) -> Tensor:
     return table if table.dtype == DOUBLE else operation.cast(table, FLOAT)
 
 
-def _numbers_of(operation: Operation, name: str) -> Numbers | None:
-    """Return numbers from a list or from a tensor; None if both are missing."""
+def _numbers_of(operation: Operation, name: str, *, are_thresholds: bool = False) -> Numbers | None:
+    """Return numbers from a list or from a tensor; None if both are missing. Thresholds are checked later."""
     found = operation.numbers(name)
     tensor = operation.tensor(f"{name}_as_tensor")
     numbers = tensor if tensor is not None and tensor.size else found
     if numbers is None:
         return None
-    if not np.isfinite(numbers).all():
+    if not are_thresholds and not np.isfinite(numbers).all():
         raise Refused(f"has the attribute {name} with a number that is not finite")
     return numbers.reshape(-1).astype(np.float64)
 
@@ -265,7 +265,7 @@ def _classic(operation: Operation, what: str) -> Nodes:
     operation.ignore("nodes_hitrates", "nodes_hitrates_as_tensor")
     tree, node = _wholes(operation, "nodes_treeids"), _wholes(operation, "nodes_nodeids")
     count = len(tree)
-    threshold = _numbers_of(operation, "nodes_values")
+    threshold = _numbers_of(operation, "nodes_values", are_thresholds=True)
     mode = _modes(operation)
     true, false = _wholes(operation, "nodes_truenodeids"), _wholes(operation, "nodes_falsenodeids")
     column = _wholes(operation, "nodes_featureids")
@@ -365,8 +365,8 @@ def _modern(operation: Operation) -> Nodes:
     codes = modes.reshape(-1)
     if (codes >= MEMBER).any() or not len(roots) or ((roots < 0) | (roots >= inner)).any():
         raise Refused("has modes or roots out of range")
-    if not (np.isfinite(splits).all() and np.isfinite(weights).all()):
-        raise Refused("has a number that is not finite")
+    if not np.isfinite(weights).all():
+        raise Refused("has a leaf with a number that is not finite")
     pad = np.zeros(leaves, np.int64)
     return Nodes(
         mode=np.concatenate([codes.astype(np.int8), np.full(leaves, LEAF, np.int8)]),
@@ -441,6 +441,10 @@ def _written(nodes: Nodes, columns: int) -> Written:
         Refused: a node has two parents, or a path is too long.
     """
     inner, mode = ~nodes.is_leaf, nodes.mode
+    # LightGBM splits null from all numbers by a threshold that single precision makes infinite
+    never = np.isnan(nodes.threshold) | (np.isin(mode, (LT, GTE)) & (nodes.threshold == -np.inf))
+    if (inner & never).any():
+        raise Refused("has a threshold that no number can be compared with")
     # x < t is x <= the next number below t; x > t and x >= t are these the other way round
     below = np.nextafter(nodes.threshold, -np.inf)
     turned = np.isin(mode, (GTE, GT))
