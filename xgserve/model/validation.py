@@ -36,10 +36,27 @@ class ColumnCodec:
         unknown = self.numbers[-2]
         return [self._table.get(value, unknown) for value in values]
 
+    def encode_plainly(self, values: Sequence[Any]) -> Sequence[float | None] | None:
+        """Return the values as a column of the matrix; None unless a quick look shows that all of them are taken.
+
+        Numbers must still be checked for infinity, and for nulls if the column takes none.
+        """
+        if self._texts is not None:  # a text that is found needs no other check
+            with suppress(KeyError, TypeError):
+                return list(map(self._texts.__getitem__, values))
+        return self.encode(values) if self.column.takes_plainly(values) else None
+
     @cached_property
     def _table(self) -> dict[Scalar, float]:
         known = self.column.categories or ()
         return {**dict(zip(known, self.numbers[: len(known)], strict=True)), None: self.numbers[-1]}
+
+    @cached_property
+    def _texts(self) -> dict[Scalar, float] | None:
+        """The table of a column of texts, with null if it is taken; None for other columns."""
+        if not (self.numbers and self.column.holds(str)):
+            return None
+        return {value: number for value, number in self._table.items() if value is not None or self.column.nullable}
 
 
 class FrameReader:
@@ -49,6 +66,8 @@ class FrameReader:
         self.columns = columns
         self._codecs = codecs
         self._names = frozenset(column.name for column in columns)
+        encoded = {codec.column.name for codec in codecs}
+        self._not_encoded = [column for column in columns if column.name not in encoded]
         self._not_null = [
             position
             for position, codec in enumerate(codecs)
@@ -64,13 +83,9 @@ class FrameReader:
             InvalidFrame: missing or unknown columns, or values that the model cannot take.
         """
         self._check_names(values)
-        if all(column.takes_plainly(values[column.name]) for column in self.columns):
-            with suppress(OverflowError):  # an integer beyond the range of floats
-                matrix = self._matrix(values)
-                if np.isfinite(matrix).all():
-                    return matrix
-                if not np.isinf(matrix).any() and not np.isnan(matrix[:, self._not_null]).any():
-                    return matrix
+        matrix = self._plain_matrix(values)
+        if matrix is not None:
+            return matrix
         # the slow path names the wrong values
         arrays = self.arrays(values, index)
         return self._matrix(
@@ -79,6 +94,25 @@ class FrameReader:
                 for column, array in zip(self.columns, arrays, strict=True)
             }
         )
+
+    def _plain_matrix(self, values: Mapping[str, Sequence[Any]]) -> Matrix | None:
+        """Return the encoded columns; None if any value needs a closer look."""
+        encoded = []
+        for codec in self._codecs:
+            column = codec.encode_plainly(values[codec.column.name])
+            if column is None:
+                return None
+            encoded.append(column)
+        try:
+            matrix = np.array(encoded, dtype=np.float64).T
+        except OverflowError:  # an integer beyond the range of floats
+            return None
+        is_good = (
+            not np.isinf(matrix).any()
+            and not (self._not_null and np.isnan(matrix[:, self._not_null]).any())
+            and all(column.takes_plainly(values[column.name]) for column in self._not_encoded)
+        )
+        return matrix if is_good else None
 
     def _matrix(self, values: Mapping[str, Sequence[Any]]) -> Matrix:
         return np.array([codec.encode(values[codec.column.name]) for codec in self._codecs], dtype=np.float64).T
