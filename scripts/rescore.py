@@ -121,9 +121,13 @@ def text(progress: Progress, elapsed_s: float) -> str:
 
 def summary(progress: Progress) -> str:
     """Return what was done, in words."""
-    words = [f"{progress.done - progress.failed:,} games", f"{progress.scored:,} shots rated"]
-    words += [f"{progress.failed:,} games failed"] if progress.failed else []
+    words = [_count(progress.done - progress.failed, "game"), f"{_count(progress.scored, 'shot')} rated"]
+    words += [f"{_count(progress.failed, 'game')} failed"] if progress.failed else []
     return ", ".join(words)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _say_which_is_better(history: History, active: ModelDescription, models: Sequence[ModelDescription]) -> None:

@@ -264,7 +264,7 @@ def test_command_rates_by_all_challengers_and_says_which_is_better(
     record(client, finished(1))
     ended = command(tmp_path, service.url)
     stdout, stderr = ended.communicate(timeout=60)
-    assert (ended.returncode, stderr) == (0, f"{challenger}: 1 games, 3 shots rated\n")
+    assert (ended.returncode, stderr) == (0, f"{challenger}: 1 game, 3 shots rated\n")
     assert stdout.startswith(
         "Too early to tell: bundled/xg-default:1.0.0 and bundled/xg-distance:1.0.0 have both rated"
     )
