@@ -149,6 +149,30 @@ def trees(**changes: Any) -> Make:
     return make
 
 
+def single_numbers(count: int) -> Make:
+    """Trees that each ask for another number."""
+
+    def make() -> onnx.ModelProto:
+        places = range(3 * count)
+        return classifier(
+            {
+                "nodes_treeids": [place // 3 for place in places],
+                "nodes_nodeids": [place % 3 for place in places],
+                "nodes_featureids": [0] * len(places),
+                "nodes_values": [float(place) for place in places],
+                "nodes_modes": ["BRANCH_EQ", "LEAF", "LEAF"] * count,
+                "nodes_truenodeids": [1, 0, 0] * count,
+                "nodes_falsenodeids": [2, 0, 0] * count,
+                "class_treeids": [place // 2 for place in range(2 * count)],
+                "class_nodeids": [1, 2] * count,
+                "class_ids": [0] * (2 * count),
+                "class_weights": [0.5, -0.5] * count,
+            }
+        )
+
+    return make
+
+
 def deep(levels: int) -> Make:
     """One tree whose every node has a leaf on one side."""
 
@@ -391,6 +415,8 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "mode out of range, version 5": (lambda: ensemble(modes=[0, 1, 200]), "modes or roots out of range"),
     "sets, version 5": (lambda: ensemble(membership_values=numpy_helper.from_array(np.ones(3))), "BRANCH_MEMBER"),
     "NaN as threshold, version 5": (lambda: ensemble(nodes_splits=[np.nan, 0, 0]), "no number can be compared with"),
+    "single numbers without end": (single_numbers(1_001), "1,001 times by 1,001 single numbers of one column"),
+    "columns of single numbers": (single_numbers(900), "its last operator brings the memory that a row takes over"),
     "smallest of all trees": (lambda: ensemble(aggregate_function=2), "aggregate_function MIN"),
 }
 

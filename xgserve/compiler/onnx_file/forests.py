@@ -21,6 +21,7 @@ from xgserve.text import clipped
 
 MAX_TREE_NODES: Final = 5_000_000
 MAX_MEMBERS: Final = 1_000
+MAX_ASKED: Final = 1_000_000
 MAX_DEPTH: Final = 1_000  # onnxruntime loads trees by recursion
 
 # How far single precision brings probabilities out of their range.
@@ -228,6 +229,8 @@ def _with_sets(operation: Operation, table: Tensor, sets: Sequence[Members]) -> 
     blocks = [table]
     for column, asked in sorted(by_column.items()):
         numbers = sorted({number for members in asked for number in members.numbers})
+        if len(numbers) * len(asked) > MAX_ASKED:
+            raise Refused(f"splits {len(asked):,} times by {len(numbers):,} single numbers of one column")
         of_null = [[float(members.has_null) for members in asked]]
         of_number = [[float(number in members.numbers) for members in asked] for number in numbers]
         single = operation.column(table, column)

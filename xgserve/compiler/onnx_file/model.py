@@ -83,6 +83,7 @@ def open_onnx(file: bytes, card: Mapping[str, Any]) -> Opened:
     is_pair = result.shape == (None, 2)
     answer = Answer(tensor, place_of_goals([0, 1] if labels is None else labels, card) if is_pair else 0)
     _picked(walk, result, answer).name  # noqa: B018 - checks what is only written when it is needed
+    walk.check_memory("its last operator brings")
     columns = _with_kinds(columns, described, inputs, uses)
     session = _session(content.cut_to(tensor, ONNX_TYPES[result.dtype]))
 

@@ -68,15 +68,23 @@ class Walk:
             for name, value in zip(node.output, self._handle(node, values), strict=False):
                 values[name] = value
                 held[name] = value.bytes_per_row if isinstance(value, Tensor) else 0
-            if sum(held.values()) + sum(self._made) > MAX_BYTES_PER_ROW:
-                raise ModelError(
-                    f"its operator {node.op_type} brings the memory that a row takes over {MAX_BYTES_PER_ROW:,} bytes: "
-                    f"make the model smaller, or {SAVE_ITSELF}"
-                )
+            self.check_memory(f"its operator {node.op_type} brings", sum(held.values()))
             held = {name: size for name, size in held.items() if last.get(name, -1) > place}
         if self._tensor not in values:
             self._weight(self._tensor, values)
         return values[self._tensor]
+
+    def check_memory(self, what_brings: str, held: int = 0) -> None:
+        """Refuse a graph whose last tensors, and those held beside them, take too many bytes per row.
+
+        Raises:
+            ModelError: they do.
+        """
+        if held + sum(self._made) > MAX_BYTES_PER_ROW:
+            raise ModelError(
+                f"{what_brings} the memory that a row takes over {MAX_BYTES_PER_ROW:,} bytes: make the model smaller, "
+                f"or {SAVE_ITSELF}"
+            )
 
     def _handle(self, node: onnx.NodeProto, values: dict[str, Value]) -> list[Value]:
         domain = domain_of(node)
