@@ -4,13 +4,14 @@ The artifact is opened there and never here. The service survives whatever the w
 of rows that gets no answer in time costs the worker its life, and the caller an error that says so.
 """
 
+import logging
 import math
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,8 @@ from xgserve.model.validation import FrameReader
 from xgserve.sandbox.process import Died, Late, WorkerProcess, WorkerTask
 from xgserve.sandbox.wire import MAX_OTHER_BYTES, Array, Failed, Ready, Scores, Unreadable, pack_columns
 from xgserve.text import clipped
+
+logger = logging.getLogger("xgserve.sandbox")
 
 # A long batch is sent in chunks, so that others get their turn in between. Calling a model costs some time whatever the
 # number of rows, so chunks grow as long as they are quick.
@@ -48,6 +51,7 @@ class WorkerScorer:
         """
         self._reader = reader
         self._places = places
+        self._is_in_use = False
         self._worker = _Worker(task)
         self.close = weakref.finalize(self, self._worker.close)
         try:
@@ -69,7 +73,8 @@ class WorkerScorer:
             WorkerBusy: as many requests as may are waiting for workers.
             WorkerFailed: the worker died or did not answer in time; it is started again.
         """
-        with self._place():
+        with self._place() if self._is_in_use else nullcontext():
+            self._is_in_use = True  # the first rows, which check it before its model is used, need no place
             return np.concatenate(list(self._chunks(rows)))
 
     def _chunks(self, rows: Sequence[Array]) -> Iterator[Probabilities]:
@@ -124,6 +129,8 @@ class _Worker:
             try:
                 answer = self._ask(message, rows)
             except Died as first:
+                how = str(first)  # not the exception, which holds its frames, and they this worker
+                logger.warning("the process that scores with %s %s; it is started again", self._task.model, how)
                 try:
                     answer = self._ask(message, rows)
                 except Died as second:
@@ -181,13 +188,13 @@ class _Worker:
             return process
         try:
             answer = process.wait_until_ready()
-            problem = None if isinstance(answer, Ready) else clipped(getattr(answer, "message", "it scored"), 1_000)
+            if isinstance(answer, Ready):
+                return process
+            problem = clipped(answer.message, 1_000) if isinstance(answer, Failed) else "it gave no reason"
         except (Died, Late, Unreadable) as error:
             problem = f"it {error}"
-        if problem is not None:
-            self._replace()
-            raise self._failed(f"did not open it: {problem}")
-        return process
+        self._replace()
+        raise self._failed(f"did not open it: {problem}")
 
     def _start(self) -> WorkerProcess:
         try:
