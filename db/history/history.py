@@ -239,10 +239,11 @@ class History:
         return int(found[0]["found"]) if found else 0
 
     def models(self) -> list[dict[str, Any]]:
-        """Return the models that have scored shots, newest first.
+        """Return the models that have scored shots: that of the latest game first, then the newest.
 
-        Each has `model`, `population`, `trained_on` (a JSON list of seasons; None if its card does not say), and the
-        number of `games` and `shots` of regular seasons and playoffs.
+        So the active model comes before challengers that were loaded later. Each has `model`, `population`,
+        `trained_on` (a JSON list of seasons; None if its card does not say), and the number of `games` and `shots` of
+        regular seasons and playoffs.
         """
         return self._read(
             """
@@ -256,7 +257,9 @@ class History:
                 FROM step_totals GROUP BY model
             ) USING (model)
             JOIN models USING (model)
-            WHERE all_games > 0 ORDER BY first_used_at DESC
+            WHERE all_games > 0 ORDER BY
+                model IS (SELECT g.model FROM games g ORDER BY g.start_time DESC, g.game_id DESC LIMIT 1) DESC,
+                first_used_at DESC
             """
         )
 

@@ -411,7 +411,7 @@ def test_scores_of_another_model_are_added_without_touching_the_game(history: Tw
     assert history.add_scores({GAME.game_id: scores}) == 0
     assert history.game_row(GAME.game_id) == before
     assert by_team(history, OTHER)["CAR"]["xg"] == pytest.approx(0.6)
-    assert [(row["games"], row["shots"]) for row in history.models()] == [(1, 2), (1, 3)]
+    assert [(row["model"], row["games"], row["shots"]) for row in history.models()] == [(MODEL, 1, 3), (OTHER, 1, 2)]
     read = history.read_game(GAME.game_id, OTHER)
     assert read is not None
     assert {row["event_id"]: row["status"] for row in read.shots} == {1: "scored", 2: "amended", 3: "pending"}

@@ -92,7 +92,7 @@ def _choose_model(models: list[str]) -> str | None:
         index=models.index(start) if start in models else 0,
         format_func=model_name,
         key=f"history_model_{start}",
-        help="Models that have rated games here, newest first. Totals never mix them.",
+        help="Models that have rated games here: that of the latest game, then the newest. Totals never mix them.",
         width=340,
     )
 
