@@ -160,6 +160,12 @@ def test_double_precision_stays_double(kind: str, tmp_path: Path) -> None:
         assert abs(found - estimator.predict_proba(frame)[:, 1]).max() <= 1e-12
 
 
+def test_refusal_of_double_precision_that_onnxruntime_cannot_run_says_how_to_convert(tmp_path: Path) -> None:
+    file = converted(OF_ALL["logistic"].fit(SHOTS, GOALS), ALL, double=True)
+    why = refused(tmp_path, file)
+    assert "Imputer is given float64" in why and "with a first row of float32" in why
+
+
 # -- what columns take ------------------------------------------------------------------------------------------------
 
 

@@ -102,6 +102,11 @@ class Operation:
         """Return an input of one of these types."""
         value = self.value(place)
         tensor = self.writer.as_numbers(value) if isinstance(value, Codes) else value
+        if tensor.dtype == np.float64 and np.float32 in dtypes and tensor.dtype not in dtypes:
+            raise Refused(
+                "is given float64, which onnxruntime does not run there: convert it for float32 (of skl2onnx: with "
+                "FloatTensorType, or with a first row of float32 in place of float64)"
+            )
         if tensor.dtype not in dtypes:
             raise Refused(f"is given {tensor.dtype} where it is written again for {', '.join(map(str, dtypes))}")
         if tensor.turned:
