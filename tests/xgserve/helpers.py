@@ -30,6 +30,7 @@ from xgserve.model.compiled import Description, environment, load_compiled
 from xgserve.model.model import Model, Scorer
 from xgserve.model.validation import FrameReader
 from xgserve.names import COMPILED, ModelName
+from xgserve.registry.cache import digest_of
 from xgserve.settings import ServiceSettings
 from xgserve.web.server import make_server, serve
 
@@ -94,7 +95,7 @@ def load_model(artifact: Path, name: ModelName = NAME, *, allow_pickle: bool = F
         opened, _, _ = open_model(artifact, name.workspace, allow_pickle=allow_pickle)
         return opened.reference(description.columns)
 
-    return load_compiled(folder, name, start_worker)
+    return load_compiled(folder, name, digest_of(artifact), start_worker)
 
 
 @dataclass(frozen=True)

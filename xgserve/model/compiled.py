@@ -127,15 +127,22 @@ def write_compiled(folder: Path, description: Description, graph: bytes | None) 
 StartWorker = Callable[[Description, FrameReader], Scorer]
 
 
-def load_compiled(folder: Path, name: ModelName, start_worker: StartWorker) -> Model:
+def load_compiled(folder: Path, name: ModelName, digest: str, start_worker: StartWorker) -> Model:
     """Load the compiled model in a folder and check it with its golden rows.
 
+    `digest` is the SHA-256 of the artifact that it must have been compiled from.
+
     Raises:
-        ModelError: it is missing or damaged, or gives other probabilities than it gave when it was compiled.
+        ModelError: it is missing or damaged, was compiled from another artifact, or gives other probabilities than it
+            gave when it was compiled.
     """
     description = read_description(folder)
     if description is None:
         raise ModelError(f"{name} has no readable compiled model; python -m xgserve.compiler {folder.parent} makes it")
+    if description.digest != digest:
+        raise ModelError(
+            f"{name} was compiled from another file; python -m xgserve.compiler {folder.parent} does it again"
+        )
     reader = reader_of(description)
     if description.graph is None:
         scorer: Scorer = start_worker(description, reader)

@@ -7,6 +7,7 @@ from xgserve.errors import UnknownModel
 from xgserve.model.compiled import StartWorker, load_compiled
 from xgserve.model.model import Model
 from xgserve.names import COMPILED, ModelName, version_order
+from xgserve.registry.cache import digest_of
 
 BUNDLED: Final = "bundled"  # their workspace
 FOLDER = Path(__file__).parents[1] / BUNDLED
@@ -40,7 +41,9 @@ def load_bundled(model: str, version: str | None, start_worker: StartWorker) -> 
         version = versions[0]
     if version not in versions:
         raise UnknownModel(f"{model} is bundled with the versions {', '.join(versions)}, not {version!r}")
-    return load_compiled(FOLDER / model / version / COMPILED, ModelName(BUNDLED, model, version), start_worker)
+    folder = FOLDER / model / version
+    name = ModelName(BUNDLED, model, version)
+    return load_compiled(folder / COMPILED, name, digest_of(folder / "model.skops"), start_worker)
 
 
 def _versions(model: str) -> list[str]:

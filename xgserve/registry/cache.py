@@ -27,10 +27,11 @@ TEMPORARY_PREFIX = ".temporary-"
 
 @dataclass(frozen=True)
 class CachedModel:
-    """A model in the cache."""
+    """A model in the cache; `digest` is the SHA-256 of the artifact."""
 
     name: ModelName
     artifact: Path
+    digest: str
     size: int
 
 
@@ -92,7 +93,7 @@ class ModelCache:
             return None
         for file, recorded in manifest["files"].items():
             path = folder / file
-            if not path.is_file() or path.stat().st_size != recorded["size"] or _digest(path) != recorded["sha256"]:
+            if not path.is_file() or path.stat().st_size != recorded["size"] or digest_of(path) != recorded["sha256"]:
                 return None
         os.utime(folder / MANIFEST)
         return _cached(folder, name, manifest)
@@ -105,7 +106,7 @@ class ModelCache:
         """
         # the compiled model is not among them: it is checked when it is loaded, and may be made again
         held = [path for path in sorted(folder.iterdir()) if path.is_file()]
-        files = {path.name: {"sha256": _digest(path), "size": path.stat().st_size} for path in held}
+        files = {path.name: {"sha256": digest_of(path), "size": path.stat().st_size} for path in held}
         manifest = {
             "workspace": name.workspace,
             "model": name.name,
@@ -208,10 +209,11 @@ def _cached(folder: Path, name: ModelName, manifest: dict[str, Any]) -> CachedMo
     size = sum(entry["size"] for entry in manifest["files"].values())
     with suppress(FileNotFoundError):  # not compiled yet
         size += sum(path.stat().st_size for path in (folder / COMPILED).iterdir())
-    return CachedModel(name, folder / manifest["artifact"], size)
+    return CachedModel(name, folder / manifest["artifact"], manifest["files"][manifest["artifact"]]["sha256"], size)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

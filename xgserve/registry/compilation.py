@@ -29,7 +29,6 @@ def compile_artifact(
 
     The description comes last: with it in place, the compiled model is complete.
 
-
     Raises:
         ArtifactRefused: it is not trusted, takes too much or too long, crashes, or gives no probability.
         OSError: `scratch` cannot be written.

@@ -228,7 +228,7 @@ class Sources:
             )
             return WorkerScorer(reader, task, self._worker_places)
 
-        return load_compiled(cached.artifact.parent / COMPILED, cached.name, start_worker)
+        return load_compiled(cached.artifact.parent / COMPILED, cached.name, cached.digest, start_worker)
 
     def _check_trust(self, artifact: Path, name: ModelName) -> bool:
         """Return whether pickles of the model's workspace may be loaded.
