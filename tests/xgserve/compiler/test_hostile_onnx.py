@@ -277,6 +277,8 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "node in place of an input": (of(node("Abs", "X", output="X"), a("Abs")), "two tensors of the name X"),
     "two weights of one name": (changed(twice, network), "the name W"),
     "output that nothing makes": (changed(without_output), "no node makes its output gone"),
+    "node without its second input": (of(a("MatMul", "X")), "has no input 1"),
+    "node without inputs": (of(helper.make_node("Concat", [], ["A"], axis=1)), "combines different types"),
     "unknown attribute": (of(a("Abs", alpha=1.0)), "the attribute alpha, which is not read"),
     "attribute of another type": (of(a("LeakyRelu", alpha="1")), "the attribute alpha of another type"),
     "attribute twice": (

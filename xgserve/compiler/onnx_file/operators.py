@@ -132,7 +132,9 @@ def _constant(operation: Operation) -> list[Value]:
 
 
 def _matmul(operation: Operation) -> list[Value]:
-    first, second = operation.inputs()
+    first, second = operation.input(0), operation.input(1)
+    if first.dtype != second.dtype:
+        raise Refused("multiplies different types")
     return [operation.emit("MatMul", first, second, shape=_product(first.shape, second.shape))]
 
 
