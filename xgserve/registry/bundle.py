@@ -48,7 +48,7 @@ def load_bundled(model: str, version: str | None, start_worker: StartWorker) -> 
 
 def _versions(model: str) -> list[str]:
     """Return the versions of a bundled model, newest first."""
-    versions = [path.parent.name for path in FOLDER.glob(f"{model}/*/model.skops")]
+    versions = [path.parent.name for path in (FOLDER / model).glob("*/model.skops")]
     if not versions:
         known = ", ".join(sorted({path.name for path in FOLDER.glob("*")})) or "none"
         raise UnknownModel(f"no model {model!r} is bundled; bundled models: {known}")
