@@ -18,7 +18,7 @@ from xgserve.compiler.tree_ensemble import Tree, single_precision, sum_of_trees
 from xgserve.compiler.versions import Versions
 from xgserve.errors import ModelError
 from xgserve.model.model import Probabilities, Values
-from xgserve.model.schema import Column
+from xgserve.model.schema import Column, is_null
 from xgserve.model.validation import ColumnCodec, FrameReader, Matrix
 from xgserve.text import clipped
 
@@ -65,7 +65,8 @@ class Ensemble:
         if not self.single:
             return DOUBLE_PRECISION
         largest = max((abs(tree.value[tree.is_leaf]).max() for tree in self.trees), default=0.0)
-        return max(SINGLE_PRECISION, 2 * float(np.finfo(np.float32).eps * largest))
+        # each addition rounds a sum that may be as large, and such errors grow with the root of their number
+        return max(SINGLE_PRECISION, float(np.finfo(np.float32).eps) * max(2 * largest, math.sqrt(len(self.trees))))
 
     def opened(self) -> Opened:
         """Return the ensemble as an opened artifact."""
@@ -80,7 +81,7 @@ class Ensemble:
 
     def _reference(self, columns: Columns) -> "LibraryPath":
         codecs = [_library_codec(column, codes) for column, codes in zip(columns, self.codes, strict=True)]
-        return LibraryPath(FrameReader(columns, codecs), self.predict)
+        return LibraryPath(FrameReader(columns), codecs, self.predict)
 
     def codecs(self, columns: Sequence[Column]) -> list[ColumnCodec]:
         """Return the codecs of the columns for the graph."""
@@ -153,17 +154,23 @@ class LibraryPath:
     """Scores with the library's own function of a matrix of numbers and codes."""
 
     reader: FrameReader
+    codecs: Sequence[ColumnCodec]
     predict: Predict
 
-    def read(self, values: Values, index: Sequence[Any]) -> Matrix:
-        """Return the matrix, shape (rows, columns); see `Scorer`."""
-        return self.reader.matrix(values, index)
+    def read(self, values: Values, index: Sequence[Any]) -> list[npt.NDArray[Any]]:
+        """Return the columns as arrays; see `Scorer`."""
+        return self.reader.arrays(values, index)
 
-    def score(self, rows: Matrix) -> Probabilities:
-        """Return P(class 1) of each row; see `Scorer`."""
-        answer = np.asarray(self.predict(rows), dtype=np.float64)
-        if answer.shape != (len(rows),):
-            raise ModelError(f"the library answers shape {answer.shape} instead of ({len(rows)},)")
+    def score(self, rows: Sequence[npt.NDArray[Any]]) -> Probabilities:
+        """Return P(class 1) of each row of the columns; see `Scorer`."""
+        columns = [
+            codec.encode([None if is_null(value) else value for value in array.tolist()]) if codec.numbers else array
+            for codec, array in zip(self.codecs, rows, strict=True)
+        ]
+        matrix = np.array(columns, dtype=np.float64).T
+        answer = np.asarray(self.predict(matrix), dtype=np.float64)
+        if answer.shape != (len(matrix),):
+            raise ModelError(f"the library answers shape {answer.shape} instead of ({len(matrix)},)")
         return answer
 
 

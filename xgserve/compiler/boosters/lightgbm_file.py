@@ -5,7 +5,6 @@ treelite reads the trees. The names, the categories and what zeros mean, which i
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,7 +27,7 @@ from xgserve.compiler.boosters.ensemble import (
     reason,
     treelite_versions,
 )
-from xgserve.compiler.boosters.trees import Codes, codes_in_sets, reachable, start_of, trees_of
+from xgserve.compiler.boosters.trees import Codes, codes_in_sets, model_of_text, reachable, start_of, trees_of
 from xgserve.compiler.graph import NotCompilable
 from xgserve.compiler.versions import Versions
 from xgserve.contract import Scalar
@@ -119,7 +118,8 @@ def _check_tree(tree: Lines) -> None:
     """
     left, right, decisions = (_numbers(tree, name) for name in ("left_child", "right_child", "decision_type"))
     inner = len(left)
-    if len(right) != inner or len(decisions) != inner or len(tree.get("threshold", "").split()) != inner:
+    leaves, thresholds = (tree.get(name, "").split() for name in ("leaf_value", "threshold"))
+    if not len(right) == len(decisions) == len(thresholds) == inner or len(leaves) != inner + 1:
         raise ModelError("the model is damaged: a tree has more of one thing than of another")
     children = np.stack([left, right])
     if not ((children < inner) & (children >= -inner - 1)).all():
@@ -127,12 +127,18 @@ def _check_tree(tree: Lines) -> None:
     # leaves count from -1 down; here they follow the inner nodes
     children = np.pad(np.where(children < 0, inner - 1 - children, children), [(0, 0), (0, inner + 1)])
     reachable(np.arange(2 * inner + 1) >= inner, *children)
+    if tree.get("num_leaves") != str(inner + 1):
+        raise ModelError("the model is damaged: a tree has another number of leaves than it says")
     boundaries, words = _numbers(tree, "cat_boundaries"), _numbers(tree, "cat_threshold")
     try:
-        sets = np.array(tree.get("threshold", "").split(), np.float64)[decisions & _BY_CATEGORY != 0]
+        sets = np.array(thresholds, np.float64)[decisions & _BY_CATEGORY != 0]
     except ValueError as error:
         raise ModelError("the model is damaged: a threshold is no number") from error
-    fits = (np.diff(boundaries, prepend=0) >= 0).all() and boundaries[-1:].tolist() in ([], [len(words)])
+    fits = (
+        tree.get("num_cat", "0") == str(max(len(boundaries) - 1, 0))
+        and (np.diff(boundaries, prepend=0) >= 0).all()
+        and boundaries[-1:].tolist() in ([], [len(words)])
+    )
     if not fits or not ((sets >= 0) & (sets < len(boundaries) - 1)).all():
         raise ModelError("the model is damaged: it points to a set of categories that does not exist")
 
@@ -199,13 +205,11 @@ def _name_zeros_nan(trees: list[Lines], count: int) -> frozenset[int]:
 
 def _read_by_treelite(header: str, trees: list[Lines]) -> treelite.Model:
     listed = ["\n".join("=".join(line) for line in tree.items()) for tree in trees]
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        file.write("\n\n".join([header, *listed, "end of trees"]))
-        file.flush()
-        try:
-            return treelite.frontend.load_lightgbm_model(file.name)
-        except treelite.TreeliteError as error:
-            raise ModelError(f"its trees cannot be read: {reason(error)}") from error
+    text = "\n\n".join([header, *listed, "end of trees"])
+    try:
+        return model_of_text(text)
+    except treelite.TreeliteError as error:
+        raise ModelError(f"its trees cannot be read: {reason(error)}") from error
 
 
 def _columns(

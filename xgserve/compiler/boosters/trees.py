@@ -1,5 +1,6 @@
 """The trees of a treelite model, checked: no row can lead out of their arrays, and every walk ends."""
 
+import ctypes
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,24 @@ def trees_of(model: treelite.Model, codes: Sequence[Codes]) -> list[Tree]:
         _require(sides <= MAX_SIDES, "its trees name too many categories")
         trees.append(tree)
     return trees
+
+
+def model_of_text(text: str) -> treelite.Model:
+    """Return LightGBM's model of a text.
+
+    treelite offers this for LightGBM's own objects only; a worker has no folder to write a file in.
+
+    Raises:
+        TreeliteError: it cannot be read.
+    """
+    handle = ctypes.c_void_p()
+    library = treelite.core._LIB
+    text_of_options = ctypes.c_char_p(b"{}")
+    code = library.TreeliteLoadLightGBMModelFromString(
+        ctypes.c_char_p(text.encode()), text_of_options, ctypes.byref(handle)
+    )
+    treelite.core._check_call(code)
+    return treelite.Model(handle=handle)
 
 
 def codes_in_sets(model: treelite.Model, columns: int) -> list[set[int]]:
