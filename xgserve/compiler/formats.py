@@ -36,8 +36,9 @@ def opener_of(file_name: str, *, workspace: str, allow_pickle: bool) -> Opener:
         from xgserve.compiler.onnx_file.model import open_onnx
 
         return partial(_named, file_name, open_onnx)
-    from xgserve.compiler.boosters.opening import open_file
+    from xgserve.compiler.boosters.opening import import_library, open_file
 
+    import_library(suffix)
     return partial(_named, file_name, lambda content, card: open_file(suffix, content, card_columns(card)))
 
 

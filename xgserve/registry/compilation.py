@@ -12,9 +12,9 @@ from xgserve.model.compiled import DESCRIPTION_FILE, GRAPH_FILE, MAX_COMPILED_BY
 from xgserve.names import COMPILED
 from xgserve.sandbox.child import ChildDied, ChildTimeout, run_child
 
-# Forests unpack to several times their size on disk.
+# Forests unpack to several times their size on disk. A pickle imports libraries of its own, such as pandas and XGBoost.
 MEMORY_PER_ARTIFACT_BYTE: Final = 16
-MEMORY_FLOOR_BYTES: Final = 256 << 20
+MEMORY_FLOOR_BYTES: Final = 512 << 20
 
 
 def memory_for(artifact: Path) -> int:

@@ -1,6 +1,7 @@
 """Models of XGBoost and LightGBM answer as their library does, from their own files and from pickles."""
 
 import json
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,7 @@ from tests.xgserve.compiler.boosted import (
     lgbm,
     loaded,
     native,
+    saved,
     stopped_early,
     values,
     xgb,
@@ -431,6 +433,27 @@ def test_linear_booster_in_a_pickle_is_scored_by_a_worker(tmp_path: Path) -> Non
         "LogisticRegression",
     )
     assert difference(model, ASKED[NUMBERS], answers(estimator, ASKED[NUMBERS])) == 0
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_pickle_of_a_library_that_is_missing_says_how_to_install_it(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(boosted("numbers", library), tmp_path, "model.joblib")
+    monkeypatch.setitem(sys.modules, f"{library}.sklearn", None)
+    words = rf"needs {library}, which is not installed here: pip install '\.\[boosters\]'"
+    with pytest.raises(ModelError, match=words):
+        load_model(path, allow_pickle=True)
+
+
+def test_model_that_always_answers_the_same_is_scored_by_a_worker(tmp_path: Path) -> None:
+    for name, estimator in (
+        ("model.json", xgb(gamma=1e9, max_depth=1, n_estimators=2)),
+        ("model.txt", lgbm(min_child_samples=10**6)),
+    ):
+        model = loaded(fitted(estimator, FRAME[NUMBERS]), tmp_path, name)
+        assert (model.served_by, model.not_compiled) == ("worker", "no tree has more than a leaf")
+        assert difference(model, ASKED[NUMBERS], answers(estimator, ASKED[NUMBERS])) <= SINGLE
 
 
 def test_logistic_regression_beside_boosters_is_still_compared_in_double_precision(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 import sys
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Final
 
 from xgserve.compiler.boosters.columns import Described
 from xgserve.compiler.boosters.ensemble import Ensemble
+from xgserve.compiler.boosters.lightgbm_file import LIGHTGBM, read_lightgbm
 from xgserve.compiler.boosters.lightgbm_file import load_library as load_lightgbm
-from xgserve.compiler.boosters.lightgbm_file import read_lightgbm
+from xgserve.compiler.boosters.xgboost_file import XGBOOST, read_document, read_xgboost
 from xgserve.compiler.boosters.xgboost_file import load_library as load_xgboost
-from xgserve.compiler.boosters.xgboost_file import read_document, read_xgboost
 from xgserve.compiler.graph import NotCompilable
 from xgserve.compiler.opened import Opened
 from xgserve.compiler.versions import Versions
@@ -22,6 +24,13 @@ JSON: Final = ".json"
 # The base classes of what both libraries make for scikit-learn, and of their own models.
 _XGBOOST, _LIGHTGBM = ("xgboost.sklearn", "XGBModel"), ("lightgbm.sklearn", "LGBMModel")
 _XGBOOST_OWN, _LIGHTGBM_OWN = ("xgboost.core", "Booster"), ("lightgbm.basic", "Booster")
+
+
+def import_library(suffix: str) -> None:
+    """Import the library that wrote a file with this suffix, if it is installed."""
+    library = XGBOOST if suffix in XGBOOST_SUFFIXES else LIGHTGBM
+    if find_spec(library) is not None:
+        import_module(library)
 
 
 def open_file(suffix: str, content: bytes, described: Described) -> Opened:
@@ -70,6 +79,12 @@ def library_versions(estimator: object) -> Versions | None:
         return None
     library = type(estimator).__module__.partition(".")[0]
     return Versions(library, None, sys.modules[library].__version__)
+
+
+def run_in_one_thread(estimator: Any) -> None:
+    """Undo the number of threads that XGBoost's own model was fitted with; LightGBM's is the estimator's `n_jobs`."""
+    if _is(estimator, _XGBOOST) and hasattr(estimator, "_Booster"):
+        estimator.get_booster().set_param({"nthread": 1})
 
 
 def ensemble_of(estimator: Any, described: Described | None = None) -> Ensemble:

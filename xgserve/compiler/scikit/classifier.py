@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from xgserve.compiler.boosters.opening import ensemble_of, is_boosted, library_versions
+from xgserve.compiler.boosters.opening import ensemble_of, is_boosted, library_versions, run_in_one_thread
 from xgserve.compiler.graph import Graph, NotCompilable
 from xgserve.compiler.opened import DOUBLE_PRECISION, Columns, Opened, Translation, card_columns, place_of_goals
 from xgserve.compiler.scikit.columns import columns_of, native_categories
@@ -90,3 +90,5 @@ def _run_in_one_thread(estimator: Any) -> None:
                 setattr(part, name, 1)
             if "verbose" in vars(part):  # forests and bagging print with each request
                 part.verbose = 0
+        if is_boosted(part):
+            run_in_one_thread(part)
