@@ -54,7 +54,7 @@ class Golden(Struct, frozen=True):
 
 
 class Description(Struct, frozen=True, kw_only=True):
-    """The content of `model.json`."""
+    """What `model.json` says."""
 
     artifact: str
     digest: str  # SHA-256 of the artifact
@@ -71,6 +71,13 @@ class Description(Struct, frozen=True, kw_only=True):
     metrics: Any
     trained_on: list[int] | None
     environment: str
+
+
+class _Sealed(Struct, frozen=True):
+    """The content of `model.json`: a description, and the SHA-256 of its bytes; one wrong bit may be a valid number."""
+
+    sha256: str
+    description: msgspec.Raw
 
 
 @cache
@@ -104,11 +111,14 @@ def reader_of(description: Description) -> FrameReader:
 
 
 def read_description(folder: Path) -> Description | None:
-    """Return the description of the compiled model in the folder; None if it is missing or cannot be read."""
+    """Return the description of the compiled model in the folder; None if it is missing, damaged or cannot be read."""
     try:
         with (folder / DESCRIPTION_FILE).open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_DESCRIPTION_BYTES), type=Description)
-    except (OSError, ValueError):  # msgspec's errors are ValueErrors; the model is compiled again
+            sealed = msgspec.json.decode(file.read(MAX_DESCRIPTION_BYTES), type=_Sealed)
+        if hashlib.sha256(sealed.description).hexdigest() != sealed.sha256:
+            return None
+        return msgspec.json.decode(sealed.description, type=Description)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors; the model is compiled again
         return None
 
 
@@ -120,7 +130,9 @@ def write_compiled(folder: Path, description: Description, graph: bytes | None) 
     """
     if graph is not None:
         (folder / GRAPH_FILE).write_bytes(graph)
-    (folder / DESCRIPTION_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=1))
+    described = msgspec.json.format(msgspec.json.encode(description), indent=1)
+    sealed = _Sealed(hashlib.sha256(described).hexdigest(), msgspec.Raw(described))
+    (folder / DESCRIPTION_FILE).write_bytes(msgspec.json.encode(sealed) + b"\n")
 
 
 # Makes the scorer of a model that has no graph.
