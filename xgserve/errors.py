@@ -50,6 +50,8 @@ The docstrings are shown to users, in the OpenAPI document.
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
+from xgserve.text import on_one_line
+
 
 class ServiceError(Exception):
     """The service failed on this request; its log has the details."""
@@ -61,8 +63,11 @@ class ServiceError(Exception):
         cls.status, cls.code = status or cls.status, code or cls.code
 
     def __init__(self, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> None:
-        """Take the message, headers of the answer, and details that the JSON shows beside the message."""
-        super().__init__(message)
+        """Take the message, headers of the answer, and details that the JSON shows beside the message.
+
+        The message is kept on one line: it may hold names from a model or a request, and is logged.
+        """
+        super().__init__(on_one_line(message))
         self.headers = dict(headers or {})
         self.details = details
 

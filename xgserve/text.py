@@ -12,4 +12,6 @@ def clipped(value: object, limit: int = 300) -> str:
 
 def on_one_line(text: str) -> str:
     """Return a text with unprintable characters escaped, so that it never looks like several log lines."""
-    return text if text.isprintable() else repr(text)[1:-1]
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -24,3 +24,7 @@ def test_every_code_belongs_to_one_error() -> None:
 def test_details_and_headers_of_an_error_are_kept() -> None:
     error = ServiceError("no", headers={"Allow": "GET"}, rows=[1])
     assert (str(error), error.headers, error.details) == ("no", {"Allow": "GET"}, {"rows": [1]})
+
+
+def test_message_of_an_error_is_on_one_line_whatever_name_it_holds() -> None:
+    assert str(ServiceError("x\ny\x1b[31m é: 'no'\u2028")) == "x\\ny\\x1b[31m é: 'no'\\u2028"

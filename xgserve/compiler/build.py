@@ -5,7 +5,6 @@ are checked, and its golden row must give a probability before it is used.
 """
 
 import hashlib
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from xgserve.compiler.card import read_card, seasons
 from xgserve.compiler.formats import opener_of
 from xgserve.compiler.graph import Graph, NotCompilable
 from xgserve.compiler.opened import Columns, Opened
@@ -25,9 +25,8 @@ from xgserve.model.graph import GraphScorer
 from xgserve.model.model import GOLDEN_TOLERANCE, ROWS_AT_ONCE, Probabilities, Scorer, Values, score
 from xgserve.model.schema import REFUSED, UNKNOWN_CATEGORY, Column, is_null
 from xgserve.model.validation import ColumnCodec, FrameReader
-from xgserve.text import clipped
+from xgserve.text import clipped, on_one_line
 
-MAX_CARD_BYTES: Final = 1_000_000
 TRIED_ROWS: Final = 600
 GOLDEN_ROWS: Final = 16  # kept of the tried ones, to check the compiled model whenever it is loaded
 
@@ -38,7 +37,7 @@ def open_model(artifact: Path, workspace: str, *, allow_pickle: bool) -> tuple[O
     Raises:
         ModelError: the artifact is not trusted, cannot be opened here, or is not a binary classifier of goals.
     """
-    card = _read_card(artifact.parent / "card.json")
+    card = read_card(artifact.parent / "card.json")
     try:
         content = artifact.read_bytes()
     except OSError as error:
@@ -73,7 +72,7 @@ def compile_model(artifact: Path, folder: Path, environment: str, *, workspace: 
         artifact=artifact.name,
         digest=hashlib.sha256(content).hexdigest(),
         graph=hashlib.sha256(graph.content).hexdigest() if graph.content is not None else None,
-        not_compiled=graph.problem,
+        not_compiled=on_one_line(graph.problem) if graph.problem else None,
         columns=columns,
         codecs=codecs_to_store(columns, graph.codecs),
         golden=tried.golden(graph.scorer or tried.reference),
@@ -83,31 +82,11 @@ def compile_model(artifact: Path, folder: Path, environment: str, *, workspace: 
         warnings=opened.versions.warnings,
         population=card.get("population"),
         metrics=card.get("metrics"),
-        trained_on=_seasons(card),
+        trained_on=seasons(card),
         environment=environment,
     )
     write_compiled(folder, description, graph.content)
     return description
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_CARD_BYTES:
-            raise ModelError(f"card.json is larger than {MAX_CARD_BYTES:,} bytes")
-        card = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"card.json cannot be read: {error}") from error
-    if not isinstance(card, dict):
-        raise ModelError("card.json must hold a JSON object")
-    return card
-
-
-def _seasons(card: Mapping[str, Any]) -> list[int] | None:
-    """Return the training seasons in the card; None if they are missing or not whole numbers."""
-    listed = card.get("seasons")
-    return listed if isinstance(listed, list) and all(type(season) is int for season in listed) else None
 
 
 def _probe(opened: Opened, card: Mapping[str, Any]) -> tuple[Columns, dict[str, Scalar]]:
@@ -164,8 +143,6 @@ def _check_promise(probability: float, card: Mapping[str, Any], opened: Opened) 
     promised = card.get("golden_probability")
     if promised is None:
         return
-    if not isinstance(promised, int | float):
-        raise ModelError('card.json: "golden_probability" must be a number')
     if not abs(probability - promised) <= max(GOLDEN_TOLERANCE, opened.tolerance):
         raise ModelError(
             f"the model gives {probability:.9f} for its golden row where its card promises {promised:.9f}"

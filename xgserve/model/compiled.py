@@ -25,6 +25,7 @@ from xgserve.model.model import GOLDEN_TOLERANCE, Model, Scorer
 from xgserve.model.schema import Column
 from xgserve.model.validation import ColumnCodec, FrameReader
 from xgserve.names import ModelName
+from xgserve.text import clipped
 
 DESCRIPTION_FILE: Final = "model.json"
 GRAPH_FILE: Final = "model.onnx"
@@ -126,13 +127,22 @@ def write_compiled(folder: Path, description: Description, graph: bytes | None) 
     """Write a compiled model into the folder.
 
     Raises:
+        ModelError: the description could not be read again.
         OSError: the folder cannot be written.
     """
+    try:
+        described = msgspec.json.format(msgspec.json.encode(description), indent=1)
+    except ValueError as error:  # a name with half a character
+        raise ModelError(f"the model cannot be described: {clipped(error)}") from error
+    sealed = msgspec.json.encode(_Sealed(hashlib.sha256(described).hexdigest(), msgspec.Raw(described)))
+    if len(sealed) > MAX_DESCRIPTION_BYTES:
+        raise ModelError(
+            f"its columns and categories take {len(sealed) >> 20} MB to describe, and may take "
+            f"{MAX_DESCRIPTION_BYTES >> 20}: it has too many categories, or too long ones"
+        )
     if graph is not None:
         (folder / GRAPH_FILE).write_bytes(graph)
-    described = msgspec.json.format(msgspec.json.encode(description), indent=1)
-    sealed = _Sealed(hashlib.sha256(described).hexdigest(), msgspec.Raw(described))
-    (folder / DESCRIPTION_FILE).write_bytes(msgspec.json.encode(sealed) + b"\n")
+    (folder / DESCRIPTION_FILE).write_bytes(sealed)
 
 
 # Makes the scorer of a model that has no graph.

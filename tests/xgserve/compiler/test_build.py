@@ -11,6 +11,7 @@ import pytest
 import sklearn
 import skops.io
 from msgspec import to_builtins
+from msgspec.structs import replace
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -19,7 +20,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from tests.xgserve.compiler.helpers import NAME
 from tests.xgserve.helpers import bundle, goals, load_model, numeric_model, shots
 from xgserve.errors import ModelError
+from xgserve.model.compiled import read_description, write_compiled
 from xgserve.model.model import Model
+from xgserve.model.schema import Column
+from xgserve.names import COMPILED
+from xgserve.registry.bundle import FOLDER
 
 NUMBERS = shots()[["distance", "angle"]]
 GOALS = goals(NUMBERS)
@@ -131,6 +136,36 @@ def test_card_that_is_not_a_json_object_is_refused(tmp_path: Path, content: str)
     (artifact.parent / "card.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(ModelError, match=r"card\.json"):
         load_model(artifact, NAME)
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ('{"metrics": [1]}', '"metrics" must be an object'),
+        ('{"metrics": {"a": ' + "[" * 900 + "]" * 900 + "}}", "20 levels deep"),
+        ('{"metrics": {"a": "' + "x" * 100_000 + '"}}', '"metrics" is longer than 100,000 bytes'),
+        ('{"metrics": {"a": "\\ud800"}}', "surrogates"),
+        ('{"population": {"a": 1}}', '"population" must be text'),
+        ('{"golden_probability": 1' + "0" * 400 + "}", "from 0 to 1"),
+        ('{"golden_probability": NaN}', "from 0 to 1"),
+    ],
+)
+def test_hostile_entry_of_a_card_is_refused_by_name(tmp_path: Path, card: str, message: str) -> None:
+    artifact = bundle(tmp_path, numeric_model())
+    (artifact.parent / "card.json").write_text(card)
+    with pytest.raises(ModelError, match=rf"card\.json.*{message}"):
+        load_model(artifact, NAME)
+
+
+def test_model_that_takes_too_much_to_describe_is_refused(tmp_path: Path) -> None:
+    description = read_description(FOLDER / "xg-default/1.0.0" / COMPILED)
+    assert description is not None
+    long = Column("type", "category", tuple(f"{number} {'x' * 1000}" for number in range(17_000)))
+    with pytest.raises(ModelError, match="too many categories"):
+        write_compiled(tmp_path, replace(description, columns=(long,)), None)
+    with pytest.raises(ModelError, match="surrogates"):
+        write_compiled(tmp_path, replace(description, columns=(Column("\ud800", "number"),)), None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_golden_row_of_the_card_is_the_one_that_is_checked(tmp_path: Path) -> None:
