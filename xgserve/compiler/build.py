@@ -5,9 +5,11 @@ are checked, and its golden row must give a probability before it is used.
 """
 
 import hashlib
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,8 @@ from xgserve.model.validation import ColumnCodec, FrameReader
 from xgserve.text import clipped, on_one_line
 
 TRIED_ROWS: Final = 600
+# The service cannot stop a graph: all threads may be scoring with one. Large forests take a tenth of this.
+MAX_SCORING_S: Final = 5.0
 GOLDEN_ROWS: Final = 16  # kept of the tried ones, to check the compiled model whenever it is loaded
 
 
@@ -65,9 +69,14 @@ def compile_model(artifact: Path, folder: Path, environment: str, *, workspace: 
         columns, golden_row = _probe(opened, card)
         tried = _Tried(opened.reference(columns), _made_up(columns, golden_row))
         graph = _graph(opened, columns, tried)
+    if graph.scorer is not None or opened.has_worker:
+        seconds = _score_most_rows(graph.scorer or tried.reference, tried.some())
+        if graph.scorer is not None and seconds > MAX_SCORING_S:
+            graph = _Compiled(
+                problem=f"{ROWS_AT_ONCE:,} rows take {seconds:.0f} s of a processor, and may take {MAX_SCORING_S:g}"
+            )
     if graph.scorer is None and not opened.has_worker:
         raise ModelError(f"{artifact.name} cannot be compiled: {graph.problem}")
-    _score_most_rows(graph.scorer or tried.reference, golden_row)
     description = Description(
         artifact=artifact.name,
         digest=hashlib.sha256(content).hexdigest(),
@@ -173,10 +182,15 @@ class _Tried:
         except (InvalidFrame, ModelError) as error:  # which the golden row is not
             self.expected, self.problem = None, str(error)
 
+    def some(self) -> dict[str, list[Any]]:
+        """Return the rows, or the golden row alone if the library refuses others."""
+        count = 1 if self.expected is None else TRIED_ROWS
+        return {name: values[:count] for name, values in self.values.items()}
+
     def golden(self, scorer: Scorer) -> Golden:
-        """Return the rows that are kept, as `scorer` scores them: one alone if the library refuses others."""
-        count = 1 if self.expected is None else GOLDEN_ROWS
-        rows = {name: values[:count] for name, values in self.values.items()}
+        """Return the rows that are kept, as `scorer` scores them."""
+        rows = {name: values[:GOLDEN_ROWS] for name, values in self.some().items()}
+        count = len(next(iter(rows.values())))
         return Golden(rows, score(scorer, rows, range(count)).tolist())
 
 
@@ -218,9 +232,15 @@ def _difference(scorer: GraphScorer, values: Values, expected: Probabilities) ->
     return float(max(abs(scorer.score(matrix) - expected).max(), abs(few - expected).max()))
 
 
-def _score_most_rows(scorer: Scorer, row: Mapping[str, Scalar]) -> None:
-    """Score as many rows as are ever scored together, within the bounds of this process."""
-    score(scorer, {name: [value] * ROWS_AT_ONCE for name, value in row.items()}, range(ROWS_AT_ONCE))
+def _score_most_rows(scorer: Scorer, values: Values) -> float:
+    """Score as many rows as are ever scored together, within the bounds of this process.
+
+    Return the processor time in seconds.
+    """
+    rows = {name: list(islice(cycle(listed), ROWS_AT_ONCE)) for name, listed in values.items()}
+    began = time.process_time()
+    score(scorer, rows, range(ROWS_AT_ONCE))
+    return time.process_time() - began
 
 
 def _made_up(columns: Sequence[Column], row: Mapping[str, Scalar]) -> dict[str, list[Any]]:

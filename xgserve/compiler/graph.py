@@ -20,6 +20,9 @@ LEARNING: Final = "ai.onnx.ml"  # the domain of tree ensembles
 OPSETS: Final = {"": 20, LEARNING: 5}
 IR_VERSION: Final = 10
 
+# Nodes of all trees from root to leaf: a thousand trees of 50 levels.
+MAX_WALK: Final = 50_000
+
 
 class NotCompilable(Exception):
     """The model cannot be written as a graph; the message says why."""
@@ -33,6 +36,17 @@ class Graph:
         self._codecs = codecs
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
+        self._walked = 0
+
+    def walk(self, nodes: int) -> None:
+        """Count the nodes of a tree that a row may walk through, which no row that is tried need do.
+
+        Raises:
+            NotCompilable: they are too many for one row.
+        """
+        self._walked += nodes
+        if self._walked > MAX_WALK:
+            raise NotCompilable(f"a row may walk through more than {MAX_WALK:,} nodes of its trees")
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node and return the name of its first output."""

@@ -73,7 +73,7 @@ def sum_of_trees(graph: Graph, rows: str, trees: Sequence[Tree], columns: int, s
     `rows` is a tensor of float64, shape (rows, columns).
 
     Raises:
-        NotCompilable: no tree has more than a leaf.
+        NotCompilable: no tree has more than a leaf, or a row may walk through too many nodes.
     """
     matrix = _with_levels(graph, rows, trees, columns)
     nodes: dict[str, list[Any]] = {name: [] for name in _NODE_ATTRIBUTES}
@@ -84,6 +84,7 @@ def sum_of_trees(graph: Graph, rows: str, trees: Sequence[Tree], columns: int, s
         if tree.is_leaf[0]:
             start += tree.value[0]
             continue
+        graph.walk(_levels(tree))
         inner = ~tree.is_leaf
         modes = np.full(len(inner), LEQ)
         for node, sides in sorted(tree.sets.items()):
@@ -154,6 +155,14 @@ def _with_levels(graph: Graph, rows: str, trees: Iterable[Tree], columns: int) -
         return rows
     codes = graph.add("Where", graph.add("IsNaN", rows), graph.constant(null), rows)
     return graph.add("Add", codes, graph.constant(is_category, np.float64))
+
+
+def _levels(tree: Tree) -> int:
+    """Return the number of inner nodes on the longest way from the root to a leaf."""
+    levels, nodes = 0, np.zeros(1, np.intp)
+    while len(nodes := nodes[~tree.is_leaf[nodes]]):
+        levels, nodes = levels + 1, np.concatenate([tree.left[nodes], tree.right[nodes]])
+    return levels
 
 
 def _smaller_sets(tree: Tree) -> Tree:

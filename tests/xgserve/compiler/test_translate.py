@@ -40,7 +40,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tests.helpers import ROOT
 from tests.xgserve.helpers import bundle, goals, load_model, shots
-from xgserve.compiler import tree_ensemble
+from xgserve.compiler import build, graph, tree_ensemble
 from xgserve.compiler.build import compile_model
 from xgserve.compiler.graph import Graph
 from xgserve.compiler.scikit import probabilities
@@ -267,3 +267,18 @@ def test_bundled_models_ship_as_they_are_compiled_now(artifact: Path, tmp_path: 
     assert kept is not None and made is not None
     assert (kept.digest, kept.columns, kept.codecs) == (made.digest, made.columns, made.codecs)
     assert (tmp_path / GRAPH_FILE).read_bytes() == (shipped / GRAPH_FILE).read_bytes()
+
+
+def test_graph_that_would_keep_threads_for_long_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forest = RandomForestClassifier(3, max_depth=4, random_state=0).fit(TRAINED[NUMBERS], GOALS)
+    artifact = bundle(tmp_path, forest)
+
+    def not_compiled() -> str | None:
+        return compile_model(artifact, artifact.parent, "", workspace="acme", allow_pickle=False).not_compiled
+
+    assert not_compiled() is None
+    monkeypatch.setattr(graph, "MAX_WALK", 11)  # 3 trees of 4 levels
+    assert not_compiled() == "a row may walk through more than 11 nodes of its trees"
+    monkeypatch.setattr(graph, "MAX_WALK", 12)
+    monkeypatch.setattr(build, "MAX_SCORING_S", 0)
+    assert "10,000 rows take" in (not_compiled() or "")
