@@ -15,7 +15,10 @@ NAME_IN_WORDS: Final = "up to 100 letters, digits, spaces and signs without / \\
 MAX_FOLDER_BYTES = 240  # file systems take at least 255
 MAX_STAGE_LENGTH: Final = 100
 
-COMPILED: Final = "compiled"  # the folder of the compiled model, beside the artifact
+# What is kept beside an artifact: the folder of the compiled model, its author's card, and the cache's own record.
+COMPILED: Final = "compiled"
+CARD: Final = "card.json"
+MANIFEST: Final = "manifest.json"
 
 # Pickles can run any code when loaded.
 SKOPS_SUFFIX: Final = ".skops"

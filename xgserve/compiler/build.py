@@ -27,6 +27,7 @@ from xgserve.model.graph import GraphScorer
 from xgserve.model.model import GOLDEN_TOLERANCE, ROWS_AT_ONCE, Probabilities, Scorer, Values, score
 from xgserve.model.schema import REFUSED, UNKNOWN_CATEGORY, Column, is_null
 from xgserve.model.validation import ColumnCodec, FrameReader
+from xgserve.names import CARD
 from xgserve.text import clipped, on_one_line
 
 TRIED_ROWS: Final = 600
@@ -41,7 +42,7 @@ def open_model(artifact: Path, workspace: str, *, allow_pickle: bool) -> tuple[O
     Raises:
         ModelError: the artifact is not trusted, cannot be opened here, or is not a binary classifier of goals.
     """
-    card = read_card(artifact.parent / "card.json")
+    card = read_card(artifact.parent / CARD)
     try:
         content = artifact.read_bytes()
     except OSError as error:

@@ -1,11 +1,12 @@
 """Compile one artifact for the service, in a child process."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
 from xgserve.compiler.build import compile_model
 from xgserve.compiler.formats import opener_of
-from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError
+from xgserve.errors import ArtifactRefused, InvalidFrame, ModelError, StorageFailed
 from xgserve.sandbox.child import limit_memory
 
 
@@ -14,6 +15,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         ArtifactRefused: it is not trusted, cannot be used here, or takes too much memory.
+        StorageFailed: the disk is full.
     """
     artifact = Path(request["artifact"])
     try:
@@ -33,6 +35,10 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
         raise ArtifactRefused(str(error)) from error
     except MemoryError as error:
         raise _takes_too_much(request) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageFailed(f"the compiled model cannot be written: {error.strerror}; check the disk") from error
     return {}
 
 

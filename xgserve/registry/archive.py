@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from xgserve.errors import ArtifactRefused, DownloadFailed, ModelTooLarge, NoCandidate, SeveralCandidates
-from xgserve.names import MODEL_SUFFIXES, ONNX_SUFFIX, SKOPS_SUFFIX, is_model_file
+from xgserve.names import CARD, MANIFEST, MODEL_SUFFIXES, ONNX_SUFFIX, SKOPS_SUFFIX, is_model_file
 
 MAX_FILES = 1000
 MAX_DEPTH = 20
@@ -76,11 +76,15 @@ def find_artifact(folder: Path) -> Path:
 
 
 def keep_model(found: Path, folder: Path) -> Path:
-    """Move the model and the `card.json` beside it into an empty folder of the same file system."""
-    card = found.parent / "card.json"
-    if card.is_file():
-        card.rename(folder / card.name)
-    return found.rename(folder / found.name)
+    """Move the model and the `card.json` beside it into an empty folder of the same file system.
+
+    A model of XGBoost may have the name of a file that is kept beside it; it gets another one.
+    """
+    card = found.parent / CARD
+    if card.is_file() and card != found:
+        card.rename(folder / CARD)
+    name = f"model{found.suffix}" if found.name.lower() in (CARD, MANIFEST) else found.name
+    return found.rename(folder / name)
 
 
 def _is_left_behind(path: Path) -> bool:

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from xgserve.names import COMPILED, SAFE_NAME, ModelName, folder_name, is_name
+from xgserve.names import COMPILED, MANIFEST, SAFE_NAME, ModelName, folder_name, is_name
 
-MANIFEST = "manifest.json"
 TEMPORARY_PREFIX = ".temporary-"
 
 

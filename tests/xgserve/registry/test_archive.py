@@ -10,7 +10,7 @@ import pytest
 
 from tests.xgserve.registry import hostile
 from xgserve.errors import RegistryError
-from xgserve.registry.archive import MAX_FILES, find_artifact, unpack
+from xgserve.registry.archive import MAX_FILES, find_artifact, keep_model, unpack
 
 
 def lay_out(folder: Path, files: dict[str, bytes]) -> Path:
@@ -156,6 +156,16 @@ def test_other_json_and_text_files_are_no_candidates(name: str, content: bytes, 
     others = {"card.json": b'{"features": []}', "metrics.json": b"[1]", "requirements.txt": b"xgboost", "tree.txt": b""}
     lay_out(tmp_path, {name: content, **others})
     assert find_artifact(tmp_path) == tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["card.json", "manifest.json", "Manifest.JSON"])
+def test_model_named_like_a_file_that_is_kept_beside_it_gets_another_name(name: str, tmp_path: Path) -> None:
+    content = b'{"learner":{}}'
+    lay_out(tmp_path / "unpacked", {name: content})
+    (tmp_path / "ready").mkdir()
+    kept = keep_model(find_artifact(tmp_path / "unpacked"), tmp_path / "ready")
+    assert kept == tmp_path / "ready" / f"model{Path(name).suffix}"
+    assert [path.read_bytes() for path in kept.parent.iterdir()] == [content]
 
 
 def test_description_of_comet_decides_between_candidates(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Compiled models damaged on disk: they are compiled again, or refused, and never give other probabilities."""
 
+import errno
 import random
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,8 @@ import pytest
 
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.helpers import put_in_cache, settings
+from xgserve.compiler import build, child
+from xgserve.errors import StorageFailed
 from xgserve.model.compiled import DESCRIPTION_FILE, GRAPH_FILE, read_description
 from xgserve.names import COMPILED
 from xgserve.registry.bundle import FOLDER
@@ -68,3 +71,15 @@ def test_damaged_compiled_model_is_compiled_again(tmp_path: Path, damage: Callab
     assert again.predict(ROWS, range(4)).tolist() == before.predict(ROWS, range(4)).tolist()
     assert again.columns == before.columns
     assert read_description(folder) == whole
+
+
+def test_full_disk_is_not_blamed_on_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "model.skops").write_bytes(hostile.good()["model.skops"])
+    request = {"artifact": str(tmp_path / "model.skops"), "workspace": "acme", "allow_pickle": False}
+    monkeypatch.setattr(build, "write_compiled", no_space)
+    monkeypatch.setattr(child, "limit_memory", lambda _: None)  # this process needs its memory
+    with pytest.raises(StorageFailed, match="No space left"):
+        child.handle(request | {"output": str(tmp_path), "environment": "", "memory_bytes": 0})
