@@ -9,17 +9,20 @@ from typing import Final
 
 from xgserve.errors import ArtifactRefused
 from xgserve.model.compiled import DESCRIPTION_FILE, GRAPH_FILE, MAX_COMPILED_BYTES, environment
-from xgserve.names import COMPILED
+from xgserve.names import COMPILED, ONNX_SUFFIX
 from xgserve.sandbox.child import ChildDied, ChildTimeout, run_child
 
 # Forests unpack to several times their size on disk. A pickle imports libraries of its own, such as pandas and XGBoost.
+# An ONNX file is held as nodes, as trees and in two sessions.
 MEMORY_PER_ARTIFACT_BYTE: Final = 16
+MEMORY_PER_ONNX_BYTE: Final = 40
 MEMORY_FLOOR_BYTES: Final = 512 << 20
 
 
 def memory_for(artifact: Path) -> int:
     """Return how much memory, in bytes, a process may take for an artifact beyond its libraries."""
-    return max(MEMORY_FLOOR_BYTES, MEMORY_PER_ARTIFACT_BYTE * artifact.stat().st_size)
+    per_byte = MEMORY_PER_ONNX_BYTE if artifact.suffix.lower() == ONNX_SUFFIX else MEMORY_PER_ARTIFACT_BYTE
+    return max(MEMORY_FLOOR_BYTES, per_byte * artifact.stat().st_size)
 
 
 def compile_artifact(

@@ -495,7 +495,7 @@ def compiled(artifact: Path, scratch: Path) -> list[Path]:
 def test_file_that_unpacks_beyond_its_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two bytes of an empty text take dozens in memory."""
     monkeypatch.setattr(compilation, "MEMORY_FLOOR_BYTES", 16 << 20)
-    monkeypatch.setattr(compilation, "MEMORY_PER_ARTIFACT_BYTE", 1)
+    monkeypatch.setattr(compilation, "MEMORY_PER_ONNX_BYTE", 1)
     file = trees(nodes_modes=[""] * 3_000_000)()
     with pytest.raises(ArtifactRefused, match="MB of memory"):
         compiled(written(tmp_path / "model", file, CARD), tmp_path / "scratch")

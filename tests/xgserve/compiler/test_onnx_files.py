@@ -41,6 +41,7 @@ from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.compiled import GRAPH_FILE
 from xgserve.model.model import Model
 from xgserve.names import COMPILED
+from xgserve.registry import compilation
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -146,6 +147,28 @@ def test_sums_of_many_trees_differ_by_their_rounding(tmp_path: Path) -> None:
     differs = abs(predicted(model, frame) - original).max()
     assert TOLERANCE < differs < 3e-5
     assert model.check() == pytest.approx(predicted(model, frame)[0], abs=1e-12)
+
+
+def test_large_forest_is_compiled_within_the_memory_of_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compilation, "MEMORY_FLOOR_BYTES", 0)
+    attributes = {name: values * 150 for name, values in random_trees(["BRANCH_LEQ"], trees=100).items()}
+    attributes["nodes_treeids"] = [place // 15 for place in range(len(attributes["nodes_treeids"]))]
+    attributes["class_treeids"] = [place // 8 for place in range(len(attributes["class_treeids"]))]
+    artifact = written(tmp_path / "model", classifier(attributes), NAMED)
+    (tmp_path / "scratch").mkdir()
+    assert compilation.compile_artifact(artifact, "a", allow_pickle=False, scratch=tmp_path / "scratch", seconds=120)
+
+
+def test_weights_among_the_inputs_are_weights(tmp_path: Path) -> None:
+    """As files of old versions have them."""
+    nodes = [node("MatMul", "X", "W", output="s"), node("Sigmoid", "s", output="P")]
+    inputs = {"X": (TensorProto.FLOAT, [None, 2]), "W": (TensorProto.FLOAT, [2, 1])}
+    file = built(nodes, {"W": np.array([[0.1], [0.2]], np.float32)}, inputs=inputs, opset=8)
+    file.ir_version = 3
+    model = load_model(written(tmp_path, file, NAMED))
+    assert model.golden_probability == pytest.approx(1 / (1 + np.exp(-0.3)), abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", ["logistic", "network", "forest"])

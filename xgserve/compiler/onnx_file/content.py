@@ -42,37 +42,45 @@ class Content:
 
     def needed_for(self, tensor: str) -> list[onnx.NodeProto]:
         """Return the nodes that a tensor needs, in the order of the file."""
-        wanted, needed = {tensor}, []
-        for node in reversed(self.proto.graph.node):
+        return [self.proto.graph.node[place] for place in self._places_for(tensor)]
+
+    def _places_for(self, tensor: str) -> list[int]:
+        wanted, places = {tensor}, []
+        for place, node in reversed(list(enumerate(self.proto.graph.node))):
             if wanted.intersection(node.output):
                 wanted.update(node.input)
-                needed.append(node)
-        return needed[::-1]
+                places.append(place)
+        return places[::-1]
 
     def cut_to(self, tensor: str, kind: int) -> bytes:
-        """Return a file of these nodes and weights alone, whose only output is this tensor of `kind`."""
-        nodes = [
-            onnx.NodeProto(
-                op_type=node.op_type,
-                domain=node.domain,
-                input=node.input,
-                output=node.output,
-                attribute=node.attribute,
-            )
-            for node in self.needed_for(tensor)
-        ]
-        read = {name for node in nodes for name in node.input} | {tensor}
-        graph = onnx.GraphProto(
-            name="original",
-            node=nodes,
-            input=self.inputs.values(),
-            output=[onnx.helper.make_tensor_value_info(tensor, kind, None)],
-            initializer=[weight for name, weight in self.weights.items() if name in read],
-        )
-        opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
-        return bytes(
-            onnx.ModelProto(ir_version=self.proto.ir_version, opset_import=opsets, graph=graph).SerializeToString()
-        )
+        """Drop all but the nodes, weights and inputs of this tensor, the only output, of `kind`; return it as a file.
+
+        Nothing is copied: a forest fills most of the memory that a model may take.
+        """
+        graph, needed = self.proto.graph, set(self._places_for(tensor))
+        for place in reversed(range(len(graph.node))):
+            if place not in needed:
+                del graph.node[place]
+        read = {tensor, *(name for node in graph.node for name in node.input)}
+        for place in reversed(range(len(graph.initializer))):
+            if graph.initializer[place].name not in read:
+                del graph.initializer[place]
+        for node in graph.node:
+            for field in ("name", "doc_string", "metadata_props"):
+                node.ClearField(field)
+        inputs = list(self.inputs.values())
+        kept = onnx.GraphProto(name="original", input=inputs)
+        kept.output.append(onnx.helper.make_tensor_value_info(tensor, kind, None))
+        for field in ("doc_string", "metadata_props", "value_info", "quantization_annotation", "input", "output"):
+            graph.ClearField(field)
+        graph.MergeFrom(kept)
+        version = max(self.proto.ir_version, 4)  # weights were inputs before
+        opsets = [onnx.helper.make_opsetid(domain, number) for domain, number in self.opsets.items()]
+        for field in self.proto.DESCRIPTOR.fields:
+            if field.name != "graph":
+                self.proto.ClearField(field.name)
+        self.proto.MergeFrom(onnx.ModelProto(ir_version=version, opset_import=opsets))
+        return bytes(self.proto.SerializeToString())
 
 
 def read_content(file: bytes) -> Content:

@@ -75,17 +75,11 @@ def open_onnx(file: bytes, card: Mapping[str, Any]) -> Opened:
     content = read_content(file)
     described = card_columns(card)
     inputs = _inputs(content, len(described))
-    columns = _named(inputs, described)
+    names = _named(inputs, described)
     tensor, labels = _probabilities(content)
-    uses = Uses()
-    walk = Walk(content, tensor, columns, uses, graph=None)
-    result = _checked(walk.result(_values(walk, inputs)))
-    is_pair = result.shape == (None, 2)
-    answer = Answer(tensor, place_of_goals([0, 1] if labels is None else labels, card) if is_pair else 0)
-    _picked(walk, result, answer).name  # noqa: B018 - checks what is only written when it is needed
-    walk.check_memory("its last operator brings")
-    columns = _with_kinds(columns, described, inputs, uses)
-    session = _session(content.cut_to(tensor, ONNX_TYPES[result.dtype]))
+    answer, dtype, uses = _tried(content, inputs, names, tensor, labels, card)
+    columns = _with_kinds(names, described, inputs, uses)
+    session = _session(content.cut_to(tensor, ONNX_TYPES[dtype]))
 
     def reference(columns: Columns) -> Scorer:
         return Original(session, inputs, FrameReader(columns), uses.null_texts, answer)
@@ -104,6 +98,25 @@ def open_onnx(file: bytes, card: Mapping[str, Any]) -> Opened:
         reference=reference,
         translate=translate,
     )
+
+
+def _tried(
+    content: Content,
+    inputs: Sequence[Input],
+    columns: Columns,
+    tensor: str,
+    labels: Sequence[Any] | None,
+    card: Mapping[str, Any],
+) -> tuple[Answer, np.dtype[Any], Uses]:
+    """Check all nodes without writing any; return what the answer is, its type, and how columns are used."""
+    uses = Uses()
+    walk = Walk(content, tensor, columns, uses, graph=None)
+    result = _checked(walk.result(_values(walk, inputs)))
+    is_pair = result.shape == (None, 2)
+    answer = Answer(tensor, place_of_goals([0, 1] if labels is None else labels, card) if is_pair else 0)
+    _picked(walk, result, answer).name  # noqa: B018 - checks what is only written when it is needed
+    walk.check_memory("its last operator brings")
+    return answer, result.dtype, uses
 
 
 def _codec(column: Column) -> ColumnCodec:
