@@ -206,7 +206,7 @@ def _read_manifest(folder: Path, name: ModelName) -> dict[str, Any] | None:
 
 def _cached(folder: Path, name: ModelName, manifest: dict[str, Any]) -> CachedModel:
     size = sum(entry["size"] for entry in manifest["files"].values())
-    with suppress(FileNotFoundError):  # not compiled yet
+    with suppress(FileNotFoundError, NotADirectoryError):  # not compiled yet, or damaged
         size += sum(path.stat().st_size for path in (folder / COMPILED).iterdir())
     return CachedModel(name, folder / manifest["artifact"], manifest["files"][manifest["artifact"]]["sha256"], size)
 

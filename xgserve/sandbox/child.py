@@ -27,6 +27,7 @@ from xgserve.sandbox.confine import confine
 # What a child may need to run at all; everything else, above all secrets, is left out.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 MAX_ANSWER_BYTES = 1_000_000
+ANSWER_ROOM_BYTES = 4096
 MAX_OPEN_FILES = 256
 PR_SET_PDEATHSIG = 1
 
@@ -81,7 +82,9 @@ def run_child(
     )
     answer, stderr = scratch / "answer", scratch / "stderr"
     # files, not pipes: a child that writes endlessly hits its file limit, not our memory
-    with answer.open("wb") as out, stderr.open("wb") as err:
+    with answer.open("wb", buffering=0) as out, stderr.open("wb") as err:
+        out.write(b" " * ANSWER_ROOM_BYTES)  # so that the child can say that the disk is full
+        out.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module
                 command(module, "handle"),
