@@ -52,6 +52,7 @@ class App(Service):
         super().__init__(settings, stream)
         self.registry = open_registry(settings)
         self._follower = follower(settings, self.registry, self.metrics.swap)
+        self._model_check = readiness.ModelCheck()
         self._database = readiness.DatabaseCheck(self.log, settings.database)
         # a challenger that hangs must not take every thread
         self._asking_challengers = threading.BoundedSemaphore(max(1, settings.threads // 2))
@@ -225,7 +226,7 @@ class App(Service):
     def ready(self) -> bytes:
         """Say whether the service can predict: 503 if it cannot."""
         checks = Checks(
-            model=readiness.model_state(self.active()),
+            model=self._model_check.state(self.active()),
             database=self._database.state(),
             stored_model=readiness.state(self.registry.startup_problem),
         )

@@ -1,6 +1,7 @@
 """Whether the service can predict: the checks of `GET /ready`."""
 
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from xgserve.errors import ModelError, WorkerBusy
 from xgserve.log.handler import LogHandler
 from xgserve.model.model import Model
 
-CHECK_TIMEOUT_S: Final = 0.5  # a caller of /ready must not wait for the database's lock
+CHECK_TIMEOUT_S: Final = 0.5  # a caller of /ready must not wait for the database's lock, or for a worker
 
 
 def state(problem: str | None) -> Check:
@@ -21,10 +22,43 @@ def state(problem: str | None) -> Check:
     return Check(ok=problem is None, problem=problem or UNSET)
 
 
-def model_state(model: Model | None) -> Check:
-    """Return whether the active model scores its golden row."""
-    if model is None:
-        return state("no model is loaded")
+class ModelCheck:
+    """Checks the active model; a worker that hangs, or starts again, keeps a caller no longer than a short one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked: str | None = None  # the id of the model
+        self._answer: Future[Check] = Future()
+
+    def state(self, model: Model | None) -> Check:
+        """Return whether the model scores its golden row; one that has not answered yet counts as busy scoring."""
+        if model is None:
+            return state("no model is loaded")
+        if model.served_by == "graph":
+            return _model_state(model)
+        try:
+            return self._ask(model).result(CHECK_TIMEOUT_S)
+        except TimeoutError:
+            return Check(ok=True, id=model.id)
+
+    def _ask(self, model: Model) -> "Future[Check]":
+        """Have a thread check the model, unless one is at it; return what will be its answer."""
+        with self._lock:
+            if self._asked != model.id or self._answer.done():
+                self._asked, self._answer = model.id, Future()
+                threading.Thread(target=_check, args=(model, self._answer), name="model check", daemon=True).start()
+            return self._answer
+
+
+def _check(model: Model, answer: "Future[Check]") -> None:
+    try:
+        answer.set_result(_model_state(model))
+    except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+        answer.set_exception(error)
+
+
+def _model_state(model: Model) -> Check:
+    """Return whether a model scores its golden row."""
     try:
         return Check(ok=True, id=model.id, golden_probability=model.check())
     except WorkerBusy:  # it is busy scoring

@@ -102,6 +102,18 @@ def test_worker_gives_the_librarys_own_probabilities(tmp_path: Path) -> None:
     assert (missing.status_code, missing.json()["error"]["missing"]) == (422, ["angle"])
 
 
+def test_ready_does_not_wait_for_a_worker_that_hangs(tmp_path: Path) -> None:
+    put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(neighbours()))
+    with running(tmp_path, worker_timeout_s=3600) as service:
+        model_id = activate(service, KNN)["model"]["id"]
+        pid = only_worker()
+        os.kill(pid, signal.SIGSTOP)
+        for _ in range(3):
+            assert service.get("/ready").json()["checks"]["model"] == {"ok": True, "id": model_id}
+        os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: "golden_probability" in service.get("/ready").json()["checks"]["model"])
+
+
 def test_others_are_served_while_a_worker_hangs(tmp_path: Path) -> None:
     put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(neighbours()))
     row = frame_json(shots(1))
