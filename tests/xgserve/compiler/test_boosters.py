@@ -218,6 +218,41 @@ def test_booster_behind_an_encoder_answers_as_scikit_learn_does(kind: str, tmp_p
     assert difference(model, ASKED, answers(pipeline, ASKED)) <= SINGLE
 
 
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("unknown", [-1, 77, np.nan])
+def test_booster_splits_by_sets_of_what_an_encoder_made(unknown: float, library: str, tmp_path: Path) -> None:
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=unknown)
+    columns = make_column_transformer((encoder, CATEGORIES), ("passthrough", NUMBERS))
+    if library == "xgboost":
+        booster: Any = xgb(enable_categorical=True, feature_types=["c", "c", "q", "q", "q"], max_cat_to_onehot=1)
+        pipeline = fitted(make_pipeline(columns, booster), FRAME)
+    else:
+        pipeline = fitted(make_pipeline(columns, lgbm()), FRAME, lgbmclassifier__categorical_feature=[0, 1])
+    model = loaded(pipeline, tmp_path, "model.joblib")
+    assert model.served_by == "graph", model.not_compiled
+    assert difference(model, ASKED, answers(pipeline, ASKED)) <= SINGLE
+
+
+def test_categories_beyond_one_mask_of_onnxruntime(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    teams = [f"team {number}" for number in range(150)]
+    chosen = pd.Series(random.choice(teams, len(FRAME)))
+    better = set(teams[::3])
+    scored = np.where(random.random(len(FRAME)) < np.where(chosen.isin(better), 0.8, 0.2), 1, 0)
+    frame = pd.DataFrame({"distance": FRAME["distance"], "team": pd.Categorical(chosen, teams)})
+    rows = pd.DataFrame(
+        {"distance": ASKED["distance"], "team": random.choice(np.array([*teams, None], object), len(ASKED))}
+    )
+    for name, estimator in (
+        ("model.json", xgb(enable_categorical=True, n_estimators=20)),
+        ("model.txt", lgbm(min_data_per_group=5, cat_smooth=1)),
+    ):
+        model = loaded(estimator.fit(frame, scored), tmp_path, name)
+        assert model.served_by == "graph", model.not_compiled
+        expected = answers(estimator, rows.assign(team=category(rows["team"], teams)))
+        assert difference(model, rows, expected) <= SINGLE
+
+
 @pytest.mark.parametrize("kind", AROUND)
 def test_booster_inside_another_estimator_answers_with_pandas_categories(kind: str, tmp_path: Path) -> None:
     estimator = fitted(AROUND[kind])
