@@ -36,7 +36,8 @@ def finished(number: int, **more: Any) -> Game:
         play(300, "goal", 55 + number, x=82, y=3),
     ]
     stands: dict[str, Any] = {"season": 20222023, "state": GameState.FINAL, "period": 3, "seconds_left": 0}
-    return game(*plays, **(stands | {"game_id": 2022020000 + number} | more))
+    # no other test has these ids: all share a service, which answers the same rows of the same game from its store
+    return game(*plays, **(stands | {"game_id": 2022021000 + number} | more))
 
 
 @pytest.fixture(autouse=True)
@@ -135,10 +136,10 @@ def test_game_that_is_being_pinged_is_left_to_the_end_and_named_if_it_stays_busy
     monkeypatch.setattr("livegame.rescore.LOCK_WAIT_S", 0.1)
     for number in (1, 2, 3):
         record(client, finished(number))
-    with game_lock(tmp_path, 2022020002, 0):
+    with game_lock(tmp_path, 2022021002, 0):
         progress, said = rescore(client, challenger)
     assert progress == Progress(3, 3, 2 * SHOTS, 1)
-    assert [words[:17] for words in said] == ["game 2022020002: "]
+    assert [words[:17] for words in said] == ["game 2022021002: "]
     assert rescore(client, challenger) == (Progress(1, 1, SHOTS), [])
 
 
@@ -149,12 +150,12 @@ def test_shot_that_the_service_refuses_does_not_hold_up_other_games(
         record(client, finished(number))
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection, connection:
         connection.execute(
-            "UPDATE shots SET features = json_set(features, '$.distance', 'far') WHERE game_id = 2022020002"
+            "UPDATE shots SET features = json_set(features, '$.distance', 'far') WHERE game_id = 2022021002"
         )
     progress, said = rescore(client, challenger)
     assert progress == Progress(3, 3, 2 * SHOTS, 1)
     assert len(said) == 1
-    assert "game 2022020002" in said[0]
+    assert "game 2022021002" in said[0]
     assert "distance" in said[0]
     assert not list((tmp_path / "locks").glob("*.questions"))
 
@@ -166,8 +167,8 @@ def test_request_of_a_ping_that_died_is_repeated_as_it_was(
     record(client, finished(2))
     model = inputs_of(client, challenger)
     shots = game_update(finished(1)).shots[:2]
-    ready = {(2022020001, shot.event_id): inputs for shot in shots if (inputs := model.inputs_of(shot.features))}
-    request = PendingRequests(tmp_path, 2022020001).next(challenger, ready)
+    ready = {(2022021001, shot.event_id): inputs for shot in shots if (inputs := model.inputs_of(shot.features))}
+    request = PendingRequests(tmp_path, 2022021001).next(challenger, ready)
     rows = [model.as_row(inputs) for inputs in ready.values()]
     service.client.predict_rows(list(model.columns), rows, model=challenger, idempotency_key=request.key)
     asked = service.rows_scored()
