@@ -90,6 +90,9 @@ XGBOOST: dict[str, tuple[Change, str]] = {
     "chain of nodes": (chain, "deeper than 1,000 nodes"),
     "text in place of a child": (in_first_tree("left_children", 0, "1"), "Expected `int`"),
     "billions of trees": (setting(*MODEL, "gbtree_model_param", "num_trees", to="5000000000"), "number of trees than"),
+    "tree of a class that does not exist": (setting(*MODEL, "tree_info", 0, to=4294967295), "a class that does not"),
+    "round before the first tree": (setting(*MODEL, "iteration_indptr", 0, to=-1), "a round begins with a tree that"),
+    "round after the last tree": (setting(*MODEL, "iteration_indptr", 3, to=10**9), "a round begins with a tree that"),
     "billions of nodes": (
         setting(*MODEL, "trees", 0, "tree_param", "num_nodes", to="5000000000"),
         "its trees cannot be read",
@@ -159,6 +162,8 @@ LIGHTGBM: dict[str, tuple[Callable[[str], str], str]] = {
     "billions of columns": (line("max_feature_idx", "999999999"), "takes 1,000,000,000 columns"),
     "columns that are a text": (line("max_feature_idx", "many"), "no whole number"),
     "fewer children": (line("left_child", "1"), "more of one thing than of another"),
+    "trees at other places": (lambda text: text.replace("\nshrinkage=", "\n\nshrinkage=", 1), "the model is damaged"),
+    "longer tree than it says": (first_number("leaf_value", "0." + "1" * 99), "begins elsewhere than it says"),
     "fewer trees than it says": (line("tree_sizes", "1"), "another number of trees than it says"),
     "set of categories out of range": (line("cat_boundaries", "0 1000000000"), "a set of categories that does not"),
     "no sets of categories": (line("cat_boundaries", "0"), "a set of categories that does not exist"),

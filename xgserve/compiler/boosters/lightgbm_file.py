@@ -74,6 +74,7 @@ def read_lightgbm(text: str, described: Described | None, load: Load = not_loade
     model = _read_by_treelite(header, trees)
     columns, codes = _columns(values, body, codes_in_sets(model, count), described)
     checked = trees_of(model, codes)
+    _check_sizes(values, body)
     booster = load()
     return Ensemble(
         # a file names the version of its format only
@@ -108,6 +109,21 @@ def _trees_in(values: Mapping[str, str], body: str) -> list[Lines]:
             raise NotCompilable("its leaves hold linear models: fit with linear_tree=False")
         _check_tree(tree)
     return trees
+
+
+def _check_sizes(values: Mapping[str, str], body: str) -> None:
+    """Check where the trees begin; LightGBM itself follows these numbers.
+
+    Raises:
+        ModelError: a tree begins elsewhere.
+    """
+    content, start = body.encode(), 0
+    for number, size in enumerate(values.get("tree_sizes", "").split()):
+        if not content.startswith(b"Tree=%d\n" % number, start):
+            raise ModelError("the model is damaged: a tree begins elsewhere than it says")
+        start += _whole_number(size)
+    if not content.startswith(b"end of trees\n", start):
+        raise ModelError("the model is damaged: a tree is longer than it says")
 
 
 def _check_tree(tree: Lines) -> None:

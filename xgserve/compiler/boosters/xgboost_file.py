@@ -136,6 +136,7 @@ def read_xgboost(
         raise ModelError(f"it is no model of XGBoost: {clipped(error)}") from error
     if stored.gbtree_model_param.num_trees != str(len(stored.trees)) or len(stored.tree_info) != len(stored.trees):
         raise ModelError("the model is damaged: it has another number of trees than it says")
+    _check_rounds(stored)
     for tree, read in zip(stored.trees, forest["trees"], strict=True):
         _check_tree(tree)
         read |= {name: [nothing] * len(tree.left_children) for name, nothing in _NOT_USED.items()}
@@ -194,6 +195,19 @@ def _forest(booster: Any) -> Any:
     """Return the part of a document that holds the trees; dart has it inside another."""
     outer = booster["gbtree"] if booster["name"] == "dart" and isinstance(booster.get("gbtree"), dict) else booster
     return outer.get("model")
+
+
+def _check_rounds(stored: _Forest) -> None:
+    """Check what XGBoost itself follows without a check.
+
+    Raises:
+        ModelError: a tree is of another class than the first, or a round holds trees that do not exist.
+    """
+    if any(stored.tree_info):
+        raise ModelError("the model is damaged: a tree is of a class that does not exist")
+    starts = stored.iteration_indptr
+    if starts and (starts[0] != 0 or starts[-1] != len(stored.trees) or sorted(starts) != starts):
+        raise ModelError("the model is damaged: a round begins with a tree that does not exist")
 
 
 def _check_tree(tree: _Tree) -> None:
