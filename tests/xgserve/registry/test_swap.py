@@ -55,7 +55,7 @@ def test_predictions_never_see_half_a_swap(tmp_path: Path) -> None:
 
 
 def test_swaps_under_load_lose_no_request_on_the_production_server(tmp_path: Path) -> None:
-    """No request fails, each answer's probabilities are those of the model it names, and memory stays flat."""
+    """No request fails, each answer has the probabilities of the model it names; memory and open files stay flat."""
     for version, intercept in (("1.0.0", -2.0), ("2.0.0", 2.0)):
         put_in_cache(tmp_path / "data", version, intercept)
     with process(tmp_path) as service:
@@ -76,25 +76,28 @@ def test_swaps_under_load_lose_no_request_on_the_production_server(tmp_path: Pat
                 answered += 1
             return answered
 
-        memory = psutil.Process(service.popen.pid).memory_info
+        watched = psutil.Process(service.popen.pid)
         with ThreadPoolExecutor(CLIENTS) as pool:
             askers = [pool.submit(ask) for _ in range(CLIENTS)]
             started = time.monotonic()
             try:
-                sizes = []
+                sizes, open_files = [], []
                 for number in range(SWAPS):
                     version = f"{number % 2 + 1}.0.0"
                     swapper.download_registry_model("acme", "shots", version)
                     assert swapper.predict(hostile.ROWS).model.version == version, "the swap was answered before"
-                    sizes.append(memory().rss / 1e6)
+                    sizes.append(watched.memory_info().rss / 1e6)
+                    open_files.append(watched.num_fds())
             finally:
                 took = time.monotonic() - started
                 done.set()
         answered = [asker.result() for asker in askers]
+        assert not watched.children(recursive=True)
     early = max(sizes[: max(1, SWAPS // 5)])
     print(f"{SWAPS} swaps in {took:.1f} s, {sum(answered)} answers, {early:.0f} MB -> {max(sizes):.0f} MB")  # noqa: T201
     assert min(answered) > 0
     assert max(sizes) < early + 60
+    assert max(open_files) < max(open_files[: max(1, SWAPS // 5)]) + 10
 
 
 def test_rollback_goes_back_and_forth_and_survives_a_restart(tmp_path: Path) -> None:
