@@ -89,7 +89,8 @@ def load_model(artifact: Path, name: ModelName = NAME, *, allow_pickle: bool = F
     """Compile an artifact in this process and load it; what cannot be compiled is scored in this process as well."""
     folder = artifact.parent / COMPILED
     folder.mkdir(exist_ok=True)
-    compile_model(artifact, folder, environment(), workspace=name.workspace, allow_pickle=allow_pickle)
+    made_with = environment(allow_pickle=allow_pickle)
+    compile_model(artifact, folder, made_with, workspace=name.workspace, allow_pickle=allow_pickle)
 
     def start_worker(description: Description, _reader: FrameReader) -> Scorer:
         opened, _, _ = open_model(artifact, name.workspace, allow_pickle=allow_pickle)

@@ -22,7 +22,7 @@ def main(folders: list[str]) -> int:
         try:
             (folder / COMPILED).mkdir(exist_ok=True)
             written = compile_model(
-                artifacts[0], folder / COMPILED, environment(), workspace="local", allow_pickle=False
+                artifacts[0], folder / COMPILED, environment(allow_pickle=False), workspace="local", allow_pickle=False
             )
         except (ModelError, InvalidFrame) as error:
             sys.stderr.write(f"{folder}: {error}\n")

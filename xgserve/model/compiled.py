@@ -82,10 +82,11 @@ class _Sealed(Struct, frozen=True):
 
 
 @cache
-def environment() -> str:
-    """Return the versions of the compiler, Python and the libraries, on which a compiled model depends."""
+def environment(*, allow_pickle: bool) -> str:
+    """Return what a compiled model depends on: the versions of compiler, Python and libraries, and trust."""
     libraries = [f"{name} {found}" for name in LIBRARIES if (found := _version(name))]
-    return ", ".join([f"compiler {COMPILER}", f"python {platform.python_version()}", *libraries])
+    trust = ["trusted"] if allow_pickle else []
+    return ", ".join([f"compiler {COMPILER}", f"python {platform.python_version()}", *libraries, *trust])
 
 
 def _version(library: str) -> str | None:

@@ -44,7 +44,7 @@ def compile_artifact(
         "allow_pickle": allow_pickle,
         "memory_bytes": memory_for(artifact),
         "output": str(output.absolute()),
-        "environment": environment(),
+        "environment": environment(allow_pickle=allow_pickle),
     }
     try:
         run_child(

@@ -110,9 +110,9 @@ class Sources:
         cached = self._cache.find(name)
         if cached is None:
             return None
-        self._check_trust(cached.artifact, name)
+        allow_pickle = self._check_trust(cached.artifact, name)
         compiled = read_description(cached.artifact.parent / COMPILED)
-        if compiled is None or compiled.environment != environment():  # other libraries may behave differently
+        if compiled is None or compiled.environment != environment(allow_pickle=allow_pickle):
             self._compile_cached(cached)
         try:
             return Activation(self._load(cached), "cache")

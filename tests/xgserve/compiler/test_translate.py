@@ -261,7 +261,7 @@ def test_model_with_functions_of_its_own_is_given_a_dataframe(tmp_path: Path) ->
 @pytest.mark.parametrize("artifact", sorted(BUNDLED.glob("*/*/model.skops")), ids=lambda path: path.parents[1].name)
 def test_bundled_models_ship_as_they_are_compiled_now(artifact: Path, tmp_path: Path) -> None:
     shipped = artifact.parent / COMPILED
-    now = compile_model(artifact, tmp_path, environment(), workspace="bundled", allow_pickle=False)
+    now = compile_model(artifact, tmp_path, environment(allow_pickle=False), workspace="bundled", allow_pickle=False)
     assert now.agreement is not None
     kept, made = read_description(shipped), read_description(tmp_path)
     assert kept is not None and made is not None

@@ -37,7 +37,7 @@ def test_model_compiled_with_other_libraries_is_compiled_again(tmp_path: Path) -
     write_compiled(compiled(tmp_path, name), msgspec.structs.replace(description, environment="older"), graph)
     activate(tmp_path, name)
     again = read_description(compiled(tmp_path, name))
-    assert again is not None and again.environment == environment()
+    assert again is not None and again.environment == environment(allow_pickle=False)
 
 
 def test_model_compiled_from_another_file_is_compiled_again(tmp_path: Path) -> None:
@@ -65,3 +65,18 @@ def test_damaged_compiled_model_is_compiled_again(tmp_path: Path, file: str, con
     assert active is not None and active.name == name
     assert file != GRAPH_FILE or path.read_bytes() == right
     assert [column.name for column in active.columns] == hostile.FEATURES
+
+
+def test_model_compiled_with_trust_is_not_used_without_it(tmp_path: Path) -> None:
+    """The file may hold types that only a trusted workspace may use."""
+    name = put_in_cache(tmp_path, "1.0.0", 0.5)
+    trusting = settings(tmp_path, trust_pickle_workspaces=frozenset({name.workspace}))
+    open_registry(trusting).activate(name.workspace, name.name, name.version)
+    with_trust = read_description(compiled(tmp_path, name))
+    activate(tmp_path, name)
+    without = read_description(compiled(tmp_path, name))
+    assert with_trust is not None and without is not None
+    assert (with_trust.environment, without.environment) == (
+        environment(allow_pickle=True),
+        environment(allow_pickle=False),
+    )
