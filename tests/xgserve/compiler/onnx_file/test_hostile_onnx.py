@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import running_service
-from tests.xgserve.compiler.onnx_files import (
+from tests.xgserve.compiler.onnx_file.onnx_files import (
     GOALS,
     LEARNING,
     MODES,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.xgserve.compiler import hostile_boosters as hostile
+from tests.xgserve.compiler.boosters import hostile_boosters as hostile
 from tests.xgserve.helpers import load_model
 from xgserve.compiler.boosters.ubjson import read_ubjson
 from xgserve.errors import ArtifactRefused, ModelError

@@ -15,8 +15,8 @@ import skops.io
 from sklearn.utils import all_estimators
 
 from tests.conftest import running_service
-from tests.xgserve.compiler import hostile_skops
 from tests.xgserve.compiler.helpers import load_without_graph
+from tests.xgserve.compiler.scikit import hostile_skops
 from tests.xgserve.helpers import load_model
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn

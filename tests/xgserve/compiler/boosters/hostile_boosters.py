@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from tests.xgserve.compiler.boosted import fitted, lgbm, xgb
+from tests.xgserve.compiler.boosters.boosted import fitted, lgbm, xgb
 
 Change = Callable[[Any], None]
 

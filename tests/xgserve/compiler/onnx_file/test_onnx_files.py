@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.xgserve.compiler.onnx_files import (
+from tests.xgserve.compiler.onnx_file.onnx_files import (
     GOALS,
     LEARNING,
     MODES,

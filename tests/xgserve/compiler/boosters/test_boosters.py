@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from tests.xgserve.compiler.boosted import (
+from tests.xgserve.compiler.boosters.boosted import (
     ASKED,
     CATEGORIES,
     FRAME,

@@ -16,9 +16,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from tests.xgserve.compiler import hostile_skops
 from tests.xgserve.compiler.helpers import NAME, load_without_graph
-from tests.xgserve.compiler.hostile_skops import Node, nodes, plain
+from tests.xgserve.compiler.scikit import hostile_skops
+from tests.xgserve.compiler.scikit.hostile_skops import Node, nodes, plain
 from tests.xgserve.helpers import goals, load_model, shots
 from xgserve.errors import InvalidFrame, ModelError
 
