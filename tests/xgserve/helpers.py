@@ -195,6 +195,12 @@ def _wait_until_serving(popen: "subprocess.Popen[str]", stderr: Path) -> str:
     raise AssertionError(f"the service did not start: {stderr.read_text()}")
 
 
+def children_of(pid: int) -> set[int]:
+    """Return the processes that a process has started and that are not gone (Linux)."""
+    listed = [(task / "children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return {int(child) for children in listed for child in children}
+
+
 def connect(url: str) -> socket.socket:
     """Open a connection to the service at a URL."""
     host, port = url.removeprefix("http://").split(":")

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from tests.helpers import wait_until
-from tests.xgserve.helpers import ROW, Running, goals, process, running, shots
+from tests.xgserve.helpers import ROW, Running, children_of, goals, process, running, shots
 from xgserve.client import ServingClient
 from xgserve.names import ModelName
 from xgserve.registry.cache import ModelCache
@@ -61,20 +61,24 @@ def activate(service: Running, name: tuple[str, str, str]) -> dict[str, Any]:
     return found
 
 
-def workers_of(pid: int) -> list[int]:
-    listed = [(task / "children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
-    return [int(child) for children in listed for child in children]
+EARLIER: set[int] = set()  # processes that tests of other files have started, such as their browser
+
+
+def workers() -> set[int]:
+    """Return the processes that this test has started and that are not gone."""
+    return children_of(os.getpid()) - EARLIER
 
 
 def only_worker() -> int:
-    (pid,) = workers_of(os.getpid())
+    (pid,) = workers()
     return pid
 
 
 @pytest.fixture(autouse=True)
 def _no_worker_of_an_earlier_test() -> None:
     gc.collect()
-    assert not workers_of(os.getpid())
+    EARLIER.clear()
+    EARLIER.update(workers())
 
 
 def turns_of(service: Running) -> Any:
@@ -132,7 +136,7 @@ def test_others_are_served_while_a_worker_hangs(tmp_path: Path) -> None:
         assert not any(request.done() for request in hanging)
         os.kill(pid, signal.SIGKILL)
         assert [request.result().status_code for request in hanging] == [200, 200], "scored by the next worker"
-        wait_until(lambda: not workers_of(os.getpid()))
+        wait_until(lambda: not workers())
 
 
 def test_predictions_that_may_wait_for_a_worker_never_get_the_last_thread(tmp_path: Path) -> None:
@@ -183,7 +187,7 @@ def test_worker_is_gone_after_a_kill_of_the_real_service(tmp_path: Path) -> None
     put_in_cache(tmp_path / "data", KNN, "model.skops", skops.io.dumps(neighbours()))
     with process(tmp_path) as service:
         ServingClient(service.url).download_registry_model(*KNN)
-        (pid,) = workers_of(service.popen.pid)
+        (pid,) = children_of(service.popen.pid)
         service.stop(signal.SIGKILL)
         wait_until(
             lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
