@@ -248,9 +248,9 @@ gunicorn and MLflow. Each server runs in its own environment with only what it n
 
 Without any server, `predict_proba` of scikit-learn on a ready DataFrame takes {floors} rows.
 
-What the service does differently: a body is read straight into the numbers that the trees need. All trees run for all
-rows in one call of ONNX Runtime, compared with scikit-learn when the model is loaded (agreement within 1e-12; otherwise
-scikit-learn serves). pandas is not imported unless a model needs it. Log rows are written in batches by a separate
+What the service does differently: a body is read straight into the numbers that the model needs. The model is a graph
+that was compiled once, in another process, and compared with the library that made it; ONNX Runtime computes it for all
+rows in one call. Neither scikit-learn nor pandas is imported. Log rows are written in batches by a separate
 thread, and one thread answers as long as requests are short.
 """
 
