@@ -94,7 +94,7 @@ def test_model_that_is_not_loaded_is_refused_with_the_loaded_ids(service: Runnin
     assert refused.value.status == 404
     assert refused.value.details["loaded"] == [service.get("/model").json()["id"], model_id]
     assert service.rows_scored() == 0
-    status, code, _ = error_of(service.post("/predict?modell=x", ROWS))
+    status, code, _ = error_of(service.post("/predict?models=x", ROWS))
     assert (status, code) == (400, "invalid_parameter"), "a slip must not be answered by the champion"
 
 
