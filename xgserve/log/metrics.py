@@ -20,13 +20,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 class Metrics:
     """The metrics of one service. Any thread may call any method."""
 
-    def __init__(
-        self,
-        active: Callable[[], Model | None],
-        challengers: Callable[[], Iterable[Model]],
-        following: Callable[[], Following | None],
-        dropped_log_rows: Callable[[], int],
-    ) -> None:
+    def __init__(self, state: "State") -> None:
         self._registry = CollectorRegistry()
         requests = Counter(
             "xg_requests",
@@ -48,7 +42,7 @@ class Metrics:
             ["role", "result"],
             registry=self._registry,
         )
-        self._registry.register(_State(active, challengers, following, dropped_log_rows))
+        self._registry.register(state)
         # looking up a child by its labels takes longer than counting
         self._of = cache(
             lambda method, route, code: (requests.labels(method, route, str(code)), duration.labels(route))
@@ -74,8 +68,8 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _State(Collector):
-    """Metrics that are read at each scrape, not counted."""
+class State(Collector):
+    """What is read at each scrape, not counted."""
 
     def __init__(
         self,
@@ -90,6 +84,7 @@ class _State(Collector):
         self._dropped_log_rows = dropped_log_rows
 
     def collect(self) -> Iterable[Metric]:
+        """Yield the metrics, as Prometheus' client asks for them."""
         active = self._active()
         yield _info("xg_active_model_info", "The active model", [active] if active else [])
         yield _info("xg_challenger_info", "The loaded challengers", self._challengers())

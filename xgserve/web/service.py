@@ -12,7 +12,7 @@ from db.connection import DatabaseError
 from xgserve.contract import Following
 from xgserve.errors import BadRequest, DatabaseUnavailable, MethodNotAllowed, NotFound, ServiceError
 from xgserve.log.handler import LogHandler
-from xgserve.log.metrics import Metrics
+from xgserve.log.metrics import Metrics, State
 from xgserve.model.model import Model
 from xgserve.request_id import choose_id, request_id
 from xgserve.settings import ServiceSettings
@@ -43,7 +43,7 @@ class Service(bottle.Bottle):  # type: ignore[misc]  # Bottle has no types
         logging.getLogger().addHandler(self.log)
         logging.getLogger("xgserve").setLevel(settings.log_level)
         self.answers = Answers(settings.database)
-        self.metrics = Metrics(self.active, self.loaded_challengers, self.following, lambda: self.log.dropped)
+        self.metrics = Metrics(State(self.active, self.loaded_challengers, self.following, lambda: self.log.dropped))
         self.add_hook("before_request", self._before_request)
 
     def close(self) -> None:
