@@ -1,8 +1,8 @@
 """The routes of the prediction service, and nothing else."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import TextIO
 
@@ -34,6 +34,7 @@ from xgserve.log.page import render
 from xgserve.model.frames import read_frame
 from xgserve.model.model import Model
 from xgserve.names import tag
+from xgserve.places import place
 from xgserve.registry.follow import follower
 from xgserve.registry.registry import open_registry
 from xgserve.registry.sources import Activation
@@ -119,22 +120,15 @@ class App(Service):
         active = self.active()
         key, body = incoming.prediction_request(model, active, self.settings.max_body_bytes)
         note(f"answered before, nothing scored by {model.id}")
-        if model is active:
-            return self.answers.once(key, model.id, body, lambda: self._score(model, body))
-        with self._place_to_ask_a_challenger():
+        with nullcontext() if model is active else self._place_to_ask_a_challenger():
             return self.answers.once(key, model.id, body, lambda: self._score(model, body))
 
-    @contextmanager
-    def _place_to_ask_a_challenger(self) -> Iterator[None]:
-        if not self._asking_challengers.acquire(timeout=CHALLENGER_WAIT_S):
-            raise ChallengersBusy(
-                "other requests to challengers are under way; nothing was scored, send it again later",
-                headers={"Retry-After": "1"},
-            )
-        try:
-            yield
-        finally:
-            self._asking_challengers.release()
+    def _place_to_ask_a_challenger(self) -> AbstractContextManager[None]:
+        busy = ChallengersBusy(
+            "other requests to challengers are under way; nothing was scored, send it again later",
+            headers={"Retry-After": "1"},
+        )
+        return place(self._asking_challengers, busy, CHALLENGER_WAIT_S)
 
     def _score(self, model: Model, body: bytes) -> bytes:
         frame = read_frame(body, model.column_names)

@@ -6,8 +6,7 @@ A swap is one assignment. A request that read `loaded` before the swap finishes 
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from db import serving
 from db.serving import READ_TIMEOUT_S, Activations, LastFollowed, StoredActivation
@@ -16,6 +15,7 @@ from xgserve.contract import ModelEntry, RegistryProblem, Role
 from xgserve.errors import Busy, NothingToRollBack, RegistryError, UnknownModel
 from xgserve.model.model import Model
 from xgserve.names import SAFE_NAME, ModelName
+from xgserve.places import place
 from xgserve.registry.active import Active, Loaded, followed
 from xgserve.registry.bundle import BUNDLED, newest_bundled
 from xgserve.registry.cache import ModelCache
@@ -219,14 +219,9 @@ class Registry:
         """
         return self._active.record.newest(limit, READ_TIMEOUT_S)
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(blocking=False):
-            raise Busy("other requests to activate models are under way; try again in a few seconds")
-        try:
-            yield
-        finally:
-            self._places.release()
+    def _place(self) -> AbstractContextManager[None]:
+        busy = Busy("other requests to activate models are under way; try again in a few seconds")
+        return place(self._places, busy)
 
     def _log(self, workspace: str, model: str, version: str | None, role: Role = "champion") -> Activation:
         """Load a model for its role, and log the outcome."""

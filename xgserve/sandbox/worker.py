@@ -11,7 +11,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from xgserve.errors import InvalidFrame, ModelError, WorkerBusy, WorkerFailed
 from xgserve.model.model import Probabilities, Values
 from xgserve.model.validation import FrameReader
+from xgserve.places import place
 from xgserve.sandbox.process import Died, Late, WorkerProcess, WorkerTask
 from xgserve.sandbox.wire import MAX_OTHER_BYTES, Array, Failed, Ready, Scores, Unreadable, pack_columns
 from xgserve.text import clipped
@@ -86,17 +87,12 @@ class WorkerScorer:
             if time.monotonic() - began < QUICK_S:
                 size *= 2
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(blocking=False):
-            raise WorkerBusy(
-                "other requests are waiting for the process that scores with this model; try again in a second",
-                headers={"Retry-After": "1"},
-            )
-        try:
-            yield
-        finally:
-            self._places.release()
+    def _place(self) -> AbstractContextManager[None]:
+        busy = WorkerBusy(
+            "other requests are waiting for the process that scores with this model; try again in a second",
+            headers={"Retry-After": "1"},
+        )
+        return place(self._places, busy)
 
 
 class _Worker:
