@@ -77,6 +77,10 @@ class ModelName:
     def __str__(self) -> str:
         return f"{self.workspace}/{self.name}:{self.version}"
 
+    def id_of(self, digest: str) -> str:
+        """Return the id of the artifact with this digest: `workspace/name:version@sha256:<12 hex>`."""
+        return f"{self}@sha256:{digest[:12]}"
+
 
 def version_order(version: str) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:
     """Return a sort key under which a newer version is larger, as in semantic versioning: 1.9 < 1.10-rc1 < 1.10."""

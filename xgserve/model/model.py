@@ -90,7 +90,7 @@ class Model:
     @cached_property
     def id(self) -> str:
         """`workspace/name:version@sha256:<12 hex>`: names exactly one artifact."""
-        return f"{self.name}@sha256:{self.digest[:12]}"
+        return self.name.id_of(self.digest)
 
     @cached_property
     def column_names(self) -> frozenset[str]:

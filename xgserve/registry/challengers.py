@@ -5,13 +5,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from msgspec import structs
+
 from db import serving
 from xgserve.contract import Challengers as Description
 from xgserve.contract import MissingChallenger
 from xgserve.errors import IsChampion, RegistryError, TooManyChallengers, UnknownModel
 from xgserve.names import ModelName
 from xgserve.registry.active import Active, as_stored
-from xgserve.registry.bundle import BUNDLED
 from xgserve.registry.sources import Activation, explained
 
 logger = logging.getLogger("xgserve.registry")
@@ -51,7 +52,7 @@ class Challengers:
         loaded = self._active.loaded
         for model in loaded.challengers:
             if model.name == name:
-                return Activation(model, BUNDLED if name.workspace == BUNDLED else "cache")
+                return Activation.of_loaded(model)
         ids = [model.id for model in loaded.challengers]
         if loaded.champion is not None and loaded.champion.name == name:
             raise IsChampion(
@@ -139,17 +140,14 @@ class Challengers:
 
     def _explain(self, missing: MissingChallenger, problem: str) -> None:
         others = tuple(
-            MissingChallenger(other.id, other.workspace, other.model, other.version, other.digest, problem)
-            if other is missing
-            else other
+            structs.replace(other, problem=problem) if other is missing else other
             for other in self._active.loaded.missing
         )
         self._active.loaded = replace(self._active.loaded, missing=others)
 
 
 def _missing(stored: serving.StoredChallenger) -> MissingChallenger:
-    name = ModelName(stored.workspace, stored.model, stored.version)
-    model_id = f"{name}@sha256:{stored.digest[:12]}"
+    model_id = ModelName(stored.workspace, stored.model, stored.version).id_of(stored.digest)
     return MissingChallenger(
         model_id, stored.workspace, stored.model, stored.version, stored.digest, "it is being loaded"
     )

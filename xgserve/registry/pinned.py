@@ -9,7 +9,6 @@ from xgserve.contract import Role
 from xgserve.errors import InvalidName, ModelPinned, RegistryError, WorkspaceNotAllowed
 from xgserve.names import ModelName
 from xgserve.registry.active import Active
-from xgserve.registry.bundle import BUNDLED
 from xgserve.registry.sources import Activation
 
 logger = logging.getLogger("xgserve.registry")
@@ -35,7 +34,7 @@ class Pin:
             or active.model.name != ModelName(workspace, model, version or "")
         ):
             raise self.refusal()
-        return Activation(active.model, "bundled" if workspace == BUNDLED else "cache")
+        return Activation.of_loaded(active.model)
 
     def refusal(self) -> ModelPinned:
         """Return why no other model is taken."""

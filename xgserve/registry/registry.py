@@ -125,7 +125,7 @@ class Registry:
             raise self._pin.refusal()
         with self._place(), self._active.swapping, explained():
             model = self.loaded.find(model_id)
-            activation = Activation(model, BUNDLED if model.name.workspace == BUNDLED else "cache")
+            activation = Activation.of_loaded(model)
             if model is not self.active:
                 self._active.record_and_swap(activation, keep=keep)
                 self._shrink_cache()

@@ -59,6 +59,11 @@ class Activation:
     model: Model
     source: Source
 
+    @classmethod
+    def of_loaded(cls, model: Model) -> "Activation":
+        """Return the activation of a model that is loaded already."""
+        return cls(model, BUNDLED if model.name.workspace == BUNDLED else "cache")
+
 
 class Sources:
     """Finds, downloads, tries and loads models. Any thread may call any method."""
