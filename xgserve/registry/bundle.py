@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from xgserve.errors import UnknownModel
-from xgserve.model.compiled import StartWorker, load_compiled
-from xgserve.model.model import Model
+from xgserve.errors import ModelError, UnknownModel
+from xgserve.model.compiled import Description, load_compiled
+from xgserve.model.model import Model, Scorer
+from xgserve.model.validation import FrameReader
 from xgserve.names import COMPILED, ModelName, version_order
 from xgserve.registry.cache import digest_of
 
@@ -29,7 +30,7 @@ def newest_bundled(model: str) -> ModelName:
     return ModelName(BUNDLED, model, _versions(model)[0])
 
 
-def load_bundled(model: str, version: str | None, start_worker: StartWorker) -> Model:
+def load_bundled(model: str, version: str | None) -> Model:
     """Load a bundled model; without `version`, the newest.
 
     Raises:
@@ -43,7 +44,11 @@ def load_bundled(model: str, version: str | None, start_worker: StartWorker) -> 
         raise UnknownModel(f"{model} is bundled with the versions {', '.join(versions)}, not {version!r}")
     folder = FOLDER / model / version
     name = ModelName(BUNDLED, model, version)
-    return load_compiled(folder / COMPILED, name, digest_of(folder / "model.skops"), start_worker)
+    return load_compiled(folder / COMPILED, name, digest_of(folder / "model.skops"), _no_worker)
+
+
+def _no_worker(description: Description, _reader: FrameReader) -> Scorer:
+    raise ModelError(f"a bundled model must be compiled, and this one is not: {description.not_compiled}")
 
 
 def _versions(model: str) -> list[str]:

@@ -104,7 +104,7 @@ class Sources:
             UnknownModel: no such model, or no such version of it, is bundled.
             ModelError: it cannot be used.
         """
-        return Activation(load_bundled(model, version, _no_worker), BUNDLED)
+        return Activation(load_bundled(model, version), BUNDLED)
 
     def cached(self, name: ModelName) -> Activation | None:
         """Load a model from the cache; None if it is missing or damaged there.
@@ -245,10 +245,6 @@ class Sources:
         if not trusted and artifact.suffix.lower() in PICKLE_SUFFIXES:
             raise PickleNotAllowed(pickle_refusal(f"{artifact.name} of {name}", name.workspace))
         return trusted
-
-
-def _no_worker(description: Description, _reader: FrameReader) -> Scorer:
-    raise ModelError(f"a bundled model must be compiled, and this one is not: {description.not_compiled}")
 
 
 @contextmanager
