@@ -1,6 +1,6 @@
 """What every format makes of an artifact: its columns, its library's own answers, and its translation to a graph."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,6 +60,12 @@ def place_of_goals(classes: Sequence[Any], card: Mapping[str, Any]) -> int:
     raise ModelError(
         f"the classes must be 0 (no goal) and 1 (goal), not {clipped(list(classes))}{wrong}; fit on these, {say}"
     )
+
+
+def disagreement(in_card: Iterable[str], in_model: Iterable[str]) -> ModelError:
+    """Return the refusal of a card that names other columns than the model."""
+    differing = sorted(set(in_card) ^ set(in_model))
+    return ModelError(f"card.json and the model disagree about the columns {clipped(differing)}")
 
 
 def card_columns(card: Mapping[str, Any]) -> dict[str, Column]:

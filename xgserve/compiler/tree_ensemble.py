@@ -128,7 +128,8 @@ def single_precision(graph: Graph, rows: str, score: Callable[[str], str]) -> st
     """Return what `score` makes of the rows in single precision; NaN for rows beyond its range, which are refused."""
     rounded = graph.rounded(rows)
     beyond = graph.to_double(graph.add("IsInf", rounded))
-    is_beyond = graph.add("Cast", graph.add("ReduceMax", beyond, graph.constant([1], np.int64)), to=9)  # bool
+    any_beyond = graph.add("ReduceMax", beyond, graph.constant([1], np.int64))
+    is_beyond = graph.add("Cast", any_beyond, to=onnx.TensorProto.BOOL)
     return graph.add("Where", is_beyond, graph.constant(np.nan), score(rounded))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from xgserve.compiler.boosters.trees import NUMBER, Codes
+from xgserve.compiler.opened import disagreement
 from xgserve.contract import Scalar
 from xgserve.errors import ModelError
 from xgserve.model.schema import Column
@@ -45,7 +46,7 @@ def names_of(stored: Names, is_category: Sequence[bool], described: Described | 
         return stored
     if [re.sub(r"\s", "_", name) for name in listed] == list(stored):  # as LightGBM stores names with spaces
         return listed
-    raise ModelError(f"card.json and the model disagree about the columns {clipped(sorted({*listed} ^ {*stored}))}")
+    raise disagreement(listed, stored)
 
 
 def category_of(

@@ -26,7 +26,15 @@ from xgserve.compiler.onnx_file.tensors import (
     read_tensor,
 )
 from xgserve.compiler.onnx_file.walk import Uses, Walk
-from xgserve.compiler.opened import SINGLE_PRECISION, Columns, Opened, Translation, card_columns, place_of_goals
+from xgserve.compiler.opened import (
+    SINGLE_PRECISION,
+    Columns,
+    Opened,
+    Translation,
+    card_columns,
+    disagreement,
+    place_of_goals,
+)
 from xgserve.compiler.versions import Versions
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.model import Probabilities, Scorer, Values
@@ -167,8 +175,7 @@ def _named(inputs: Sequence[Input], described: Mapping[str, Column]) -> Columns:
     own = [entry.name for entry in inputs]
     if len(own) == len(kinds) and (not described or len(own) > 1):
         if described and set(described) != set(own):
-            differing = sorted(set(described) ^ set(own))
-            raise ModelError(f"card.json and the model disagree about the columns {clipped(differing)}")
+            raise disagreement(described, own)
         names = own
     elif len(described) == len(kinds):
         names = list(described)

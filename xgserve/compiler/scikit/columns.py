@@ -9,12 +9,11 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 
 from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
 from xgserve.compiler.graph import NotCompilable
-from xgserve.compiler.opened import card_columns
+from xgserve.compiler.opened import card_columns, disagreement
 from xgserve.compiler.scikit.internals import preprocessor_of
 from xgserve.contract import Scalar
 from xgserve.errors import ModelError
 from xgserve.model.schema import Column, is_null
-from xgserve.text import clipped
 
 
 def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
@@ -40,8 +39,7 @@ def columns_of(estimator: Any, card: Mapping[str, Any]) -> tuple[Column, ...]:
     if wanted != len(names):
         raise ModelError(f"the model takes {wanted} columns, but {len(names)} names are known")
     if described and set(described) != set(names):
-        differing = sorted(set(described) ^ set(names))
-        raise ModelError(f"card.json and the model disagree about the columns {clipped(differing)}")
+        raise disagreement(described, names)
     encoded = native_categories(estimator, described) | _encoded_categories(estimator, names)
     columns = []
     for name in names:

@@ -28,6 +28,7 @@ from sklearn.preprocessing import (
 from xgserve.compiler.boosters.ensemble import Ensemble
 from xgserve.compiler.boosters.opening import ensemble_of, is_boosted
 from xgserve.compiler.graph import Graph, NotCompilable, Step
+from xgserve.compiler.opened import Translation
 from xgserve.compiler.scikit import internals
 from xgserve.compiler.scikit.probabilities import decision, probability, sigmoid
 from xgserve.compiler.scikit.steps import chain, nothing, step_of
@@ -35,9 +36,6 @@ from xgserve.model.schema import REFUSED, Column
 from xgserve.model.validation import ColumnCodec
 
 Columns = Sequence[Column]
-
-# The codecs of a classifier's columns, and what makes P(class 1), shape (rows, 1), of the encoded matrix.
-Translation = tuple[list[ColumnCodec], Step]
 
 
 @singledispatch
