@@ -1,8 +1,6 @@
 """ONNX files that must be refused: each is a working model except for one fault, and its refusal names that."""
 
 import json
-import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -31,6 +29,7 @@ from tests.xgserve.compiler.onnx_file.onnx_files import (
     random_trees,
     written,
 )
+from tests.xgserve.compiler.opened_files import files_opened
 from tests.xgserve.helpers import load_model
 from tests.xgserve.registry import hostile
 from tests.xgserve.registry.comet_standin import KEY, StandIn
@@ -42,17 +41,6 @@ FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 HUGE = 1 << 40
 
 Make = Callable[[], onnx.ModelProto | bytes]
-
-_opened: list[str] = []
-_listening = threading.Event()
-
-
-def _listen(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and _listening.is_set():
-        _opened.append(str(arguments[0]))
-
-
-sys.addaudithook(_listen)  # there is no way to take it off again; it listens when it is told to
 
 
 def good() -> onnx.ModelProto:
@@ -452,15 +440,11 @@ def test_file_that_a_weight_names_is_never_opened(tmp_path: Path) -> None:
     secret.write_bytes(np.array([[0.1], [0.2]], np.float32).tobytes())
     file = network()
     external(file, "../secret")
-    _opened.clear()
-    _listening.set()
-    try:
+    with files_opened() as opened:
         why = refused(tmp_path / "model", file)
-    finally:
-        _listening.clear()
     assert "in another file" in why
-    assert any("model.onnx" in opened for opened in _opened), "the audit works"
-    assert not any("secret" in opened for opened in _opened)
+    assert any("model.onnx" in path for path in opened), "the audit works"
+    assert not any("secret" in path for path in opened)
 
 
 @pytest.mark.parametrize("kind", ["good", "trees"])

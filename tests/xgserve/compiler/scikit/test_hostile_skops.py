@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,6 +15,7 @@ from sklearn.utils import all_estimators
 
 from tests.conftest import running_service
 from tests.xgserve.compiler.helpers import load_without_graph
+from tests.xgserve.compiler.opened_files import files_opened
 from tests.xgserve.compiler.scikit import hostile_skops
 from tests.xgserve.helpers import load_model
 from tests.xgserve.registry import hostile
@@ -26,17 +26,6 @@ from xgserve.errors import InvalidFrame, ModelError
 from xgserve.names import ModelName
 
 NAME = ModelName("acme", "shots", "1.0.0")
-
-_opened: list[str] = []
-_listening = threading.Event()
-
-
-def _listen(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and _listening.is_set():
-        _opened.append(str(arguments[0]))
-
-
-sys.addaudithook(_listen)  # there is no way to take it off again; it listens when it is told to
 
 
 def refused(artifact: Path) -> str:
@@ -59,14 +48,10 @@ def test_file_that_a_row_or_a_card_names_is_never_opened(kind: str, how: str, tm
     secret.write_text("key")
     golden = {"shot_type": str(secret), "distance": 10.0}
     artifact = hostile_skops.write(tmp_path, hostile_skops.reads_files(kind, how), golden_row=golden)
-    _opened.clear()
-    _listening.set()
-    try:
+    with files_opened() as opened:
         why = refused(artifact)
-    finally:
-        _listening.clear()
-    assert str(artifact) in _opened, "the audit works"
-    assert str(secret) not in _opened
+    assert str(artifact) in opened, "the audit works"
+    assert str(secret) not in opened
     assert kind in why and "it can open the files that a row names" in why
     assert "XG_TRUST_PICKLE_WORKSPACES" in why and "docs/security.md" in why
 
