@@ -124,11 +124,7 @@ class App(Service):
             return self.answers.once(key, model.id, body, lambda: self._score(model, body))
 
     def _place_to_ask_a_challenger(self) -> AbstractContextManager[None]:
-        busy = ChallengersBusy(
-            "other requests to challengers are under way; nothing was scored, send it again later",
-            headers={"Retry-After": "1"},
-        )
-        return place(self._asking_challengers, busy, CHALLENGER_WAIT_S)
+        return place(self._asking_challengers, _challengers_busy, CHALLENGER_WAIT_S)
 
     def _score(self, model: Model, body: bytes) -> bytes:
         frame = read_frame(body, model.column_names)
@@ -240,6 +236,13 @@ class App(Service):
         """Return the metrics in Prometheus' text format."""
         response.content_type = metrics.CONTENT_TYPE
         return self.metrics.text()
+
+
+def _challengers_busy() -> ChallengersBusy:
+    return ChallengersBusy(
+        "other requests to challengers are under way; nothing was scored, send it again later",
+        headers={"Retry-After": "1"},
+    )
 
 
 def create_app(settings: ServiceSettings, stream: TextIO | None = None) -> App:

@@ -220,8 +220,7 @@ class Registry:
         return self._active.record.newest(limit, READ_TIMEOUT_S)
 
     def _place(self) -> AbstractContextManager[None]:
-        busy = Busy("other requests to activate models are under way; try again in a few seconds")
-        return place(self._places, busy)
+        return place(self._places, _busy)
 
     def _log(self, workspace: str, model: str, version: str | None, role: Role = "champion") -> Activation:
         """Load a model for its role, and log the outcome."""
@@ -342,6 +341,10 @@ class Registry:
             before = self.startup_problem
             self._active.startup_problem = f"{before}; {problem}" if before else problem
             logger.error("no model is active: %s", problem)
+
+
+def _busy() -> Busy:
+    return Busy("other requests to activate models are under way; try again in a few seconds")
 
 
 def _name_of(stored: StoredActivation) -> ModelName:

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -74,7 +74,7 @@ class WorkerScorer:
             WorkerBusy: as many requests as may are waiting for workers.
             WorkerFailed: the worker died or did not answer in time; it is started again.
         """
-        with self._place() if self._is_in_use else nullcontext():
+        with place(self._places, _busy) if self._is_in_use else nullcontext():
             self._is_in_use = True  # the first rows, which check it before its model is used, need no place
             return np.concatenate(list(self._chunks(rows)))
 
@@ -87,12 +87,12 @@ class WorkerScorer:
             if time.monotonic() - began < QUICK_S:
                 size *= 2
 
-    def _place(self) -> AbstractContextManager[None]:
-        busy = WorkerBusy(
-            "other requests are waiting for the process that scores with this model; try again in a second",
-            headers={"Retry-After": "1"},
-        )
-        return place(self._places, busy)
+
+def _busy() -> WorkerBusy:
+    return WorkerBusy(
+        "other requests are waiting for the process that scores with this model; try again in a second",
+        headers={"Retry-After": "1"},
+    )
 
 
 class _Worker:
