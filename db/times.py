@@ -8,6 +8,11 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def utc_now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)
+
+
 def now() -> str:
-    """Return the current time in that form."""
-    return timestamp(datetime.now(UTC))
+    """Return the current time as the databases keep it."""
+    return timestamp(utc_now())

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from db import times
 from db.connection import DatabaseError
-from db.history import GameUpdate, History, Recorded
-from db.times import timestamp
+from db.history import GameUpdate, History, Moment, Recorded
 from livegame.errors import LiveGameError, PingedMeanwhile, UnexpectedError
 from livegame.features.rows import game_update
 from livegame.feed import MAX_FRESH_S, Answer, Feed
@@ -104,7 +104,7 @@ class GameClient:
         if self._is_fresh(stored):
             return Recorded(game_id)
         answer = self._feed.answer(game_id)
-        stale_at = timestamp(datetime.now(UTC) + timedelta(seconds=answer.fresh_s)) if answer.fresh_s else None
+        stale_at = times.timestamp(times.utc_now() + timedelta(seconds=answer.fresh_s)) if answer.fresh_s else None
         try:
             models = self._scorer.models()
         except BaseException:
@@ -125,7 +125,7 @@ class GameClient:
         """Return whether the last answer was stored completely and is still fresh by the feed's own word."""
         if row is None or row["fingerprint"] is None or row["stale_at"] is None:
             return False
-        left = (datetime.fromisoformat(row["stale_at"]) - datetime.now(UTC)).total_seconds()
+        left = (datetime.fromisoformat(row["stale_at"]) - times.utc_now()).total_seconds()
         # more than MAX_FRESH_S is left only if the clock was set back
         return 0 < left <= MAX_FRESH_S and self._scorer.is_by(row["fingerprint"], self._scorer.models())
 
@@ -229,7 +229,7 @@ class GameClient:
     @known_errors()
     def incomplete_games(self) -> list[int]:
         """Return recent games that are over but incomplete, and due for another ping."""
-        since = timestamp(datetime.now(UTC) - timedelta(days=INCOMPLETE_DAYS))
+        since = times.timestamp(times.utc_now() - timedelta(days=INCOMPLETE_DAYS))
         return [row["game_id"] for row in self._history.incomplete_games(since) if is_due(row)]
 
     @known_errors()
@@ -245,8 +245,10 @@ class GameClient:
         return self._history.state(game_id) == GameState.FINAL
 
     @known_errors()
-    def report(self, game_id: int, model: str | None = None, count: Count = Count.ALL) -> "GameReport | None":
-        """Return the `game_report` of a game, from the history alone; None if it was never pinged."""
+    def report(
+        self, game_id: int, model: str | None = None, count: Count = Count.ALL, moment: Moment | None = None
+    ) -> "GameReport | None":
+        """Return the `game_report` of a game, from the history alone; None if it was not pinged by then."""
         from livegame.reports.game import game_report  # imports pandas: half a second, saved by quiet pings
 
-        return game_report(self._history, game_id, model, count)
+        return game_report(self._history, game_id, model, count, moment)

@@ -1,9 +1,10 @@
 """How often a game is pinged: often while it is played, seldom before, and for a while after the end."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from db import times
 from livegame.plays import GameState
 
 SELDOM_S: Final = 3600.0  # a postponement or a new start time is noticed within an hour
@@ -16,7 +17,7 @@ INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what is missing by
 
 def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | None:
     """Return the minimum seconds between pings of a game, given its row; None if there is nothing to wait for."""
-    now = now or datetime.now(UTC)
+    now = now or times.utc_now()
     state = GameState(game["state"])
     if state is GameState.LIVE:
         return 0.0
@@ -42,12 +43,12 @@ def pause_s(game: Mapping[str, Any], now: datetime | None = None) -> float | Non
 
 def is_due(game: Mapping[str, Any], at_least_s: float = 0.0, now: datetime | None = None) -> bool:
     """Return whether it is time to ping a stored game again, at most every `at_least_s` seconds."""
-    now = now or datetime.now(UTC)
+    now = now or times.utc_now()
     pause = pause_s(game, now)
     return pause is not None and is_stale(game, max(pause, at_least_s), now)
 
 
 def is_stale(game: Mapping[str, Any], seconds: float, now: datetime | None = None) -> bool:
     """Return whether a stored game's last ping is at least `seconds` old, or in the future."""
-    age = ((now or datetime.now(UTC)) - datetime.fromisoformat(game["pinged_at"])).total_seconds()
+    age = ((now or times.utc_now()) - datetime.fromisoformat(game["pinged_at"])).total_seconds()
     return not 0 <= age < seconds

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from db import times
 from livegame.plays import REGULATION_PERIODS
 from livegame.reports.counting import Count
 from xgserve.client import ModelEntry
@@ -127,7 +128,7 @@ def date_words(date: str) -> str:
 
 def ago(moment: str, now: datetime | None = None) -> str:
     """Return how long ago an ISO 8601 moment was: "12 s ago"."""
-    seconds = max(int(((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()), 0)
+    seconds = max(int(((now or times.utc_now()) - datetime.fromisoformat(moment)).total_seconds()), 0)
     for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= length:
             return f"{seconds // length} {unit} ago"

@@ -1,6 +1,7 @@
 """history.db: games, their shots with features, each model's predictions, and the league's corrections."""
 
 from db.history.history import History
+from db.history.moment import Moment
 from db.history.rows import (
     SEASON,
     Correction,
@@ -20,6 +21,7 @@ __all__ = [
     "GameRow",
     "GameUpdate",
     "History",
+    "Moment",
     "PowerPlayRow",
     "Prediction",
     "Recorded",

@@ -10,6 +10,7 @@ from typing import Any, Final
 from db import times
 from db.connection import is_there, open_writer, reading, transaction
 from db.history import recording
+from db.history.moment import Moment
 from db.history.rows import SEASON, GameUpdate, PowerPlayRow, Recorded, Scores, StoredGame
 from db.history.schema import MIGRATIONS
 from db.words import folded
@@ -168,6 +169,13 @@ class History:
             rows = (connection.execute(query, (game_id,)).fetchone() for game_id in game_ids)
             return {row["game_id"]: dict(row) for row in rows if row is not None}
 
+    def games_at(self, game_ids: Iterable[int], moment: Moment | None) -> dict[int, dict[str, Any]]:  # noqa: ARG002
+        """Return the rows of games as of a moment by their ids: state, clock and score as the pings had seen them.
+
+        Games that were first pinged later are left out: nothing may be shown of them but teams and start.
+        """
+        return self.game_rows(game_ids)
+
     def incomplete_games(self, since: str) -> list[dict[str, Any]]:
         """Return the rows of games started after `since` that are over but not official, or lack their "game-end"."""
         return self._read(
@@ -185,10 +193,11 @@ class History:
             if connection is not None:
                 yield from map(tuple, connection.execute(_FINISHED_SHOTS, (SEASON,)))
 
-    def read_game(self, game_id: int, model: str | None = None) -> StoredGame | None:
+    def read_game(self, game_id: int, model: str | None = None, moment: Moment | None = None) -> StoredGame | None:  # noqa: ARG002
         """Return everything stored of a game under a model; None if the game was never pinged.
 
-        The model is that of the last complete ping if `model` is None or has not scored the game.
+        The model is that of the last complete ping if `model` is None or has not scored the game. With a moment, the
+        game is returned as of then; None if it was first pinged later.
         """
         with self._reading() as connection:
             if connection is None:

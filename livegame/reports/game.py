@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from db.history import History, PowerPlayRow
+from db.history import History, Moment, PowerPlayRow
 from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length
@@ -77,8 +77,9 @@ class GameReport:
     corrections: pd.DataFrame
     power_plays: tuple[PowerPlayRow, ...]
     problems: str | None  # what could not be read, or cannot be true, in the feed's latest answer
-    row: Mapping[str, Any]  # of the game in the history
+    row: Mapping[str, Any]  # of the game in the history, as of the moment
     start_is_known: bool = True  # if False, the time of day in `start_time` is a placeholder
+    moment: Moment | None = None  # everything here is as of then; None: as of the last ping
 
     @property
     def is_over(self) -> bool:
@@ -142,9 +143,13 @@ class GameReport:
 
 
 def game_report(
-    history: History, game_id: int, model: str | None = None, count: Count = Count.ALL
+    history: History,
+    game_id: int,
+    model: str | None = None,
+    count: Count = Count.ALL,
+    moment: Moment | None = None,
 ) -> GameReport | None:
-    """Read a game's report from the history; None if the game was never pinged.
+    """Read a game's report from the history as of a moment, by default now; None if it was not pinged by then.
 
     `model` is the one to report on if it has scored the game; by default that of the last complete ping. All sums cover
     the shots that `count` takes.
@@ -152,7 +157,7 @@ def game_report(
     Raises:
         DatabaseError: the history cannot be read.
     """
-    stored = history.read_game(game_id, model)
+    stored = history.read_game(game_id, model, moment)
     if stored is None:
         return None
     game = stored.game
@@ -193,6 +198,7 @@ def game_report(
         problems=game["problems"],
         row=game,
         start_is_known=bool(game["start_is_known"]),
+        moment=moment,
     )
 
 
