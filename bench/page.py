@@ -106,7 +106,7 @@ def _page(browser: Browser, folder: Path, clock: Clock, games: int) -> Iterator[
             client.record([game_update(replace(sample, game_id=_GAME + 1))], LOCK_WAIT_S)
             copy_game(folder / "history.db", _GAME + 1, games - 1)
         address = stack.enter_context(dashboard(environment))
-        page = stack.enter_context(closing(visit(browser, f"{address}/?game={_GAME}")))
+        page = stack.enter_context(closing(visit(browser, f"{address}/game?game={_GAME}")))
         page.get_by_role("button", name="Ping game").wait_for()
         page.wait_for_timeout(700)
         page.evaluate(_CLICK, ["Period 1 \N{EN DASH} 20:00 left", "No attempts yet"])

@@ -109,7 +109,7 @@ def _watch(
             waiting = {module: page for module, page in waiting.items() if not _answers(page)}
             if not waiting:
                 print(
-                    f"\n  Open http://127.0.0.1:{settings.ui_port}/?game={GAME} and click 'Ping game'."
+                    f"\n  Open http://127.0.0.1:{settings.ui_port}/game?game={GAME} and click 'Ping game'."
                     f"\n  {_what_is_played(settings, goes_on=goes_on)}"
                     "\n  'Play again' on the page starts it again, as does the next demo without --continue."
                     "\n  Ctrl-C stops everything.\n",

@@ -19,7 +19,7 @@ OpenPage = Callable[..., AppTest]
 
 
 def page_opener(monkeypatch: pytest.MonkeyPatch, data_dir: Path, feed_url: str, service_url: str) -> OpenPage:
-    """Return a function that opens the page in a new session of a new server, perhaps by a link to a game."""
+    """Return a function that opens the Game page in a new session of a new server, perhaps by a link to a game."""
     monkeypatch.setenv("XG_DATA_DIR", str(data_dir))
     monkeypatch.setenv("XG_FEED_URL", feed_url)
     monkeypatch.setenv("XG_SERVING_URL", service_url)
@@ -27,7 +27,7 @@ def page_opener(monkeypatch: pytest.MonkeyPatch, data_dir: Path, feed_url: str, 
     restart()
 
     def open_page(game_id: str | None = None) -> AppTest:
-        page = AppTest.from_file(str(PAGE), default_timeout=150)
+        page = AppTest.from_file(str(PAGE), default_timeout=150).switch_page("game.py")
         if game_id is not None:
             page.query_params["game"] = game_id
         page.run()

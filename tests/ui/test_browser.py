@@ -161,7 +161,7 @@ def complaints(page: Page) -> list[str]:
 def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
 ) -> None:
-    page = visit(browser, dashboard.url)
+    page = visit(browser, f"{dashboard.url}/game")
     strangers: list[str] = []
     page.on("request", lambda request: strangers.append(request.url) if "127.0.0.1" not in request.url else None)
     found = complaints(page)
@@ -205,7 +205,7 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     assert found == []
     dashboard.stop()
     dashboard.start()
-    phone = visit(browser, f"{dashboard.url}/?game={GAME_ID}", 390, 844, color_scheme="dark")
+    phone = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", 390, 844, color_scheme="dark")
     assert totals(phone) == shown
     expect(phone.get_by_test_id("stVegaLiteChart")).to_have_count(3)
     assert_fits(phone)
@@ -215,7 +215,7 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
 def test_game_clicked_in_the_strip_opens_and_other_tabs_follow(
     browser: Browser, dashboard: Dashboard, clock: Clock
 ) -> None:
-    page = visit(browser, f"{dashboard.url}/?game=2022030236")
+    page = visit(browser, f"{dashboard.url}/game?game=2022030236")
     expect(page.get_by_text("Game 2022030236 has not been pinged yet.")).to_be_visible()
     page.get_by_role("button", name="WSH at CAR").click()
     expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
@@ -228,7 +228,7 @@ def test_game_clicked_in_the_strip_opens_and_other_tabs_follow(
     expect(page.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     expect_id(page, GAME_ID)
 
-    other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    other = visit(browser, f"{dashboard.url}/game?game={GAME_ID}")
     expect(other.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 20:00 left")
     clock.seconds = 445
     ping(page)
@@ -236,7 +236,7 @@ def test_game_clicked_in_the_strip_opens_and_other_tabs_follow(
 
 
 def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
-    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}")
     ping_twice(page, clock, 445, "Period 1 \N{EN DASH} 12:35 left")
     stored = totals(page)
     dashboard.stop()
@@ -244,7 +244,7 @@ def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dash
         dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
         dashboard.start()
         given_up = page.get_by_text(re.compile("schedule is not available|did not answer"))
-        page.goto(f"{dashboard.url}/?game={GAME_ID}&view=All+events")
+        page.goto(f"{dashboard.url}/game?game={GAME_ID}&view=All+events")
         assert totals(page) == stored
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
         expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
@@ -269,10 +269,10 @@ def choose(page: Page, label: str, option: str) -> None:
 def test_swap_in_one_tab_is_offered_in_the_other_and_both_models_compare(
     browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
 ) -> None:
-    one = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    one = visit(browser, f"{dashboard.url}/game?game={GAME_ID}")
     ping_twice(one, clock, 20_000, "Final")
     before = totals(one)
-    other = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    other = visit(browser, f"{dashboard.url}/game?game={GAME_ID}")
     assert totals(other) == before
     open_sidebar(one)
     one.get_by_label("Workspace").fill("bundled")
@@ -306,7 +306,7 @@ def test_swap_in_one_tab_is_offered_in_the_other_and_both_models_compare(
 
 
 def test_every_page_and_view_opens_and_can_be_left(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
-    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}")
+    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}")
     found = complaints(page)
     ping_twice(page, clock, 20_000, "Final")
     for view, words in (
@@ -354,7 +354,7 @@ def test_every_page_and_view_opens_and_can_be_left(browser: Browser, dashboard: 
 def test_page_at_any_width_fits_the_window(
     browser: Browser, dashboard: Dashboard, clock: Clock, width: int, scheme: Literal["light", "dark"]
 ) -> None:
-    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width, color_scheme=scheme)
+    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", width, color_scheme=scheme)
     ping_twice(page, clock, 2_000, IN_THE_SECOND)
     page.reload()
     expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
@@ -398,7 +398,7 @@ def test_comparison_of_models_fits_the_window_and_games_below_it_do_not_move(
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
 def test_page_after_pings_has_not_moved(browser: Browser, dashboard: Dashboard, clock: Clock, width: int) -> None:
-    page = visit(browser, f"{dashboard.url}/?game={GAME_ID}", width)
+    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", width)
     ping_twice(page, clock, 2_000, IN_THE_SECOND)
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
     page.reload()
@@ -440,6 +440,6 @@ def test_score_line_numbers_equal_sums_over_the_stored_rows(
                 (game_id,),
             ).fetchall()
             wanted = [words for xg, goals in sums for words in (f"{xg:.2f} ({goals})", than_expected(xg - goals))]
-            page = visit(browser, f"{dashboard.url}/?game={game_id}&count=All")
+            page = visit(browser, f"{dashboard.url}/game?game={game_id}&count=All")
             assert totals(page) == wanted
             page.close()

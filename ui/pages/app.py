@@ -1,4 +1,4 @@
-"""The script that `ui/server.py` serves: navigation and sidebar of the three pages.
+"""The script that `ui/server.py` serves: navigation and sidebar of the pages.
 
 It is inside `ui/pages/`, because Streamlit treats a folder `pages/` next to the script as old-style pages and would run
 one without this frame on the first visit of a new server.
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui import address
 from ui.clients import active_model, connect
 from ui.parts import sidebar
 
@@ -20,12 +21,14 @@ def main() -> None:
     st.html(HERE.parent / "style.css")
     page = st.navigation(
         [
-            st.Page(HERE / "game.py", title="Game", icon=":material/sports_hockey:", default=True),
+            st.Page(HERE / "tonight.py", title="Tonight", icon=":material/calendar_view_month:", default=True),
+            st.Page(HERE / "game.py", title="Game", icon=":material/sports_hockey:", url_path="game"),
             st.Page(HERE / "history.py", title="History", icon=":material/history:", url_path="history"),
             st.Page(HERE / "service.py", title="Service", icon=":material/dns:", url_path="service"),
         ],
         position="top",
     )
+    address.arrive(page.url_path)
     st.set_page_config(initial_sidebar_state="expanded" if page.url_path == "service" else "collapsed")
     clients = connect()
     with st.sidebar:

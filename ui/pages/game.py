@@ -12,10 +12,12 @@ from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport
 from livegame.reports.teams import season_lines
+from ui import address
 from ui.clients import Clients, active_model, connect
 from ui.colours import Theme, team_colours
 from ui.game_words import ping_words
-from ui.parts.day_strip import day_strip, forget_days
+from ui.parts.day import forget_days
+from ui.parts.day_strip import day_strip
 from ui.parts.game import charts as game_charts
 from ui.parts.game import controls as game_controls
 from ui.parts.game import tables as game_tables
@@ -83,6 +85,7 @@ def _game(clients: Clients, first: list[Read], waited: bool) -> None:
 
     Each part that is shown only at times has a permanent place, so that nothing below it moves.
     """
+    address.remember("game")
     shown, is_demo = _shown(clients), clients.demo is not None
     controls = st.container(horizontal=True, vertical_alignment="bottom", key="controls")
     score = st.container(key="score")

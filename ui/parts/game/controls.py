@@ -46,6 +46,7 @@ def choose_count() -> Count:
         format_func=COUNTS.__getitem__,
         key="count",
         bind="query-params",
+        persist_state="session",
         label_visibility="collapsed",
     )
     return Count(chosen)
