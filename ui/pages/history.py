@@ -16,10 +16,12 @@ from livegame.reports.teams import TeamLine, team_lines
 from ui.clients import active_model, connect, last_active_model
 from ui.parts import comparison
 from ui.parts.calibration import draw_calibration
+from ui.parts.table import room
 from ui.words import COMPETITIONS, count, model_name, plain, season_name, status_words
 
 PAGE_ROWS: Final = 25
 TEAMS_SHOWN: Final = 11
+TEAMS_PX: Final = 430
 _TEAM_COLUMNS: Final = ("Team", "Games", "xG", "Goals", "xG against", "Goals against", "xG share")  # of `TeamLine`
 
 
@@ -120,13 +122,15 @@ def _teams(lines: list[TeamLine]) -> None:
     frame = pd.DataFrame(map(asdict, lines)).set_axis(list(_TEAM_COLUMNS), axis=1)
     decimals = {column: st.column_config.NumberColumn(format="%.2f") for column in frame.columns[2:6]}
     share = st.column_config.ProgressColumn(format="%.1f%%", min_value=0, max_value=100)
-    st.dataframe(
-        frame,
-        column_config=decimals | {"xG share": share},
-        hide_index=True,
-        height=430 if len(frame) > TEAMS_SHOWN else "content",
-        alt="Each team's expected and actual goals per game, for and against; the highest xG share first.",
-    )
+    height = TEAMS_PX if len(frame) > TEAMS_SHOWN else None
+    with room(len(frame), height):
+        st.dataframe(
+            frame,
+            column_config=decimals | {"xG share": share},
+            hide_index=True,
+            height=height or "content",
+            alt="Each team's expected and actual goals per game, for and against; the highest xG share first.",
+        )
     st.caption("Per game, empty-net attempts included. xG share: the team's share of both teams' expected goals.")
 
 
