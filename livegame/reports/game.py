@@ -20,6 +20,7 @@ SHOT_COLUMNS: Final = (
     *("event_id", "time", "team", "shooter", "shooter_id", "goalie", "goalie_id"),
     *("outcome", "status", "missing", "situation"),
 )
+_OF_PINGS: Final = ("pinged_at", "stale_at", "fingerprint", "time_stamp")  # of a game's row: they show nothing of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,23 @@ class GameReport:
     row: Mapping[str, Any]  # of the game in the history, as of the moment
     start_is_known: bool = True  # if False, the time of day in `start_time` is a placeholder
     moment: Moment | None = None  # everything here is as of then; None: as of the last ping
+
+    @property
+    def content(self) -> str:
+        """A text that changes whenever anything shown of the game does; a ping that found nothing new leaves it."""
+        shots = pd.util.hash_pandas_object(self.shots, index=False).sum()
+        row = {name: value for name, value in self.row.items() if name not in _OF_PINGS}
+        parts = (
+            self.count,
+            self.model,
+            self.models,
+            self.is_asked,
+            shots,
+            len(self.corrections),
+            self.power_plays,
+            row,
+        )
+        return " ".join(map(str, parts))
 
     @property
     def is_over(self) -> bool:

@@ -102,9 +102,14 @@ def ping_twice(page: Page, clock: Clock, seconds: float, status: str) -> None:
 
 
 def expect_id(page: Page, game_id: int) -> None:
-    field = page.get_by_label("Game ID")
+    """Check the number in the list of further controls, or on the page without a stored game."""
+    more, field = page.get_by_role("button", name="More"), page.get_by_label("Game ID")
+    if is_stored := more.is_visible():
+        more.click()
     expect(field).to_have_count(1)  # while the page is redrawn, the former field is there, too
     expect(field).to_have_value(str(game_id))
+    if is_stored:
+        page.keyboard.press("Escape")
 
 
 def open_sidebar(page: Page) -> None:

@@ -1,9 +1,11 @@
 """The Game page: choose it, ping it, see who plays better and why."""
 
 import time
+from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from db.connection import DatabaseError
 from livegame.errors import GameNotFound, InvalidGameId, LiveGameError, UnknownFeatures
@@ -22,10 +24,10 @@ from ui.parts.game import charts as game_charts
 from ui.parts.game import controls as game_controls
 from ui.parts.game import tables as game_tables
 from ui.parts.game.notices import model_notices, notices_of
-from ui.parts.game.score_line import score_line
+from ui.parts.game.score_line import score_line, updated_line
 from ui.parts.notices import Notice, NoticeLine, keep, kept
 from ui.shown_model import keep_model, model_for
-from ui.words import plain, sentence
+from ui.words import ago, plain, sentence
 from xgserve.client import ServingError
 
 TICK_S: Final = 5  # how often the page compares itself with the history, which others write to as well
@@ -38,11 +40,11 @@ Read = GameReport | InvalidGameId | DatabaseError | None
 def main() -> None:
     """Draw the stored game first; fill the strip at the top last, since it waits for the feed."""
     clients = connect()
-    strip = st.container(key="strip_place")
-    read = _read(clients, game_controls.counted())
-    waits = _waits(read, _shown(clients))
-    tick = DEMO_TICK_S if clients.demo else TICK_S
-    st.fragment(_game, run_every=tick if waits else None)(clients, [read], waits)
+    with st.container(key="page_game"):
+        strip = st.container(key="strip_place")
+        read = _read(clients, game_controls.counted())
+        draw = _game if isinstance(read, GameReport) else _start
+        st.fragment(draw)(clients, [read])
     with strip:
         day_strip(clients.feed, _shown(clients), lambda game_id: _open(clients, game_id))
 
@@ -80,70 +82,133 @@ def _show(game_id: int) -> None:
         st.query_params.pop("model", None)
 
 
-def _game(clients: Clients, first: list[Read], waited: bool) -> None:
-    """Draw the game; `first` holds what `main` has read, for the first run of this fragment.
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The page's places from top to bottom. Each keeps its room while it is empty, so that nothing below it moves."""
 
-    Each part that is shown only at times has a permanent place, so that nothing below it moves.
-    """
+    delay: DeltaGenerator  # how far the page is behind the game; these four are at the end of the strip's row
+    ping: DeltaGenerator
+    again: DeltaGenerator
+    more: DeltaGenerator  # which game, how often, by which model, and the picture to share
+    score: DeltaGenerator
+    count: DeltaGenerator  # the switch of what counts
+    line: NoticeLine
+    newer: DeltaGenerator
+    updated: DeltaGenerator
+    charts: DeltaGenerator
+    time_machine: DeltaGenerator
+    latest: DeltaGenerator  # what just happened
+    tables: DeltaGenerator
+
+    @classmethod
+    def draw(cls, shown: str) -> "_Places":
+        """Draw the empty places of the game `shown`."""
+        controls = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="controls")
+        score = st.container(key="score")
+        below = st.container(horizontal=True, vertical_alignment="center", key="below_score")
+        return cls(
+            delay=controls.container(key="delay", width="content"),
+            ping=controls.container(key="ping", width="content"),
+            again=controls.container(key="again", width="content"),
+            more=controls.popover("More", help="Another game, how often to ping, the model"),
+            score=score,
+            count=below.container(key="switch", width="content"),
+            line=NoticeLine(_PLACE, shown, below),
+            newer=below.container(key="newer", width="content"),
+            updated=below.container(key="updated", width="content"),
+            charts=st.container(key="charts"),
+            time_machine=st.container(key="time_machine"),
+            latest=st.container(key="latest"),
+            tables=st.container(key="body"),
+        )
+
+
+def _game(clients: Clients, first: list[Read]) -> None:
+    """Draw a stored game; `first` holds what `main` has read, for the first run of this fragment."""
     address.remember("game")
     shown, is_demo = _shown(clients), clients.demo is not None
-    controls = st.container(horizontal=True, vertical_alignment="bottom", key="controls")
-    score = st.container(key="score")
-    with st.container(horizontal=True, vertical_alignment="center", key="below_score"):
-        switch = st.container(key="switch", width="content")
-        line = NoticeLine(_PLACE, shown)
-        newer = st.container(key="newer", width="content")
-    with controls:
-        typed, asked = game_controls.choose_game(shown)
-    if asked:
-        _ping(clients, typed, line)
+    places = _Places.draw(shown)
+    with places.ping:
+        asked = st.button("Ping game", type="primary", help="Read the play-by-play now, and have new attempts rated.")
+    with places.more:
+        other = game_controls.choose_game(shown)
+    if asked or other is not None:
+        _ping(clients, shown if other is None else other, places.line)
         first.clear()
         if _shown(clients) != shown:
             st.rerun()  # the strip marks another game
     read = first.pop() if first else _read(clients, game_controls.counted())
-    notices = [*filter(None, [kept(_PLACE, shown)])]
-    if isinstance(read, Exception):
-        line.say([Notice("error", sentence(str(read)))])
+    if not isinstance(read, GameReport):
+        places.line.say([Notice("error", sentence(str(read)))] if read else [])
         return
-    if read is None:
-        line.say(notices)
-        _start_screen(shown, is_demo=shown == clients.demo_game, has_notice=bool(notices))
-        return
-    if _waits(read, shown) != waited:
-        st.rerun()  # from now on the page checks for updates, or stops checking
     if read.has_begun:
-        with switch:
+        with places.count:
             count = game_controls.choose_count()
         if count is not read.count:  # the back button takes effect only once the switch is drawn
             read = _read(clients, count)
             assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
-    with controls:
+    with places.again:
+        _offer_to_play_again(clients, read, places.line)
+    with places.more:
         game_controls.choose_interval(read, is_demo=is_demo)
-        _offer_to_play_again(clients, read, line)
         game_controls.choose_model(read)
     if keep_model(read):
         st.rerun()
-    with newer:
+    with places.newer:
         game_controls.offer_newer_model(read)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     colours = team_colours(read.away.abbrev, read.home.abbrev, theme)
-    with score:
+    with places.score:
         st.html(score_line(read, colours, None if read.has_begun else season_lines(clients.history, read)))
-    notices += notices_of(read)
-    line.say(notices)
-    with st.container(key="body"):
-        if not read.has_begun:
+    notices = [*filter(None, [kept(_PLACE, shown)]), *notices_of(read)]
+    places.line.say(notices)
+    if not read.has_begun:
+        with places.tables:
             st.caption("Attempts appear here once the game starts." if read.state is GameState.NOT_STARTED else "")
-        elif read.shots.empty:
+    elif read.shots.empty:
+        with places.tables:
             st.info("No attempts yet. They appear here as the league reports them.")
-        else:
+    else:
+        with places.charts:
             game_charts.draw(read, colours)
+        with places.tables:
+            game_charts.draw_deserved(read, colours)
             game_tables.draw(clients.game, read, colours)
     model, _ = active_model(clients.serving)  # last: a service that hangs delays only this
-    line.say([*notices, *(model_notices(read, model) if read.has_begun else [])])
-    if game_controls.is_due(read, is_demo=is_demo):
-        _ping(clients, shown, line)
+    places.line.say([*notices, *(model_notices(read, model) if read.has_begun else [])])
+    with places.updated:
+        _keep_watch(clients, read)
+
+
+def _keep_watch(clients: Clients, read: Read) -> None:
+    """Compare the page with the history every few seconds while the game may change, and ping it when it is due."""
+    tick = DEMO_TICK_S if clients.demo else TICK_S
+    run_every = tick if _waits(read, _shown(clients)) else None
+    st.fragment(_watch, run_every=run_every)(clients, [read], _content(clients, read))
+
+
+def _watch(clients: Clients, first: list[Read], drawn: str) -> None:
+    """Ping the game if it is due, and draw the page again only if something has changed since it was drawn.
+
+    So nothing moves, fades or loses the pointer while nothing happens.
+    """
+    read = first.pop() if first else _read(clients, game_controls.counted())
+    if isinstance(read, GameReport) and game_controls.is_due(read, is_demo=clients.demo is not None):
+        _ping(clients, _shown(clients))
+        read = _read(clients, game_controls.counted())
+    if _content(clients, read) != drawn:
         st.rerun()
+    is_watched = isinstance(read, GameReport) and read.state in (GameState.NOT_STARTED, GameState.LIVE)
+    st.html(updated_line(f"Updated {ago(read.pinged_at)}" if is_watched and isinstance(read, GameReport) else ""))
+
+
+def _content(clients: Clients, read: Read) -> str:
+    """Return a text that changes whenever the page must be drawn again."""
+    notice = kept(_PLACE, _shown(clients))
+    said = notice.text if notice and notice.kind != "note" else ""
+    model, _ = active_model(clients.serving)
+    content = read.content if isinstance(read, GameReport) else repr(read)
+    return f"{content} {said} {model and model.id}"
 
 
 def _offer_to_play_again(clients: Clients, report: GameReport, line: NoticeLine) -> None:
@@ -162,6 +227,7 @@ def _offer_to_play_again(clients: Clients, report: GameReport, line: NoticeLine)
 
 
 def _ping(clients: Clients, text: str, line: NoticeLine | None = None) -> None:
+    """Ping the game that the text names, make it the page's, and keep a notice of what came of it."""
     shown = _shown(clients)
     try:
         game_id = game_id_in(text)
@@ -187,22 +253,36 @@ def _ping(clients: Clients, text: str, line: NoticeLine | None = None) -> None:
     keep(_PLACE, notice, _shown(clients))
 
 
-def _start_screen(shown: str, *, is_demo: bool, has_notice: bool) -> None:
+def _start(clients: Clients, first: list[Read]) -> None:
+    """Draw what to do while there is no stored game to show."""
+    address.remember("game")
+    shown = _shown(clients)
+    line = NoticeLine(_PLACE, shown)
     st.title("Live expected goals", anchor=False)
+    st.markdown("Who is really winning? Expected goals for every shot, live.")
+    other = game_controls.choose_game(shown, "Ping game")
+    if other is not None:
+        _ping(clients, other, line)
+        st.rerun()
     st.markdown(
-        "Who is really winning? Expected goals for every shot, live.\n\n"
         "1. Click a game above, or enter a game ID and click **Ping game**.\n"
         "2. Its shots are read from the league's feed, rated by the model and saved.\n"
         "3. During the game the page pings it as often as **Refresh** says."
     )
-    if has_notice:
-        return  # one message is enough
-    if shown and is_demo:
+    read = first.pop() if first else _read(clients, game_controls.counted())
+    notices = [*filter(None, [kept(_PLACE, shown)])]
+    if isinstance(read, Exception):
+        notices = [Notice("error", sentence(str(read)))]
+    line.say(notices)
+    if notices:
+        pass  # one message is enough
+    elif shown and shown == clients.demo_game:
         st.info(f"This is a demo: game {plain(shown)} is a recording that starts with your first ping.")
     elif shown:
         st.info(f"Game {plain(shown)} has not been pinged yet. Click **Ping game** to load it.")
     else:
         st.caption("A game ID has ten digits: 2021020329 is Washington at Carolina on November 28, 2021.")
+    _keep_watch(clients, read)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final, Literal, get_args
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ui.words import plain
 
@@ -47,11 +48,12 @@ class NoticeLine:
     It starts with its last text about the same thing, so that it does not blink when the page is drawn again.
     """
 
-    def __init__(self, place: str, about: str = "") -> None:
+    def __init__(self, place: str, about: str = "", where: DeltaGenerator | None = None) -> None:
+        """Draw it, in the container `where` if given."""
         self._key = f"line_{place}"
         said, said_about = st.session_state.get(self._key, ("", ""))
         self._about = about
-        self._element = st.html(said if said and said_about == about else _line(()))
+        self._element = (where or st).html(said if said and said_about == about else _line(()))
 
     def say(self, notices: Sequence[Notice]) -> None:
         """Replace what the line says."""

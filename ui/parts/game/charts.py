@@ -27,7 +27,7 @@ Spec = dict[str, Any]
 
 def draw(report: GameReport, colours: TeamColours) -> None:
     """Draw the charts, side by side where there is room."""
-    content = _content(report)
+    content = report.content
     left, right = st.columns(_COLUMNS, gap="large")
     with left:
         st.fragment(_rink)(report, content, colours)
@@ -38,13 +38,6 @@ def draw(report: GameReport, colours: TeamColours) -> None:
             teams = (f"{team.name} {team.counted.xg:.2f}" for team in (report.away, report.home))
             text = f"Expected goals over game time: {', '.join(teams)}."
             st.vega_lite_chart(spec=_race_spec(report, content, colours), height="stretch", alt=text)
-    _deserved(report, colours)
-
-
-def _content(report: GameReport) -> str:
-    """Return a cache key that changes whenever the charts do; most pings change neither."""
-    shots = pd.util.hash_pandas_object(report.present, index=False).sum()
-    return f"{report.game_id} {shots} {report.played_seconds} {report.power_plays}"
 
 
 def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
@@ -74,7 +67,7 @@ def _on_map(report: GameReport) -> pd.DataFrame:
     return report.counted if report.count is Count.FIVE_ON_FIVE else report.present
 
 
-def _deserved(report: GameReport, colours: TeamColours) -> None:
+def draw_deserved(report: GameReport, colours: TeamColours) -> None:
     """Draw the odds, or why there are none yet."""
     odds = odds_of(report)
     is_rated = report.away.counted.rated or report.home.counted.rated

@@ -17,17 +17,17 @@ DEMO_INTERVAL: Final = 5
 COUNT: Final = Count.NO_EMPTY_NET  # empty-net attempts say more about the score than about the teams' play
 
 
-def choose_game(shown: str) -> tuple[str, bool]:
-    """Draw the form; return the id typed, and whether to ping it."""
+def choose_game(shown: str, action: str = "Open and ping") -> str | None:
+    """Draw the form with its button `action`; return the text entered once the button is clicked."""
     opened, game = st.session_state.get("opened", (0, None))
     if game != shown:
         # A new value needs a new field with that default: one written to this field's state is lost if a click
         # interrupts the run that wrote it.
         opened += 1
         st.session_state.opened = (opened, shown)
-    with st.form("ping", border=False, width=330), st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.form("ping_form", border=False, width=330), st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input("Game ID", shown, key=f"game_id_{opened}", placeholder="2021020329")
-        return typed, st.form_submit_button("Ping game", type="primary")
+        return typed if st.form_submit_button(action, type="primary") else None
 
 
 def counted() -> Count:

@@ -17,7 +17,7 @@ from ui.game_words import (
     season_words,
     xg_and_goals,
 )
-from ui.words import ago, date_words, local_time, status_words
+from ui.words import date_words, local_time, status_words
 
 # hatched, since many teams' colour is a grey
 _TIE = (
@@ -40,6 +40,11 @@ def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, Te
             for team, colour, side in sides
         )
     return f'<section class="xg-score" aria-label="Score">{away}{_middle(report, colours)}{home}</section>'
+
+
+def updated_line(text: str) -> str:
+    """Return the line that says when the game was pinged last, as HTML."""
+    return _line("xg-label xg-updated", text)
 
 
 def bar(*parts: tuple[float, str]) -> str:
@@ -93,8 +98,6 @@ def _middle(report: GameReport, colours: TeamColours) -> str:
         )
     else:
         lines.append(_line("xg-label", no_play_words(report)))
-    is_watched = report.state in (GameState.NOT_STARTED, GameState.LIVE)
-    lines.append(_line("xg-label xg-updated", f"Updated {ago(report.pinged_at)}" if is_watched else ""))
     return f'<div class="xg-middle">{"".join(lines)}</div>'
 
 
