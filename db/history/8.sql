@@ -7,6 +7,70 @@
 
 -- As of any moment: what the pings saw, and when
 
+-- A game as the pings saw it, from `seen_at` until its next row: one for each ping that found it changed.
+CREATE TABLE game_states (
+    game_id INTEGER NOT NULL REFERENCES games (game_id),
+    seen_at TEXT NOT NULL,
+    start_time TEXT NOT NULL,
+    start_is_known INTEGER NOT NULL CHECK (start_is_known IN (0, 1)),
+    game_date TEXT NOT NULL,
+    state TEXT NOT NULL,
+    period INTEGER NOT NULL,
+    period_type TEXT NOT NULL,
+    seconds_left INTEGER NOT NULL,
+    in_intermission INTEGER NOT NULL CHECK (in_intermission IN (0, 1)),
+    away_score INTEGER NOT NULL,
+    home_score INTEGER NOT NULL,
+    overtime_seconds INTEGER,
+    has_end INTEGER NOT NULL CHECK (has_end IN (0, 1)),
+    ended_at TEXT,
+    problems TEXT,
+    model TEXT REFERENCES models (model),
+    is_complete INTEGER NOT NULL CHECK (is_complete IN (0, 1)),  -- whether every shot was scored that could be
+    PRIMARY KEY (game_id, seen_at)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO game_states
+SELECT game_id, pinged_at, start_time, start_is_known, game_date, state, period, period_type, seconds_left,
+    in_intermission, away_score, home_score, overtime_seconds, has_end, ended_at, problems, model,
+    fingerprint IS NOT NULL
+FROM games;
+
+-- What a stored shot was until `replaced_at`, when the league changed it; `shots` holds what it is now. A new position
+-- alone is no change.
+CREATE TABLE shot_versions (
+    game_id INTEGER NOT NULL,
+    event_id INTEGER NOT NULL,
+    replaced_at TEXT NOT NULL,
+    period INTEGER NOT NULL,
+    seconds INTEGER NOT NULL,
+    is_home INTEGER NOT NULL CHECK (is_home IN (0, 1)),
+    shooter_id INTEGER,
+    shooter TEXT,
+    goalie_id INTEGER,
+    goalie TEXT,
+    outcome TEXT NOT NULL,
+    penalty_shot INTEGER NOT NULL CHECK (penalty_shot IN (0, 1)),
+    empty_net INTEGER NOT NULL CHECK (empty_net IN (0, 1)),
+    features TEXT NOT NULL CHECK (json_valid(features)),
+    missing TEXT,
+    retracted_at TEXT,
+    PRIMARY KEY (game_id, event_id, replaced_at),
+    FOREIGN KEY (game_id, event_id) REFERENCES shots (game_id, event_id)
+) STRICT, WITHOUT ROWID;
+
+-- When a game was pinged during the five minutes before its last ping: most pings change nothing and leave no state.
+CREATE TABLE recent_pings (
+    game_id INTEGER NOT NULL REFERENCES games (game_id),
+    pinged_at TEXT NOT NULL,
+    PRIMARY KEY (game_id, pinged_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER game_pinged AFTER UPDATE OF pinged_at ON games BEGIN
+    INSERT INTO recent_pings VALUES (OLD.game_id, OLD.pinged_at) ON CONFLICT DO NOTHING;
+    DELETE FROM recent_pings
+    WHERE game_id = OLD.game_id AND pinged_at < strftime('%Y-%m-%dT%H:%M:%fZ', NEW.pinged_at, '-5 minutes');
+END;
 
 
 -- Told once: notices and their delivery

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -10,13 +10,14 @@ from typing import Any, Final
 from db import times
 from db.connection import is_there, open_writer, reading, transaction
 from db.history import recording
+from db.history.as_of import AsOf, game_as_of
 from db.history.moment import Moment
 from db.history.rows import SEASON, GameUpdate, PowerPlayRow, Recorded, Scores, StoredGame
 from db.history.schema import MIGRATIONS
 from db.words import folded
 
 _ID_DIGITS: Final = 10
-_OF_GAME: Final = "SELECT * FROM {} WHERE game_id = ? AND model IS ?"
+_OF_GAME: Final = "SELECT * FROM {} WHERE game_id = :game_id AND model IS :model"
 _SCORED: Final = "SELECT event_id FROM predictions WHERE game_id = ? AND model = ?"
 _TABLES_OF_GAMES: Final = """
     SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'game_id'
@@ -50,14 +51,20 @@ _PAIRS: Final = """
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
         OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = g.game_id)
-    WHERE g.game_id = ? ORDER BY m.first_used_at
+    WHERE g.game_id = :game_id ORDER BY m.first_used_at
 """
 _SHOTS_OF_GAME: Final = """
     SELECT *, total(iif(status = 'retracted', 0, probability)) OVER (
         PARTITION BY is_home ORDER BY period, seconds, position
     ) AS running_xg
-    FROM shot_probabilities WHERE game_id = ? AND model IS ?
+    FROM shot_probabilities WHERE game_id = :game_id AND model IS :model
     ORDER BY period, seconds, position
+"""
+_LAST_SHOT: Final = """
+    SELECT max((period - 1) * 1200 + seconds) AS second FROM {} WHERE game_id = :game_id AND retracted_at IS NULL
+"""
+_CORRECTIONS_OF_GAME: Final = """
+    SELECT * FROM correction_log WHERE game_id = :game_id ORDER BY corrected_at DESC, event_id
 """
 
 
@@ -169,12 +176,17 @@ class History:
             rows = (connection.execute(query, (game_id,)).fetchone() for game_id in game_ids)
             return {row["game_id"]: dict(row) for row in rows if row is not None}
 
-    def games_at(self, game_ids: Iterable[int], moment: Moment | None) -> dict[int, dict[str, Any]]:  # noqa: ARG002
+    def games_at(self, game_ids: Iterable[int], moment: Moment | None) -> dict[int, dict[str, Any]]:
         """Return the rows of games as of a moment by their ids: state, clock and score as the pings had seen them.
 
         Games that were first pinged later are left out: nothing may be shown of them but teams and start.
         """
-        return self.game_rows(game_ids)
+        with self._reading() as connection:
+            if connection is None:
+                return {}
+            wall = moment.wall if moment else None
+            rows = {game_id: game_as_of(connection, game_id, wall) for game_id in game_ids}
+            return {game_id: row for game_id, row in rows.items() if row is not None}
 
     def incomplete_games(self, since: str) -> list[dict[str, Any]]:
         """Return the rows of games started after `since` that are over but not official, or lack their "game-end"."""
@@ -193,7 +205,7 @@ class History:
             if connection is not None:
                 yield from map(tuple, connection.execute(_FINISHED_SHOTS, (SEASON,)))
 
-    def read_game(self, game_id: int, model: str | None = None, moment: Moment | None = None) -> StoredGame | None:  # noqa: ARG002
+    def read_game(self, game_id: int, model: str | None = None, moment: Moment | None = None) -> StoredGame | None:
         """Return everything stored of a game under a model; None if the game was never pinged.
 
         The model is that of the last complete ping if `model` is None or has not scored the game. With a moment, the
@@ -202,26 +214,25 @@ class History:
         with self._reading() as connection:
             if connection is None:
                 return None
-
-            def rows(query: str, *values: object) -> list[dict[str, Any]]:
-                return [dict(row) for row in connection.execute(query, (game_id, *values))]
-
-            game = rows("SELECT * FROM games WHERE game_id = ?")
-            if not game:
+            game = game_as_of(connection, game_id, moment.wall if moment else None)
+            if game is None:
                 return None
+            rows = AsOf(connection, game, moment).rows if moment else _rows_of(connection, game_id)
             models = {row["model"]: row["population"] for row in rows(_MODELS_OF_GAME)}
-            chosen = model if model in models else game[0]["model"]
+            last = rows(_LAST_SHOT.format("known_shots" if moment else "shots"))[0]["second"]
+            chosen = model if model in models else game["model"]
             return StoredGame(
-                game=game[0],
+                game=game,
                 model=chosen,
                 population=models.get(chosen),
                 models=tuple(models),
-                goals=rows(_OF_GAME.format("goal_log") + " ORDER BY period, seconds, position", chosen),
-                shots=rows(_SHOTS_OF_GAME, chosen),
-                corrections=rows("SELECT * FROM correction_log WHERE game_id = ? ORDER BY corrected_at DESC, event_id"),
+                goals=rows(_OF_GAME.format("goal_log") + " ORDER BY period, seconds, position", model=chosen),
+                shots=rows(_SHOTS_OF_GAME, model=chosen),
+                last_shot_s=last or 0,
+                corrections=rows(_CORRECTIONS_OF_GAME),
                 power_plays=tuple(
                     PowerPlayRow(row["start_s"], row["end_s"], bool(row["is_home"]))
-                    for row in rows("SELECT * FROM power_plays WHERE game_id = ? ORDER BY start_s")
+                    for row in rows("SELECT * FROM power_plays WHERE game_id = :game_id ORDER BY start_s")
                 ),
             )
 
@@ -369,9 +380,17 @@ class History:
             return [dict(row) for row in connection.execute(query, parameters)] if connection else []
 
 
+def _rows_of(connection: sqlite3.Connection, game_id: int) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that returns the rows of a query, which may use `:game_id` and further named values."""
+
+    def rows(query: str, **values: object) -> list[dict[str, Any]]:
+        return [dict(row) for row in connection.execute(query, {"game_id": game_id, **values})]
+
+    return rows
+
+
 def _totals(connection: sqlite3.Connection, game: sqlite3.Row) -> list[dict[str, Any]]:
-    rows = connection.execute(_OF_GAME.format("xg_by_team"), (game["game_id"], game["model"]))
-    return [dict(row) for row in rows]
+    return _rows_of(connection, game["game_id"])(_OF_GAME.format("xg_by_team"), model=game["model"])
 
 
 def _search(text: str) -> tuple[str, dict[str, str | int]]:

@@ -21,6 +21,22 @@ _of_shot: Final = attrgetter(*_SHOT_COLUMNS)
 _FEATURES: Final = _SHOT_COLUMNS.index("features")
 _NEW_SHOT: Final = ("game_id", "first_seen_at", *_SHOT_COLUMNS)
 _INSERT_SHOT: Final = f"INSERT INTO shots ({', '.join(_NEW_SHOT)}) VALUES ({', '.join('?' * len(_NEW_SHOT))})"  # noqa: S608
+# What a row of `games` and its state have in common: whatever later pings may change and readers are shown.
+_STATE_COLUMNS: Final = (
+    *("start_time", "start_is_known", "game_date", "state", "period", "period_type", "seconds_left", "in_intermission"),
+    *("away_score", "home_score", "overtime_seconds", "has_end", "ended_at", "problems", "model"),
+)
+_INSERT_STATE: Final = f"""
+    INSERT OR REPLACE INTO game_states (game_id, seen_at, is_complete, {", ".join(_STATE_COLUMNS)})
+    SELECT game_id, pinged_at, fingerprint IS NOT NULL, {", ".join(_STATE_COLUMNS)} FROM games WHERE game_id = ?
+"""  # noqa: S608 - names are ours
+_VERSION_COLUMNS: Final = ", ".join(
+    ("game_id", "event_id", "retracted_at", *(c for c in _SHOT_COLUMNS if c not in ("event_id", "position")))
+)
+_INSERT_VERSION: Final = f"""
+    INSERT OR IGNORE INTO shot_versions (replaced_at, {_VERSION_COLUMNS})
+    SELECT ?, {_VERSION_COLUMNS} FROM shots WHERE game_id = ? AND event_id = ?
+"""  # noqa: S608
 _SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that separate sums
 
 # the first `trained_on` that a card states is kept
@@ -164,6 +180,17 @@ def _store_game(connection: sqlite3.Connection, before: sqlite3.Row | None, upda
         f" ON CONFLICT (game_id) DO UPDATE SET {updates}",
         values,
     )
+    _store_state(connection, game.game_id, before)
+
+
+def _store_state(connection: sqlite3.Connection, game_id: int, before: sqlite3.Row | None) -> None:
+    """Store how the game stands now, if it differs from before."""
+    after = connection.execute("SELECT * FROM games WHERE game_id = ?", (game_id,)).fetchone()
+    if before is not None:
+        was_complete, is_complete = (row["fingerprint"] is not None for row in (before, after))
+        if was_complete == is_complete and all(before[column] == after[column] for column in _STATE_COLUMNS):
+            return
+    connection.execute(_INSERT_STATE, (game_id,))
 
 
 def _note_model(connection: sqlite3.Connection, scores: Scores, now: str) -> None:
@@ -181,7 +208,7 @@ def _store_shots(
     corrections: list[Correction] = []
     changed_sides = False
     for found in _comparisons(connection, update, stored, now):
-        _apply(connection, game_id, found)
+        _apply(connection, game_id, found, now)
         corrections += found.corrections
         changed_sides = changed_sides or "is_home" in found.changes
     new = {shot.event_id: (game_id, now, *_shot_values(shot)) for shot in update.shots if shot.event_id not in stored}
@@ -253,7 +280,9 @@ def _compare_inputs(
     return is_amended, amendments
 
 
-def _apply(connection: sqlite3.Connection, game_id: int, found: _Comparison) -> None:
+def _apply(connection: sqlite3.Connection, game_id: int, found: _Comparison, now: str) -> None:
+    if found.changes.keys() - {"position"}:
+        connection.execute(_INSERT_VERSION, (now, game_id, found.event_id))
     if found.changes:
         connection.execute(
             f"UPDATE shots SET {', '.join(f'{column} = :{column}' for column in found.changes)}"  # noqa: S608 - names are ours

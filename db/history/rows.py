@@ -144,5 +144,6 @@ class StoredGame:
     models: tuple[str, ...]  # that of the last complete ping, and all that scored the game, by first use
     goals: list[dict[str, Any]]  # of `goal_log`, in play order
     shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
+    last_shot_s: int  # of the game's clock; of the whole game as known then, also where the rest is cut at a second
     corrections: list[dict[str, Any]]  # of `correction_log`, newest first
     power_plays: tuple[PowerPlayRow, ...]

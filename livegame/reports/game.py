@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -10,7 +10,8 @@ import pandas as pd
 from db.history import History, Moment, PowerPlayRow
 from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length
+from livegame.plays import GameState
+from livegame.reports.at_clock import played_seconds, row_at
 from livegame.reports.counting import EMPTY_NET, Count
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, by_team_and, sum_up
 from livegame.status import status_line
@@ -65,7 +66,8 @@ class GameReport:
     latest_model: str | None  # the model of the last complete ping
     is_asked: bool  # whether the last ping was complete and with this model, so that nothing is left to score
     pinged_at: str
-    played_seconds: int  # of game time, up to the last ping
+    played_seconds: int  # of game time, up to the last ping, or to the moment if that is earlier
+    length_s: int  # of game time, up to the last ping that the moment knows of
     away: TeamTotals
     home: TeamTotals
     shots: pd.DataFrame  # one row for each shot: SHOT_COLUMNS, the features, the team's running_xg, probability last
@@ -80,7 +82,8 @@ class GameReport:
     problems: str | None  # what could not be read, or cannot be true, in the feed's latest answer
     row: Mapping[str, Any]  # of the game in the history, as of the moment
     start_is_known: bool = True  # if False, the time of day in `start_time` is a placeholder
-    moment: Moment | None = None  # everything here is as of then; None: as of the last ping
+    moment: Moment | None = None  # all this is as of then, but `latest`; None: as of the last ping
+    latest: Mapping[str, Any] = field(default_factory=dict)  # the game's row as of the last ping, which pings follow
 
     @property
     def content(self) -> str:
@@ -107,11 +110,11 @@ class GameReport:
     @property
     def is_awaited(self) -> bool:
         """Whether more pings are worthwhile: for plays, a start time, or early corrections."""
-        return pause_s(self.row) is not None or self.is_catching_up
+        return pause_s(self.latest) is not None or self.is_catching_up
 
     def is_due(self, every_s: float) -> bool:
         """Return whether a ping is due, at most every `every_s` seconds, and seldom while the game is far away."""
-        return is_due(self.row, every_s) or (self.is_catching_up and is_stale(self.row, every_s))
+        return is_due(self.latest, every_s) or (self.is_catching_up and is_stale(self.latest, every_s))
 
     @property
     def has_begun(self) -> bool:
@@ -128,7 +131,9 @@ class GameReport:
     @property
     def is_catching_up(self) -> bool:
         """Whether the next ping can have pending shots rated."""
-        is_waited_for = not self.is_asked and self.model == self.latest_model  # other models score no more
+        is_waited_for = (
+            self.latest["fingerprint"] is None and self.model == self.latest["model"]
+        )  # others score no more
         return is_waited_for and bool(self.unrated.complete)
 
     @property
@@ -178,7 +183,12 @@ def game_report(
     stored = history.read_game(game_id, model, moment)
     if stored is None:
         return None
-    game = stored.game
+    length = played_seconds(stored.game, stored.last_shot_s)
+    if moment is not None and moment.game_s is not None and moment.game_s >= length:
+        moment = None if moment.wall is None else Moment(wall=moment.wall)  # that is the whole game
+    second = None if moment is None else moment.game_s
+    game = stored.game if second is None else row_at(stored.game, stored.goals, second)
+    played = length if second is None else second
     rows = [row for row in stored.shots if row["status"] != RETRACTED]
     counted = [row for row in rows if count.takes(row["situation"])]
 
@@ -199,7 +209,8 @@ def game_report(
         latest_model=game["model"],
         is_asked=game["fingerprint"] is not None and stored.model == game["model"],
         pinged_at=game["pinged_at"],
-        played_seconds=_played_seconds(game, state, present),
+        played_seconds=played,
+        length_s=length,
         away=_team_totals(game, "away", rows, count),
         home=_team_totals(game, "home", rows, count),
         shots=shots,
@@ -212,11 +223,12 @@ def game_report(
         by_goalie=pd.DataFrame(by_goalie(counted)),
         goals=pd.DataFrame(stored.goals),
         corrections=pd.DataFrame(stored.corrections),
-        power_plays=stored.power_plays,
+        power_plays=stored.power_plays if moment is None else _until(played, stored.power_plays),
         problems=game["problems"],
         row=game,
         start_is_known=bool(game["start_is_known"]),
         moment=moment,
+        latest=history.game_row(game_id) or game if moment else game,
     )
 
 
@@ -231,20 +243,8 @@ def stored_status(game: Mapping[str, Any]) -> str:
     )
 
 
-def _played_seconds(game: Mapping[str, Any], state: GameState, shots: pd.DataFrame) -> int:
-    last_shot = 0 if shots.empty else int(shots["game_seconds"].max())
-    if game["period"] == 0 or state not in (GameState.LIVE, GameState.OVER, GameState.FINAL):
-        return last_shot
-    is_over = state is not GameState.LIVE
-    overtime = overtime_length(game["overtime_seconds"], game["game_type"])
-    sudden_death = game["period_type"] == "OT"
-    if is_over and sudden_death and last_shot > REGULATION_PERIODS * PERIOD_SECONDS:
-        return last_shot  # the goal that ended it: feeds differ in what the clock says then
-    if game["period_type"] == "SO":
-        return REGULATION_PERIODS * PERIOD_SECONDS + overtime
-    length = overtime if sudden_death else PERIOD_SECONDS
-    left = 0 if is_over or game["in_intermission"] else min(int(game["seconds_left"]), length)
-    return max((int(game["period"]) - 1) * PERIOD_SECONDS + length - left, last_shot)
+def _until(second: int, power_plays: Sequence[PowerPlayRow]) -> tuple[PowerPlayRow, ...]:
+    return tuple(replace(p, end_s=min(p.end_s, second)) for p in power_plays if p.start_s < second)
 
 
 def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, count: Count) -> TeamTotals:

@@ -1,0 +1,53 @@
+"""How a game stood at a second of its own clock, by what is known of it today."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length
+
+_BEGUN: Final = (GameState.LIVE, GameState.OVER, GameState.FINAL)
+
+
+def played_seconds(game: Mapping[str, Any], last_shot: int) -> int:
+    """Return how many seconds a game had been played when it was pinged.
+
+    `game` is its row in the history, `last_shot` the second of its last shot; 0 if it has none.
+    """
+    state = GameState(game["state"])
+    if game["period"] == 0 or state not in _BEGUN:
+        return last_shot
+    is_over = state is not GameState.LIVE
+    overtime = overtime_length(game["overtime_seconds"], game["game_type"])
+    sudden_death = game["period_type"] == "OT"
+    if is_over and sudden_death and last_shot > REGULATION_PERIODS * PERIOD_SECONDS:
+        return last_shot  # the goal that ended it: feeds differ in what the clock says then
+    if game["period_type"] == "SO":
+        return REGULATION_PERIODS * PERIOD_SECONDS + overtime
+    length = overtime if sudden_death else PERIOD_SECONDS
+    left = 0 if is_over or game["in_intermission"] else min(int(game["seconds_left"]), length)
+    return max((int(game["period"]) - 1) * PERIOD_SECONDS + length - left, last_shot)
+
+
+def row_at(game: Mapping[str, Any], goals: Sequence[Mapping[str, Any]], game_s: int) -> dict[str, Any]:
+    """Return a game's row as of an earlier second of its clock; `goals` are those up to then, in play order.
+
+    A period's last second is the intermission after it. The goal for a shootout won comes at the end only.
+    """
+    period = max(-(-game_s // PERIOD_SECONDS), 1)
+    is_overtime = period > REGULATION_PERIODS
+    length = overtime_length(game["overtime_seconds"], game["game_type"]) if is_overtime else PERIOD_SECONDS
+    left = max(period * PERIOD_SECONDS - game_s - (PERIOD_SECONDS - length), 0)
+    scores = {"away_score": goals[-1]["away_score"], "home_score": goals[-1]["home_score"]} if goals else {}
+    return {
+        **game,
+        "away_score": 0,
+        "home_score": 0,
+        **scores,
+        "state": GameState.LIVE.value,
+        "period": period,
+        "period_type": "OT" if is_overtime else "REG",
+        "seconds_left": left,
+        "in_intermission": left == 0,
+        "ended_at": None,
+        "has_end": 0,
+    }
