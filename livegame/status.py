@@ -4,12 +4,12 @@ from livegame.plays import REGULATION_PERIODS, GameState
 
 
 def status_line(state: GameState, period: int, period_type: str, seconds_left: int, *, in_intermission: bool) -> str:
-    """Return where the game stands: "Period 1 - 12:35 left", "Intermission after period 2", "Final (OT)".
+    """Return where the game stands: "Period 1 - 12:35 left", "Intermission after period 2", "Final (2OT)".
 
     `seconds_left` are those of the period, or of the intermission.
     """
     if state in (GameState.OVER, GameState.FINAL):
-        how = {"OT": " (OT)", "SO": " (shootout)"}.get(period_type, "")
+        how = {"OT": f" ({overtime_name(period)})", "SO": " (shootout)"}.get(period_type, "")
         return f"Final{how}" + (", not official" if state is GameState.OVER else "")
     if state is not GameState.LIVE:
         return state.value.capitalize()
@@ -23,6 +23,12 @@ def status_line(state: GameState, period: int, period_type: str, seconds_left: i
         after = name[0].lower() + name[1:]
         return f"Intermission after {after}" + (f" - {left} left" if seconds_left else "")
     return f"{name} - {left} left"
+
+
+def overtime_name(period: int) -> str:
+    """Return an overtime's short name: "OT", "2OT"."""
+    number = period - REGULATION_PERIODS
+    return "OT" if number <= 1 else f"{number}OT"
 
 
 def _overtime(period: int) -> str:

@@ -141,5 +141,5 @@ league retracts leaves the totals. One that it corrects after it was rated keeps
 giveaway, takeaway or another attempt): by which team, where, how far away and how long before, with rebound, change of
 angle and speed; skaters on both sides, empty net, seconds on the power play; score, period and time.
 Coordinates are turned so that every team attacks the same net. Which of these a model uses is on its card in the
-sidebar; the column headers of *All events* give each formula.
+sidebar; the column headers of *Every attempt* give each formula.
 """

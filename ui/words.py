@@ -1,7 +1,9 @@
 """Labels for the history's terms, and formats for numbers, dates and text from outside."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
+from math import isnan
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,6 +12,7 @@ import streamlit as st
 from db import times
 from livegame.plays import REGULATION_PERIODS
 from livegame.reports.counting import Count
+from livegame.status import overtime_name
 from xgserve.client import ModelEntry
 
 OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
@@ -20,11 +23,12 @@ COUNTED: Final = {
     Count.NO_EMPTY_NET: "Unblocked attempts, empty net excluded",
     Count.FIVE_ON_FIVE: "Unblocked attempts at 5v5",
 }
-SITUATIONS: Final = {
+STRENGTHS: Final = {  # in this order; one that is not listed is its own name: "4v4"
     "5v5": "5v5",
+    "4v4": "4v4",
+    "3v3": "3v3",
     "power play": "Power play",
-    "short-handed": "Shorthanded",
-    "other even": "Other even strength",
+    "short-handed": "Short-handed",
     "extra attacker": "Extra attacker",
     "empty net": "Empty net",
     "penalty shot": "Penalty shot",
@@ -99,6 +103,40 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"
 
 
+def decimals(value: float | None, places: int = 2) -> str:
+    """Return a number of expected goals as it is written everywhere: "0.52"; nothing if it is missing."""
+    return "" if value is None or isnan(value) else _minus(f"{value:.{places}f}")
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign: "+0.52", or with a real minus; nothing if it is missing."""
+    if value is None or isnan(value):
+        return ""
+    text = f"{value:+.2f}"
+    return text[1:] if float(text) == 0 else _minus(text)
+
+
+def percent(share: float) -> str:
+    """Return a share as it is written everywhere: "52%"."""
+    return f"{share:.0%}"
+
+
+def clock(seconds: int) -> str:
+    """Return a time of play in minutes and seconds: "12:35"."""
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def strength_name(strength: str) -> str:
+    """Return the name of a strength: "Power play", "4v4"."""
+    return STRENGTHS.get(strength, strength)
+
+
+def strengths_in_order(found: Iterable[str]) -> list[str]:
+    """Return strengths in the order of all tables: those that are not listed come before manpower advantages."""
+    order = list(STRENGTHS)
+    return sorted(found, key=lambda name: (order.index(name) if name in order else order.index("3v3") + 0.5, name))
+
+
 def sentence(words: str) -> str:
     """Return the words as a sentence: with a capital, and one full stop or other mark at the end."""
     return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"
@@ -110,9 +148,8 @@ def status_words(status: str) -> str:
 
 
 def period_name(number: int, prefix: str = "P") -> str:
-    """Return a period's short name: "P1", "OT", "OT2"."""
-    extra = number - REGULATION_PERIODS
-    return f"{prefix}{number}" if extra <= 0 else "OT" if extra == 1 else f"OT{extra}"
+    """Return a period's short name: "P1", "OT", "2OT"."""
+    return f"{prefix}{number}" if number <= REGULATION_PERIODS else overtime_name(number)
 
 
 def season_name(season: int | None) -> str:
@@ -155,6 +192,11 @@ def offer_label(offer: ModelEntry) -> str:
     roles = [role for role in ("active", "challenger") if getattr(offer, role)]
     notes = [offer.source, *offer.stages, *roles]
     return f"{offer.workspace}/{offer.model}:{offer.version} ({', '.join(notes)})"
+
+
+def _minus(text: str) -> str:
+    """Return a number's text with a real minus, and none before a zero."""
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
 def _local(moment: str) -> datetime:

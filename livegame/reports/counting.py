@@ -5,6 +5,7 @@ from typing import Final
 
 FIVE_ON_FIVE: Final = "5v5"  # the history's names of these two situations
 EMPTY_NET: Final = "empty net"
+_OTHER_EVEN: Final = "other even"
 
 
 class Count(StrEnum):
@@ -19,3 +20,8 @@ class Count(StrEnum):
         if self is Count.FIVE_ON_FIVE:
             return situation == FIVE_ON_FIVE
         return self is Count.ALL or situation != EMPTY_NET
+
+
+def strength_of(situation: str, skaters: str | None) -> str:
+    """Return a shot's strength: its situation in the history, or at even strength its skaters: "4v4", "3v3"."""
+    return skaters if situation == _OTHER_EVEN and skaters else situation

@@ -12,14 +12,14 @@ from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import GameState
 from livegame.reports.at_clock import played_seconds, row_at
-from livegame.reports.counting import EMPTY_NET, Count
-from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, by_team_and, sum_up
+from livegame.reports.counting import EMPTY_NET, Count, strength_of
+from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, sum_up
 from livegame.status import status_line
 
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (
     *("event_id", "time", "team", "shooter", "shooter_id", "goalie", "goalie_id"),
-    *("outcome", "status", "missing", "situation"),
+    *("outcome", "status", "missing", "situation", "strength"),
 )
 _OF_PINGS: Final = ("pinged_at", "stale_at", "fingerprint", "time_stamp")  # of a game's row: they show nothing of it
 
@@ -72,9 +72,7 @@ class GameReport:
     home: TeamTotals
     shots: pd.DataFrame  # one row for each shot: SHOT_COLUMNS, the features, the team's running_xg, probability last
     present: pd.DataFrame  # those not retracted, with whether each `counts` and the running_xg of those that do
-    by_period: pd.DataFrame  # these four: columns as in the history's views of the same names
-    by_situation: pd.DataFrame  # of all shots, with whether each situation `counts`
-    by_shooter: pd.DataFrame
+    by_shooter: pd.DataFrame  # as in the history's views of the same names, of the shots that count
     by_goalie: pd.DataFrame
     goals: pd.DataFrame  # of `goal_log`
     corrections: pd.DataFrame
@@ -215,10 +213,6 @@ def game_report(
         home=_team_totals(game, "home", rows, count),
         shots=shots,
         present=present,
-        by_period=pd.DataFrame(by_team_and("period", counted)),
-        by_situation=pd.DataFrame(
-            row | {"counts": count.takes(row["situation"])} for row in by_team_and("situation", rows)
-        ),
         by_shooter=pd.DataFrame(by_shooter(counted)),
         by_goalie=pd.DataFrame(by_goalie(counted)),
         goals=pd.DataFrame(stored.goals),
@@ -275,14 +269,18 @@ def _present_frame(shots: pd.DataFrame, rows: Sequence[Mapping[str, Any]], count
 
 def sums_of(shots: pd.DataFrame) -> Sums:
     """Return the sums of some rows of `GameReport.present`."""
-    rows = shots.assign(is_goal=shots["outcome"] == GOAL).to_dict("records")
-    return sum_up({str(column): value for column, value in row.items()} for row in rows)
+    columns = zip(shots["status"], shots["outcome"], shots["probability"], strict=True)
+    return sum_up(
+        {"status": status, "outcome": outcome, "is_goal": outcome == GOAL, "probability": probability}
+        for status, outcome, probability in columns
+    )
 
 
 def _shots_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    named = (row | {"strength": strength_of(row["situation"], row["strength"])} for row in map(dict, rows))
     records = [
         (*(row[column] for column in SHOT_COLUMNS), *_values(row["features"]), row["running_xg"], row["probability"])
-        for row in rows
+        for row in named
     ]
     columns = [*SHOT_COLUMNS, *FEATURE_NAMES, "running_xg", "probability"]
     ids = {"shooter_id": "Int64", "goalie_id": "Int64"}  # whole numbers, though some shots have none

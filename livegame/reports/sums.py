@@ -57,14 +57,6 @@ def grouped(shots: Rows, *columns: str) -> dict[tuple[Hashable, ...], list[Mappi
     return groups
 
 
-def by_team_and(column: str, shots: Rows) -> list[dict[str, Any]]:
-    """Return sums by team and one column."""
-    return [
-        {"team": team, "is_home": rows[0]["is_home"], column: value} | _columns(sum_up(rows))
-        for (team, value), rows in grouped(shots, "team", column).items()
-    ]
-
-
 def by_shooter(shots: Rows) -> list[dict[str, Any]]:
     """Return sums by shooter, the most xG first; the league's id tells shooters apart, as two may share a name."""
     found = []

@@ -17,6 +17,7 @@ from livegame.status import status_line
         ((GameState.LIVE, 0, "REG", 0, False), "Not started"),
         ((GameState.FINAL, 3, "REG", 0, False), "Final"),
         ((GameState.FINAL, 4, "OT", 259, False), "Final (OT)"),
+        ((GameState.FINAL, 5, "OT", 0, False), "Final (2OT)"),
         ((GameState.FINAL, 5, "SO", 0, False), "Final (shootout)"),
         ((GameState.NOT_STARTED, 0, "REG", 1200, False), "Not started"),
         ((GameState.POSTPONED, 0, "REG", 0, False), "Postponed"),

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -99,6 +101,22 @@ def said(page: AppTest, *kinds: str) -> str:
 def notice(page: AppTest) -> str:
     """Return what the page says of the last successful ping."""
     return said(page, "success", "note").split("\n")[0].rstrip(".")
+
+
+def html_table(page: AppTest, name: str) -> pd.DataFrame:
+    """Return a small table by its name: the texts of its cells by row and column; a column of a team as "CAR xG"."""
+    (body,) = (body for element in page.get("html") if f'aria-label="{name}"' in (body := element.proto.body))
+    table = ElementTree.fromstring(body)
+    lines = [["".join(cell.itertext()) for cell in row] for row in table.iterfind(".//tbody/tr")]
+    *groups, titles = table.findall(".//thead/tr")
+    teams: list[str] = []
+    for group in groups:
+        for cell in group:
+            if "xg-wide" in cell.get("class", ""):
+                teams += ["".join(cell.itertext())] * int(cell.get("colspan", 1))
+    names = ["".join(cell.itertext()) for cell in titles]
+    columns = [f"{team} {title}".strip() for team, title in zip(teams or [""] * len(names), names, strict=True)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
 
 
 def words(elements: Any) -> str:

@@ -193,7 +193,7 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     shown = totals(page)
     assert all(re.fullmatch(r"\d\.\d\d \([32]\)|\d\.\d\d (more|fewer) goals than expected", words) for words in shown)
     expect(page.get_by_text(re.compile(r"^\+ 1\.\d\d \(1\) empty net$"))).to_be_visible()
-    page.get_by_role("tab", name="All events").click()
+    page.get_by_role("tab", name="Every attempt").click()
     expect(page.get_by_text("Data used for predictions (and predictions)")).to_be_visible()
     expect(page.get_by_text("89 attempts, counted or not, newest first")).to_be_visible()
     with page.expect_download() as download:
@@ -249,7 +249,7 @@ def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dash
         dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
         dashboard.start()
         given_up = page.get_by_text(re.compile("schedule is not available|did not answer"))
-        page.goto(f"{dashboard.url}/game?game={GAME_ID}&view=All+events")
+        page.goto(f"{dashboard.url}/game?game={GAME_ID}&view=Every+attempt")
         assert totals(page) == stored
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
         expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
@@ -315,12 +315,13 @@ def test_every_page_and_view_opens_and_can_be_left(browser: Browser, dashboard: 
     found = complaints(page)
     ping_twice(page, clock, 20_000, "Final")
     for view, words in (
-        ("Periods and strength", "By strength"),
+        ("Attempts", "Chances by danger"),
+        ("Strength and score", "By score"),
         ("Players", None),
         ("Goalies", "One game says little about a goalie"),
         ("Two models", "One model has rated this game so far"),
         ("What counts", "Shootout attempts never count"),
-        ("Goals", None),
+        ("Goals", "All goals, whether the switch"),
     ):
         settle(page)  # a click in the middle of a run may be lost
         page.get_by_role("tab", name=view).click()

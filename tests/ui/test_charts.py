@@ -138,7 +138,7 @@ def test_names_of_equal_lines_do_not_cover_each_other(tmp_path: Path, service: S
     [
         ({"period": 4, "period_type": "OT", "seconds_left": 200}, [("OT", 3900)]),
         ({"period": 4, "period_type": "OT", "seconds_left": 200, "game_type": 3}, [("OT", 4600)]),
-        ({"period": 5, "period_type": "OT", "seconds_left": 1100, "game_type": 3}, [("OT", 4800), ("OT2", 5100)]),
+        ({"period": 5, "period_type": "OT", "seconds_left": 1100, "game_type": 3}, [("OT", 4800), ("2OT", 5100)]),
         ({"period": 5, "period_type": "SO", "state": GameState.FINAL}, [("OT", 3900)]),
     ],
 )

@@ -23,6 +23,7 @@ from tests.ui.page_session import (
     OpenPage,
     field,
     get_model,
+    html_table,
     notice,
     open_view,
     ping,
@@ -230,8 +231,8 @@ def test_shots_without_the_service_are_pending_until_it_is_back(
     assert "+ 2 not rated yet (including 1 goal)" in score_line(page)
     assert totals(page) == ["0.00 (0)", "0.00 (1)"]  # beside no difference
     assert "No odds" in words(page.caption)
-    open_view(page, "Periods and strength")
-    assert page.main.table[0].value["CAR xG (goals)"]["Period 1"] == "0.00 (1), 2 not rated yet"
+    danger = open_view(page, "Attempts")
+    assert "4 not rated yet" in words(danger.main.caption)
     assert "Pending" in open_view(page, "Players").main.dataframe[0].value.columns
     assert "cannot be reached" in words(page.error)  # in the sidebar, too
     assert len(events(page)) == 4
@@ -365,16 +366,16 @@ def test_count_switch_applies_to_the_whole_page(open_page: OpenPage, feed: FeedS
         late_xg = xg - even
         found = table["xG"].get("Sebastian Aho", 0.0)
         assert found == pytest.approx(late_xg)
-        periods, strength = (table.value.to_dict() for table in shown("Periods and strength", count).main.table)
-        assert (
-            strength["CAR xG (goals)"]["**Total**"]
-            == periods["CAR xG (goals)"]["**Total**"]
-            == f"**{xg:.2f} ({goals})**"
-        )
-        row = "Empty net" if count == "All" else ":gray[Not counted: Empty net]"
-        assert strength["CAR xG (goals)"][row] == f"{empty:.2f} (1)"
-        assert strength["WSH xG (goals)"][row] == ""
-    assert strength["CAR attempts (on goal)"]["**Total**"] == "**2 (2)**"
+        periods = html_table(shown("Attempts", count), "Attempts, xG and goals by period")
+        danger = html_table(page, "Chances by danger")
+        strength = html_table(shown("Strength and score", count), "By strength")
+        states = html_table(page, "Attempts, xG and goals by score")
+        for table, total in ((periods, "Game"), (danger, "All"), (strength, "Total"), (states, "Whole game")):
+            assert (table["CAR xG"][total], table["CAR Goals"][total]) == (f"{xg:.2f}", str(goals))
+        row = "Empty net" if count == "All" else "Not counted: Empty net"
+        assert (strength["CAR xG"][row], strength["CAR Goals"][row]) == (f"{empty:.2f}", "1")
+        assert strength["WSH Attempts"][row] == "0"
+    assert (periods["CAR Unblocked"]["Game"], periods["CAR On goal"]["Game"]) == ("2", "2")
     open_view(page, "What counts")
     assert "Shootout attempts never count" in words(page.markdown)
     assert "Features." in words(page.markdown)
@@ -385,12 +386,12 @@ def test_goals_players_and_goalies_views_show_the_reports_sums(open_page: OpenPa
     shots = [replace(shot, shooter_id=aho, goalie_id=ovechkin) if isinstance(shot, Shot) else shot for shot in SHOTS]
     feed.show(game(*shots))
     page = open_view(ping(open_page()), "Goals")
-    goals = page.main.dataframe[0].value
-    assert goals[["Period", "Time", "Score", "Team", "Scorer"]].values.tolist() == [
-        ["P1", "00:55", "0\N{EN DASH}1", "CAR", "Sebastian Aho"]
-    ]
+    goals = html_table(page, "Goals")
+    assert "The last goal was 6:30 of play ago." in words(page.main.caption)
     chances = events(page).set_index("event_id")["probability"]
-    assert goals["xG"].tolist() == [chances[300]]
+    assert goals[["After", "Score", "Scorer", "xG", "Type"]].values.tolist() == [
+        ["0:55", "WSH 0\N{EN DASH}1 CAR", "Sebastian Aho", f"{chances[300]:.2f}", "Wrist"]
+    ]
     players = open_view(page, "Players").main.dataframe[0].value.set_index("Team")
     assert list(players[["Player", "Unblocked attempts", "Goals"]].loc["CAR"]) == ["Sebastian Aho", 2, 1]
     assert players["xG"]["CAR"] == pytest.approx(chances[300] + chances[812])
@@ -402,7 +403,7 @@ def test_goals_players_and_goalies_views_show_the_reports_sums(open_page: OpenPa
 
 def test_event_search_finds_every_word(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
-    page = open_view(ping(open_page()), "All events")
+    page = open_view(ping(open_page()), "Every attempt")
     field(page, "Search").set_value("wsh missed")
     page.run()
     assert page.main.dataframe[0].value["event_id"].tolist() == [11]
@@ -453,9 +454,9 @@ def test_game_with_all_shots_retracted_can_still_be_viewed(open_page: OpenPage, 
     feed.show(game(SHOTS[0]))
     ping(page)
     assert totals(page) == ["0.00 (0)", "0.00 (0)"]
-    for view in ("Periods and strength", "Players"):
+    for view in ("Attempts", "Strength and score", "Players"):
         assert "No attempts to add up here" in words(open_view(page, view).main.caption)
-    for view in ("Goals", "Goalies", "All events", "Two models", "What counts"):
+    for view in ("Goals", "Goalies", "Every attempt", "Two models", "What counts"):
         open_view(page, view)
     assert events(page)["status"].eq("✕ retracted").all()
 
@@ -474,19 +475,19 @@ def test_markup_in_a_team_name_is_escaped(open_page: OpenPage, feed: FeedServer)
     feed.show(game(*SHOTS, home=odd))
     page = ping(open_page())
     assert "&lt;script&gt;alert(1)&lt;/script&gt; **bold** $x$" in score_line(page)
-    for view in ("Goals", "Periods and strength", "Players", "Goalies", "All events", "What counts"):
+    for view in ("Goals", "Attempts", "Strength and score", "Players", "Goalies", "Every attempt", "What counts"):
         open_view(page, view)
 
 
 def events(page: AppTest) -> pd.DataFrame:
     """Return the table of all events."""
-    return open_view(page, "All events").main.dataframe[0].value
+    return open_view(page, "Every attempt").main.dataframe[0].value
 
 
 def test_event_search_ignores_accents_and_case(open_page: OpenPage, feed: FeedServer) -> None:
     shots = [replace(shot, shooter_id=8482116) if isinstance(shot, Shot) else shot for shot in SHOTS]
     feed.show(game(*shots, players={8482116: Player("Tim St\u00fctzle", HOME)}))
-    page = open_view(ping(open_page()), "All events")
+    page = open_view(ping(open_page()), "Every attempt")
     for search, found in (("stutzle", 4), ("ST\u00dcTZLE", 4), ("stuzle", 0)):
         field(page, "Search").set_value(search)
         page.run()

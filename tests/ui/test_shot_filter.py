@@ -19,7 +19,7 @@ def test_filter_keeps_only_the_shots_asked_for(tmp_path: Path, service: Service)
     assert left() == [812, 11, 300, 301]
     assert left(teams=("CAR",)) == [812, 300]
     assert left(goals_only=True) == [300]
-    assert left(teams=("WSH",), situations=("5v5",), periods=(1,)) == [11, 301]
+    assert left(teams=("WSH",), strengths=("5v5",), periods=(1,)) == [11, 301]
     assert left(periods=(2,)) == left(players=(1,)) == []
 
 

@@ -173,7 +173,7 @@ def _game(clients: Clients, first: list[Read]) -> None:
             game_charts.draw(read, colours)
         with places.tables:
             game_charts.draw_deserved(read, colours)
-            game_tables.draw(clients.game, read, colours)
+            game_tables.draw(clients, read, colours)
     model, _ = active_model(clients.serving)  # last: a service that hangs delays only this
     places.line.say([*notices, *(model_notices(read, model) if read.has_begun else [])])
     with places.updated:

@@ -11,6 +11,9 @@ import pytest
 from db.history import History
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, game_report
+from livegame.reports.splits.periods import period_lines
+from livegame.reports.splits.strength import strength_lines
+from livegame.reports.sums import Sums
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, play
 from tests.reports import SHOTS, report_of
@@ -56,14 +59,22 @@ def test_all_parts_of_a_report_count_the_same_shots(tmp_path: Path, service: Ser
         everything = report.present[report.present["team"] == team.abbrev]
         beside = team.empty_net.shots if count is not Count.ALL else 0
         assert team.counted.shots + team.others.shots + beside == len(everything)
-        for division in (report.by_period, report.by_shooter, report.by_situation.query("counts")):
-            mine = division[division["team"] == team.abbrev]
-            assert (mine["shots"].sum(), mine["goals"].sum()) == (team.counted.shots, team.counted.goals)
-            assert mine["xg"].sum() == pytest.approx(team.counted.xg)
+        mine = report.by_shooter[report.by_shooter["team"] == team.abbrev]
+        assert (mine["shots"].sum(), mine["goals"].sum()) == (team.counted.shots, team.counted.goals)
+        assert mine["xg"].sum() == pytest.approx(team.counted.xg)
     assert report.home.counted.pending_goals == 1
     assert report.counted.groupby("team")["running_xg"].last().to_dict() == {
         team.abbrev: pytest.approx(team.counted.xg) for team in (report.away, report.home)
     }
+
+
+def assert_same(sums: Sums, row: dict[str, Any] | None) -> None:
+    """Compare sums with a row of a view; without shots there is none."""
+    if row is None:
+        assert sums.shots == 0
+    else:
+        assert (row["shots"], row["goals"], row["pending"]) == (sums.shots, sums.goals, sums.pending)
+        assert row["xg"] == pytest.approx(sums.xg)
 
 
 def test_report_of_all_shots_equals_the_sql_views(tmp_path: Path, service: Service) -> None:
@@ -74,18 +85,21 @@ def test_report_of_all_shots_equals_the_sql_views(tmp_path: Path, service: Servi
         def view(name: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(f"SELECT * FROM {name}")]
 
-        for name, keys in (
-            ("xg_by_period", ["team", "period"]),
-            ("xg_by_situation", ["team", "situation"]),
-            ("xg_by_shooter", ["team", "shooter_id"]),
-            ("xg_by_goalie", ["team", "goalie_id"]),
-        ):
+        for name, keys in (("xg_by_shooter", ["team", "shooter_id"]), ("xg_by_goalie", ["team", "goalie_id"])):
             wanted = pd.DataFrame(view(name)).sort_values(keys, ignore_index=True)
             wanted = wanted.drop(columns=["game_id", "model"]).astype({"is_home": bool})
             shown = getattr(report, name.removeprefix("xg_"))
             found = shown[wanted.columns].sort_values(keys, ignore_index=True).astype({"is_home": bool})
             pd.testing.assert_frame_equal(found, wanted, check_dtype=False, rtol=1e-12)
         teams = {row["team"]: row for row in view("xg_by_team")}
+        by_period = {(row["team"], row["period"]): row for row in view("xg_by_period")}
+        by_situation = {(row["team"], row["situation"]): row for row in view("xg_by_situation")}
+    for line in period_lines(report):
+        for team, sums in ((report.away, line.away), (report.home, line.home)):
+            assert_same(sums, by_period.get((team.abbrev, line.period)))
+    for strength in strength_lines(report):
+        for team, sums in ((report.away, strength.away), (report.home, strength.home)):
+            assert_same(sums, by_situation.get((team.abbrev, strength.strength)))
     for team in (report.away, report.home):
         row = teams[team.abbrev]
         sums = team.counted

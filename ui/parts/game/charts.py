@@ -58,7 +58,7 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
             notes.append(f"{missing} not on the map: no location from the league")
         st.markdown(f":gray[{plain('; '.join(notes))}]" if notes else "&nbsp;", width="content")
     with st.container(key="rink_map"):
-        text = f"Map of {count(len(shots), 'unblocked attempt')}, {report.title}; the tab All events lists them."
+        text = f"Map of {count(len(shots), 'unblocked attempt')}, {report.title}; the tab Every attempt lists them."
         st.vega_lite_chart(spec=_rink_spec(report, content, colours, chosen), height="stretch", alt=text)
 
 

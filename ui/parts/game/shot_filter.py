@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from livegame.reports.game import GameReport
-from ui.words import SITUATIONS, count, period_name
+from ui.words import count, period_name, strength_name, strengths_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,13 @@ class ShotFilter:
 
     teams: tuple[str, ...] = ()
     periods: tuple[int, ...] = ()
-    situations: tuple[str, ...] = ()
+    strengths: tuple[str, ...] = ()
     players: tuple[int, ...] = ()  # the league's ids, since two players may share a name
     goals_only: bool = False
 
     def of(self, shots: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the report's shots that pass."""
-        columns = {"team": self.teams, "period": self.periods, "situation": self.situations, "shooter_id": self.players}
+        columns = {"team": self.teams, "period": self.periods, "strength": self.strengths, "shooter_id": self.players}
         for column, wanted in columns.items():
             if wanted:
                 shots = shots[shots[column].isin(wanted)]
@@ -35,7 +35,7 @@ class ShotFilter:
         return [
             *self.teams,
             *map(period_name, self.periods),
-            *(SITUATIONS[situation] for situation in self.situations),
+            *map(strength_name, self.strengths),
             *([count(len(self.players), "player")] if self.players else []),
             *(["goals"] if self.goals_only else []),
         ]
@@ -60,12 +60,7 @@ def choose_filter(report: GameReport) -> ShotFilter:
     return ShotFilter(
         teams=pills("Team", "teams", [report.away.abbrev, report.home.abbrev]),
         periods=pills("Period", "periods", sorted(shots["period"].unique().tolist()), period_name),
-        situations=pills(
-            "Strength",
-            "situations",
-            [situation for situation in SITUATIONS if (shots["situation"] == situation).any()],
-            SITUATIONS.__getitem__,
-        ),
+        strengths=pills("Strength", "strengths", strengths_in_order(shots["strength"].unique()), strength_name),
         players=tuple(
             st.multiselect(
                 "Player", list(names), format_func=names.__getitem__, key=f"{key}_players", placeholder="All"

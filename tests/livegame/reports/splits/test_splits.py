@@ -1,0 +1,88 @@
+"""Each division of a game adds up to the team's totals, and puts each shot where it belongs."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+
+from livegame.reports.counting import Count
+from livegame.reports.game import GameReport, TeamTotals
+from livegame.reports.splits.danger import danger_bands, danger_of
+from livegame.reports.splits.periods import period_lines
+from livegame.reports.splits.score_states import score_states
+from livegame.reports.splits.strength import strength_lines
+from livegame.reports.sums import Sums
+from tests.livegame.reports.generated import report_of, reports, shot
+
+
+def assert_adds_up(parts: Iterable[Sums], team: TeamTotals) -> None:
+    found, whole = list(parts), team.counted
+    for name in ("shots", "on_goal", "pending", "goals"):
+        assert sum(getattr(part, name) for part in found) == getattr(whole, name)
+    assert sum(part.xg for part in found) == pytest.approx(whole.xg)
+
+
+@settings(max_examples=25, deadline=None)
+@given(reports())
+def test_every_division_adds_up_to_the_totals(report: GameReport) -> None:
+    strengths = strength_lines(report)
+    states = score_states(report)
+    for side, team in (("away", report.away), ("home", report.home)):
+        assert_adds_up((getattr(line, side) for line in period_lines(report)), team)
+        assert_adds_up((getattr(line, side) for line in strengths if line.counts), team)
+        assert_adds_up((getattr(state, side) for state in states), team)
+        bands = [getattr(band, side) for band in danger_bands(report)]
+        assert sum(band.shots for band in bands) == team.counted.rated
+        assert sum(band.xg for band in bands) == pytest.approx(team.counted.xg)
+        beside = sum(getattr(line, side).shots for line in strengths if not line.counts)
+        left_out = team.others.shots + (0 if report.count is Count.ALL else team.empty_net.shots)
+        assert beside == left_out
+    assert sum(state.seconds for state in states) == report.played_seconds
+
+
+@pytest.mark.parametrize(
+    ("xg", "band"), [(0.0, "low"), (0.0499, "low"), (0.05, "middle"), (0.1499, "middle"), (0.15, "high"), (1.0, "high")]
+)
+def test_band_includes_its_lower_bound(xg: float, band: str) -> None:
+    assert danger_of(xg) == band
+
+
+def test_even_strengths_are_told_apart_by_skaters() -> None:
+    report = report_of([shot(1, 10, "4v4"), shot(2, 20, "3v3"), shot(3, 30, "power play"), shot(4, 40)])
+    assert [line.strength for line in strength_lines(report)] == ["4v4", "3v3", "power play", "5v5"]
+    assert report.present["strength"].tolist() == ["4v4", "3v3", "power play", "5v5"]
+
+
+def test_score_states_by_a_worked_example() -> None:
+    """Carolina leads from 5:00, by two from 10:00; Washington scores at 30:00 and 40:00; it is tied until 47:25."""
+    shots = [
+        shot(1, 300, is_home=True),
+        shot(2, 450, is_home=False, outcome="shot-on-goal"),
+        shot(3, 600, is_home=True),
+        shot(4, 1000, "empty net", is_home=True, outcome="missed-shot"),
+        shot(5, 1800, is_home=False),
+        shot(6, 2400, is_home=False),
+        shot(7, 2400, is_home=True, outcome="shot-on-goal"),  # in the second of the goal, after it
+    ]
+    report = report_of(shots, {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.9, 5: 0.4, 6: 0.05, 7: 0.25}, Count.NO_EMPTY_NET)
+    assert report.played_seconds == 2845
+    found = {state.lead: state for state in score_states(report)}
+    assert {lead: state.seconds for lead, state in found.items()} == {0: 300 + 445, 1: 300 + 600, 2: 1200}
+    assert {lead: (state.away.xg, state.home.xg) for lead, state in found.items()} == {
+        0: (0, pytest.approx(0.35)),
+        1: (pytest.approx(0.25), pytest.approx(0.3)),
+        2: (pytest.approx(0.4), 0),  # the miss at the empty net does not count
+    }
+    assert (found[0].home.goals, found[1].away.goals, found[2].away.goals) == (1, 1, 1)
+
+
+def test_goal_that_does_not_count_changes_the_score() -> None:
+    report = report_of([shot(1, 600, "empty net"), shot(2, 1200, outcome="shot-on-goal")], count=Count.NO_EMPTY_NET)
+    found = {state.lead: state for state in score_states(report)}
+    assert (found[0].seconds, found[1].seconds) == (600, 2245)
+    assert (found[0].home.shots, found[1].home.shots) == (0, 1)
+
+
+def test_leads_of_two_and_more_are_one_state() -> None:
+    report = report_of([shot(event, 100 * event, is_home=False) for event in range(1, 5)])
+    assert [(state.lead, state.seconds) for state in score_states(report)] == [(-2, 2645), (-1, 100), (0, 100)]

@@ -1,0 +1,133 @@
+"""A game's numbers divided: by period, by how good the chances were, by strength, and by the score."""
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from livegame.reports.game import GameReport
+from livegame.reports.splits.danger import DangerBand, danger_bands
+from livegame.reports.splits.periods import period_lines
+from livegame.reports.splits.score_states import ScoreState, score_states
+from livegame.reports.splits.strength import strength_lines
+from livegame.reports.sums import Sums
+from ui.colours import TeamColours
+from ui.parts.html_table import Column, Row, draw_table, joined, swatch
+from ui.words import clock, decimals, period_name, strength_name, strengths_in_order
+
+
+def team_groups(report: GameReport, colours: TeamColours, before: int, each: int) -> list[tuple[str, int]]:
+    """Return the titles over both teams' columns: `each` per team, after `before` columns of no team."""
+    teams = ((report.away, colours.away), (report.home, colours.home))
+    return [("", before), *((joined(swatch(colour), team.abbrev), each) for team, colour in teams)]
+
+
+def draw_periods(report: GameReport, colours: TeamColours) -> None:
+    """Draw the attempts by period."""
+    st.subheader("By period", anchor=False)
+    columns = (
+        Column("", is_number=False),
+        *(
+            column
+            for _ in range(2)
+            for column in (
+                Column("On goal", begins_group=True, help="Shots on goal, as the league counts them"),
+                Column("Unblocked", help="Shots on goal and misses: what the model rates"),
+                Column("xG"),
+                Column("Goals"),
+            )
+        ),
+    )
+    rows = [
+        Row((period_name(line.period, "Period "), *_four(line.away), *_four(line.home)))
+        for line in period_lines(report)
+    ]
+    total = Row(("Game", *_four(report.away.counted), *_four(report.home.counted)), "total")
+    draw_table("Attempts, xG and goals by period", columns, [*rows, total], team_groups(report, colours, 1, 4))
+
+
+def draw_strength(report: GameReport, colours: TeamColours) -> None:
+    """Draw the attempts by strength: those that count, their total, and below it the others."""
+    st.subheader("By strength", anchor=False)
+    columns = (
+        Column("", is_number=False),
+        *(
+            column
+            for _ in range(2)
+            for column in (Column("Attempts", begins_group=True, help="Unblocked"), Column("xG"), Column("Goals"))
+        ),
+    )
+    lines = {line.strength: line for line in strength_lines(report)}
+    rows = [
+        Row(
+            (strength_name(strength), *_three(lines[strength].away), *_three(lines[strength].home)),
+            "" if lines[strength].counts else "beside",
+        )
+        for strength in strengths_in_order(lines)
+    ]
+    total = Row(("Total", *_three(report.away.counted), *_three(report.home.counted)), "total")
+    counted = [row for row in rows if not row.kind]
+    beside = [Row((f"Not counted: {row.cells[0]}", *row.cells[1:]), row.kind) for row in rows if row.kind]
+    draw_table("By strength", columns, [*counted, total, *beside], team_groups(report, colours, 1, 3))
+    st.caption("Each team's own view: one team's power play is the other's short-handed time.")
+
+
+def draw_danger(report: GameReport, colours: TeamColours) -> None:
+    """Draw the chances by danger."""
+    st.subheader("Chances by danger", anchor=False)
+    columns = (
+        Column("xG of the chance", is_number=False),
+        *(column for _ in range(2) for column in (Column("Chances", begins_group=True), Column("xG"), Column("Goals"))),
+    )
+    bands = danger_bands(report)
+    rows = [Row((_band_name(band), *_three(band.away), *_three(band.home))) for band in bands]
+    total = Row(("All", *_three(report.away.counted), *_three(report.home.counted)), "total")
+    draw_table("Chances by danger", columns, [*rows, total], team_groups(report, colours, 1, 3))
+    st.caption("By this model's own xG" + (_pending(report) or "."))
+
+
+def draw_score_states(report: GameReport, colours: TeamColours) -> None:
+    """Draw what either team did at each score."""
+    st.subheader("By score", anchor=False)
+    columns = (
+        Column("While", is_number=False),
+        Column("Minutes"),
+        *(
+            column
+            for _ in range(2)
+            for column in (Column("Attempts", begins_group=True, help="Unblocked"), Column("xG"), Column("Goals"))
+        ),
+    )
+    rows = [
+        Row((_state_name(report, state), clock(state.seconds), *_three(state.away), *_three(state.home)))
+        for state in score_states(report)
+    ]
+    played = clock(report.played_seconds)
+    total = Row(("Whole game", played, *_three(report.away.counted), *_three(report.home.counted)), "total")
+    draw_table("Attempts, xG and goals by score", columns, [*rows, total], team_groups(report, colours, 2, 3))
+    st.caption("A goal belongs to the score before it.")
+
+
+def _four(sums: Sums) -> Iterator[str]:
+    yield str(sums.on_goal)
+    yield from _three(sums)
+
+
+def _three(sums: Sums) -> Iterator[str]:
+    yield from (str(sums.shots), decimals(sums.xg), str(sums.goals))
+
+
+def _pending(report: GameReport) -> str:
+    return f". {report.pending} not rated yet; they are in the last row only." if report.pending else ""
+
+
+def _band_name(band: DangerBand) -> str:
+    low, high = decimals(band.from_xg), decimals(band.to_xg)
+    bounds = {"high": f"{low} or more", "middle": f"{low} to {high}", "low": f"below {high}"}[band.name]
+    return f"{band.name.capitalize()}: {bounds}"
+
+
+def _state_name(report: GameReport, state: ScoreState) -> str:
+    if state.lead == 0:
+        return "Tied"
+    team = report.home if state.lead > 0 else report.away
+    return f"{team.abbrev} ahead by {'1' if abs(state.lead) == 1 else '2 or more'}"
