@@ -18,8 +18,8 @@ from bench.bulk import copy_game
 from bench.servers import dashboard, served, service
 from livegame.client import GameClient
 from livegame.features.rows import game_update
+from livegame.lock import LOCK_WAIT_S
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
-from livegame.scoring.lock import LOCK_WAIT_S
 from livegame.settings import ClientSettings
 
 ROUNDS: Final = 7

@@ -11,8 +11,8 @@ from typing import Final
 
 from livegame.client import GameClient
 from livegame.errors import GameBusy
+from livegame.lock import LOCK_WAIT_S
 from livegame.scoring.inputs import ModelInputs
-from livegame.scoring.lock import LOCK_WAIT_S
 from xgserve.client import RowsRefused, ServingError
 
 BATCH: Final = 64  # games at most, with about 5,600 shots to score

@@ -14,11 +14,11 @@ from db.history import GameUpdate, Recorded
 from livegame.client import GameClient
 from livegame.errors import FeedMalformed, GameBusy
 from livegame.features.rows import game_update
+from livegame.lock import LOCK_WAIT_S
 from livegame.plays import GameState
 from livegame.recordings.files import Recording, find_recordings, load_recording
 from livegame.recordings.seasons import SEASON_FILES, season_recordings
 from livegame.recordings.workers import Workers
-from livegame.scoring.lock import LOCK_WAIT_S
 from xgserve.client import RowsRefused
 
 BATCH: Final = 64  # games, with about 5,600 shots to score

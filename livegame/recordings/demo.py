@@ -17,8 +17,8 @@ from db.connection import DatabaseError
 from db.files import why
 from db.history import History
 from livegame.errors import FeedUnavailable, ReplayError
+from livegame.lock import game_lock
 from livegame.recordings.replay import RESTART_HEADER
-from livegame.scoring.lock import game_lock
 from livegame.scoring.open_requests import PendingRequests
 from livegame.settings import ClientSettings
 

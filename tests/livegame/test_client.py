@@ -16,10 +16,10 @@ from sklearn.preprocessing import OneHotEncoder
 from livegame.client import GameClient
 from livegame.errors import FeatureMapError, FeedMalformed, GameBusy, UnknownFeatures
 from livegame.features.rows import game_update
+from livegame.lock import game_lock
 from livegame.plays import GameState, Player, Team
 from livegame.reports.game import GameReport
 from livegame.scoring.inputs import ModelInputs, read_feature_map
-from livegame.scoring.lock import game_lock
 from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, game, play
 from tests.helpers import make_client, reported, statuses

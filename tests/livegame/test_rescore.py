@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from livegame.client import GameClient
 from livegame.errors import RescoreRunning
 from livegame.features.rows import game_update
+from livegame.lock import game_lock
 from livegame.plays import Game, GameState, Shot
 from livegame.rescore import BATCH, FIRST_BATCH, Progress, Rescore, next_size
 from livegame.scoring.inputs import ModelInputs
-from livegame.scoring.lock import game_lock
 from livegame.scoring.open_requests import PendingRequests
 from tests.conftest import Service, running_service
 from tests.games import AWAY, game, play

@@ -18,7 +18,7 @@ from db.history import History
 from livegame.client import GameClient
 from livegame.errors import FeedUnavailable, UnexpectedError
 from livegame.feed import Feed
-from livegame.scoring.lock import game_lock
+from livegame.lock import game_lock
 from scripts import ping_game
 from tests.conftest import Service
 from tests.games import GAME_ID, FeedServer, game, play

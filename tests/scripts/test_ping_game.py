@@ -17,8 +17,8 @@ from db.connection import open_writer
 from db.history import History
 from db.history.schema import MIGRATIONS
 from livegame.dates import LEAGUE_ZONE
+from livegame.lock import game_lock
 from livegame.plays import GameState, Team
-from livegame.scoring.lock import game_lock
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
 from tests.helpers import ROOT

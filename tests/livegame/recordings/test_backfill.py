@@ -22,11 +22,11 @@ from db.history import History
 from livegame.client import GameClient
 from livegame.errors import FeedMalformed
 from livegame.feed import Feed
+from livegame.lock import game_lock
 from livegame.plays import Game, GameState
 from livegame.recordings.backfill import BATCH, Backfill, Progress, find_sources
 from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, load_recording
 from livegame.recordings.workers import Workers
-from livegame.scoring.lock import game_lock
 from scripts import backfill
 from tests.conftest import Service, running_service
 from tests.games import AWAY, FeedServer, as_feed, feed_server, game, play

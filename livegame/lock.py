@@ -1,4 +1,7 @@
-"""One ping of a game at a time, and one rescore, by threads, processes and containers that share the data folder."""
+"""Locks of the data folder: one ping of a game at a time, one rescore, one delivery of notices to an address.
+
+They hold among threads, processes and containers that share the folder.
+"""
 
 import fcntl
 import time
@@ -59,6 +62,18 @@ def rescore_lock(data_dir: Path) -> Iterator[None]:
         if not _locked(file, path):
             raise RescoreRunning
         yield
+
+
+@contextmanager
+def delivery_lock(data_dir: Path, address: str) -> Iterator[bool]:
+    """Hold the lock of deliveries to an address, known by its digest; yield False if another process holds it.
+
+    Raises:
+        DatabaseError: as `game_lock`.
+    """
+    path = data_dir / "locks" / f"notify-{address}.lock"
+    with _opened(path) as file:
+        yield _locked(file, path)
 
 
 def _opened(path: Path) -> BinaryIO:
