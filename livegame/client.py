@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ from livegame.errors import LiveGameError, PingedMeanwhile, UnexpectedError
 from livegame.features.rows import game_update
 from livegame.feed import MAX_FRESH_S, Answer, Feed
 from livegame.game_id import valid_game_id
+from livegame.lock import LOCK_WAIT_S, game_lock, rescore_lock
 from livegame.pace import INCOMPLETE_DAYS, is_due
 from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.scoring.challengers import BATCH_S, PING_S
 from livegame.scoring.inputs import ModelInputs, read_feature_map
-from livegame.scoring.lock import LOCK_WAIT_S, game_lock, rescore_lock
 from livegame.scoring.open_requests import RESCORE, DerivedKeyRequests, PendingRequests
 from livegame.scoring.scorer import Scorer
 from livegame.settings import ClientSettings
@@ -133,7 +134,8 @@ class GameClient:
         self, game_id: int, answer: Answer, stale_at: str | None, stored: Mapping[str, Any] | None
     ) -> GameUpdate | None:
         """Read an answer; None if it is older than what is stored."""
-        return believed(game_update(self._feed.read_game(game_id, answer), answer.digest, stale_at), stored)
+        update = game_update(self._feed.read_game(game_id, answer), answer.digest, stale_at)
+        return believed(replace(update, is_pinged=True), stored)
 
     def _pass_over(self, game_id: int, stale_at: str | None = None) -> Recorded:
         logger.info("game %d: the answer is older than what is stored, or cut short; nothing was changed", game_id)

@@ -1,7 +1,8 @@
 """Ping games once: read their play-by-play, have new shots rated, store everything. Made for cron.
 
 Prints one line per game in which something changed, and nothing otherwise. What cannot be read of the feed's answer is
-reported on stderr once. A game that is far away is requested at most once an hour.
+reported on stderr once. A game that is far away is requested at most once an hour. After the pings, notices are sent to
+the addresses of XG_NOTIFY, for ten seconds at most; the next run sends the rest.
 
 Exit codes: 0 done, 1 done but not printed, 2 usage, 3 feed, 4 prediction service, 5 database, 6 out of time or another
 ping of the game at work, 7 a fault of the program; with several games, the highest of them.
@@ -11,12 +12,15 @@ import argparse
 import json
 import logging
 import signal
+import time
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from db.history import Recorded
 from livegame.client import GameClient
 from livegame.feed import Feed
 from livegame.game_id import valid_game_id
+from livegame.notices.addresses import subscribe
+from livegame.notices.courier import PING_S, deliver_due
 from livegame.plays import GameState
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser, whole_number
@@ -38,11 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(options.timeout)
+    give_up = time.monotonic() + options.timeout
     logging.getLogger("livegame").addHandler(logging.NullHandler())  # its warnings are reported here, in short
     show = _as_json if options.json else _as_line
     worst = 0
     try:
         settings = ClientSettings.from_env()
+        told = subscribe(settings)
         client = GameClient.from_settings(settings)
         for game_id in _games(client, settings, options):
             try:
@@ -54,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
                     _warn(ping)
                 if ping.changed:
                     worst = max(worst, print_line(show(_report(client, ping), ping)))
+        deliver_due(settings, told, min(PING_S, give_up - time.monotonic()))
     except OUR_ERRORS as error:
         worst = max(worst, fail(error, exit_code(error)))
     except OutOfTime as error:

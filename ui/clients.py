@@ -10,6 +10,7 @@ from db.history import History
 from livegame.client import GameClient
 from livegame.errors import LiveGameError
 from livegame.feed import Feed
+from livegame.notices.courier import keep_delivering
 from livegame.recordings.demo import Demo
 from livegame.scoring.inputs import read_feature_map
 from livegame.settings import ClientSettings
@@ -44,6 +45,7 @@ def connect() -> Clients:
 @st.cache_resource(show_spinner=False)
 def _clients() -> Clients:
     settings = ClientSettings.from_env()
+    keep_delivering(settings)
     return Clients(
         GameClient.from_settings(settings),
         ServingClient(settings.serving_url, token=settings.admin_token),

@@ -75,4 +75,38 @@ END;
 
 -- Told once: notices and their delivery
 
+-- What a ping found that somebody wants to be told of, written in the transaction that stores it.
+CREATE TABLE notices (
+    notice_id INTEGER PRIMARY KEY,
+    game_id INTEGER NOT NULL REFERENCES games (game_id),
+    key TEXT NOT NULL,  -- what happened, with how often it was corrected before: each is written once
+    kind TEXT NOT NULL CHECK (
+        kind IN ('goal', 'taken back', 'restored', 'chance', 'period', 'final', 'resumed', 'summary')
+    ),
+    event_id INTEGER,  -- of the shot that it is about, if it is about one
+    facts TEXT NOT NULL CHECK (json_valid(facts)),  -- as they were then
+    noticed_at TEXT NOT NULL,
+    UNIQUE (game_id, key)
+) STRICT;
 
+-- Where notices go, and what of. The addresses themselves hold secrets, and are in the settings alone.
+CREATE TABLE addresses (
+    address TEXT PRIMARY KEY,  -- a keyed digest
+    service TEXT NOT NULL,  -- "discord", "ntfy" ...
+    topics TEXT NOT NULL CHECK (json_valid(topics)),  -- a list
+    teams TEXT NOT NULL CHECK (json_valid(teams)),  -- a list of abbreviations; empty: all
+    chance REAL NOT NULL,  -- the least xG of a missed chance to be told of
+    seen_at TEXT NOT NULL  -- when a process last had it in its settings, to the hour
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    notice_id INTEGER NOT NULL REFERENCES notices (notice_id) ON DELETE CASCADE,
+    address TEXT NOT NULL REFERENCES addresses (address),
+    attempts INTEGER NOT NULL DEFAULT 0,  -- those begun: one that was killed may have been accepted
+    next_try_at TEXT NOT NULL,
+    accepted_at TEXT,
+    dropped_at TEXT,  -- when it was too late to be told
+    problem TEXT,  -- of the last attempt; holds no secret
+    PRIMARY KEY (notice_id, address)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_open ON deliveries (address, notice_id) WHERE accepted_at IS NULL AND dropped_at IS NULL;

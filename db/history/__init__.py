@@ -2,6 +2,7 @@
 
 from db.history.history import History
 from db.history.moment import Moment
+from db.history.outbox import Due, News, Notice, Outbox, SeenGame, SeenShot, Wish
 from db.history.rows import (
     SEASON,
     Correction,
@@ -18,14 +19,21 @@ from db.history.rows import (
 __all__ = [
     "SEASON",
     "Correction",
+    "Due",
     "GameRow",
     "GameUpdate",
     "History",
     "Moment",
+    "News",
+    "Notice",
+    "Outbox",
     "PowerPlayRow",
     "Prediction",
     "Recorded",
     "Scores",
+    "SeenGame",
+    "SeenShot",
     "ShotRow",
     "StoredGame",
+    "Wish",
 ]

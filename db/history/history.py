@@ -12,6 +12,7 @@ from db.connection import is_there, open_writer, reading, transaction
 from db.history import recording
 from db.history.as_of import AsOf, game_as_of
 from db.history.moment import Moment
+from db.history.outbox import News
 from db.history.rows import SEASON, GameUpdate, PowerPlayRow, Recorded, Scores, StoredGame
 from db.history.schema import MIGRATIONS
 from db.words import folded
@@ -78,16 +79,18 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def record_all(self, updates: Iterable[GameUpdate]) -> list[Recorded]:
+    def record_all(self, updates: Iterable[GameUpdate], news: News | None = None) -> list[Recorded]:
         """Compare whole answers of the feed with what is stored, and store what changed, in one transaction.
 
         New shots are added wherever they stand. A shot that is missing from the feed is marked retracted, and restored
         when it returns. A changed outcome is updated. Changed inputs mark a shot amended for the models that had scored
         it. Unreadable events stay as stored. A shot that a model has already scored keeps its first prediction.
+
+        Of what a ping changes, `news` finds what to tell; it is written for the addresses that want it.
         """
         now = times.now()
         with self._writing() as connection:
-            return [recording.record(connection, update, now) for update in updates]
+            return [recording.record(connection, update, now, news) for update in updates]
 
     def add_scores(self, scores: Mapping[int, Scores]) -> int:
         """Store a model's predictions for shots of stored games, by game id, in one transaction; return how many.

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from db.history.outbox import News, seen_game, write_notices
 from db.history.rows import Correction, GameRow, GameUpdate, PowerPlayRow, Recorded, Scores, ShotRow
 from db.words import folded
 
@@ -91,9 +92,10 @@ class _Comparison(NamedTuple):
     amendments: list[tuple[str | None, str]]  # `amended_at` and model of predictions
 
 
-def record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Recorded:
+def record(connection: sqlite3.Connection, update: GameUpdate, now: str, news: News | None = None) -> Recorded:
     """Store one answer of the feed, as `History.record_all` describes."""
     game_id = update.game.game_id
+    before = seen_game(connection, game_id) if update.is_pinged else None
     game = connection.execute("SELECT * FROM games WHERE game_id = ?", (game_id,)).fetchone()
     has_new_problems = update.game.problems not in (None, game and game["problems"])
     is_summed_elsewhere = game is not None and any(game[c] != getattr(update.game, c) for c in _SUMMED_BY)
@@ -108,6 +110,8 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str) -> Reco
     by_challengers = sum(_store_challenger(connection, game_id, of, features, now) for of in update.challengers)
     if corrections or changed_sides or scored or by_challengers or is_summed_elsewhere:
         _sum_up_again(connection, game_id)
+    if news is not None and update.is_pinged:
+        write_notices(connection, before, game_id, news, now)
     return Recorded(
         game_id,
         new=tuple(new),

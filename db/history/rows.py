@@ -91,6 +91,7 @@ class GameUpdate:
     stale_at: str | None = None  # until when the feed says that it has nothing newer
     problems: Sequence[str] = ()  # what could not be read of the answer; `game.problems` holds them as one text
     digest: str | None = None  # SHA-256 of the bytes that the rows were read from, if any
+    is_pinged: bool = False  # by a ping; only what pings change is told in notices
 
 
 @dataclass(frozen=True, slots=True)

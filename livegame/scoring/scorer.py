@@ -11,6 +11,7 @@ from db.connection import DatabaseError
 from db.history import GameUpdate, History, Prediction, Recorded, Scores
 from livegame.errors import ModelKeepsChanging
 from livegame.features.fingerprint import code_fingerprint
+from livegame.notices.news import news
 from livegame.scoring.challengers import Challengers, Turn
 from livegame.scoring.inputs import ModelInputs
 from livegame.scoring.open_requests import PendingRequests, Request, Rows, ScoringRequests
@@ -161,7 +162,7 @@ class Scorer:
 
     def store(self, updates: Sequence[GameUpdate]) -> list[Recorded]:
         """Store the games in one transaction. Raises `DatabaseError`."""
-        stored = self._history.record_all(updates)
+        stored = self._history.record_all(updates, news)
         for update, recorded in zip(updates, stored, strict=True):
             if recorded.has_new_problems:  # once, not with every ping
                 logger.warning("game %d, in the feed's answer: %s", recorded.game_id, update.game.problems)

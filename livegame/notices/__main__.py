@@ -1,0 +1,27 @@
+"""Deliver notices for some seconds: `python -m livegame.notices 10`, started by pings and by the dashboard."""
+
+import logging
+import os
+import sys
+
+from db.connection import DatabaseError
+from db.environment import SettingsError
+from livegame.notices.delivery import deliver
+from livegame.settings import ClientSettings
+
+
+def main() -> int:
+    """Deliver; return 0, or 2 or 5 for settings or a history that cannot be used."""
+    logging.basicConfig(format="notices: %(message)s", level=logging.WARNING)
+    try:
+        deliver(ClientSettings.from_env(), float(sys.argv[1]))
+    except (SettingsError, DatabaseError) as error:
+        logging.getLogger("livegame.notices").error("%s", error)
+        return 2 if isinstance(error, SettingsError) else 5
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # a thread may still wait for an answer

@@ -1,0 +1,70 @@
+"""Have notices delivered by a process of its own, beside whatever a command or the dashboard does."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from db.connection import DatabaseError
+from db.history import Outbox
+from livegame.notices.addresses import Address, subscribe
+from livegame.settings import ClientSettings
+
+PING_S: Final = 10.0  # for deliveries after the pings of a command; the next run sends the rest
+_SERVER_S: Final = 30.0
+_GRACE_S: Final = 3.0  # to start and to end
+_LEAST_S: Final = 3.0
+_POLL_S: Final = 2.0
+_REMEMBER_S: Final = 600.0
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def deliver_due(settings: ClientSettings, found: Sequence[Address], seconds: float) -> None:
+    """Have what is due delivered, and wait for it `seconds` at most; do nothing if that is too short.
+
+    Raises:
+        DatabaseError: the history cannot be read.
+    """
+    seconds -= _GRACE_S
+    outbox = Outbox(settings.history_db)
+    if seconds < _LEAST_S or not outbox.is_due(address.wish.address for address in found):
+        return
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "livegame.notices", str(seconds)],
+        env=os.environ | {"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal is not for it: it may be in the middle of a message
+    )
+    try:
+        process.wait(seconds + _GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def keep_delivering(settings: ClientSettings) -> None:
+    """Start a thread that has notices delivered as long as this process lives.
+
+    Raises:
+        SettingsError, DatabaseError: as `subscribe`.
+    """
+    if found := subscribe(settings):
+        threading.Thread(target=_keep_delivering, args=(settings, found), name="notices", daemon=True).start()
+
+
+def _keep_delivering(settings: ClientSettings, found: Sequence[Address]) -> None:
+    remembered = time.monotonic()
+    while True:
+        time.sleep(_POLL_S)
+        with suppress(DatabaseError):  # pings report it; what is not sent now is sent later
+            if time.monotonic() - remembered > _REMEMBER_S:
+                subscribe(settings)
+                remembered = time.monotonic()
+            deliver_due(settings, found, _SERVER_S)
