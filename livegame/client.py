@@ -1,7 +1,7 @@
 """The game client: finds what is new in a game, has it scored once, and stores it."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,8 +16,8 @@ from livegame.features.rows import game_update
 from livegame.feed import MAX_FRESH_S, Answer, Feed
 from livegame.game_id import valid_game_id
 from livegame.lock import LOCK_WAIT_S, game_lock, rescore_lock
-from livegame.pace import INCOMPLETE_DAYS, is_due
-from livegame.plays import GameState
+from livegame.pace import INCOMPLETE_DAYS, is_due, is_stale, is_watched_due
+from livegame.plays import GameState, GameSummary
 from livegame.reports.counting import Count
 from livegame.scoring.challengers import BATCH_S, PING_S
 from livegame.scoring.inputs import ModelInputs, read_feature_map
@@ -233,6 +233,21 @@ class GameClient:
         """Return recent games that are over but incomplete, and due for another ping."""
         since = times.timestamp(times.utc_now() - timedelta(days=INCOMPLETE_DAYS))
         return [row["game_id"] for row in self._history.incomplete_games(since) if is_due(row)]
+
+    @known_errors()
+    def due_games(self, listed: Sequence[GameSummary], every_s: float, behind: Collection[int] = ()) -> list[int]:
+        """Return those of a day's games that are due for a ping while somebody watches them.
+
+        Each is due at most every `every_s` seconds, whoever pinged it; `is_watched_due` has the rest. So is a game in
+        `behind`, with shots that the next ping can have rated. Raises `DatabaseError`.
+        """
+        rows = self._history.game_rows(game.game_id for game in listed)
+        return [
+            game.game_id
+            for game in listed
+            if is_watched_due(row := rows.get(game.game_id), game, every_s)
+            or (game.game_id in behind and row is not None and is_stale(row, every_s))
+        ]
 
     @known_errors()
     def is_far(self, game_id: int) -> bool:

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from db import times
-from livegame.plays import GameState
+from livegame.plays import GameState, GameSummary
 
 SELDOM_S: Final = 3600.0  # a postponement or a new start time is noticed within an hour
 EARLY_S: Final = 600.0  # before the start: line-ups arrive, and some games start a little early
 LINGER_S: Final = 900.0  # after a ping saw the end: wrong states and first corrections of late shots take minutes
 _OFFICIAL_S: Final = 3600.0  # after the horn; most games become official within that time
 _LATE_S: Final = 3 * 3600.0  # after the start: a longer delay is checked for once an hour
+_HAS_PLAYS: Final = (GameState.LIVE, GameState.OVER, GameState.FINAL)
 INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what is missing by then never arrives
 
 
@@ -46,6 +47,25 @@ def is_due(game: Mapping[str, Any], at_least_s: float = 0.0, now: datetime | Non
     now = now or times.utc_now()
     pause = pause_s(game, now)
     return pause is not None and is_stale(game, max(pause, at_least_s), now)
+
+
+def is_watched_due(
+    game: Mapping[str, Any] | None, listed: GameSummary, at_least_s: float, now: datetime | None = None
+) -> bool:
+    """Return whether it is time to ping a game that somebody watches on a list of a day's games.
+
+    `game` is its row, None if it was never pinged. Before the start the list itself says all that there is. A finished
+    game of the last days that was never pinged is pinged once, for its shots.
+    """
+    now = now or times.utc_now()
+    if listed.state not in _HAS_PLAYS:
+        return False
+    if game is None:
+        is_recent = now - datetime.fromisoformat(listed.start_time) < timedelta(days=INCOMPLETE_DAYS)
+        return is_recent or listed.state is GameState.LIVE
+    if GameState(game["state"]) not in _HAS_PLAYS:
+        return is_stale(game, at_least_s, now)  # the list is newer
+    return is_due(game, at_least_s, now)
 
 
 def is_stale(game: Mapping[str, Any], seconds: float, now: datetime | None = None) -> bool:
