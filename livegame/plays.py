@@ -69,6 +69,15 @@ class Play(Struct, frozen=True):
         return (self.period - 1) * PERIOD_SECONDS + self.seconds
 
 
+class Penalty(Play, frozen=True):
+    """A penalty as it is called; `team_id` is the team of the penalised player."""
+
+    severity: str = ""  # the gamecenter feed's typeCode: MIN, MAJ, BEN, MAT, MIS, GAM or PS
+    minutes: int = 0  # 4 for a double minor, 0 for a penalty shot
+    player_id: int | None = None  # who committed it; None of a bench minor
+    server_id: int | None = None  # who serves it, if somebody else does
+
+
 class Shot(Play, frozen=True):
     """An unblocked attempt: goal, shot on goal or missed shot."""
 

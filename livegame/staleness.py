@@ -95,5 +95,5 @@ def _without_retractions(update: GameUpdate, lost: int) -> GameUpdate:
         game=replace(update.game, problems="; ".join(problems)),
         problems=problems,
         unreadable=None,  # what became of the others is unknown
-        power_plays=None,
+        manpower=None,
     )

@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from msgspec.structs import replace
 
-from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, GameState, Play, Player, Shot, Team
+from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, GameState, Penalty, Play, Player, Shot, Team
 from livegame.recordings.replay import Moment, play_by_play
 from livegame.recordings.seasons import is_counted, season_recordings
 
@@ -24,12 +24,15 @@ GAME_ID = 2021020329
 def play(
     event_id: int, kind: str, seconds: int, team: int = HOME, x: float | None = 70, y: float | None = 10, **more: Any
 ) -> Play:
-    """Return a play of the first period; a Shot if its kind is an unblocked attempt."""
+    """Return a play of the first period, of the class for its kind; a penalty is a minor."""
     values: dict[str, Any] = {"period": 1, "period_type": "REG", "situation": "1551", "home_defends": "left"} | more
     if kind in ("goal", "shot-on-goal", "missed-shot"):
         shot = Shot(event_id, kind, seconds=seconds, team_id=team, x=x, y=y, **({"shot_type": "wrist"} | values))
         missing = (*(("coordinates",) if x is None else ()), *(("shot_type",) if shot.shot_type is None else ()))
         return replace(shot, missing=missing)
+    if kind == "penalty":
+        minor: dict[str, Any] = {"severity": "MIN", "minutes": 2}
+        return Penalty(event_id, kind, seconds=seconds, team_id=team, **(minor | values))
     return Play(event_id, kind, seconds=seconds, team_id=team, x=x, y=y, **values)
 
 

@@ -3,6 +3,35 @@
 
 -- What is on: manpower and attempts
 
+-- Regulation and overtime as stretches in which manpower and the clocks of running penalties stayed the same, in order
+-- and without gaps. Times are seconds of the game. Of games recorded by earlier versions only the power plays are
+-- known, until the next ping or import of the game.
+CREATE TABLE manpower (
+    game_id INTEGER NOT NULL REFERENCES games (game_id),
+    start_s INTEGER NOT NULL,
+    end_s INTEGER NOT NULL CHECK (end_s >= start_s),  -- of the last one: the last play so far, perhaps its first
+    situation TEXT,  -- away goalie, away skaters, home skaters, home goalie: 1551; NULL if not reported
+    -- When the team gets players back, one after the other, if no goal frees one before; a JSON list. It is empty where
+    -- the penalties do not agree with the situation.
+    away_until TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(away_until)),
+    home_until TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(home_until)),
+    power_play TEXT CHECK (power_play IN ('away', 'home')),  -- the team with more skaters, extra attackers not counted
+    power_play_since INTEGER CHECK ((power_play_since IS NULL) = (power_play IS NULL)),
+    PRIMARY KEY (game_id, start_s)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO manpower (game_id, start_s, end_s, power_play, power_play_since)
+SELECT game_id, start_s, end_s, iif(is_home, 'home', 'away'), start_s FROM power_plays;
+
+DROP TABLE power_plays;
+
+-- The game seconds between which one team had more skaters than the other.
+CREATE VIEW power_plays AS
+SELECT game_id, power_play_since AS start_s, max(end_s) AS end_s, power_play = 'home' AS is_home
+FROM manpower WHERE power_play IS NOT NULL
+GROUP BY game_id, power_play_since, power_play
+HAVING max(end_s) > power_play_since;
+
 
 
 -- As of any moment: what the pings saw, and when

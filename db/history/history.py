@@ -13,7 +13,7 @@ from db.history import recording
 from db.history.as_of import AsOf, game_as_of
 from db.history.moment import Moment
 from db.history.outbox import News
-from db.history.rows import SEASON, GameUpdate, PowerPlayRow, Recorded, Scores, StoredGame
+from db.history.rows import SEASON, GameUpdate, Recorded, Scores, StoredGame
 from db.history.schema import MIGRATIONS
 from db.words import folded
 
@@ -233,10 +233,7 @@ class History:
                 shots=rows(_SHOTS_OF_GAME, model=chosen),
                 last_shot_s=last or 0,
                 corrections=rows(_CORRECTIONS_OF_GAME),
-                power_plays=tuple(
-                    PowerPlayRow(row["start_s"], row["end_s"], bool(row["is_home"]))
-                    for row in rows("SELECT * FROM power_plays WHERE game_id = :game_id ORDER BY start_s")
-                ),
+                manpower=recording.stored_manpower(connection, game_id),
             )
 
     def games(self, search: str = "", *, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:

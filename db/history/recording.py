@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from db.history.outbox import News, seen_game, write_notices
-from db.history.rows import Correction, GameRow, GameUpdate, PowerPlayRow, Recorded, Scores, ShotRow
+from db.history.rows import Correction, GameRow, GameUpdate, ManpowerRow, Recorded, Scores, ShotRow
 from db.words import folded
 
 _ENDS: Final = ("over", "final")
@@ -38,6 +38,13 @@ _INSERT_VERSION: Final = f"""
     INSERT OR IGNORE INTO shot_versions (replaced_at, {_VERSION_COLUMNS})
     SELECT ?, {_VERSION_COLUMNS} FROM shots WHERE game_id = ? AND event_id = ?
 """  # noqa: S608
+_MANPOWER_COLUMNS: Final = tuple(field.name for field in fields(ManpowerRow))
+_MANPOWER_OF_GAME: Final = f"SELECT {', '.join(_MANPOWER_COLUMNS)} FROM manpower WHERE game_id = ? ORDER BY start_s"  # noqa: S608
+_DELETE_MANPOWER: Final = "DELETE FROM manpower WHERE game_id = ? AND start_s = ?"
+_INSERT_MANPOWER: Final = (
+    f"INSERT INTO manpower (game_id, {', '.join(_MANPOWER_COLUMNS)})"  # noqa: S608
+    f" VALUES (?{', ?' * len(_MANPOWER_COLUMNS)})"
+)
 _SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that separate sums
 
 # the first `trained_on` that a card states is kept
@@ -103,8 +110,8 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str, news: N
         subtract_game(connection, game_id)
     _store_game(connection, game, update, now)
     new, corrections, changed_sides = _store_shots(connection, update, now)
-    if update.power_plays is not None:
-        _store_power_plays(connection, game_id, update.power_plays)
+    if update.manpower is not None:
+        _store_manpower(connection, game_id, update.manpower)
     features = {shot.event_id: shot.features for shot in update.shots}
     scored = _store_predictions(connection, game_id, update.scores, features, now) if update.scores else 0
     by_challengers = sum(_store_challenger(connection, game_id, of, features, now) for of in update.challengers)
@@ -145,7 +152,7 @@ def stored_update(connection: sqlite3.Connection, game: sqlite3.Row) -> GameUpda
             ShotRow(**{c: msgspec.json.decode(row[c]) if c == "features" else row[c] for c in _SHOT_COLUMNS})
             for row in shots
         ],
-        power_plays=None,
+        manpower=None,
         unreadable=None,
     )
 
@@ -308,15 +315,29 @@ def _shot_values(shot: ShotRow) -> list[Any]:
     return values
 
 
-def _store_power_plays(connection: sqlite3.Connection, game_id: int, power_plays: Sequence[PowerPlayRow]) -> None:
-    rows = connection.execute("SELECT start_s, end_s, is_home FROM power_plays WHERE game_id = ?", (game_id,))
-    if {tuple(row) for row in rows} == {(p.start_s, p.end_s, p.is_home) for p in power_plays}:
-        return
-    connection.execute("DELETE FROM power_plays WHERE game_id = ?", (game_id,))
-    connection.executemany(
-        "INSERT INTO power_plays (game_id, start_s, end_s, is_home) VALUES (?, ?, ?, ?)",
-        [(game_id, p.start_s, p.end_s, p.is_home) for p in power_plays],
+def stored_manpower(connection: sqlite3.Connection, game_id: int) -> tuple[ManpowerRow, ...]:
+    """Return a game's rows of `manpower`, in order."""
+    found = connection.execute(_MANPOWER_OF_GAME, (game_id,))
+    return tuple(
+        ManpowerRow(start, end, situation, _until(away), _until(home), *power_play)
+        for start, end, situation, away, home, *power_play in found
     )
+
+
+def _store_manpower(connection: sqlite3.Connection, game_id: int, manpower: Sequence[ManpowerRow]) -> None:
+    stored = set(stored_manpower(connection, game_id))
+    connection.executemany(_DELETE_MANPOWER, [(game_id, row.start_s) for row in stored.difference(manpower)])
+    new = [row for row in manpower if row not in stored]
+    connection.executemany(_INSERT_MANPOWER, [(game_id, *_manpower_values(row)) for row in new])
+
+
+def _manpower_values(row: ManpowerRow) -> list[Any]:
+    values = (getattr(row, column) for column in _MANPOWER_COLUMNS)
+    return [_json(list(value)) if isinstance(value, tuple) else value for value in values]
+
+
+def _until(text: str) -> tuple[int, ...]:
+    return tuple(msgspec.json.decode(text))
 
 
 def _store_challenger(

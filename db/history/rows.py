@@ -59,12 +59,16 @@ class ShotRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerPlayRow:
-    """A row of `power_plays`: the game seconds between which one team had more skaters."""
+class ManpowerRow:
+    """A row of `manpower`: a stretch of the game in which nothing of this changed. Times are seconds of the game."""
 
     start_s: int
-    end_s: int
-    is_home: bool
+    end_s: int  # of the last stretch: the last play so far, which may be its first
+    situation: str | None  # away goalie, away skaters, home skaters, home goalie: "1551"; None if not reported
+    away_until: tuple[int, ...] = ()  # when the away team gets players back, one after the other, without a goal
+    home_until: tuple[int, ...] = ()
+    power_play: str | None = None  # the team with more skaters, away or home; extra attackers do not count
+    power_play_since: int | None = None  # power plays in two stretches are the same one if this is
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class GameUpdate:
 
     game: GameRow
     shots: Sequence[ShotRow]
-    power_plays: Sequence[PowerPlayRow] | None = ()  # None: unchanged
+    manpower: Sequence[ManpowerRow] | None = ()  # None: unchanged
     unreadable: Collection[int] | None = ()  # ids of events that could not be read; None: any event may be one
     scores: Scores | None = None
     challengers: Sequence[Scores] = ()  # by the challengers, for the shots that they had not scored
@@ -147,4 +151,4 @@ class StoredGame:
     shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
     last_shot_s: int  # of the game's clock; of the whole game as known then, also where the rest is cut at a second
     corrections: list[dict[str, Any]]  # of `correction_log`, newest first
-    power_plays: tuple[PowerPlayRow, ...]
+    manpower: tuple[ManpowerRow, ...]

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from db.history import GameRow, GameUpdate, PowerPlayRow, ShotRow
+from db.history import GameRow, GameUpdate, ShotRow
 from livegame.features.features import feature_rows, stored_features
-from livegame.features.situations import power_plays
+from livegame.features.manpower import manpower
 from livegame.plays import Game
 
 Clock = tuple[int, bool, int]  # period, whether it is over, minus the seconds left: later is greater
@@ -27,7 +27,7 @@ def game_update(game: Game, digest: str | None = None, stale_at: str | None = No
     return GameUpdate(
         _game_row(game),
         tuple(_shot_rows(game)),
-        tuple(PowerPlayRow(stretch.start, stretch.end, stretch.is_home) for stretch in power_plays(game)),
+        manpower(game),
         game.unreadable,
         stale_at=stale_at,
         problems=game.problems,

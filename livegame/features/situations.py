@@ -1,9 +1,9 @@
-"""Situation codes as one team sees them, and the stretches in which a team was on the power play."""
+"""Situation codes as one team sees them, and since when a team has been on the power play."""
 
 from dataclasses import dataclass
 from functools import cache
 
-from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, Play
+from livegame.plays import PENALTY_SHOT_SITUATIONS, Play
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,13 @@ def situation_of(code: str | None, *, is_home: bool) -> Situation | None:
     return Situation(away, home, away_goalie == 0, home_goalie == 0)
 
 
+def with_players_back(code: str | None, away: int, home: int) -> str | None:
+    """Return a situation code after so many players have returned from each team's penalty box."""
+    if code is None:
+        return None
+    return f"{code[0]}{int(code[1]) + away}{int(code[2]) + home}{code[3]}"
+
+
 class PowerPlayClock:
     """Which team is on the power play, and since which game second."""
 
@@ -56,29 +63,3 @@ class PowerPlayClock:
     def seconds(self, at: int, *, is_home: bool) -> int:
         """Return the seconds that the team has been on the power play at game second `at`; 0 if it is not."""
         return at - self.since if self.is_home is is_home else 0
-
-
-@dataclass(frozen=True, slots=True)
-class PowerPlay:
-    """A stretch of the game in which one team had more skaters than the other."""
-
-    is_home: bool
-    start: int  # game seconds
-    end: int
-
-
-def power_plays(game: Game) -> tuple[PowerPlay, ...]:
-    """Return the power plays of regulation and overtime in order; a running one ends with the last play so far."""
-    clock = PowerPlayClock()
-    found: list[PowerPlay] = []
-    last = 0
-    for play in game.plays:
-        if play.period_type == "SO":
-            continue
-        side, since, last = clock.is_home, clock.since, play.game_seconds
-        clock.advance(play)
-        if side is not None and (clock.is_home, clock.since) != (side, since):
-            found.append(PowerPlay(side, since, last))
-    if clock.is_home is not None:
-        found.append(PowerPlay(clock.is_home, clock.since, last))
-    return tuple(stretch for stretch in found if stretch.end > stretch.start)

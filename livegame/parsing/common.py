@@ -12,6 +12,7 @@ from livegame.plays import Game, GameState, Play, Player, Shot
 GAME_IDS: Final = (1_900_000_000, 2_099_999_999)
 MAX_PERIOD: Final = 20  # the longest game so far took nine
 MAX_SCORE: Final = 99
+MAX_PENALTY_MINUTES: Final = 60
 MAX_LEFT_S: Final = 24 * 3600  # before the first face-off the clock may count down to it
 SIDES: Final = ("left", "right")
 # The order of plays: in 2018-19 the feed's own order jumps, even between periods.

@@ -17,6 +17,7 @@ from livegame.plays import (
     UNBLOCKED_ATTEMPTS,
     Game,
     GameState,
+    Penalty,
     Play,
     Player,
     Shot,
@@ -248,6 +249,14 @@ def _play(team_ids: Sequence[int], players: Mapping[int, Player], event_id: int,
         read.one_of_or_none(raw.get("situationCode"), "situationCode", _SITUATIONS),
         read.one_of_or_none(raw.get("homeTeamDefendingSide"), "homeTeamDefendingSide", common.SIDES),
     )
+    if kind == "penalty":
+        return Penalty(
+            *fields,
+            severity=read.optional_text(details.get("typeCode"), "details.typeCode") or "",
+            minutes=read.integer(details.get("duration", 0), "details.duration", 0, common.MAX_PENALTY_MINUTES),
+            player_id=read.optional_integer(details.get("committedByPlayerId"), "details.committedByPlayerId"),
+            server_id=read.optional_integer(details.get("servedByPlayerId"), "details.servedByPlayerId"),
+        )
     if kind not in UNBLOCKED_ATTEMPTS:
         return Play(*fields)
     if team_id not in team_ids:

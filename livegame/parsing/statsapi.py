@@ -16,6 +16,7 @@ from livegame.plays import (
     UNBLOCKED_ATTEMPTS,
     Game,
     GameState,
+    Penalty,
     Play,
     Player,
     Shot,
@@ -58,6 +59,15 @@ _SHOT_TYPES: Final = {
     "Batted": "bat",
     "Between Legs": "between-legs",
 }
+_SEVERITIES: Final = {
+    "Minor": "MIN",
+    "Bench Minor": "BEN",
+    "Major": "MAJ",
+    "Match": "MAT",
+    "Misconduct": "MIS",
+    "Game Misconduct": "GAM",
+    "Penalty Shot": "PS",
+}
 _PERIOD_TYPES: Final = {"REGULAR": "REG", "OVERTIME": "OT", "SHOOTOUT": "SO"}
 _STATES: Final = {"Preview": GameState.NOT_STARTED, "Live": GameState.LIVE, "Final": GameState.FINAL}
 _GAME_TYPES: Final = {"PR": 1, "R": 2, "P": 3}
@@ -65,7 +75,6 @@ _OVER: Final = ("5", "6")  # final but not official, which is 7
 _TO_BE_DETERMINED: Final = "8"
 _POSTPONED: Final = "9"
 _OFFICIAL: Final = "GAME_OFFICIAL"
-_MAX_PENALTY_MINUTES: Final = 60
 _TIME_STAMP: Final = re.compile(r"20\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])_[0-2]\d[0-5]\d[0-5]\d", re.ASCII)
 
 
@@ -264,7 +273,9 @@ def _play(
     seconds = read.clock_seconds(about.get("periodTime"), "about.periodTime")
     team_id = read.optional_integer(read.json_object(raw.get("team"), "team").get("id"), "team.id")
     people = dict(map(_person, read.json_list(raw.get("players", []), "players")))
-    minutes = read.integer(result.get("penaltyMinutes", 0), "result.penaltyMinutes", 0, _MAX_PENALTY_MINUTES)
+    minutes = read.integer(result.get("penaltyMinutes", 0), "result.penaltyMinutes", 0, common.MAX_PENALTY_MINUTES)
+    severity = read.optional_text(result.get("penaltySeverity"), "result.penaltySeverity") or ""
+    severity = _SEVERITIES.get(severity, severity)
     fact = Fact(
         kind=kind,
         period=period,
@@ -272,8 +283,8 @@ def _play(
         seconds=seconds,
         team_id=team_id,
         player_id=people.get("PenaltyOn"),
-        penalty_minutes=minutes,
-        severity=read.optional_text(result.get("penaltySeverity"), "result.penaltySeverity") or "",
+        minutes=minutes,
+        severity=severity,
         at_empty_net=read.boolean(result.get("emptyNet"), "result.emptyNet"),
         names_goalie="Goalie" in people or "Unknown" in people,  # a miss has the goalie as "Unknown"
     )
@@ -281,7 +292,7 @@ def _play(
         team_id = common.team_of(players, people.get("Shooter")) or team_id
     x, y = read.coordinates(location, "coordinates", "x", "y")
     play: Callable[..., Play] = partial(
-        Play if kind not in UNBLOCKED_ATTEMPTS else Shot,
+        Shot if kind in UNBLOCKED_ATTEMPTS else Penalty if kind == "penalty" else Play,
         event_id=event_id,
         kind=kind,
         period=period,
@@ -292,6 +303,14 @@ def _play(
         y=y,
         home_defends=sides.get(period),
     )
+    if kind == "penalty":
+        return fact, partial(
+            play,
+            severity=severity,
+            minutes=minutes,
+            player_id=people.get("PenaltyOn"),
+            server_id=people.get("ServedBy"),
+        )
     if kind not in UNBLOCKED_ATTEMPTS:
         return fact, play
     if team_id not in team_ids:

@@ -15,12 +15,11 @@ from msgspec.structs import asdict
 from livegame.errors import FeedMalformed
 from livegame.parsing.json_bytes import read_json
 from livegame.parsing.parse import parse_game
-from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Play, Player, Shot, Team
+from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Penalty, Play, Player, Shot, Team
 
 SAMPLE_FOLDER: Final = Path(__file__).parents[1] / "sample"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_COLUMNS: Final = Shot.__struct_fields__
-_PLAY_COLUMNS: Final = Play.__struct_fields__
+_COLUMNS: Final = tuple(dict.fromkeys(Shot.__struct_fields__ + Penalty.__struct_fields__))
 _NO_HEADER: Final = ("plays", "players", "problems", "unreadable")
 _HEADER: Final = tuple(name for name in Game.__struct_fields__ if name not in _NO_HEADER)
 
@@ -115,9 +114,11 @@ def load_compact(table: Mapping[str, Any]) -> Game:
 
 
 def _play(values: dict[str, Any]) -> Play:
-    if values["kind"] in UNBLOCKED_ATTEMPTS:
-        return Shot(**values | {"missing": tuple(values["missing"])})
-    return Play(**{name: values[name] for name in _PLAY_COLUMNS})
+    kind = values["kind"]
+    of = Shot if kind in UNBLOCKED_ATTEMPTS else Penalty if kind == "penalty" else Play
+    if of is Shot:
+        values["missing"] = tuple(values["missing"])
+    return of(**{name: values[name] for name in of.__struct_fields__})
 
 
 def _lines(rows: list[list[Any]]) -> str:

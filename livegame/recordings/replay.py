@@ -19,7 +19,7 @@ import bottle
 
 from livegame.dates import league_date
 from livegame.errors import FeedMalformed, ReplayError
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Play, Shot, Team, overtime_length
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Penalty, Play, Shot, Team, overtime_length
 from livegame.recordings.files import find_recordings, read_recording
 
 INTERMISSION_S: Final = 180  # game time; the league's last 18 minutes
@@ -150,6 +150,9 @@ def _play(play: Play, order: int) -> dict[str, Any]:
     if isinstance(play, Shot):
         shooter = "scoringPlayerId" if play.is_goal else "shootingPlayerId"
         details |= {shooter: play.shooter_id, "goalieInNetId": play.goalie_id}
+    if isinstance(play, Penalty):
+        details |= {"typeCode": play.severity, "duration": play.minutes}
+        details |= {"committedByPlayerId": play.player_id, "servedByPlayerId": play.server_id}
     optional = {"situationCode": play.situation, "homeTeamDefendingSide": play.home_defends}
     # the feed omits what it does not know
     answer |= {key: value for key, value in optional.items() if value is not None}

@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
 
-from db.history import History, Moment, PowerPlayRow
+from db.history import History, ManpowerRow, Moment
 from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import GameState
 from livegame.reports.at_clock import played_seconds, row_at
 from livegame.reports.counting import EMPTY_NET, Count, strength_of
+from livegame.reports.manpower import Now, PowerPlay, manpower_until, power_plays, what_is_on
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, sum_up
 from livegame.status import status_line
 
@@ -76,7 +77,7 @@ class GameReport:
     by_goalie: pd.DataFrame
     goals: pd.DataFrame  # of `goal_log`
     corrections: pd.DataFrame
-    power_plays: tuple[PowerPlayRow, ...]
+    manpower: tuple[ManpowerRow, ...]  # stretches of regulation and overtime
     problems: str | None  # what could not be read, or cannot be true, in the feed's latest answer
     row: Mapping[str, Any]  # of the game in the history, as of the moment
     start_is_known: bool = True  # if False, the time of day in `start_time` is a placeholder
@@ -95,7 +96,7 @@ class GameReport:
             self.is_asked,
             shots,
             len(self.corrections),
-            self.power_plays,
+            self.manpower,
             row,
         )
         return " ".join(map(str, parts))
@@ -118,6 +119,18 @@ class GameReport:
     def has_begun(self) -> bool:
         """Whether play has begun."""
         return self.state in (GameState.LIVE, GameState.OVER, GameState.FINAL) or not self.shots.empty
+
+    @property
+    def power_plays(self) -> tuple[PowerPlay, ...]:
+        """The power plays of both teams, in order."""
+        return power_plays(self.manpower)
+
+    @property
+    def now(self) -> Now | None:
+        """Who is on the ice; None unless the game is under way, in a shootout, and while the league reports nothing."""
+        if self.state is not GameState.LIVE or self.row["period_type"] == "SO":
+            return None
+        return what_is_on(self.manpower, self.played_seconds)
 
     @property
     def shares(self) -> tuple[float, float]:
@@ -217,7 +230,7 @@ def game_report(
         by_goalie=pd.DataFrame(by_goalie(counted)),
         goals=pd.DataFrame(stored.goals),
         corrections=pd.DataFrame(stored.corrections),
-        power_plays=stored.power_plays if moment is None else _until(played, stored.power_plays),
+        manpower=manpower_until(stored.manpower, played),
         problems=game["problems"],
         row=game,
         start_is_known=bool(game["start_is_known"]),
@@ -235,10 +248,6 @@ def stored_status(game: Mapping[str, Any]) -> str:
         game["seconds_left"],
         in_intermission=bool(game["in_intermission"]),
     )
-
-
-def _until(second: int, power_plays: Sequence[PowerPlayRow]) -> tuple[PowerPlayRow, ...]:
-    return tuple(replace(p, end_s=min(p.end_s, second)) for p in power_plays if p.start_s < second)
 
 
 def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, count: Count) -> TeamTotals:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from db.connection import DatabaseError, open_writer, transaction
-from db.history import GameRow, GameUpdate, History, PowerPlayRow, Recorded, Scores, ShotRow, StoredGame
+from db.history import GameRow, GameUpdate, History, ManpowerRow, Recorded, Scores, ShotRow, StoredGame
 from db.history.schema import MIGRATIONS
 from livegame.dates import league_date
 
@@ -267,11 +267,27 @@ def test_game_is_read_under_the_named_model_or_the_latest(history: TwoStepHistor
     assert stored(history, "nobody/knows:1").model == OTHER
 
 
-def test_power_plays_are_those_of_the_latest_answer(history: TwoStepHistory) -> None:
-    first, second = PowerPlayRow(10, 130, is_home=True), PowerPlayRow(200, 210, is_home=False)
-    history.record(GAME, [], [first, second])
-    history.record(GAME, [], [replace(first, end_s=120), second])
-    assert stored(history).power_plays == (replace(first, end_s=120), second)
+def test_manpower_is_that_of_the_latest_answer(history: TwoStepHistory) -> None:
+    even = ManpowerRow(0, 10, "1551")
+    first = ManpowerRow(10, 130, "1451", (130, 250), (), "home", 10)
+    second = ManpowerRow(130, 210, "1541", (), (210,), "away", 130)
+    history.record(GAME, [], [even, first, second])
+    history.record(GAME, [], [even, replace(first, end_s=120), replace(second, start_s=120)])
+    assert stored(history).manpower == (even, replace(first, end_s=120), replace(second, start_s=120))
+    assert history._read("SELECT * FROM power_plays") == [
+        {"game_id": GAME.game_id, "start_s": 10, "end_s": 120, "is_home": 1},
+        {"game_id": GAME.game_id, "start_s": 130, "end_s": 210, "is_home": 0},
+    ]
+
+
+def test_unchanged_manpower_is_not_written_again(history: TwoStepHistory) -> None:
+    rows = [ManpowerRow(0, 10, "1551"), ManpowerRow(10, 130, "1451", (130,), (), "home", 10)]
+    history.record(GAME, [], rows)
+    with closing(open_writer(history._path, MIGRATIONS)) as connection:
+        connection.execute("CREATE TRIGGER none BEFORE DELETE ON manpower BEGIN SELECT raise(ABORT, 'written'); END")
+    history.record(GAME, [], rows)
+    with pytest.raises(DatabaseError, match="written"):
+        history.record(GAME, [], rows[:1])
 
 
 # -- over all games ---------------------------------------------------------------------------------------------------

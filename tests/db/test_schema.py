@@ -51,3 +51,21 @@ def test_history_of_an_unreleased_version_is_refused_with_advice(version: int, t
         connection.execute(f"PRAGMA user_version = {version}")
     with pytest.raises(DatabaseError, match=rf"schema {version}\): move it away; the next ping"):
         History(path).games()
+
+
+def test_power_plays_of_version_7_are_kept_as_manpower_of_unknown_situation(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    open_writer(path, {version: script for version, script in MIGRATIONS.items() if version <= 7}).close()
+    stored = [(2021020329, 100, 220, 1), (2021020329, 220, 300, 0)]
+    game = "VALUES (2021020329, 20212022, 2, '', 12, '', '', 0, 15, '', '', 0, 'live', 1, 'REG', 0, 0, '', NULL)"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(games)")][:19]
+        connection.execute(f"INSERT INTO games ({', '.join(columns)}) {game}")
+        connection.executemany("INSERT INTO power_plays VALUES (?, ?, ?, ?)", stored)
+    open_writer(path, MIGRATIONS).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM power_plays ORDER BY start_s").fetchall() == stored
+        assert connection.execute("SELECT * FROM manpower ORDER BY start_s").fetchall() == [
+            (2021020329, 100, 220, None, "[]", "[]", "home", 100),
+            (2021020329, 220, 300, None, "[]", "[]", "away", 220),
+        ]

@@ -80,7 +80,7 @@ def test_each_shot_is_scored_once_in_batches_and_nothing_else_of_the_games_chang
 ) -> None:
     games = BATCH + 3
     client.record([game_update(finished(number), "digest") for number in range(1, games + 1)], 0)
-    kept = ("games", "shots", "power_plays", "corrections")
+    kept = ("games", "shots", "manpower", "corrections")
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         before = [connection.execute(f"SELECT * FROM {table}").fetchall() for table in kept]
         asked = service.rows_scored()

@@ -83,8 +83,8 @@ def test_pings_killed_at_any_moment_lose_nothing_and_score_nothing_twice(
     assert is_sound(database)
     assert (lost, asked) == (0, stored)
     assert [report.pending for report in reports.values()] == [0] * len(games)
-    assert {table: found[table] for table in ("games", "shots", "power_plays", "corrections")} == {
-        table: expected[table] for table in ("games", "shots", "power_plays", "corrections")
+    assert {table: found[table] for table in ("games", "shots", "manpower", "corrections")} == {
+        table: expected[table] for table in ("games", "shots", "manpower", "corrections")
     }
 
 

@@ -58,7 +58,7 @@ def _plays(random: np.random.Generator) -> Iterator[Play]:
 def store(path: Path, *games: Game) -> History:
     history = History(path)
     rows = map(game_update, games)
-    history.record_all(GameUpdate(each.game, each.shots, each.power_plays, each.unreadable) for each in rows)
+    history.record_all(GameUpdate(each.game, each.shots, each.manpower, each.unreadable) for each in rows)
     return history
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 
 from livegame.errors import FeedMalformed, LiveGameError
 from livegame.features.frames import shot_features
-from livegame.features.situations import power_plays
+from livegame.features.manpower import manpower
 from livegame.parsing.parse import parse_game
 from livegame.parsing.readers import MAX_PROBLEM, MAX_PROBLEMS
 from livegame.parsing.schedule import parse_day
@@ -262,7 +262,7 @@ def check_what_was_read(before: Game, after: Game, kept: set[int]) -> None:
                 )
     assert all(len(problem) <= MAX_PROBLEM and problem.isprintable() for problem in after.problems)
     assert len(after.problems) <= MAX_PROBLEMS + 1
-    assert all(one.end <= other.start for one, other in pairwise(power_plays(after)))
+    assert all(one.end_s == other.start_s for one, other in pairwise(manpower(after)))
     assert shot_features(after).index.tolist() == [shot.event_id for shot in after.shots]
 
 

@@ -21,15 +21,15 @@ def play(kind: str, seconds: int, team: int | None = None, period: int = 1) -> F
 
 
 def penalty(
-    seconds: int, team: int, player: int | None = None, severity: str = "Minor", minutes: int = 2, period: int = 1
+    seconds: int, team: int, player: int | None = None, severity: str = "MIN", minutes: int = 2, period: int = 1
 ) -> Fact:
     """A penalty; `player` is any number that identifies the player."""
     fact = play("penalty", seconds, team, period)
-    return replace(fact, player_id=player, severity=severity, penalty_minutes=minutes)
+    return replace(fact, player_id=player, severity=severity, minutes=minutes)
 
 
 def major(seconds: int, team: int, player: int | None = None) -> Fact:
-    return penalty(seconds, team, player, "Major", 5)
+    return penalty(seconds, team, player, "MAJ", 5)
 
 
 def faceoff(seconds: int, period: int = 1) -> Fact:
@@ -57,13 +57,13 @@ def test_game_without_penalties_is_at_even_strength() -> None:
 @pytest.mark.parametrize(
     ("severity", "minutes", "lasts"),
     [
-        ("Minor", 2, 120),
-        ("Bench Minor", 2, 120),
-        ("Minor", 4, 240),
-        ("Major", 5, 300),
-        ("Match", 5, 300),
-        ("Match", 10, 300),
-        ("Match", 15, 300),
+        ("MIN", 2, 120),
+        ("BEN", 2, 120),
+        ("MIN", 4, 240),
+        ("MAJ", 5, 300),
+        ("MAT", 5, 300),
+        ("MAT", 10, 300),
+        ("MAT", 15, 300),
     ],
 )
 def test_penalty_costs_a_skater_until_it_is_served(severity: str, minutes: int, lasts: int) -> None:
@@ -71,7 +71,7 @@ def test_penalty_costs_a_skater_until_it_is_served(severity: str, minutes: int, 
     assert codes(called, faceoff(100), shot(99 + lasts), shot(100 + lasts)) == ["1451", "1551"]
 
 
-@pytest.mark.parametrize(("severity", "minutes"), [("Misconduct", 10), ("Game Misconduct", 10), ("Penalty Shot", 0)])
+@pytest.mark.parametrize(("severity", "minutes"), [("MIS", 10), ("GAM", 10), ("PS", 0)])
 def test_misconducts_and_penalty_shots_cost_no_skater(severity: str, minutes: int) -> None:
     assert codes(penalty(100, AWAY, 1, severity, minutes), faceoff(100), shot(110)) == ["1551"]
 
@@ -108,7 +108,7 @@ def test_coincident_minors_as_a_penalty_ends_make_four_on_four() -> None:
 
 
 def test_coincident_minors_with_a_misconduct_make_four_on_four() -> None:
-    facts = [penalty(100, HOME, 1), penalty(100, HOME, 1, "Misconduct", 10), penalty(100, AWAY, 2)]
+    facts = [penalty(100, HOME, 1), penalty(100, HOME, 1, "MIS", 10), penalty(100, AWAY, 2)]
     assert codes(*facts, faceoff(100), shot(110)) == ["1441"]
 
 
@@ -162,7 +162,7 @@ def test_two_minors_of_one_player_are_served_one_after_the_other() -> None:
 
 
 def test_two_minors_of_unnamed_players_are_served_at_once() -> None:
-    facts = [penalty(100, HOME, None, "Bench Minor"), penalty(100, HOME, None, "Bench Minor"), faceoff(100), shot(110)]
+    facts = [penalty(100, HOME, None, "BEN"), penalty(100, HOME, None, "BEN"), faceoff(100), shot(110)]
     assert codes(*facts) == ["1531"]
 
 
@@ -209,16 +209,16 @@ def test_goal_at_four_on_three_ends_the_minor_that_is_not_coincident() -> None:
 
 @pytest.mark.parametrize(("fouls", "shoots", "code"), [(HOME, AWAY, "0101"), (AWAY, HOME, "1010")])
 def test_penalty_shot_has_one_skater_and_the_other_teams_goalie(fouls: int, shoots: int, code: str) -> None:
-    facts = [penalty(100, fouls, 1, "Penalty Shot", 0), play("stoppage", 100), shot(100, shoots), shot(104, shoots)]
+    facts = [penalty(100, fouls, 1, "PS", 0), play("stoppage", 100), shot(100, shoots), shot(104, shoots)]
     assert codes(*facts) == [code, "1551"]
 
 
 def test_unrecorded_penalty_shot_is_over_at_the_next_face_off() -> None:
-    assert codes(penalty(100, HOME, 1, "Penalty Shot", 0), faceoff(100), shot(104, AWAY)) == ["1551"]
+    assert codes(penalty(100, HOME, 1, "PS", 0), faceoff(100), shot(104, AWAY)) == ["1551"]
 
 
 def test_goal_from_a_penalty_shot_ends_no_minor() -> None:
-    called = [penalty(90, HOME, 1), faceoff(90), penalty(100, HOME, 2, "Penalty Shot", 0)]
+    called = [penalty(90, HOME, 1), faceoff(90), penalty(100, HOME, 2, "PS", 0)]
     assert codes(*called, goal(100, AWAY), faceoff(100), shot(110)) == ["1541"]
 
 
