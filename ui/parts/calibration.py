@@ -18,7 +18,8 @@ def draw_calibration(found: Calibration) -> None:
     st.markdown(f"**{plain(verdict(found))}**")
     if found.level.is_off:
         st.warning(plain(notice(found)), icon=":material/warning:")
-    st.table(pd.DataFrame([_season_line(season) for season in found.seasons]), border="horizontal", hide_index=True)
+    with st.container(key=f"rows_{len(found.seasons)}_of_seasons"):
+        st.table(pd.DataFrame([_season_line(season) for season in found.seasons]), border="horizontal", hide_index=True)
     text = diagram_words(found)
     st.vega_lite_chart(spec=reliability(found, _COLOUR), height=300, alt=text)
     st.caption(plain(text))
