@@ -24,6 +24,7 @@ class TeamColours(NamedTuple):
     away: str
     home: str
     ink: str = INK["light"]
+    paper: str = BACKGROUNDS["light"]  # the page's background
 
 
 # The two colours that each club is known by, the better known first.
@@ -73,7 +74,9 @@ def team_colours(away: str, home: str, theme: Theme = "light") -> TeamColours:
     Use each club's first colour, in a shade that stands out on the background. If the two are too alike, try the away
     team's second colour, then the home team's, then both; else use two neutral colours.
     """
-    return TeamColours(*next(pair for pair in _pairs(away, home, theme) if are_apart(*pair)), INK[theme])
+    return TeamColours(
+        *next(pair for pair in _pairs(away, home, theme) if are_apart(*pair)), INK[theme], BACKGROUNDS[theme]
+    )
 
 
 def are_apart(one: str, other: str) -> bool:

@@ -5,11 +5,12 @@ from typing import Final
 from db.history import Recorded
 from livegame.plays import PLAYOFFS, GameState
 from livegame.reports.counting import Count
+from livegame.reports.flow import Flow
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import Odds
 from livegame.reports.sums import Sums
 from livegame.reports.teams import TeamLine
-from ui.words import count, date_words, local_date, season_name, sentence
+from ui.words import EN_DASH, count, date_words, local_date, season_name, sentence, stretch_words
 
 _GAME_TYPES: Final = {1: "Preseason", 2: "Regular season", 3: "Playoffs", 9: "Olympics"} | (
     dict.fromkeys((4, 12), "All-Star") | dict.fromkeys((19, 20), "4 Nations Face-Off")
@@ -116,6 +117,17 @@ def waiting_words(report: GameReport) -> str:
         missing = " and ".join(unrated.missing).replace("_", " ")
         reasons.append(f"the league has not reported the {missing} of {count(unrated.incomplete, 'attempt')} yet")
     return sentence("; ".join(reasons)) if reasons else ""
+
+
+def flow_words(report: GameReport, flow: Flow) -> str:
+    """Return who had the better of the last five minutes, or of the best five of a game that is over."""
+    stretch = flow.best if report.is_over else flow.last
+    sides = [(report.away.abbrev, stretch.away), (report.home.abbrev, stretch.home)]
+    (better, more), (other, less) = sorted(sides, key=lambda side: -side[1])
+    numbers = f"{better} {more:.2f} {EN_DASH} {less:.2f} {other}"
+    if report.is_over:
+        return f"Best 5 minutes: {numbers}, {stretch_words(stretch.start_s, stretch.end_s)}"
+    return f"Last 5 minutes: {numbers}"
 
 
 def odds_words(report: GameReport, odds: Odds) -> str:

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from db import times
-from livegame.plays import REGULATION_PERIODS
+from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS
 from livegame.reports.counting import Count
 from livegame.status import overtime_name
 from xgserve.client import ModelEntry
 
+EN_DASH: Final = "\N{EN DASH}"
 OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
 STATUS_MARKS: Final = {"scored": "✓ rated", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
 COUNTS: Final = {Count.ALL: "All", Count.NO_EMPTY_NET: "No empty net", Count.FIVE_ON_FIVE: "5v5"}
@@ -150,6 +151,13 @@ def status_words(status: str) -> str:
 def period_name(number: int, prefix: str = "P") -> str:
     """Return a period's short name: "P1", "OT", "2OT"."""
     return f"{prefix}{number}" if number <= REGULATION_PERIODS else overtime_name(number)
+
+
+def stretch_words(start_s: int, end_s: int) -> str:
+    """Return a stretch of game seconds within a period: "P2 10:00", a dash, "15:00"."""
+    before = (end_s - 1) // PERIOD_SECONDS
+    start, end = (at - before * PERIOD_SECONDS for at in (start_s, end_s))
+    return f"{period_name(before + 1)} {start // 60:02d}:{start % 60:02d}{EN_DASH}{end // 60:02d}:{end % 60:02d}"
 
 
 def season_name(season: int | None) -> str:

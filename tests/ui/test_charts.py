@@ -15,16 +15,30 @@ from livegame.reports.odds import odds
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, play
 from tests.reports import GOAL, SHOTS, report_of
-from ui.charts.game import goal_odds, rink_map, xg_race
 from ui.charts.model import reliability
+from ui.charts.flow import xg_flow
+from ui.charts.odds import goal_odds, no_odds
+from ui.charts.race import xg_race
 from ui.charts.rink import boards
+from ui.charts.shot_map import from_farther_out, half_rink
 from ui.colours import TeamColours
 
 COLOURS = TeamColours("#44618b", "#cc0000")
 
 
-def rink(report: GameReport) -> dict[str, Any]:
-    return rink_map(report, report.present, COLOURS)
+def halves(report: GameReport) -> list[dict[str, Any]]:
+    return [half_rink(report, team, report.present, COLOURS, "") for team in (report.away, report.home)]
+
+
+def marks(report: GameReport) -> dict[int, dict[str, Any]]:
+    """Return the marks of both halves by event id."""
+    return {
+        row["event_id"]: row
+        for chart in halves(report)
+        for layer in chart["layer"]
+        for row in records(chart, layer)
+        if "event_id" in row
+    }
 
 
 def race(report: GameReport) -> dict[str, Any]:
@@ -48,7 +62,7 @@ def test_shot_map_in_every_period_has_each_team_at_its_own_end(tmp_path: Path, s
         play(501, "shot-on-goal", 20, team=AWAY, x=75, y=9, period=2, home_defends="right"),
     ]
     report = report_of(tmp_path, service.url, *SHOTS, *second_period, period=2)
-    points = {row["event_id"]: (row["x"], row["y"]) for row in rows(rink(report), "area")}
+    points = {event: (row["x"], row["y"]) for event, row in marks(report).items()}
     assert points == {
         812: (60, -5),
         300: (82, 3),
@@ -63,7 +77,7 @@ def test_retracted_shot_is_in_no_chart(tmp_path: Path, service: Service) -> None
     report_of(tmp_path, service.url, *SHOTS)
     report = report_of(tmp_path, service.url, *(shot for shot in SHOTS if shot is not GOAL))
     assert "retracted" in report.shots["status"].tolist()
-    assert 300 not in [row["event_id"] for row in rows(rink(report), "area")]
+    assert 300 not in marks(report)
     lines = [row for row in rows(race(report), "running_xg") if row["team"] == "CAR"]
     assert [row["game_seconds"] for row in lines] == [0, 12, 445]
     assert lines[-1]["running_xg"] == pytest.approx(report.home.counted.xg)
@@ -72,7 +86,7 @@ def test_retracted_shot_is_in_no_chart(tmp_path: Path, service: Service) -> None
 def test_pending_shot_is_drawn_smallest_and_marked_pending(tmp_path: Path, service: Service) -> None:
     untyped = play(900, "shot-on-goal", 100, x=70, y=1, shot_type=None)
     report = report_of(tmp_path, service.url, *SHOTS, untyped)
-    found = {row["event_id"]: row for row in rows(rink(report), "area")}
+    found = marks(report)
     assert (found[900]["area"], found[900]["chance"], found[900]["status"]) == (0.0, "pending", "pending")
     assert found[900]["shot_type"] == "unknown"
     assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
@@ -80,7 +94,7 @@ def test_pending_shot_is_drawn_smallest_and_marked_pending(tmp_path: Path, servi
 
 def test_tooltip_of_missing_values_says_unknown(tmp_path: Path, service: Service) -> None:
     bare = play(1, "shot-on-goal", 5, shot_type=None, situation=None)
-    (point,) = rows(rink(report_of(tmp_path, service.url, bare)), "area")
+    (point,) = marks(report_of(tmp_path, service.url, bare)).values()
     assert {point[name] for name in ("shooter", "shot_type", "strength_state")} == {"unknown"}
 
 
@@ -107,7 +121,7 @@ def test_reliability_diagram_has_its_line_at_one_goal_per_expected_goal(tmp_path
 def test_shot_without_location_is_not_drawn(tmp_path: Path, service: Service) -> None:
     report = report_of(tmp_path, service.url, *SHOTS, play(900, "shot-on-goal", 100, x=None, y=None))
     assert 900 in report.present["event_id"].tolist()
-    assert 900 not in [row["event_id"] for row in rows(rink(report), "area")]
+    assert 900 not in marks(report)
 
 
 def test_xg_race_ends_at_the_present_with_the_totals(tmp_path: Path, service: Service) -> None:
@@ -194,7 +208,7 @@ def test_goal_odds_show_every_number_of_goals_and_mark_the_actual_one(tmp_path: 
 def test_empty_net_attempt_has_its_own_mark_and_a_fixed_size(tmp_path: Path, service: Service) -> None:
     far = play(600, "missed-shot", 100, x=-60, y=3, situation="0651")
     near = play(601, "goal", 110, x=80, y=0, situation="0651")
-    points = {row["event_id"]: row for row in rows(rink(report_of(tmp_path, service.url, *SHOTS, far, near)), "area")}
+    points = marks(report_of(tmp_path, service.url, *SHOTS, far, near))
     assert [points[event]["mark"] for event in (300, 600, 601)] == ["Goal", "Empty net", "Empty net"]
     assert points[600]["area"] == points[601]["area"] < points[300]["area"]
     assert points[600]["chance"] != points[601]["chance"]

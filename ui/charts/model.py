@@ -8,8 +8,8 @@ import pandas as pd
 
 from livegame.reports.calibration import Calibration
 from livegame.reports.challenge import Challenge
-from ui.charts.game import layered
 from ui.charts.rink import GREY
+from ui.charts.shots import layered
 from ui.colours import TeamColours
 from ui.words import OUTCOMES
 

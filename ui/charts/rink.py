@@ -1,4 +1,4 @@
-"""An NHL rink as layers of a chart, in feet from centre ice, true to scale at any size."""
+"""Half an NHL rink as layers of a chart, in feet from centre ice, true to scale at any size."""
 
 import math
 from typing import Final, Literal
@@ -8,14 +8,14 @@ import pandas as pd
 
 from livegame.rink import BLUE_LINE_X, CORNER_RADIUS, GOAL_LINE_X, RINK_LENGTH, RINK_WIDTH
 
-RED: Final = "#c8102e"
-BLUE: Final = "#4a78c9"
 GREY: Final = "#8a8f98"
-_MARGIN: Final = 3.0  # feet shown beyond the boards
-_HEADROOM: Final = 6.0  # and above them, for a line of text
+EDGE_X: Final = 17.0  # where the drawing begins; between it and the blue line lie the marks of shots from farther out
+_FAR_X: Final = RINK_LENGTH / 2 + 1
+HEADROOM: Final = 8.0  # feet above the boards, for a line of text
+FOOTROOM: Final = 7.0  # and below them
 # Rule 1 of the NHL's rule book, in feet.
-_CIRCLE_RADIUS, _REFEREE_RADIUS = 15.0, 10.0
-_SPOTS: Final = [(0.0, 0.0), *((x, y) for x in (-69.0, -20.0, 20.0, 69.0) for y in (-22.0, 22.0))]
+_CIRCLE_RADIUS = 15.0
+_SPOTS: Final = [(69.0, -22.0), (69.0, 22.0)]
 _CREASE_WIDTH, _CREASE_SIDE, _CREASE_RADIUS = 8.0, 4.5, 6.0
 _NET_WIDTH, _NET_DEPTH = 6.0, 40 / 12
 _TRAPEZOID_AT_GOAL_LINE, _TRAPEZOID_AT_BOARDS = 22.0, 28.0
@@ -23,34 +23,36 @@ _TRAPEZOID_AT_GOAL_LINE, _TRAPEZOID_AT_BOARDS = 22.0, 28.0
 Points = list[tuple[float, float]]
 
 
-def along(field: str) -> alt.X:
-    """Return the axis from end to end, in feet."""
-    return alt.X(f"{field}:Q", scale=_to_scale("width", "height", centre=0), axis=None)
+def along(field: str, side: int) -> alt.X:
+    """Return the axis along the drawn half, in feet; `side` is 1 for the right half of the rink, -1 for the left."""
+    return alt.X(f"{field}:Q", scale=_to_scale("width", "height", centre=side * (EDGE_X + _FAR_X) / 2), axis=None)
 
 
 def across(field: str) -> alt.Y:
     """Return the axis from boards to boards, in feet."""
-    return alt.Y(f"{field}:Q", scale=_to_scale("height", "width", centre=_HEADROOM / 2), axis=None)
+    return alt.Y(f"{field}:Q", scale=_to_scale("height", "width", centre=(HEADROOM - FOOTROOM) / 2), axis=None)
 
 
-def markings() -> list[alt.Chart]:
-    """Return boards, lines, circles, spots, creases, nets and trapezoids."""
-    x, y = along("x"), across("y")
-    lines = [
-        alt.Chart(_table(paths))
-        .mark_line(color=colour, strokeWidth=width, opacity=0.55)
-        .encode(x=x, y=y, detail="path:N", order="step:Q")
-        for colour, width, paths in (
-            (GREY, 2.0, [boards()]),
-            (RED, 2.5, [_line_across(0)]),
-            (BLUE, 2.5, [_line_across(-BLUE_LINE_X), _line_across(BLUE_LINE_X)]),
-            (BLUE, 1.0, [_arc(0, 0, _CIRCLE_RADIUS, 0, 360), *_both_ends(_crease())]),
-            (RED, 1.0, _thin_red_lines()),
-            (GREY, 1.0, _both_ends(_net())),
+def half(side: int) -> list[alt.Chart]:
+    """Return one half of the rink from a little beyond its blue line: boards, lines, circles, spots, crease and net."""
+    x, y = along("x", side), across("y")
+
+    def lines(paths: list[Points], colour: str, width: float) -> alt.Chart:
+        table = _table([[(side * px, py) for px, py in path] for path in paths])
+        drawn: alt.Chart = (
+            alt.Chart(table)
+            .mark_line(color=colour, strokeWidth=width, opacity=0.4, tooltip=None)
+            .encode(x=x, y=y, detail="path:N", order="step:Q")
         )
+        return drawn
+
+    spots = pd.DataFrame([(side * px, py) for px, py in _SPOTS], columns=["x", "y"])
+    return [
+        lines([_boards_from(EDGE_X), *_thin_lines()], GREY, 1.0),
+        lines([_line_across(BLUE_LINE_X)], GREY, 2.5),
+        lines([_crease(), _net()], GREY, 1.4),
+        alt.Chart(spots).mark_circle(color=GREY, size=12, opacity=0.4, tooltip=None).encode(x=x, y=y),
     ]
-    spots = pd.DataFrame(_SPOTS, columns=["x", "y"])
-    return [*lines, alt.Chart(spots).mark_circle(color=RED, size=14, opacity=0.55).encode(x=x, y=y)]
 
 
 def boards() -> Points:
@@ -61,11 +63,22 @@ def boards() -> Points:
     return [*outline, outline[0]]
 
 
+def sorted_outline() -> Points:
+    """Return the right half's boards, from the lower side around the end to the upper one."""
+    return sorted((point for point in boards() if point[0] > 0), key=lambda point: math.atan2(point[1], point[0]))
+
+
+def _boards_from(x: float) -> Points:
+    """Return the boards of the right half, from `x` around the end."""
+    top = RINK_WIDTH / 2
+    return [(x, -top), *(point for point in sorted_outline() if point[0] > x), (x, top)]
+
+
 def _to_scale(own: Literal["width", "height"], other: Literal["width", "height"], *, centre: float) -> alt.Scale:
     # A foot takes as many pixels as the tighter direction allows; the other direction has room to spare.
-    half = {"width": RINK_LENGTH / 2 + _MARGIN, "height": (RINK_WIDTH + _HEADROOM) / 2 + _MARGIN}
-    reach = f"max({half[own]}, {half[other]} * {own} / {other})"
-    low, high = alt.ExprRef(f"{centre} - {reach}"), alt.ExprRef(f"{centre} + {reach}")
+    reach = {"width": (_FAR_X - EDGE_X) / 2, "height": (RINK_WIDTH + HEADROOM + FOOTROOM) / 2}
+    tighter = f"max({reach[own]}, {reach[other]} * {own} / {other})"
+    low, high = alt.ExprRef(f"{centre} - {tighter}"), alt.ExprRef(f"{centre} + {tighter}")
     return alt.Scale(domainMin=low, domainMax=high, nice=False, zero=False, padding=0)
 
 
@@ -81,18 +94,13 @@ def _line_across(x: float) -> Points:
     return [(x, -y), (x, y)]
 
 
-def _thin_red_lines() -> list[Points]:
-    goal_lines = [_line_across(-GOAL_LINE_X), _line_across(GOAL_LINE_X)]
-    circles = [_arc(x, y, _CIRCLE_RADIUS, 0, 360) for x, y in _SPOTS if abs(x) > BLUE_LINE_X]
-    referee = _arc(0, -RINK_WIDTH / 2, _REFEREE_RADIUS, 0, 180)
+def _thin_lines() -> list[Points]:
+    circles = [_arc(x, y, _CIRCLE_RADIUS, 0, 360) for x, y in _SPOTS]
     trapezoid = [
-        path
+        [(GOAL_LINE_X, side * _TRAPEZOID_AT_GOAL_LINE / 2), (RINK_LENGTH / 2, side * _TRAPEZOID_AT_BOARDS / 2)]
         for side in (-1, 1)
-        for path in _both_ends(
-            [(GOAL_LINE_X, side * _TRAPEZOID_AT_GOAL_LINE / 2), (RINK_LENGTH / 2, side * _TRAPEZOID_AT_BOARDS / 2)]
-        )
     ]
-    return [*goal_lines, *circles, referee, *trapezoid]
+    return [_line_across(GOAL_LINE_X), *circles, *trapezoid]
 
 
 def _crease() -> Points:
@@ -106,10 +114,6 @@ def _crease() -> Points:
 def _net() -> Points:
     back, post = GOAL_LINE_X + _NET_DEPTH, _NET_WIDTH / 2
     return [(GOAL_LINE_X, post), (back, post), (back, -post), (GOAL_LINE_X, -post)]
-
-
-def _both_ends(path: Points) -> list[Points]:
-    return [path, [(-x, y) for x, y in path]]
 
 
 def _arc(cx: float, cy: float, radius: float, start: float, end: float) -> Points:

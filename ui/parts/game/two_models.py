@@ -8,8 +8,8 @@ import streamlit as st
 from livegame.client import GameClient
 from livegame.reports.comparison import compare
 from livegame.reports.game import GameReport
-from ui.charts.game import moments
 from ui.charts.model import disagreement
+from ui.charts.shots import moments
 from ui.colours import TeamColours
 from ui.game_words import xg_and_goals
 from ui.parts.table import table

@@ -1,0 +1,51 @@
+"""Who has the better of it now: expected goals per five minutes of a game."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from livegame.reports.game import GameReport
+
+STEP_S: Final = 300  # a period has four steps
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Both teams' expected goals between two game seconds."""
+
+    start_s: int
+    end_s: int
+    away: float
+    home: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Both teams' expected goals by the shots that count, step by step."""
+
+    steps: pd.DataFrame  # `start_s`, `end_s`, `away`, `home`, one row per step that has begun
+    last: Stretch  # the last five minutes played
+    best: Stretch  # the step in which one team's lead over the other grew most
+
+
+def flow_of(report: GameReport) -> Flow:
+    """Return the flow of a game up to the present."""
+    played = report.played_seconds
+    starts = range(0, max(played, 1), STEP_S)
+    stretches = [_stretch(report, start, start + STEP_S) for start in starts]
+    return Flow(
+        steps=pd.DataFrame(
+            [(s.start_s, s.end_s, s.away, s.home) for s in stretches], columns=["start_s", "end_s", "away", "home"]
+        ),
+        last=_stretch(report, max(played - STEP_S, 0), played + 1),
+        best=max(stretches, key=lambda stretch: abs(stretch.away - stretch.home)),
+    )
+
+
+def _stretch(report: GameReport, start_s: int, end_s: int) -> Stretch:
+    """Return the sums of the shots from `start_s` up to, but not at, `end_s`."""
+    shots = report.counted
+    inside = shots[(shots["game_seconds"] >= start_s) & (shots["game_seconds"] < end_s)]
+    xg = inside["probability"].astype(float).groupby(inside["team"]).sum()
+    return Stretch(start_s, end_s, *(float(xg.get(team.abbrev, 0.0)) for team in (report.away, report.home)))
