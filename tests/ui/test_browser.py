@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
@@ -31,6 +31,8 @@ pytestmark = [
 ]
 
 IN_THE_SECOND = "Period 2 \N{EN DASH} 09:40 left"  # 2,000 s after the start, with the intermission
+
+CHARTS: Final = 5  # of a game: both halves of the rink, the race, the flow and the odds
 
 # How far visible things moved without being asked to, as Chromium measures it: 1 is the whole window.
 WATCH_SHIFTS = """() => {
@@ -212,7 +214,7 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     dashboard.start()
     phone = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", 390, 844, color_scheme="dark")
     assert totals(phone) == shown
-    expect(phone.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(phone.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
     assert_fits(phone)
     assert service.rows_scored() == 89
 
@@ -251,7 +253,7 @@ def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dash
         given_up = page.get_by_text(re.compile("schedule is not available|did not answer"))
         page.goto(f"{dashboard.url}/game?game={GAME_ID}&view=Every+attempt")
         assert totals(page) == stored
-        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
         expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
         assert given_up.count() == 0
         page.goto(f"{dashboard.url}/history")
@@ -364,7 +366,7 @@ def test_page_at_any_width_fits_the_window(
     ping_twice(page, clock, 2_000, IN_THE_SECOND)
     page.reload()
     expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
     assert_fits(page)
     for path, heading in (("history", "Games"), ("service", "Last swaps")):
         page.goto(f"{dashboard.url}/{path}?game={GAME_ID}")
@@ -406,10 +408,10 @@ def test_comparison_of_models_fits_the_window_and_games_below_it_do_not_move(
 def test_page_after_pings_has_not_moved(browser: Browser, dashboard: Dashboard, clock: Clock, width: int) -> None:
     page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", width)
     ping_twice(page, clock, 2_000, IN_THE_SECOND)
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
     page.reload()
     expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
     expect(page.get_by_text("Rated by bundled")).to_be_visible()
     page.get_by_role("tab", name="Goals").wait_for()
     settle(page)

@@ -57,9 +57,8 @@ def _moments(report: GameReport) -> pd.DataFrame:
     """Return both teams' expected goals at each shot, with the shot in words."""
     shots = report.present
     found = described(shots, report)
-    words = (
-        found["shooter"] + ", " + found["shot_type"] + ", " + found["result"].str.lower() + ", xG " + found["chance"]
-    )
+    parts = zip(found["shooter"], found["shot_type"], found["result"], strict=True)
+    words = [f"{shooter}, {shot_type}, {result.lower()}" for shooter, shot_type, result in parts]
     frame = pd.DataFrame({"game_seconds": found["game_seconds"], "when": found["when"], "what": words})
     for side, team in (("away", report.away), ("home", report.home)):
         own = shots["running_xg"].where(shots["team"] == team.abbrev)

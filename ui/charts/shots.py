@@ -25,8 +25,8 @@ _COLUMNS: Final = (
 
 def moments(shots: pd.DataFrame) -> "pd.Series[str]":
     """Return when each shot was taken: "P2 12:35"."""
-    periods = shots["period"].astype(int).map(period_name)
-    return periods.astype(str) + " " + shots["time"].astype(str)  # without rows, map gives numbers
+    words = [f"{period_name(number)} {time}" for number, time in zip(shots["period"], shots["time"], strict=True)]
+    return pd.Series(words, index=shots.index, dtype=str)
 
 
 def layered(layers: Iterable[alt.Chart]) -> dict[str, Any]:

@@ -73,8 +73,7 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
         st.html(f'<span class="xg-label">{escape("; ".join(_notes(shots, on_map)))}</span>', width="content")
     with st.container(key="rinks"):
         for team in (report.away, report.home):
-            own = shots[shots["team"] == team.abbrev]
-            sums = sums_of(own)
+            sums = sums_of(shots[(shots["team"] == team.abbrev) & shots["counts"]])
             words = f"{count(sums.shots, 'attempt')}, xG {with_pending(sums.xg, sums.goals, sums.pending)}"
             with st.container(key=f"rink_{'home' if team.is_home else 'away'}"):
                 st.vega_lite_chart(
