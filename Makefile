@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo serve ui replay test lint bench format lock clean
+.PHONY: help demo serve ui explore replay test lint bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -18,6 +18,9 @@ serve: $(VENV)/.installed  ## the prediction service alone
 
 ui: $(VENV)/.installed  ## the dashboard alone
 	@$(BIN)/python -m scripts.dashboard
+
+explore: $(VENV)/.installed-explore  ## the history in a browser, as JSON and CSV (Datasette), read-only
+	@$(BIN)/python -m scripts.explore
 
 replay: $(VENV)/.installed  ## the replay feed alone
 	@$(BIN)/python -m scripts.replay
@@ -41,7 +44,7 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 
 lock:  ## pin the newest versions of everything in requirements/*.in but dask (needs uv)
 	uv pip compile --universal --upgrade --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		$(patsubst %,requirements/%.in,base serving dashboard train boosters dev) -o requirements.txt
+		$(patsubst %,requirements/%.in,base serving dashboard explore train boosters dev) -o requirements.txt
 
 clean:  ## remove the virtual environment and the caches, not the data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
@@ -51,6 +54,10 @@ $(VENV)/.installed: requirements.txt $(wildcard requirements/*.in) pyproject.tom
 	@echo "installing into $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -c requirements.txt --editable '.[serving,dashboard,train]'
+	@touch $@
+
+$(VENV)/.installed-explore: $(VENV)/.installed
+	@$(PIP) install -c requirements.txt --requirement requirements/explore.in
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

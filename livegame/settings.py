@@ -67,6 +67,7 @@ class ClientSettings(Environment):
     user_agent: str = setting("XG_USER_AGENT", USER_AGENT, _header)  # sent to the feed
     feature_map: Path | None = setting("XG_FEATURE_MAP", None, path)
     ui_port: int = setting("XG_UI_PORT", 8892, _port)
+    explore_port: int = setting("XG_EXPLORE_PORT", 8893, _port)
     replay_port: int = setting("XG_REPLAY_PORT", 8891, _port)
     replay_speed: float = setting("XG_REPLAY_SPEED", 20.0, number(0.01, 100_000))
     recordings: Path = setting("XG_RECORDINGS", Path("recordings"), path)

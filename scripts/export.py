@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from db.connection import DatabaseError
 from db.environment import SettingsError
-from db.history.descriptions import Column, Kind, descriptions
-from db.history.export import NotInHistory, exporting
+from db.explore.descriptions import Column, Kind, descriptions
+from db.explore.export import NotInHistory, exporting
 from livegame.errors import InvalidGameId
 from livegame.game_id import valid_game_id
 from livegame.settings import ClientSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db.connection import open_writer
-from db.history.descriptions import Kind, descriptions
+from db.explore.descriptions import Kind, descriptions
 from db.history.schema import MIGRATIONS
 from tests.conftest import Service
 from tests.histories import small_history

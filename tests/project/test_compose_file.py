@@ -31,7 +31,13 @@ def test_container_has_the_least_rights(name: str) -> None:
     }
     assert all(re.fullmatch(r"/tmp:size=\d+m", mount) for mount in service["tmpfs"])
     for volume in service["volumes"]:
-        assert volume == "data:/data" or volume.endswith(":/recordings:ro")
+        assert volume == "data:/data" or volume.endswith((":/recordings:ro", "data:/data:ro"))
+
+
+def test_explore_can_change_nothing() -> None:
+    service = COMPOSE["services"]["explore"]
+    assert service["volumes"] == ["data:/data:ro"]
+    assert service["environment"].keys() == {"XG_ALLOWED_HOSTS"}  # no token, no address of the service
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -57,10 +63,11 @@ def test_images_have_the_documented_uid() -> None:
 def test_ports_are_published_on_loopback_by_default() -> None:
     published = {name: service.get("ports", []) for name, service in COMPOSE["services"].items()}
     assert published["replay"] == []
-    for port in (*published["serving"], *published["dashboard"]):
+    for port in (*published["serving"], *published["dashboard"], *published["explore"]):
         # what the file says where no variable is set
         assert re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", port).startswith("127.0.0.1:")
-    assert not re.search(r"\$\{\w*HOST", published["serving"][0])  # no variable opens this one
+    for name in ("serving", "explore"):
+        assert not re.search(r"\$\{\w*HOST", published[name][0])  # no variable opens these
 
 
 def test_registry_key_reaches_the_service_only() -> None:
@@ -97,5 +104,5 @@ def test_image_runs_unprivileged_and_copies_named_files_only(path: Path) -> None
     assert lines.index("USER xg") < next(number for number, line in enumerate(lines) if line.startswith("CMD"))
     assert not any(re.search("KEY|TOKEN|SECRET|PASSWORD", line) for line in lines)
     assert not any(word[0] == "ADD" for word in words)
-    assert {word[1] for word in words if word[0] == "ARG"} <= {"INSTALL_BOOSTERS="}
+    assert {word[1] for word in words if word[0] == "ARG"} <= {"INSTALL_BOOSTERS=", "INSTALL_EXPLORE="}
     assert not any(word[0] == "COPY" and "." in word[1:-1] for word in words)

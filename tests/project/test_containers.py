@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "XG_FEED_URL": "http://replay:8891",
     "XG_SERVING_PORT": "18690",
     "XG_UI_PORT": "18692",
+    "XG_EXPLORE_PORT": "18696",
     "XG_REPLAY_SPEED": "100000",
     "COMET_API_KEY": KEY,
     "XG_ADMIN_TOKEN": TOKEN,
@@ -134,7 +135,7 @@ def test_replicas_serve_one_model_and_score_a_game_once(replicas: tuple[int, ...
 
 
 def inside(service: str, code: str) -> str:
-    return compose("exec", "-T", service, "python", "-c", code, check=False).strip()
+    return compose("--profile", "explore", "exec", "-T", service, "python", "-c", code, check=False).strip()
 
 
 @pytest.mark.usefixtures("system")
@@ -186,6 +187,32 @@ def test_container_is_unprivileged_and_reachable_from_this_machine_only() -> Non
     ports = run("docker", "ps", "--filter", "name=live-xg-test", "--format", "{{.Ports}}")
     published = re.findall(r"(\S+)->", ports)
     assert sorted(published) == ["127.0.0.1:18690", "127.0.0.1:18692"]
+
+
+@pytest.fixture
+def explored() -> Iterator[str]:
+    """Run the history's container as well, from before the first ping, and yield its address."""
+    if subprocess.run(["docker", "image", "inspect", "live-xg-explore"], capture_output=True).returncode:
+        pytest.skip("no image: run docker-compose build explore")
+    compose("--profile", "explore", "up", "--detach", "--no-build", "explore")
+    try:
+        yield "http://127.0.0.1:18696"
+    finally:
+        compose("--profile", "explore", "rm", "--force", "--stop", "explore")
+
+
+@pytest.mark.usefixtures("system")
+def test_history_is_shown_once_there_is_one_and_cannot_be_changed(explored: str) -> None:
+    ping()
+    time.sleep(0.5)
+    ping()
+    helpers.wait_until(lambda: "the history on" in compose("--profile", "explore", "logs", "explore"))
+    with urllib.request.urlopen(f"{explored}/history/game.json?_shape=objects", timeout=10) as answer:
+        assert [row["team"] for row in json.load(answer)["rows"]] == ["WSH", "CAR"]
+    assert "Read-only file system" in inside("explore", "open('/data/history.db', 'r+b')")
+    assert "Read-only file system" in inside("explore", "open('/data/x', 'w')")
+    assert "ModuleNotFoundError" in inside("explore", "import sklearn")
+    assert inside("explore", "import os; print(*[n for n in os.environ if n.endswith(('_KEY', '_TOKEN'))])") == ""
 
 
 @pytest.mark.usefixtures("system")

@@ -34,7 +34,8 @@ def copied(dockerfile: str, folder: Path) -> None:
         ("Dockerfile.serving", "xgserve.__main__, xgserve.registry.comet, xgserve.compiler.child"),
         (
             "Dockerfile.streamlit",
-            "scripts.ping_game, scripts.replay, scripts.rescore, scripts.dashboard, scripts.backup, scripts.export,"
+            "scripts.ping_game, scripts.replay, scripts.rescore, scripts.dashboard, scripts.backup,"
+            " scripts.export, scripts.explore,"
             " livegame.reports.game, ui.pages.game, ui.pages.history, ui.pages.service",
         ),
     ],

@@ -73,6 +73,7 @@ COMMANDS = {
     "ping_game": ["2021020329"],
     "backfill": ["nothing"],
     "backup": ["copies"],
+    "explore": [],
     "export": ["models", "--to", "models.csv"],
     "replay": [],
     "demo": [],

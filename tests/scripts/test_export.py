@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from db.history import export as db_export
-from db.history.descriptions import Kind, descriptions
+from db.explore import export as db_export
+from db.explore.descriptions import Kind, descriptions
 from scripts.export import export, main
 from tests.conftest import Service
 from tests.helpers import ROOT
@@ -109,7 +109,7 @@ def test_a_write_during_the_export_waits_for_nothing_and_is_not_in_it(history: P
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["shot", "--to", "a.csv"], 2, "no table or view shot; it has correction_log, corrections, game_models"),
+        (["shot", "--to", "a.csv"], 2, "no table or view shot; it has addresses, correction_log, corrections"),
         (["models", "--to", "a.csv", "--season", "20212022"], 2, "models has no seasons to choose from"),
         (["models", "--to", "a.csv", "--game", "12"], 2, "is not a game id"),
         (["models", "--to", "a.xlsx"], 2, "a.xlsx ends neither in .parquet nor in .csv"),

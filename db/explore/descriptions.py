@@ -1,5 +1,6 @@
 """What each table and view of history.db holds, and each of its columns, as descriptions.toml has it."""
 
+import sqlite3
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Description:
     own: Mapping[str, Column]  # the columns that are described here
     shared: Mapping[str, Column]  # those that mean the same everywhere
     facets: Sequence[str]  # columns worth counting the rows by
+    is_long: bool  # whether a reader should ask for one game: over many it takes seconds
     sort: str | None  # the column by which to sort at first, perhaps followed by "desc"
 
     def column(self, name: str) -> Column:
@@ -59,10 +61,16 @@ def descriptions() -> Mapping[str, Description]:
             _columns(found.get("columns", {})),
             shared,
             found.get("facets", ()),
+            found.get("is_long", False),
             found.get("sort"),
         )
         for name, found in read.items()
     }
+
+
+def columns_of(connection: sqlite3.Connection, name: str) -> list[str]:
+    """Return the columns of a table or view in an open history, generated ones included; none if there is no such."""
+    return [row["name"] for row in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (name,))]
 
 
 def _columns(texts: Mapping[str, str]) -> dict[str, Column]:

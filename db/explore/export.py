@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from db.connection import DatabaseError, connect, explained, open_reader
+from db.explore.descriptions import Column, columns_of, descriptions
 from db.files import why
-from db.history.descriptions import Column, descriptions
 from db.history.schema import MIGRATIONS
 
 ROWS: Final = 10_000  # per batch
@@ -44,8 +44,7 @@ def exporting(
         names = [str(row[0]) for row in connection.execute(_NAMES)]
         if name not in names:
             raise NotInHistory(f"the history has no table or view {name}; it has {', '.join(names)}")
-        found = [str(row["name"]) for row in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (name,))]
-        columns = {column: descriptions()[name].column(column) for column in found}
+        columns = {column: descriptions()[name].column(column) for column in columns_of(connection, name)}
         where = _where(name, columns, season=season, game=game)
         rows = connection.execute(
             f"SELECT * FROM {name} {where}",  # noqa: S608 - one of its own names
