@@ -64,6 +64,25 @@ _SHOTS_OF_GAME: Final = """
 _LAST_SHOT: Final = """
     SELECT max((period - 1) * 1200 + seconds) AS second FROM {} WHERE game_id = :game_id AND retracted_at IS NULL
 """
+_WAS_FOLLOWED: Final = """
+    SELECT EXISTS (SELECT 1 FROM game_states WHERE game_id = :game_id AND state = 'live') AS followed
+"""
+_GOAL_MARKS: Final = """
+    SELECT (period - 1) * 1200 + seconds AS second, is_home FROM {}
+    WHERE game_id = :game_id AND outcome = 'goal' AND retracted_at IS NULL ORDER BY 1, position
+"""
+_FIRST_SEEN: Final = "SELECT min(seen_at) FROM game_states WHERE game_id = :game_id"
+# a goal is first seen with its shot, or when the league makes a goal of the shot
+_LAST_GOAL_SEEN: Final = """
+    SELECT max(coalesce(
+        (
+            SELECT max(c.corrected_at) FROM corrections c
+            WHERE c.game_id = s.game_id AND c.event_id = s.event_id AND c.what = 'outcome' AND c.after = 'goal'
+        ),
+        s.first_seen_at
+    ))
+    FROM shots s WHERE s.game_id = :game_id AND s.outcome = 'goal' AND s.retracted_at IS NULL
+"""
 _CORRECTIONS_OF_GAME: Final = """
     SELECT * FROM correction_log WHERE game_id = :game_id ORDER BY corrected_at DESC, event_id
 """
@@ -191,6 +210,16 @@ class History:
             rows = {game_id: game_as_of(connection, game_id, wall) for game_id in game_ids}
             return {game_id: row for game_id, row in rows.items() if row is not None}
 
+    def first_seen(self, game_id: int) -> str | None:
+        """Return when a game was first pinged; None if it never was."""
+        found: str | None = self._first(_FIRST_SEEN, game_id)
+        return found
+
+    def last_goal_seen(self, game_id: int) -> str | None:
+        """Return when the goal of a game was first seen that was seen last; None if it has none."""
+        found: str | None = self._first(_LAST_GOAL_SEEN, game_id)
+        return found
+
     def incomplete_games(self, since: str) -> list[dict[str, Any]]:
         """Return the rows of games started after `since` that are over but not official, or lack their "game-end"."""
         return self._read(
@@ -222,7 +251,7 @@ class History:
                 return None
             rows = AsOf(connection, game, moment).rows if moment else _rows_of(connection, game_id)
             models = {row["model"]: row["population"] for row in rows(_MODELS_OF_GAME)}
-            last = rows(_LAST_SHOT.format("known_shots" if moment else "shots"))[0]["second"]
+            known = "known_shots" if moment else "shots"
             chosen = model if model in models else game["model"]
             return StoredGame(
                 game=game,
@@ -231,7 +260,9 @@ class History:
                 models=tuple(models),
                 goals=rows(_OF_GAME.format("goal_log") + " ORDER BY period, seconds, position", model=chosen),
                 shots=rows(_SHOTS_OF_GAME, model=chosen),
-                last_shot_s=last or 0,
+                last_shot_s=rows(_LAST_SHOT.format(known))[0]["second"] or 0,
+                was_followed=bool(rows(_WAS_FOLLOWED)[0]["followed"]),
+                goal_marks=tuple((row["second"], bool(row["is_home"])) for row in rows(_GOAL_MARKS.format(known))),
                 corrections=rows(_CORRECTIONS_OF_GAME),
                 manpower=recording.stored_manpower(connection, game_id),
             )
@@ -297,8 +328,12 @@ class History:
             (model, competition),
         )
 
-    def teams(self, model: str, season: int | None = None, competition: str = SEASON) -> list[dict[str, Any]]:
+    def teams(
+        self, model: str, season: int | None = None, competition: str = SEASON, *, without: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return each team's sums under a model: `games`, `xg`, `goals`, `xg_against`, `goals_against`.
+
+        They leave out the game `without`.
 
         They cover one competition, by default regular seasons and playoffs, in one season or in all. A game counts for
         both of its teams once the model has scored a shot of it.
@@ -307,11 +342,16 @@ class History:
             """
             SELECT team, sum(games) AS games, sum(xg) AS xg, sum(goals) AS goals,
                 sum(xg_against) AS xg_against, sum(goals_against) AS goals_against
-            FROM team_totals WHERE model = :model AND games > 0 AND competition = :competition
-                AND (:season IS NULL OR season = :season)
-            GROUP BY team ORDER BY team
+            FROM (
+                SELECT model, competition, season, team, games, xg, goals, xg_against, goals_against FROM team_totals
+                UNION ALL
+                SELECT model, competition, season, team, -1, -xg, -goals, -xg_against, -goals_against FROM team_games
+                WHERE game_id = :without
+            )
+            WHERE model = :model AND competition = :competition AND (:season IS NULL OR season = :season)
+            GROUP BY team HAVING sum(games) > 0 ORDER BY team
             """,
-            {"model": model, "season": season, "competition": competition},
+            {"model": model, "season": season, "competition": competition, "without": without},
         )
 
     def pairs(
@@ -374,6 +414,11 @@ class History:
             return
         with reading(self._path, MIGRATIONS) as connection:
             yield connection
+
+    def _first(self, query: str, game_id: int) -> Any:
+        """Return the first value that a query finds of a game."""
+        rows = self._read(query, {"game_id": game_id})
+        return next(iter(rows[0].values())) if rows else None
 
     def _read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         with self._reading() as connection:

@@ -150,5 +150,7 @@ class StoredGame:
     goals: list[dict[str, Any]]  # of `goal_log`, in play order
     shots: list[dict[str, Any]]  # of `shot_probabilities`, in play order, with each team's `running_xg`
     last_shot_s: int  # of the game's clock; of the whole game as known then, also where the rest is cut at a second
+    was_followed: bool  # whether a ping saw it while it was played, so that it is known when things were first seen
+    goal_marks: tuple[tuple[int, bool], ...]  # the second of each goal and whether the home team scored it; as above
     corrections: list[dict[str, Any]]  # of `correction_log`, newest first
     manpower: tuple[ManpowerRow, ...]

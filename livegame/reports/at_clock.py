@@ -1,10 +1,14 @@
 """How a game stood at a second of its own clock, by what is known of it today."""
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from db.history import History, Moment
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length
 
+_LONG_OVER: Final = timedelta(hours=12)  # since the start; every game has ended by then
 _BEGUN: Final = (GameState.LIVE, GameState.OVER, GameState.FINAL)
 
 
@@ -51,3 +55,23 @@ def row_at(game: Mapping[str, Any], goals: Sequence[Mapping[str, Any]], game_s: 
         "ended_at": None,
         "has_end": 0,
     }
+
+
+def before_first_ping(history: History, game_id: int, wall: str) -> Moment:
+    """Return a moment that shows nothing newer than `wall`, though the game was first pinged later.
+
+    The game's clock runs no faster than the wall clock, so it had reached at least the second that is returned.
+    """
+    first_seen = history.first_seen(game_id)
+    if first_seen is None:
+        return Moment(wall=wall)
+    first = history.read_game(game_id, moment=Moment(wall=first_seen))
+    if first is None:
+        return Moment(wall=wall)
+    at = datetime.fromisoformat(wall)
+    has_begun = GameState(first.game["state"]) in _BEGUN
+    is_long_ago = at - datetime.fromisoformat(first.game["start_time"]) > _LONG_OVER
+    if not has_begun or is_long_ago:
+        return Moment(wall=first_seen)
+    gap_s = math.ceil((datetime.fromisoformat(first_seen) - at).total_seconds())
+    return Moment(max(played_seconds(first.game, first.last_shot_s) - gap_s, 0), first_seen)

@@ -11,7 +11,7 @@ from db.history import History, ManpowerRow, Moment
 from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import GameState
-from livegame.reports.at_clock import played_seconds, row_at
+from livegame.reports.at_clock import before_first_ping, played_seconds, row_at
 from livegame.reports.counting import EMPTY_NET, Count, strength_of
 from livegame.reports.manpower import Now, PowerPlay, manpower_until, power_plays, what_is_on
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, sum_up
@@ -69,6 +69,9 @@ class GameReport:
     pinged_at: str
     played_seconds: int  # of game time, up to the last ping, or to the moment if that is earlier
     length_s: int  # of game time, up to the last ping that the moment knows of
+    known_state: GameState  # as `state`, but also where the game's clock is cut: whether the game goes on after that
+    was_followed: bool  # whether a ping saw it while it was played
+    goal_marks: tuple[tuple[int, bool], ...]  # the second of each goal until then, and whether the home team scored it
     away: TeamTotals
     home: TeamTotals
     shots: pd.DataFrame  # one row for each shot: SHOT_COLUMNS, the features, the team's running_xg, probability last
@@ -192,6 +195,9 @@ def game_report(
         DatabaseError: the history cannot be read.
     """
     stored = history.read_game(game_id, model, moment)
+    if stored is None and moment is not None and moment.wall is not None:
+        moment = before_first_ping(history, game_id, moment.wall)
+        stored = history.read_game(game_id, model, moment)
     if stored is None:
         return None
     length = played_seconds(stored.game, stored.last_shot_s)
@@ -222,6 +228,9 @@ def game_report(
         pinged_at=game["pinged_at"],
         played_seconds=played,
         length_s=length,
+        known_state=GameState(stored.game["state"]),
+        was_followed=stored.was_followed,
+        goal_marks=stored.goal_marks,
         away=_team_totals(game, "away", rows, count),
         home=_team_totals(game, "home", rows, count),
         shots=shots,

@@ -19,14 +19,18 @@ class TeamLine:
     xg_share: float | None  # percent of both teams' expected goals; None if there are none
 
 
-def team_lines(history: History, model: str, season: int | None = None, competition: str = SEASON) -> list[TeamLine]:
+def team_lines(
+    history: History, model: str, season: int | None = None, competition: str = SEASON, *, without: int | None = None
+) -> list[TeamLine]:
     """Return a line per team that has games on record, the largest share of expected goals first.
+
+    The game `without` is left out.
 
     Raises:
         DatabaseError: the history cannot be read.
     """
     lines = []
-    for row in history.teams(model, season, competition):
+    for row in history.teams(model, season, competition, without=without):
         games, total = row["games"], row["xg"] + row["xg_against"]
         means = {name: row[name] / games for name in ("xg", "goals", "xg_against", "goals_against")}
         lines.append(TeamLine(row["team"], games, **means, xg_share=100 * row["xg"] / total if total else None))
@@ -34,12 +38,14 @@ def team_lines(history: History, model: str, season: int | None = None, competit
 
 
 def season_lines(history: History, report: GameReport) -> dict[str, TeamLine]:
-    """Return the lines of the game's two teams in its season, by abbreviation; a team without games is left out.
+    """Return the lines of the game's two teams in its season without this game, by abbreviation.
+
+    A team without games is left out.
 
     Raises:
         DatabaseError: the history cannot be read.
     """
     if report.model is None:
         return {}
-    lines = team_lines(history, report.model, report.row["season"])
+    lines = team_lines(history, report.model, report.row["season"], without=report.game_id)
     return {line.team: line for line in lines if line.team in (report.away.abbrev, report.home.abbrev)}

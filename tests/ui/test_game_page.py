@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -101,9 +102,9 @@ def test_page_reads_a_game_once_and_once_more_after_a_ping(
     reads: list[int] = []
     read_game = History.read_game
 
-    def counted(history: History, game_id: int, model: str | None = None) -> StoredGame | None:
+    def counted(history: History, game_id: int, *which: Any) -> StoredGame | None:
         reads.append(game_id)
-        return read_game(history, game_id, model)
+        return read_game(history, game_id, *which)
 
     def reads_of(act: Callable[[], object]) -> int:
         reads.clear()

@@ -14,17 +14,19 @@ from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport
 from livegame.reports.teams import season_lines
-from ui import address
+from ui import address, moment
 from ui.clients import Clients, active_model, connect
 from ui.colours import Theme, team_colours
 from ui.game_words import ping_words
 from ui.parts.day import forget_days
 from ui.parts.day_strip import day_strip
+from ui.parts.delay import delay_control
 from ui.parts.game import charts as game_charts
 from ui.parts.game import controls as game_controls
 from ui.parts.game import tables as game_tables
 from ui.parts.game.notices import model_notices, notices_of
 from ui.parts.game.score_line import score_line, updated_line
+from ui.parts.game.time_machine import play_on, playing_every_s, time_machine
 from ui.parts.notices import Notice, NoticeLine, keep, kept
 from ui.shown_model import keep_model, model_for
 from ui.words import ago, plain, sentence
@@ -44,7 +46,7 @@ def main() -> None:
         strip = st.container(key="strip_place")
         read = _read(clients, game_controls.counted())
         draw = _game if isinstance(read, GameReport) else _start
-        st.fragment(draw)(clients, [read])
+        st.fragment(draw, run_every=playing_every_s())(clients, [read])
     with strip:
         day_strip(clients.feed, _shown(clients), lambda game_id: _open(clients, game_id))
 
@@ -57,7 +59,7 @@ def _read(clients: Clients, count: Count) -> Read:
     """Return what the history holds of the game that the address names, or why it cannot be read."""
     game = _shown(clients)
     try:
-        return clients.game.report(valid_game_id(game), model_for(game), count) if game else None
+        return clients.game.report(valid_game_id(game), model_for(game), count, moment.shown()) if game else None
     except (InvalidGameId, DatabaseError) as error:
         return error
 
@@ -80,6 +82,7 @@ def _show(game_id: int) -> None:
     if st.query_params.get("game") != str(game_id):
         st.query_params["game"] = str(game_id)
         st.query_params.pop("model", None)
+        moment.show_second(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ def _game(clients: Clients, first: list[Read]) -> None:
         first.clear()
         if _shown(clients) != shown:
             st.rerun()  # the strip marks another game
+    if not first:
+        play_on()
     read = first.pop() if first else _read(clients, game_controls.counted())
     if not isinstance(read, GameReport):
         places.line.say([Notice("error", sentence(str(read)))] if read else [])
@@ -147,6 +152,8 @@ def _game(clients: Clients, first: list[Read]) -> None:
         if count is not read.count:  # the back button takes effect only once the switch is drawn
             read = _read(clients, count)
             assert isinstance(read, GameReport), "it was there a moment ago"  # noqa: S101
+    with places.delay:
+        delay_control(clients.history, read.game_id)
     with places.again:
         _offer_to_play_again(clients, read, places.line)
     with places.more:
@@ -162,6 +169,8 @@ def _game(clients: Clients, first: list[Read]) -> None:
         st.html(score_line(read, colours, None if read.has_begun else season_lines(clients.history, read)))
     notices = [*filter(None, [kept(_PLACE, shown)]), *notices_of(read)]
     places.line.say(notices)
+    with places.time_machine:
+        time_machine(read, colours)
     if not read.has_begun:
         with places.tables:
             st.caption("Attempts appear here once the game starts." if read.state is GameState.NOT_STARTED else "")
@@ -199,7 +208,8 @@ def _watch(clients: Clients, first: list[Read], drawn: str) -> None:
     if _content(clients, read) != drawn:
         st.rerun()
     is_watched = isinstance(read, GameReport) and read.state in (GameState.NOT_STARTED, GameState.LIVE)
-    st.html(updated_line(f"Updated {ago(read.pinged_at)}" if is_watched and isinstance(read, GameReport) else ""))
+    updated = ago(read.pinged_at, moment.now()) if is_watched and isinstance(read, GameReport) else ""
+    st.html(updated_line(updated and f"Updated {updated}"))
 
 
 def _content(clients: Clients, read: Read) -> str:
@@ -250,7 +260,7 @@ def _ping(clients: Clients, text: str, line: NoticeLine | None = None) -> None:
         notice = Notice("success" if ping.changed else "note", f"{ping_words(ping)}.")
     finally:
         st.session_state.tried_at = time.monotonic()
-    keep(_PLACE, notice, _shown(clients))
+    keep(_PLACE, notice, _shown(clients), is_news=notice.kind != "error")
 
 
 def _start(clients: Clients, first: list[Read]) -> None:

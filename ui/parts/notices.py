@@ -1,14 +1,16 @@
 """Notices about the last action, kept over reruns, one per place on the page."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from html import escape
 from typing import Final, Literal, get_args
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from db import times
+from ui import moment
 from ui.words import plain
 
 GOOD_NEWS_S: Final = 30  # how long a success stays
@@ -24,16 +26,46 @@ class Notice:
     text: str
 
 
-def keep(place: str, notice: Notice, about: str = "") -> None:
-    """Keep a place's notice until the next one, a success only briefly; `about` is what the place showed."""
-    st.session_state[f"notice_{place}"] = (notice, about, time.monotonic())
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A notice, what it is about, when it was made, and whether it waits for the reader's delay."""
+
+    notice: Notice
+    about: str
+    made_at: datetime
+    is_news: bool
+
+    def shown_at(self) -> datetime:
+        """Return when this reader is shown it."""
+        return self.made_at + timedelta(seconds=moment.delay_s() if self.is_news else 0)
+
+
+def keep(place: str, notice: Notice, about: str = "", *, is_news: bool = False) -> None:
+    """Keep a place's notice until the next one, a success only briefly; `about` is what the place showed.
+
+    News of a game is shown once the reader's delay is over.
+    """
+    now = times.utc_now()
+    longest = timedelta(seconds=moment.LONGEST_DELAY_S + GOOD_NEWS_S)
+    before = [one for one in _all(place) if now - one.made_at < longest]
+    latest = _all(place)[-1:] if not before else []
+    st.session_state[f"notice_{place}"] = [*latest, *before, _Kept(notice, about, now, is_news)]
 
 
 def kept(place: str, about: str = "") -> Notice | None:
     """Return a place's notice, if it is about what the place shows now."""
-    notice, kept_about, since = st.session_state.get(f"notice_{place}", (None, "", 0.0))
-    is_old = notice is not None and notice.kind in ("note", "success") and time.monotonic() - since > GOOD_NEWS_S
-    return notice if kept_about == about and not is_old else None
+    now = times.utc_now()
+    due = [one for one in _all(place) if one.shown_at() <= now]
+    if not due:
+        return None
+    last = max(due, key=_Kept.shown_at)
+    is_old = last.notice.kind in ("note", "success") and now - last.shown_at() > timedelta(seconds=GOOD_NEWS_S)
+    return last.notice if last.about == about and not is_old else None
+
+
+def _all(place: str) -> list[_Kept]:
+    found: list[_Kept] = st.session_state.get(f"notice_{place}", [])
+    return found
 
 
 def show(place: str) -> None:

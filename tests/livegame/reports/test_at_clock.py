@@ -25,7 +25,7 @@ PLAYS = (
     play(8, "goal", 101, x=75, y=3, period=4, period_type="OT"),
 )
 WHOLE = game(*PLAYS, state=GameState.FINAL, period=4, period_type="OT", seconds_left=199)
-NOT_COMPARED = ("pinged_at", "row", "moment", "latest", "length_s")
+NOT_COMPARED = ("pinged_at", "row", "moment", "latest", "length_s", "known_state", "was_followed", "goal_marks")
 
 
 def stopped(second: int, *, in_intermission: bool = False) -> Game:

@@ -34,7 +34,7 @@ def draw_two_models(game: GameClient, report: GameReport, colours: TeamColours) 
         key=f"compare_{report.game_id}_{report.model}",
         width=340,
     )
-    other = game.report(report.game_id, chosen, report.count)
+    other = game.report(report.game_id, chosen, report.count, report.moment)
     if other is None:
         return
     shots = compare(report, other)
