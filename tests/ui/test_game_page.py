@@ -22,6 +22,7 @@ from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, play
 from tests.reports import SHOTS
 from tests.ui.page_session import (
     OpenPage,
+    click,
     field,
     get_model,
     html_table,
@@ -65,7 +66,7 @@ def test_first_ping_shows_the_game(open_page: OpenPage, feed: FeedServer) -> Non
     assert difference == f"{1 - float(xg):.2f} more goals than expected"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
     table = events(page)
-    assert "Data used for predictions (and predictions)" in words(page.subheader)
+    assert "Every attempt" in words(page.subheader)
     assert table["event_id"].tolist() == [301, 300, 11, 812]
     assert table.columns[-1] == "probability"
 
@@ -234,7 +235,7 @@ def test_shots_without_the_service_are_pending_until_it_is_back(
     assert "No odds" in words(page.caption)
     danger = open_view(page, "Attempts")
     assert "4 not rated yet" in words(danger.main.caption)
-    assert "Pending" in open_view(page, "Players").main.dataframe[0].value.columns
+    assert "Pending" in html_table(open_view(page, "Players"), "Players").columns
     assert "cannot be reached" in words(page.error)  # in the sidebar, too
     assert len(events(page)) == 4
     monkeypatch.setenv("XG_SERVING_URL", service.url)
@@ -361,12 +362,11 @@ def test_count_switch_applies_to_the_whole_page(open_page: OpenPage, feed: FeedS
         ("No empty net", even + more, 1, f"+ {empty:.2f} (1) empty net"),
         ("5v5", even, 1, f"+ {more:.2f} (0) at other strengths + {empty:.2f} (1) empty net"),
     ):
-        table = shown("Players", count).main.dataframe[0].value.set_index("Player")
+        players = html_table(shown("Players", count), "Players")
         assert totals(page)[2] == f"{xg:.2f} ({goals})"
         assert beside in score_line(page)
         late_xg = xg - even
-        found = table["xG"].get("Sebastian Aho", 0.0)
-        assert found == pytest.approx(late_xg)
+        assert players["xG"].get("Sebastian Aho (CAR)", "0.00") == f"{late_xg:.2f}"
         periods = html_table(shown("Attempts", count), "Attempts, xG and goals by period")
         danger = html_table(page, "Chances by danger")
         strength = html_table(shown("Strength and score", count), "By strength")
@@ -376,7 +376,7 @@ def test_count_switch_applies_to_the_whole_page(open_page: OpenPage, feed: FeedS
         row = "Empty net" if count == "All" else "Not counted: Empty net"
         assert (strength["CAR xG"][row], strength["CAR Goals"][row]) == (f"{empty:.2f}", "1")
         assert strength["WSH Attempts"][row] == "0"
-    assert (periods["CAR Unblocked"]["Game"], periods["CAR On goal"]["Game"]) == ("2", "2")
+    assert (periods["CAR Unblocked"]["Game"], periods["CAR SOG"]["Game"]) == ("2", "2")
     open_view(page, "What counts")
     assert "Shootout attempts never count" in words(page.markdown)
     assert "Features." in words(page.markdown)
@@ -393,13 +393,18 @@ def test_goals_players_and_goalies_views_show_the_reports_sums(open_page: OpenPa
     assert goals[["After", "Score", "Scorer", "xG", "Type"]].values.tolist() == [
         ["0:55", "WSH 0\N{EN DASH}1 CAR", "Sebastian Aho", f"{chances[300]:.2f}", "Wrist"]
     ]
-    players = open_view(page, "Players").main.dataframe[0].value.set_index("Team")
-    assert list(players[["Player", "Unblocked attempts", "Goals"]].loc["CAR"]) == ["Sebastian Aho", 2, 1]
-    assert players["xG"]["CAR"] == pytest.approx(chances[300] + chances[812])
-    goalies = open_view(page, "Goalies").main.dataframe[0].value.set_index("Team")
-    assert list(goalies[["Unblocked attempts faced", "Goals against"]].loc["WSH"]) == [2, 1]
-    assert goalies["Goals saved above expected"]["WSH"] == pytest.approx(chances[300] + chances[812] - 1)
-    assert "Small sample" in words(page.warning)
+    xg = chances[300] + chances[812]
+    players = html_table(open_view(page, "Players"), "Players").to_dict("index")
+    aho_line = players["Sebastian Aho (CAR)"]
+    assert (aho_line["Unblocked attempts"], aho_line["xG"], aho_line["Goals"]) == ("2", f"{xg:.2f}", "1")
+    page.segmented_control(key=f"sort_{GAME_ID}").set_value("Goals")
+    page.run()
+    assert html_table(page, "Players").index[0] == "Sebastian Aho (CAR)"
+    goalies = html_table(open_view(page, "Goalies"), "Goalies").to_dict("index")
+    ovechkin_line = goalies["Alex Ovechkin (WSH)"]
+    assert (ovechkin_line["Unblocked attempts faced"], ovechkin_line["Goals against"]) == ("2", "1")
+    assert ovechkin_line["Goals saved above expected"] == f"\N{MINUS SIGN}{1 - xg:.2f}"
+    assert "Small sample" in words(page.caption)
 
 
 def test_event_search_finds_every_word(open_page: OpenPage, feed: FeedServer) -> None:
@@ -407,8 +412,14 @@ def test_event_search_finds_every_word(open_page: OpenPage, feed: FeedServer) ->
     page = open_view(ping(open_page()), "Every attempt")
     field(page, "Search").set_value("wsh missed")
     page.run()
-    assert page.main.dataframe[0].value["event_id"].tolist() == [11]
+    assert html_table(page, "Every attempt")[["Team", "Outcome"]].to_dict("index") == {
+        "P1 00:30": {"Team": "WSH", "Outcome": "Missed shot"}
+    }
     assert "1 of 4 attempts" in words(page.caption)
+    for search, found in (("goal", 1), ("shots on goal", 2), ("saved", 2), ("5v5", 4), ("goa", 0), ("hurricane", 0)):
+        field(page, "Search").set_value(search)
+        page.run()
+        assert len(html_table(page, "Every attempt")) == found, search
 
 
 def test_two_models_view_shows_both_side_by_side(open_page: OpenPage, feed: FeedServer) -> None:
@@ -416,19 +427,36 @@ def test_two_models_view_shows_both_side_by_side(open_page: OpenPage, feed: Feed
     page = ping(open_page())
     first = totals(page)
     open_view(page, "Two models")
-    assert "One model has rated this game so far" in words(page.info)
+    assert "One model has rated this game so far" in words(page.caption)
     second = totals(ping(get_model(page, "bundled", "xg-distance")))
     assert first[0] != second[0]
-    sums = page.main.table[0].value
-    assert sums["Washington Capitals"].tolist() == [second[0], first[0]]
-    shots = page.main.dataframe[0].value
-    assert len(shots) == 4
-    assert shots["Difference"].abs().is_monotonic_decreasing
+    sums = html_table(page, "Totals by two models")
+    assert sums["WSH xG"].tolist()[1:] == [second[0].split()[0], first[0].split()[0]]
+    shots = html_table(page, "Largest disagreements")
+    differences = [abs(float(text.replace("\N{MINUS SIGN}", "-"))) for text in shots.index]
+    assert len(differences) == 4
+    assert differences == sorted(differences, reverse=True)
     model = next(box for box in page.selectbox if box.label == "Rated by")
     model.select(next(option for option in model.options if "xg-default" in option))
     page.run()
     assert totals(page) == first
     assert "xg-default" in str(page.query_params["model"])
+
+
+def test_game_is_rated_by_another_model_in_the_tab_itself(
+    open_page: OpenPage, feed: FeedServer, service: Service
+) -> None:
+    feed.show(game(*SHOTS))
+    page = open_view(ping(open_page()), "Two models")
+    feed.answers.clear()  # the league no longer has the game: it is rated as it is stored
+    offered = next(box for box in page.selectbox if box.label == "Another model")
+    assert not [option for option in offered.options if "xg-default:" in option]
+    offered.select_index(next(i for i, option in enumerate(offered.options) if "xg-distance:" in option))
+    first = totals(page)
+    click(page, "Rate this game with it")
+    assert "Difference" in html_table(page, "Totals by two models").index
+    assert totals(page) == first, "what the page shows by default stays"
+    assert (service.rows_scored(), len(service.client.challengers().challengers)) == (8, 1)
 
 
 def test_correction_is_reported_and_listed(open_page: OpenPage, feed: FeedServer) -> None:
@@ -481,8 +509,11 @@ def test_markup_in_a_team_name_is_escaped(open_page: OpenPage, feed: FeedServer)
 
 
 def events(page: AppTest) -> pd.DataFrame:
-    """Return the table of all events."""
-    return open_view(page, "Every attempt").main.dataframe[0].value
+    """Return the table of every attempt with all features."""
+    open_view(page, "Every attempt")
+    next(toggle for toggle in page.toggle if toggle.label == "All features").set_value(True)
+    page.run()
+    return page.main.dataframe[0].value
 
 
 def test_event_search_ignores_accents_and_case(open_page: OpenPage, feed: FeedServer) -> None:
@@ -492,4 +523,4 @@ def test_event_search_ignores_accents_and_case(open_page: OpenPage, feed: FeedSe
     for search, found in (("stutzle", 4), ("ST\u00dcTZLE", 4), ("stuzle", 0)):
         field(page, "Search").set_value(search)
         page.run()
-        assert f"{found} of 4 events" in words(page.caption) or found == len(page.main.dataframe[0].value)
+        assert len(html_table(page, "Every attempt")) == found

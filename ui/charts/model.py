@@ -9,10 +9,11 @@ import pandas as pd
 from livegame.reports.calibration import Calibration
 from livegame.reports.challenge import Challenge
 from ui.charts.rink import GREY
-from ui.charts.shots import layered
+from ui.charts.shots import layered, moments
 from ui.colours import TeamColours
 from ui.words import OUTCOMES
 
+XG_TICKS: Final = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 RATIOS_SHOWN: Final = (0.4, 2.5)  # goals per expected goal; values outside are drawn at the edge
 
 
@@ -108,12 +109,16 @@ def _reliability(steps: pd.DataFrame, colours: Mapping[str, str], legend: alt.Le
 def disagreement(shots: pd.DataFrame, teams: tuple[str, str], colours: TeamColours, names: list[str]) -> dict[str, Any]:
     """Return the shots of `livegame.reports.comparison.compare` by the probabilities that the two models gave."""
     most = max(0.1, float(shots[["one", "other"]].max().max())) if len(shots) else 1.0
-    scale = alt.Scale(domain=[0, most])
+    # square roots: one attempt at an empty net would press all others into a corner
+    scale = alt.Scale(type="sqrt", domain=[0, most], nice=False)
+    ticks = [value for value in XG_TICKS if value <= most]
     in_colour = alt.Scale(domain=list(teams), range=[colours.away, colours.home])
-    points = shots.assign(result=shots["outcome"].map(OUTCOMES))
+    points = shots.assign(result=shots["outcome"].map(OUTCOMES), when=moments(shots))
     diagonal = pd.DataFrame({"one": [0, most], "other": [0, most]})
-    x = alt.X("one:Q", title=names[0], scale=scale, axis=alt.Axis(format="~%", tickCount=5))
-    y = alt.Y("other:Q", title=names[1], scale=scale, axis=alt.Axis(format="~%", tickCount=5))
+    axis = alt.Axis(format=".2f", values=ticks)
+    x = alt.X("one:Q", title=f"xG by {names[0]}", scale=scale, axis=axis)
+    y = alt.Y("other:Q", title=f"xG by {names[1]}", scale=scale, axis=axis)
+    legend = alt.Legend(title=None, orient="bottom")
     layers = [
         alt.Chart(diagonal).mark_line(strokeDash=[4, 4], color=GREY).encode(x=x, y=y),
         alt.Chart(points)
@@ -121,13 +126,14 @@ def disagreement(shots: pd.DataFrame, teams: tuple[str, str], colours: TeamColou
         .encode(
             x=x,
             y=y,
-            color=alt.Color("team:N", scale=in_colour, legend=None),
-            shape=alt.Shape("team:N", scale=alt.Scale(domain=list(teams), range=["circle", "diamond"]), title=None),
+            color=alt.Color("team:N", scale=in_colour, legend=legend),
+            shape=alt.Shape("team:N", scale=alt.Scale(domain=list(teams), range=["circle", "diamond"]), legend=legend),
             tooltip=[
                 alt.Tooltip("shooter:N", title="Shooter"),
+                alt.Tooltip("when:N", title="Time"),
                 alt.Tooltip("result:N", title="Outcome"),
-                alt.Tooltip("one:Q", title=names[0], format=".1%"),
-                alt.Tooltip("other:Q", title=names[1], format=".1%"),
+                alt.Tooltip("one:Q", title=names[0], format=".2f"),
+                alt.Tooltip("other:Q", title=names[1], format=".2f"),
             ],
         ),
     ]

@@ -37,14 +37,24 @@ class Row:
 
 
 def draw_table(
-    name: str, columns: Sequence[Column], rows: Sequence[Row], groups: Sequence[tuple[str, int]] = ()
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    groups: Sequence[tuple[str, int]] = (),
+    *,
+    is_tall: bool = False,
 ) -> None:
     """Draw a table; `name` is what a screen reader says of it. See `html_table`."""
-    st.html(html_table(name, columns, rows, groups))
+    st.html(html_table(name, columns, rows, groups, is_tall=is_tall))
 
 
 def html_table(
-    name: str, columns: Sequence[Column], rows: Sequence[Row], groups: Sequence[tuple[str, int]] = ()
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    groups: Sequence[tuple[str, int]] = (),
+    *,
+    is_tall: bool = False,
 ) -> str:
     """Return a table as HTML.
 
@@ -53,12 +63,14 @@ def html_table(
         columns: its columns, the first of which names the rows.
         rows: its rows, each with one cell per column; empty cells stay blank.
         groups: titles over the columns, each with the number of columns that it covers.
+        is_tall: whether it is long, and scrolls in a frame of fixed height.
     """
     head = f"<tr>{''.join(_groups(columns, groups))}</tr>" if groups else ""
     titles = "".join(_title(column) for column in columns)
     body = "".join(_row(columns, row) for row in rows)
+    frame = "xg-table-frame xg-tall" if is_tall else "xg-table-frame"
     return (
-        f'<div class="xg-table-frame" tabindex="0" role="group" aria-label="{escape(name)}"><table class="xg-table">'
+        f'<div class="{frame}" tabindex="0" role="group" aria-label="{escape(name)}"><table class="xg-table">'
         f'<caption class="xg-hidden">{escape(name)}</caption><thead>{head}<tr>{titles}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )

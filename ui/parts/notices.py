@@ -68,9 +68,9 @@ def _all(place: str) -> list[_Kept]:
     return found
 
 
-def show(place: str) -> None:
-    """Draw the place's notice, if it has one."""
-    if notice := kept(place):
+def show(place: str, about: str = "") -> None:
+    """Draw the place's notice, if it has one about what it shows."""
+    if notice := kept(place, about):
         {"success": st.success, "warning": st.warning, "error": st.error}.get(notice.kind, st.info)(plain(notice.text))
 
 

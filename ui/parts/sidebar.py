@@ -75,12 +75,12 @@ def _active_model(serving: ServingClient, *, with_card: bool) -> None:
 def pick_model(serving: ServingClient) -> None:
     """Draw the list of models that can be loaded now; picking one fills the form."""
     try:
-        entries = _entries(serving)
+        found = offers(serving)
     except ServingError as error:
         st.caption(f"The models cannot be listed: {plain(error.message)}")
         return
-    problems = [entry.problem for entry in entries if isinstance(entry, RegistryProblem)]
-    listed = {offer_label(entry): entry for entry in entries if isinstance(entry, ModelEntry)}
+    problems = [entry.problem for entry in found if isinstance(entry, RegistryProblem)]
+    listed = {offer_label(entry): entry for entry in found if isinstance(entry, ModelEntry)}
     st.selectbox(
         "Available models",
         list(listed),
@@ -100,7 +100,7 @@ def _fill_form(listed: Mapping[str, ModelEntry]) -> None:
 
 
 @st.cache_data(ttl=LIST_KEPT_S, show_spinner="Listing models ...")
-def _entries(_serving: ServingClient) -> list[ModelEntry | RegistryProblem]:
+def offers(_serving: ServingClient) -> list[ModelEntry | RegistryProblem]:
     """Return the service's list, cached for all readers. Raises ServingError."""
     return _serving.models()
 
@@ -153,7 +153,7 @@ def activated(model_id: str, how: str) -> None:
 
 def forget() -> None:
     """Drop the service's cached answers: they are out of date."""
-    _entries.clear()
+    offers.clear()
     active_model.clear()
 
 

@@ -1,12 +1,11 @@
-"""A table of a game, and the line above it."""
+"""The room of a grid, and the line above it."""
 
-from typing import Any, Final
+from typing import Final
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.words import count, plain
+from ui.words import plain
 
 ROW_PX: Final = 35  # of Streamlit's grid, its head as well
 BORDERS_PX: Final = 3
@@ -21,15 +20,3 @@ def head(game_id: int, text: str) -> None:
 def room(rows: int, height: int | None = None) -> DeltaGenerator:
     """Return the room of a grid with `rows` rows: until its code has loaded, Streamlit draws a grid one row high."""
     return st.container(height=height or ROW_PX * (rows + 1) + BORDERS_PX, border=False)
-
-
-def table(frame: pd.DataFrame, config: dict[str, Any], height: int | None = None) -> None:
-    """Draw a table at the height of its rows, or at a fixed one."""
-    st.dataframe(
-        frame,
-        column_config=config,
-        hide_index=True,
-        height=height or "content",
-        placeholder="-",
-        alt=f"Table of {count(len(frame), 'row')}: {', '.join(map(str, frame.columns))}.",
-    )

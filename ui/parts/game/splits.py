@@ -30,17 +30,14 @@ def draw_periods(report: GameReport, colours: TeamColours) -> None:
             column
             for _ in range(2)
             for column in (
-                Column("On goal", begins_group=True, help="Shots on goal, as the league counts them"),
-                Column("Unblocked", help="Shots on goal and misses: what the model rates"),
+                Column("SOG", begins_group=True, help="Shots on goal, as the league counts them"),
+                Column("Unblocked", is_wide=True, help="Shots on goal and misses: what the model rates"),
                 Column("xG"),
                 Column("Goals"),
             )
         ),
     )
-    rows = [
-        Row((period_name(line.period, "Period "), *_four(line.away), *_four(line.home)))
-        for line in period_lines(report)
-    ]
+    rows = [Row((period_name(line.period), *_four(line.away), *_four(line.home))) for line in period_lines(report)]
     total = Row(("Game", *_four(report.away.counted), *_four(report.home.counted)), "total")
     draw_table("Attempts, xG and goals by period", columns, [*rows, total], team_groups(report, colours, 1, 4))
 
