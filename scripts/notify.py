@@ -7,6 +7,8 @@ Exit codes: 0 done, 1 an address did not accept the test message, 2 wrong usage 
 """
 
 import argparse
+import logging
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -22,6 +24,8 @@ NOT_ACCEPTED: Final = 1
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
+    logging.getLogger().addHandler(logging.NullHandler())  # what libraries log may hold addresses
+    warnings.simplefilter("ignore")
     try:
         settings = ClientSettings.from_env()
         return _test(settings) if options.test else _list_pending(settings)

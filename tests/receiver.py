@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ class Receiver:
     manner: Manner = "accepts"
     got: list[tuple[str, str]] = field(default_factory=list)
     asked: int = 0  # requests, whether they were taken or not
+    pause_s: float = 0.0  # between taking a message and answering
     ends: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -48,6 +50,7 @@ def receiver(manner: Manner = "accepts") -> Iterator[Receiver]:
                 found.ends.wait()
             if manner in ("accepts", "loses the answer"):
                 found.got.append((said["title"], said["message"]))
+            time.sleep(found.pause_s)
             if manner in ("accepts", "refuses"):
                 self.send_response(200 if manner == "accepts" else 404)
                 self.end_headers()

@@ -40,15 +40,11 @@ _INSERT_NOTICE: Final = """
 """
 _INSERT_DELIVERY: Final = "INSERT INTO deliveries (notice_id, address, next_try_at) VALUES (?, ?, ?)"
 _OPEN: Final = "d.accepted_at IS NULL AND d.dropped_at IS NULL"
-# A goal that was not rated when it was stored waits for its rating, though not for long. What was corrected is told
-# after what it corrects.
+# What was corrected is told after what it corrects.
 _NEXT: Final = f"""
     SELECT n.notice_id, n.game_id, n.kind, n.event_id, n.facts, n.noticed_at, d.attempts, g.home_abbrev, g.away_abbrev
     FROM deliveries d JOIN notices n USING (notice_id) JOIN games g USING (game_id)
-    WHERE d.address = :address AND {_OPEN}
-        AND (d.next_try_at <= :now OR (d.attempts = 0 AND n.kind IN ('goal', 'restored') AND EXISTS (
-            SELECT 1 FROM predictions p WHERE p.game_id = n.game_id AND p.event_id = n.event_id AND p.model = g.model
-        )))
+    WHERE d.address = :address AND {_OPEN} AND d.next_try_at <= :now
         AND NOT EXISTS (
             SELECT 1 FROM deliveries d JOIN notices earlier USING (notice_id)
             WHERE d.address = :address AND {_OPEN} AND earlier.game_id = n.game_id
@@ -56,6 +52,12 @@ _NEXT: Final = f"""
         )
     ORDER BY n.notice_id LIMIT 1
 """  # noqa: S608 - the pieces are ours
+# of a goal that has waited for its rating
+_RELEASE: Final = """
+    UPDATE deliveries SET next_try_at = ? WHERE attempts = 0 AND next_try_at > ? AND notice_id IN (
+        SELECT notice_id FROM notices WHERE game_id = ? AND event_id = ?
+    )
+"""
 _TOO_LATE: Final = f"""
     UPDATE deliveries AS d SET dropped_at = :now
     WHERE {_OPEN} AND notice_id IN (
@@ -170,6 +172,10 @@ def write_notices(connection: sqlite3.Connection, before: SeenGame | None, game_
     after = seen_game(connection, game_id)
     if after is None:
         return
+    if before is not None:
+        rated = [shot for shot in before.shots.values() if shot.probability is None]
+        rated = [shot for shot in rated if after.shots[shot.event_id].probability is not None]
+        connection.executemany(_RELEASE, [(now, now, game_id, shot.event_id) for shot in rated])
     found = news(before, after, now)
     if not found:
         return

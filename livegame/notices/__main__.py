@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 
 from db.connection import DatabaseError
 from db.environment import SettingsError
@@ -10,9 +11,18 @@ from livegame.notices.delivery import deliver
 from livegame.settings import ClientSettings
 
 
+def only_ours_to_stderr() -> None:
+    """Print our own warnings alone: those of libraries may hold addresses."""
+    ours = logging.StreamHandler()
+    ours.setFormatter(logging.Formatter("notices: %(message)s"))
+    logging.getLogger("livegame.notices").addHandler(ours)
+    logging.getLogger().addHandler(logging.NullHandler())
+    warnings.simplefilter("ignore")
+
+
 def main() -> int:
     """Deliver; return 0, or 2 or 5 for settings or a history that cannot be used."""
-    logging.basicConfig(format="notices: %(message)s", level=logging.WARNING)
+    only_ours_to_stderr()
     try:
         deliver(ClientSettings.from_env(), float(sys.argv[1]))
     except (SettingsError, DatabaseError) as error:

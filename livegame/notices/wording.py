@@ -13,7 +13,7 @@ from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS
 from livegame.reports.counting import FIVE_ON_FIVE
 from livegame.reports.game import GameReport, game_report
 from livegame.reports.odds import odds_of
-from livegame.reports.sums import GOAL, RETRACTED
+from livegame.reports.sums import GOAL
 from livegame.reports.win_probability import game_prior, win_now
 
 LATE_S: Final = 600.0  # from then on, a message says how old its notice is
@@ -22,7 +22,7 @@ _WORDS: Final = {
     "goal": "goal, {shooter}",
     "restored": "goal counts after all, {shooter}",
     "taken back": "goal taken back, {shooter}",
-    "chance": "chance missed, {shooter}",
+    "chance": "chance {outcome}, {shooter}",
 }
 
 
@@ -40,13 +40,14 @@ def message(due: Due, history: History) -> Message | None:
     Raises:
         DatabaseError: the history cannot be read.
     """
-    now, then = game_report(history, due.game_id), game_report(history, due.game_id, moment=_moment(due))
-    if now is None or (due.kind == "final" and not due.attempts and not now.is_over):
+    # a clock that was set back may put the moment before the first ping
+    report = game_report(history, due.game_id, moment=_moment(due)) or game_report(history, due.game_id)
+    if report is None or (due.kind == "final" and not due.attempts and not report.is_over):
         return None
-    title, *sentences = _SAID.get(due.kind, _of_shot)(due, then or now, history)
+    title, *sentences = _SAID.get(due.kind, _of_shot)(due, report, history)
     age_s = (times.utc_now() - datetime.fromisoformat(due.noticed_at)).total_seconds()
     late = (f"{_ago(age_s)}.",) if age_s >= LATE_S else ()
-    if due.kind in ("goal", "restored") and not _is_goal(now, due.event_id):
+    if due.kind in ("goal", "restored") and not _is_goal(report, due.event_id):
         sentences.append("It has been taken back since.")
     return Message(title, " ".join((*late, *filter(None, sentences))))
 
@@ -72,15 +73,17 @@ def _of_shot(due: Due, report: GameReport, history: History) -> tuple[str, ...]:
     facts = due.facts
     shots = report.shots[report.shots["event_id"] == due.event_id]
     shot = None if shots.empty else shots.iloc[0]
-    shooter = facts["shooter"] or "shooter not reported yet"
+    known = shot["shooter"] if shot is not None and isinstance(shot["shooter"], str) else facts["shooter"]
+    shooter = known or "shooter not reported yet"
+    outcome = "saved" if shot is not None and shot["outcome"] == "shot-on-goal" else "missed"
     place = f"{facts['team']}, {_period(facts['period'])} {_clock(facts['seconds'])}"
     if shot is not None and shot["situation"] not in _USUAL:
         place += f", {shot['situation']}"
     is_rated = shot is not None and due.kind != "taken back" and not pd.isna(shot["probability"])
     own = f"xG of the shot {shot['probability']:.2f}." if shot is not None and is_rated else ""
-    is_as_said = due.kind in ("taken back", "chance") or (shot is not None and shot["status"] != RETRACTED)
+    is_as_said = due.kind in ("taken back", "chance") or _is_goal(report, due.event_id)
     return (
-        f"{_score(due)}: {_WORDS[due.kind].format(shooter=shooter)}",
+        f"{_score(due)}: {_WORDS[due.kind].format(shooter=shooter, outcome=outcome)}",
         f"{place}.",
         own,
         _xg(report),
