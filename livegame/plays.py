@@ -163,6 +163,7 @@ class GameSummary(Struct, frozen=True):
     away: Team
     state: GameState
     status: str  # one line for people
+    short_status: str  # the same in a few characters
     start_is_known: bool = True  # see `Game`
 
 

@@ -31,6 +31,23 @@ def overtime_name(period: int) -> str:
     return "OT" if number <= 1 else f"{number}OT"
 
 
+def short_status(state: GameState, period: int, period_type: str, seconds_left: int, *, in_intermission: bool) -> str:
+    """Return `status_line` in a few characters: "P1 12:35", "After P2 9:40", "OT 4:19", "Final (SO)"."""
+    line = status_line(state, period, period_type, seconds_left, in_intermission=in_intermission)
+    if state in (GameState.OVER, GameState.FINAL):
+        return line.removesuffix(", not official").replace("shootout", "SO")
+    if state is not GameState.LIVE or period == 0:
+        return line
+    if period_type == "SO":
+        return "Shootout"
+    overtime = period - REGULATION_PERIODS
+    name = f"P{period}" if period_type != "OT" else "OT" if overtime <= 1 else f"{overtime}OT"
+    left = f" {seconds_left // 60}:{seconds_left % 60:02d}"
+    if in_intermission:
+        return f"After {name}" + (left if seconds_left else "")
+    return name + left
+
+
 def _overtime(period: int) -> str:
     number = period - REGULATION_PERIODS
     return "Overtime" if number <= 1 else f"Overtime {number}"

@@ -12,8 +12,10 @@ from livegame.errors import LiveGameError
 from livegame.feed import Feed
 from livegame.notices.courier import keep_delivering
 from livegame.recordings.demo import Demo
+from livegame.reports.tonight import Evening
 from livegame.scoring.inputs import read_feature_map
 from livegame.settings import ClientSettings
+from livegame.watch import Watch
 from ui.words import plain
 from xgserve.client import ModelDescription, ServingClient, ServingError
 
@@ -22,7 +24,7 @@ MODEL_KEPT_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The game client, the service, the history and the feed, with the settings that pages need."""
+    """The game client, the service, the history and the feed, what reads and pings a day's games, and settings."""
 
     game: GameClient
     serving: ServingClient
@@ -30,6 +32,8 @@ class Clients:
     feed: Feed
     feature_map: dict[str, str]
     demo_game: str
+    evening: Evening
+    watch: Watch
     demo: Demo | None  # the demo game, which can be replayed, if there is one
 
 
@@ -46,13 +50,16 @@ def connect() -> Clients:
 def _clients() -> Clients:
     settings = ClientSettings.from_env()
     keep_delivering(settings)
+    client, history = GameClient.from_settings(settings), History(settings.history_db)
     return Clients(
-        GameClient.from_settings(settings),
+        client,
         ServingClient(settings.serving_url, token=settings.admin_token),
-        History(settings.history_db),
+        history,
         Feed(settings.feed_url, settings.user_agent),
         read_feature_map(settings.feature_map),
         settings.demo_game,
+        Evening(history),
+        Watch(client),
         Demo.of(settings),
     )
 

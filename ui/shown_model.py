@@ -1,10 +1,12 @@
 """Chooses the model whose numbers a reader sees: the one that the page opened the game with, even after a swap."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 import streamlit as st
 
+from livegame.plays import GameSummary
 from livegame.reports.game import GameReport
 
 _STATE: Final = "shown_models"
@@ -22,6 +24,12 @@ class _Shown:
 def model_for(game: str) -> str | None:
     """Return the model that the address names, else the one that this reader was shown; None for the latest."""
     return st.query_params.get("model") or _shown().by_game.get(game)
+
+
+def models_of(games: Iterable[GameSummary]) -> dict[int, str | None]:
+    """Return the model by which this reader was shown each game, if any."""
+    by_game = _shown().by_game
+    return {game.game_id: by_game.get(str(game.game_id)) for game in games}
 
 
 def keep_model(report: GameReport) -> bool:

@@ -11,7 +11,7 @@ from livegame.parsing import readers as read
 from livegame.parsing.gamecenter import game_state, read_clock, read_period, read_team, start_is_known
 from livegame.parsing.readers import FeedProblems, Unreadable
 from livegame.plays import Day, GameState, GameSummary
-from livegame.status import status_line
+from livegame.status import short_status, status_line
 
 
 class ScheduledGame(Struct, frozen=True):
@@ -64,8 +64,9 @@ def _summary(raw: Any) -> GameSummary:
     state = game_state(game) or GameState.LIVE  # so that it is pinged
     period, period_type = read_period(game, (), common.game_type_of(game_id), problems)
     seconds_left, in_intermission = read_clock(game, problems)
-    status = status_line(state, period, period_type, seconds_left, in_intermission=in_intermission)
-    return GameSummary(game_id, start_time, home, away, state, status, is_known)
+    where = (state, period, period_type, seconds_left)
+    status, short = (words(*where, in_intermission=in_intermission) for words in (status_line, short_status))
+    return GameSummary(game_id, start_time, home, away, state, status, short, is_known)
 
 
 def parse_week(answer: Any, monday: date) -> Week:

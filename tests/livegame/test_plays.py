@@ -10,7 +10,9 @@ from livegame.plays import Day, GameState, GameSummary, Player, Team
 from tests.games import game, play
 
 TEAM = Team(12, "CAR", "Carolina Hurricanes", 0)
-SUMMARY = GameSummary(2021020329, "2021-11-28T18:00:00Z", TEAM, TEAM, GameState.LIVE, "Period 1 - 12:35 left")
+SUMMARY = GameSummary(
+    2021020329, "2021-11-28T18:00:00Z", TEAM, TEAM, GameState.LIVE, "Period 1 - 12:35 left", "P1 12:35"
+)
 PARTS = [
     play(50, "faceoff", 0),
     play(11, "goal", 5),

@@ -25,7 +25,7 @@ def serve(feed: FeedServer, *states: GameState, start: str = "2021-11-28T18:00:0
     for number, state in enumerate(states):
         shown = game(*SHOTS, game_id=FIRST + number, state=state, start_time=start)
         feed.show(shown)
-        found.append(GameSummary(shown.game_id, start, shown.home, shown.away, state, state.value))
+        found.append(GameSummary(shown.game_id, start, shown.home, shown.away, state, state.value, state.value))
     return found
 
 
@@ -80,7 +80,7 @@ def test_feed_that_hangs_delays_nobody_and_is_asked_once(
         watch = Watch(make_client(tmp_path, hanging.url, service.url), every_s=0)
         state = GameState.LIVE
         shown = game(*SHOTS, game_id=FIRST)
-        listed = [GameSummary(FIRST, shown.start_time, shown.home, shown.away, state, state.value)]
+        listed = [GameSummary(FIRST, shown.start_time, shown.home, shown.away, state, state.value, state.value)]
         for _ in range(20):
             watch.ping_due(listed)
         wait_until(lambda: hanging.requests)

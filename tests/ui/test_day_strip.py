@@ -38,7 +38,7 @@ def test_strip_game_opens_on_a_click(open_page: OpenPage, feed: FeedServer) -> N
     page.run()
     assert notice(page) == "4 new attempts"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
-    next(button for button in page.button if "chevron_left" in button.label).click()
+    next(button for button in page.button if "Previous day" in button.label).click()
     page.run()
     assert [button.label for button in page.button if "CAR" in button.label] == [
         "WSH **0\N{EN DASH}0** CAR  \n:small[Final]"

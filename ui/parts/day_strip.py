@@ -25,7 +25,7 @@ def _strip(feed: Feed, shown: str, open_game: Callable[[int], None]) -> None:
             text = "The league's schedule is not available right now. You can still open a game by its ID."
             st.caption(f":material/cloud_off: {text}", help=plain(sentence(str(problem))))
             return
-        choose_day(day)
+        choose_day(day, chosen_day())
         if not day.games:
             st.caption("No games on this day.")
         with st.container(horizontal=True, wrap=False, gap="xsmall", key="strip_games"):
