@@ -19,15 +19,13 @@ def main() -> None:
     """Draw the page that the address names. Draw the sidebar's card last: only it waits for the service."""
     st.set_page_config("Live xG", "🏒", layout="wide")
     st.html(HERE.parent / "style.css")
-    page = st.navigation(
-        [
-            st.Page(HERE / "tonight.py", title="Tonight", icon=":material/calendar_view_month:", default=True),
-            st.Page(HERE / "game.py", title="Game", icon=":material/sports_hockey:", url_path="game"),
-            st.Page(HERE / "history.py", title="History", icon=":material/history:", url_path="history"),
-            st.Page(HERE / "service.py", title="Service", icon=":material/dns:", url_path="service"),
-        ],
-        position="top",
-    )
+    pages = [
+        st.Page(HERE / "tonight.py", title="Tonight", icon=":material/calendar_view_month:", default=True),
+        st.Page(HERE / "game.py", title="Game", icon=":material/sports_hockey:", url_path="game"),
+        st.Page(HERE / "history.py", title="History", icon=":material/history:", url_path="history"),
+        st.Page(HERE / "service.py", title="Service", icon=":material/dns:", url_path="service"),
+    ]
+    page = st.navigation(pages, position="top")
     address.arrive(page.url_path)
     st.set_page_config(initial_sidebar_state="expanded" if page.url_path == "service" else "collapsed")
     clients = connect()
@@ -36,6 +34,9 @@ def main() -> None:
         card = st.container()
         picker = st.container()
         sidebar.choose_model(clients.serving, clients.feature_map)
+    with st.container(horizontal=True, gap=None, key="page_bar"):  # on a phone, which has no room for them at the top
+        for other in pages:
+            st.page_link(other)
     page.run()
     model, _ = active_model(clients.serving)
     if model is not None and st.session_state.get("history_model_at_first", "drawn nowhere") is None:

@@ -24,6 +24,7 @@ from ui.parts.delay import delay_control
 from ui.parts.game import charts as game_charts
 from ui.parts.game import controls as game_controls
 from ui.parts.game import tables as game_tables
+from ui.parts.game.latest import latest_line
 from ui.parts.game.notices import model_notices, notices_of
 from ui.parts.game.score_line import score_line, updated_line
 from ui.parts.game.time_machine import play_on, playing_every_s, time_machine
@@ -99,8 +100,8 @@ class _Places:
     newer: DeltaGenerator
     updated: DeltaGenerator
     charts: DeltaGenerator
-    time_machine: DeltaGenerator
     latest: DeltaGenerator  # what just happened
+    time_machine: DeltaGenerator
     tables: DeltaGenerator
 
     @classmethod
@@ -120,8 +121,8 @@ class _Places:
             newer=below.container(key="newer", width="content"),
             updated=below.container(key="updated", width="content"),
             charts=st.container(key="charts"),
-            time_machine=st.container(key="time_machine"),
             latest=st.container(key="latest"),
+            time_machine=st.container(key="time_machine"),
             tables=st.container(key="body"),
         )
 
@@ -180,6 +181,8 @@ def _game(clients: Clients, first: list[Read]) -> None:
     else:
         with places.charts:
             game_charts.draw(read, colours)
+        with places.latest:
+            st.html(latest_line(read, colours))
         with places.tables:
             game_charts.draw_deserved(read, colours)
             game_tables.draw(clients, read, colours)
