@@ -10,7 +10,7 @@ FIRST_COPY: Final = 1_900_000_001  # below any real game's id
 _GAMES_AT_A_TIME: Final = 1_000
 _LOGS_AT_A_TIME: Final = 100_000
 _NUMBERS: Final = "WITH RECURSIVE numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)"
-_OF_A_GAME: Final = ("shots", "predictions", "manpower", "game_models", "game_totals")
+_OF_A_GAME: Final = ("shots", "predictions", "manpower", "blocked_attempts", "game_models", "game_totals")
 _ID: Final = {"game_id": f"{FIRST_COPY} + n"}
 # each copy on a day of its own, between two of 32 teams
 _GAME: Final = _ID | {

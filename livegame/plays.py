@@ -78,6 +78,14 @@ class Penalty(Play, frozen=True):
     server_id: int | None = None  # who serves it, if somebody else does
 
 
+class BlockedAttempt(Play, frozen=True):
+    """An attempt that was blocked; `team_id` is the shooter's team."""
+
+    shooter_id: int | None = None
+    blocker_id: int | None = None
+    by_teammate: bool = False  # whether a team-mate of the shooter blocked it
+
+
 class Shot(Play, frozen=True):
     """An unblocked attempt: goal, shot on goal or missed shot."""
 
@@ -85,6 +93,8 @@ class Shot(Play, frozen=True):
     shooter_id: int | None = None
     goalie_id: int | None = None
     missing: tuple[str, ...] = ()  # inputs that the feed may still supply
+    # Of a miss: wide-left, above-crossbar, short ... It is known only afterwards, so no model may have it.
+    reason: str | None = None
 
     @property
     def is_goal(self) -> bool:
@@ -97,6 +107,12 @@ class Shot(Play, frozen=True):
         return self.situation in PENALTY_SHOT_SITUATIONS
 
 
+def class_of(kind: str) -> type[Play]:
+    """Return the class of plays of a kind."""
+    return Shot if kind in UNBLOCKED_ATTEMPTS else _CLASSES.get(kind, Play)
+
+
+_CLASSES: Final[Mapping[str, type[Play]]] = {"blocked-shot": BlockedAttempt, "penalty": Penalty}
 NO_MORE_INPUTS: Final = (GameState.FINAL, GameState.CANCELLED)  # states in which no missing input of a shot will come
 
 
@@ -132,6 +148,11 @@ class Game(Struct, frozen=True):
     def shots(self) -> tuple[Shot, ...]:
         """Unblocked attempts in regulation and overtime, in their order. Shootout attempts never count."""
         return tuple(play for play in self.plays if isinstance(play, Shot) and play.period_type != "SO")
+
+    @property
+    def blocked(self) -> tuple[BlockedAttempt, ...]:
+        """Blocked attempts in regulation and overtime, in their order."""
+        return tuple(play for play in self.plays if isinstance(play, BlockedAttempt) and play.period_type != "SO")
 
     @property
     def is_over(self) -> bool:

@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from msgspec.structs import replace
 
-from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, GameState, Penalty, Play, Player, Shot, Team
+from livegame.plays import PENALTY_SHOT_SITUATIONS, BlockedAttempt, Game, GameState, Penalty, Play, Player, Shot, Team
 from livegame.recordings.replay import Moment, play_by_play
 from livegame.recordings.seasons import is_counted, season_recordings
 
@@ -30,6 +30,8 @@ def play(
         shot = Shot(event_id, kind, seconds=seconds, team_id=team, x=x, y=y, **({"shot_type": "wrist"} | values))
         missing = (*(("coordinates",) if x is None else ()), *(("shot_type",) if shot.shot_type is None else ()))
         return replace(shot, missing=missing)
+    if kind == "blocked-shot":
+        return BlockedAttempt(event_id, kind, seconds=seconds, team_id=team, x=x, y=y, **values)
     if kind == "penalty":
         minor: dict[str, Any] = {"severity": "MIN", "minutes": 2}
         return Penalty(event_id, kind, seconds=seconds, team_id=team, **(minor | values))

@@ -32,6 +32,105 @@ FROM manpower WHERE power_play IS NOT NULL
 GROUP BY game_id, power_play_since, power_play
 HAVING max(end_s) > power_play_since;
 
+ALTER TABLE shots ADD COLUMN reason TEXT;  -- of a miss, in the league's words, which differ between seasons
+
+DROP VIEW shot_probabilities;
+-- As before, with the reason of a miss.
+CREATE VIEW shot_probabilities AS
+SELECT
+    s.game_id, s.event_id, s.position, s.period, s.seconds,
+    format('%02d:%02d', s.seconds / 60, s.seconds % 60) AS time,
+    iif(s.is_home, g.home_abbrev, g.away_abbrev) AS team,
+    iif(s.is_home, g.away_abbrev, g.home_abbrev) AS opponent, s.is_home,
+    s.shooter_id, s.shooter, s.goalie_id, s.goalie, s.outcome, s.outcome = 'goal' AS is_goal,
+    s.features ->> 'shot_type' AS shot_type,
+    s.features ->> 'x' AS x, s.features ->> 'y' AS y,
+    round(s.features ->> 'distance', 1) AS distance, round(s.features ->> 'angle', 1) AS angle,
+    s.features ->> 'strength_state' AS strength, s.empty_net, s.penalty_shot,
+    CASE
+        WHEN s.penalty_shot THEN 'penalty shot'
+        WHEN s.empty_net THEN 'empty net'
+        WHEN s.features ->> 'strength_state' IS NULL THEN 'not told'
+        WHEN s.features ->> 'strength_state' = '5v5' AND s.features ->> 'extra_attacker' IS NOT 1 THEN '5v5'
+        WHEN s.features ->> 'extra_attacker' THEN 'extra attacker'
+        WHEN s.features ->> 'friendly_skaters' > s.features ->> 'opposing_skaters' THEN 'power play'
+        WHEN s.features ->> 'friendly_skaters' < s.features ->> 'opposing_skaters' THEN 'short-handed'
+        ELSE 'other even'
+    END AS situation,  -- each shot is in exactly one
+    m.model, p.probability, p.predicted_at,
+    CASE
+        WHEN s.retracted_at IS NOT NULL THEN 'retracted'
+        WHEN p.probability IS NULL THEN 'pending'
+        WHEN p.amended_at IS NOT NULL THEN 'amended'
+        ELSE 'scored'
+    END AS status,
+    s.missing, s.features, s.reason
+FROM shots s
+JOIN games g USING (game_id)
+LEFT JOIN models m ON m.model = g.model
+    OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = s.game_id)
+LEFT JOIN predictions p ON p.game_id = s.game_id AND p.event_id = s.event_id AND p.model = m.model
+WHERE m.population IS NOT 'on-goal' OR s.outcome <> 'missed-shot';
+
+-- Attempts that were blocked. They are never scored.
+CREATE TABLE blocked_attempts (
+    game_id INTEGER NOT NULL REFERENCES games (game_id),
+    event_id INTEGER NOT NULL,
+    period INTEGER NOT NULL,
+    seconds INTEGER NOT NULL,
+    is_home INTEGER NOT NULL CHECK (is_home IN (0, 1)),  -- whether the shooter is of the home team
+    shooter_id INTEGER,
+    shooter TEXT,
+    blocker_id INTEGER,
+    blocker TEXT,
+    by_teammate INTEGER NOT NULL CHECK (by_teammate IN (0, 1)),  -- whether a team-mate of the shooter blocked it
+    x REAL,  -- of the block, in feet; the shooter's team attacks the net at x = 89
+    y REAL,
+    code TEXT,  -- away goalie, away skaters, home skaters, home goalie: 1551; NULL if not reported
+    strength TEXT,  -- as the shooter's team sees it: 5v4, or PS
+    first_seen_at TEXT NOT NULL,
+    retracted_at TEXT,  -- since when the feed no longer has it
+    PRIMARY KEY (game_id, event_id)
+) STRICT, WITHOUT ROWID;
+
+-- All attempts that the league still has: goals, shots on goal, misses and blocked ones, whatever a model rates.
+CREATE VIEW attempts AS
+SELECT game_id, event_id, a.period, seconds, iif(a.is_home, home_abbrev, away_abbrev) AS team, a.is_home,
+    shooter_id, shooter, outcome, reason,
+    -- The league counts no shot for a goal that a team put into its own net; such a goal never gets a shot type.
+    outcome = 'shot-on-goal' OR (outcome = 'goal' AND (shot_type IS NOT NULL OR state <> 'final')) AS on_goal,
+    strength,
+    CASE
+        WHEN strength = 'PS' THEN 'penalty shot'
+        WHEN opposing_goalie = '0' THEN 'empty net'
+        WHEN strength IS NULL THEN 'not told'
+        WHEN own_goalie = '0' THEN 'extra attacker'
+        WHEN strength = '5v5' THEN '5v5'
+        WHEN substr(strength, 1, 1) > substr(strength, 3) THEN 'power play'
+        WHEN substr(strength, 1, 1) < substr(strength, 3) THEN 'short-handed'
+        ELSE 'other even'
+    END AS situation  -- as in shot_probabilities
+FROM games JOIN (
+    SELECT game_id, event_id, period, seconds, is_home, shooter_id, shooter, outcome, reason,
+        features ->> 'shot_type' AS shot_type, features ->> 'strength_state' AS strength, iif(empty_net, '0', '1') AS opposing_goalie,
+        iif(features ->> 'extra_attacker', '0', '1') AS own_goalie
+    FROM shots WHERE retracted_at IS NULL
+    UNION ALL
+    SELECT game_id, event_id, period, seconds, is_home, shooter_id, shooter, 'blocked-shot', NULL,
+        NULL, strength, substr(code, iif(is_home, 1, 4), 1), substr(code, iif(is_home, 4, 1), 1)
+    FROM blocked_attempts WHERE retracted_at IS NULL
+) a USING (game_id);
+
+-- Attempts by team and period. Misses that fell short are known since 2023-24 only.
+CREATE VIEW attempts_by_team AS
+SELECT game_id, team, max(is_home) AS is_home, period,
+    sum(outcome = 'goal') AS goals, sum(on_goal) AS on_goal,
+    sum(outcome <> 'blocked-shot') AS unblocked,
+    sum(outcome <> 'blocked-shot' AND reason IS NOT 'short') AS unblocked_without_short,
+    sum(outcome = 'blocked-shot') AS blocked, count(*) AS attempts
+FROM attempts
+GROUP BY game_id, team, period;
+
 
 
 -- As of any moment: what the pings saw, and when
@@ -83,6 +182,7 @@ CREATE TABLE shot_versions (
     empty_net INTEGER NOT NULL CHECK (empty_net IN (0, 1)),
     features TEXT NOT NULL CHECK (json_valid(features)),
     missing TEXT,
+    reason TEXT,
     retracted_at TEXT,
     PRIMARY KEY (game_id, event_id, replaced_at),
     FOREIGN KEY (game_id, event_id) REFERENCES shots (game_id, event_id)

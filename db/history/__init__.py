@@ -5,6 +5,7 @@ from db.history.moment import Moment
 from db.history.outbox import Due, News, Notice, Outbox, SeenGame, SeenShot, Wish
 from db.history.rows import (
     SEASON,
+    BlockedRow,
     Correction,
     GameRow,
     GameUpdate,
@@ -18,6 +19,7 @@ from db.history.rows import (
 
 __all__ = [
     "SEASON",
+    "BlockedRow",
     "Correction",
     "Due",
     "GameRow",

@@ -44,10 +44,14 @@ _TABLES: Final = """
     game_models AS (
         SELECT DISTINCT game_id, model FROM main.predictions WHERE game_id = :game_id AND predicted_at <= :wall
     ),
+    blocked_attempts AS (
+        SELECT {blocked}, iif(retracted_at <= :wall, retracted_at, NULL) AS retracted_at FROM main.blocked_attempts
+        WHERE game_id = :game_id AND first_seen_at <= :wall AND (period - 1) * 1200 + seconds <= :game_s
+    ),
     corrections AS (SELECT * FROM main.corrections WHERE game_id = :game_id AND corrected_at <= :wall)
 """
 _HEAD_OF_VIEW: Final = re.compile(r"^CREATE VIEW \w+ AS")
-_VIEWS: Final = ("shot_probabilities", "xg_by_team", "goal_log", "correction_log")
+_VIEWS: Final = ("shot_probabilities", "xg_by_team", "goal_log", "correction_log", "attempts")
 
 
 def game_as_of(connection: sqlite3.Connection, game_id: int, wall: str | None) -> dict[str, Any] | None:
@@ -76,6 +80,10 @@ def _changes_later(connection: sqlite3.Connection, game_id: int, wall: str) -> b
     return connection.execute(query, (game_id, wall)).fetchone() is not None
 
 
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [row["name"] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+
 class AsOf:
     """A game's tables and views as of a moment, for queries that end with `WHERE game_id = :game_id` or more."""
 
@@ -86,10 +94,11 @@ class AsOf:
             "wall": _EVER if moment.wall is None else moment.wall,
             "game_s": _LAST_SECOND if moment.game_s is None else moment.game_s,
         }
-        columns = [row["name"] for row in connection.execute("SELECT name FROM pragma_table_info('shots')")]
+        columns, of_blocked = (_columns(connection, table) for table in ("shots", "blocked_attempts"))
         kept = ("position", "first_seen_at")
         tables = _TABLES.format(
             now=", ".join(f"s.{column}" for column in columns),
+            blocked=", ".join(column for column in of_blocked if column != "retracted_at"),
             then=", ".join(f"{'s' if column in kept else 'v'}.{column}" for column in columns),
         )
         self._values |= {f"game_{column}": value for column, value in game.items()}

@@ -54,6 +54,10 @@ _MODELS_OF_GAME: Final = """
         OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = g.game_id)
     WHERE g.game_id = :game_id ORDER BY m.first_used_at
 """
+_ATTEMPTS_OF_GAME: Final = "SELECT * FROM attempts WHERE game_id = :game_id ORDER BY period, seconds, event_id"
+_BLOCKED_OF_GAME: Final = """
+    SELECT * FROM blocked_attempts WHERE game_id = :game_id AND retracted_at IS NULL ORDER BY period, seconds, event_id
+"""
 _SHOTS_OF_GAME: Final = """
     SELECT *, total(iif(status = 'retracted', 0, probability)) OVER (
         PARTITION BY is_home ORDER BY period, seconds, position
@@ -264,6 +268,8 @@ class History:
                 was_followed=bool(rows(_WAS_FOLLOWED)[0]["followed"]),
                 goal_marks=tuple((row["second"], bool(row["is_home"])) for row in rows(_GOAL_MARKS.format(known))),
                 corrections=rows(_CORRECTIONS_OF_GAME),
+                attempts=rows(_ATTEMPTS_OF_GAME),
+                blocked=rows(_BLOCKED_OF_GAME),
                 manpower=recording.stored_manpower(connection, game_id),
             )
 

@@ -4,7 +4,7 @@ All functions write inside the caller's transaction.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from db.history.outbox import News, seen_game, write_notices
-from db.history.rows import Correction, GameRow, GameUpdate, ManpowerRow, Recorded, Scores, ShotRow
+from db.history.rows import BlockedRow, Correction, GameRow, GameUpdate, ManpowerRow, Recorded, Scores, ShotRow
 from db.words import folded
 
 _ENDS: Final = ("over", "final")
@@ -45,6 +45,15 @@ _INSERT_MANPOWER: Final = (
     f"INSERT INTO manpower (game_id, {', '.join(_MANPOWER_COLUMNS)})"  # noqa: S608
     f" VALUES (?{', ?' * len(_MANPOWER_COLUMNS)})"
 )
+_BLOCKED_COLUMNS: Final = tuple(field.name for field in fields(BlockedRow))
+_of_blocked: Final = attrgetter(*_BLOCKED_COLUMNS)
+_BLOCKED_OF_GAME: Final = f"SELECT {', '.join(_BLOCKED_COLUMNS)}, retracted_at FROM blocked_attempts WHERE game_id = ?"  # noqa: S608
+_STORE_BLOCKED: Final = (
+    f"INSERT INTO blocked_attempts (game_id, first_seen_at, {', '.join(_BLOCKED_COLUMNS)})"  # noqa: S608
+    f" VALUES (?, ?{', ?' * len(_BLOCKED_COLUMNS)}) ON CONFLICT DO UPDATE SET retracted_at = NULL, "
+    + ", ".join(f"{column} = excluded.{column}" for column in _BLOCKED_COLUMNS[1:])
+)
+_RETRACT_BLOCKED: Final = "UPDATE blocked_attempts SET retracted_at = ? WHERE game_id = ? AND event_id = ?"
 _SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that separate sums
 
 # the first `trained_on` that a card states is kept
@@ -110,6 +119,8 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str, news: N
         subtract_game(connection, game_id)
     _store_game(connection, game, update, now)
     new, corrections, changed_sides = _store_shots(connection, update, now)
+    if update.blocked is not None:
+        _store_blocked(connection, game_id, update.blocked, update.unreadable, now)
     if update.manpower is not None:
         _store_manpower(connection, game_id, update.manpower)
     features = {shot.event_id: shot.features for shot in update.shots}
@@ -153,6 +164,7 @@ def stored_update(connection: sqlite3.Connection, game: sqlite3.Row) -> GameUpda
             for row in shots
         ],
         manpower=None,
+        blocked=None,
         unreadable=None,
     )
 
@@ -313,6 +325,24 @@ def _shot_values(shot: ShotRow) -> list[Any]:
     values = list(_of_shot(shot))
     values[_FEATURES] = _json(shot.features)
     return values
+
+
+def _store_blocked(
+    connection: sqlite3.Connection,
+    game_id: int,
+    blocked: Sequence[BlockedRow],
+    unreadable: Collection[int] | None,
+    now: str,
+) -> None:
+    """Add and correct blocked attempts; retract those missing from the answer, and restore those that return."""
+    stored = {row["event_id"]: tuple(row) for row in connection.execute(_BLOCKED_OF_GAME, (game_id,))}
+    present = {row.event_id: (*_of_blocked(row), None) for row in blocked}
+    changed = [values[:-1] for event_id, values in present.items() if stored.get(event_id) != values]
+    connection.executemany(_STORE_BLOCKED, [(game_id, now, *values) for values in changed])
+    if unreadable is not None:
+        gone = stored.keys() - present.keys() - set(unreadable)
+        retracted = [(now, game_id, event_id) for event_id in gone if stored[event_id][-1] is None]
+        connection.executemany(_RETRACT_BLOCKED, retracted)
 
 
 def stored_manpower(connection: sqlite3.Connection, game_id: int) -> tuple[ManpowerRow, ...]:

@@ -56,6 +56,26 @@ class ShotRow:
     missing: str | None
     shooter_id: int | None = None
     goalie_id: int | None = None
+    reason: str | None = None  # of a miss, in the league's words
+
+
+@dataclass(frozen=True)
+class BlockedRow:
+    """A row of `blocked_attempts`, from one answer of the feed."""
+
+    event_id: int
+    period: int
+    seconds: int
+    is_home: bool  # whether the shooter is of the home team
+    shooter_id: int | None
+    shooter: str | None
+    blocker_id: int | None
+    blocker: str | None
+    by_teammate: bool
+    x: float | None  # of the block, in feet; the shooter's team attacks the net at x = 89
+    y: float | None
+    code: str | None  # of the situation: "1551"
+    strength: str | None  # as the shooter's team sees it: "5v4", or PS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,7 @@ class GameUpdate:
     stale_at: str | None = None  # until when the feed says that it has nothing newer
     problems: Sequence[str] = ()  # what could not be read of the answer; `game.problems` holds them as one text
     digest: str | None = None  # SHA-256 of the bytes that the rows were read from, if any
+    blocked: Sequence[BlockedRow] | None = ()  # None: unchanged
     is_pinged: bool = False  # by a ping; only what pings change is told in notices
 
 
@@ -154,3 +175,5 @@ class StoredGame:
     goal_marks: tuple[tuple[int, bool], ...]  # the second of each goal and whether the home team scored it; as above
     corrections: list[dict[str, Any]]  # of `correction_log`, newest first
     manpower: tuple[ManpowerRow, ...]
+    attempts: list[dict[str, Any]]  # of `attempts`: blocked ones too, of no model
+    blocked: list[dict[str, Any]]  # of `blocked_attempts`, in play order, without retracted ones

@@ -8,7 +8,7 @@ import math
 from typing import Annotated, Final, Literal, NamedTuple, get_type_hints
 
 from livegame.features.directions import Directions, home_attacks_if
-from livegame.features.situations import PowerPlayClock, Situation, situation_of
+from livegame.features.situations import PowerPlayClock, situation_of, strength_state
 from livegame.plays import PENALTY_SHOT_SITUATIONS, Game, Play, Shot
 from livegame.rink import angle_to_net, distance_to_net, signed_angle_to_net
 
@@ -200,7 +200,7 @@ def _features(
         power_play_seconds=power_play.seconds(shot.game_seconds, is_home=is_home),
         friendly_skaters=situation.friendly_skaters if situation else math.nan,
         opposing_skaters=situation.opposing_skaters if situation else math.nan,
-        strength_state=_strength_state(shot, situation),
+        strength_state=strength_state(shot.situation, is_home=is_home),
         empty_net=int(situation.empty_net) if situation else math.nan,
         extra_attacker=int(situation.extra_attacker) if situation else math.nan,
         score_difference=_score_difference(goals, shot),
@@ -250,12 +250,6 @@ def _turned(play: Play, sign: int) -> tuple[float, float]:
     if play.x is None or play.y is None:
         return math.nan, math.nan
     return sign * play.x + 0.0, sign * play.y + 0.0  # not -0.0, whose angle differs
-
-
-def _strength_state(shot: Shot, situation: Situation | None) -> str | None:
-    if shot.is_penalty_shot:
-        return "PS"
-    return f"{situation.friendly_skaters}v{situation.opposing_skaters}" if situation else None
 
 
 def _score_difference(goals: dict[int, int], shot: Shot) -> int:

@@ -1,10 +1,14 @@
 """A game as rows of the history, made the same way for pings and backfill."""
 
+from collections.abc import Iterator
+
 import msgspec
 
-from db.history import GameRow, GameUpdate, ShotRow
+from db.history import BlockedRow, GameRow, GameUpdate, ShotRow
+from livegame.features.blocked import placed_blocks
 from livegame.features.features import feature_rows, stored_features
 from livegame.features.manpower import manpower
+from livegame.features.situations import strength_state
 from livegame.plays import Game
 
 Clock = tuple[int, bool, int]  # period, whether it is over, minus the seconds left: later is greater
@@ -32,6 +36,7 @@ def game_update(game: Game, digest: str | None = None, stale_at: str | None = No
         stale_at=stale_at,
         problems=game.problems,
         digest=digest,
+        blocked=tuple(_blocked_rows(game)),
     )
 
 
@@ -85,9 +90,30 @@ def _shot_rows(game: Game) -> list[ShotRow]:
                 missing=", ".join(shot.missing) or None,
                 shooter_id=shot.shooter_id,
                 goalie_id=shot.goalie_id,
+                reason=shot.reason,
             )
         )
     return rows
+
+
+def _blocked_rows(game: Game) -> Iterator[BlockedRow]:
+    for blocked, x, y in placed_blocks(game):
+        is_home = blocked.team_id == game.home.team_id
+        yield BlockedRow(
+            event_id=blocked.event_id,
+            period=blocked.period,
+            seconds=blocked.seconds,
+            is_home=is_home,
+            shooter_id=blocked.shooter_id,
+            shooter=_name(game, blocked.shooter_id),
+            blocker_id=blocked.blocker_id,
+            blocker=_name(game, blocked.blocker_id),
+            by_teammate=blocked.by_teammate,
+            x=x,
+            y=y,
+            code=blocked.situation,
+            strength=strength_state(blocked.situation, is_home=is_home),
+        )
 
 
 def _name(game: Game, player_id: int | None) -> str | None:

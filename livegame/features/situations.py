@@ -32,6 +32,15 @@ def situation_of(code: str | None, *, is_home: bool) -> Situation | None:
     return Situation(away, home, away_goalie == 0, home_goalie == 0)
 
 
+@cache
+def strength_state(code: str | None, *, is_home: bool) -> str | None:
+    """Return the skaters of a team and of the other one, such as 5v4; PS for a penalty shot, None if unknown."""
+    if code in PENALTY_SHOT_SITUATIONS:
+        return "PS"
+    situation = situation_of(code, is_home=is_home)
+    return f"{situation.friendly_skaters}v{situation.opposing_skaters}" if situation else None
+
+
 def with_players_back(code: str | None, away: int, home: int) -> str | None:
     """Return a situation code after so many players have returned from each team's penalty box."""
     if code is None:

@@ -57,6 +57,15 @@ def team_of(players: Mapping[int, Player], player_id: int | None) -> int | None:
     return player.team_id if player else None
 
 
+def blocked_by(
+    players: Mapping[int, Player], shooter_id: int | None, blocker_id: int | None, *, by_teammate: bool
+) -> dict[str, Any]:
+    """Return the fields of a `BlockedAttempt` beside those of any play; rosters tell who blocked a team-mate."""
+    teams = team_of(players, shooter_id), team_of(players, blocker_id)
+    same = None not in teams and teams[0] == teams[1]
+    return {"shooter_id": shooter_id, "blocker_id": blocker_id, "by_teammate": by_teammate or same}
+
+
 def missing_inputs(x: float | None, *, has_type: bool) -> tuple[str, ...]:
     """Return `Shot.missing` for a shot with this coordinate."""
     return (*(("coordinates",) if x is None else ()), *(() if has_type else ("shot_type",)))

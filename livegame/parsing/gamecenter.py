@@ -15,6 +15,7 @@ from livegame.plays import (
     REGULAR_SEASON,
     REGULATION_PERIODS,
     UNBLOCKED_ATTEMPTS,
+    BlockedAttempt,
     Game,
     GameState,
     Penalty,
@@ -47,6 +48,7 @@ _KINDS: Final = UNBLOCKED_ATTEMPTS | {
 _PERIOD_TYPES: Final = ("REG", "OT", "SO")
 _SEASONS: Final = (1900_1901, 2099_2100)
 _GAME_TYPES: Final = (1, 99)
+_BY_TEAMMATE: Final = "teammate-blocked"
 _ZONES: Final = ("O", "N", "D")
 _SITUATIONS: Final = frozenset(f"{g}{a}{h}{k}" for g in "01" for a in "0123456" for h in "0123456" for k in "01")
 
@@ -234,8 +236,13 @@ def _play(team_ids: Sequence[int], players: Mapping[int, Player], event_id: int,
     if kind == "blocked-shot":
         # The owner was the blocker's team in older answers and is the shooter's in newer ones; the zone is always
         # the blocker's view.
-        shooter_id = read.optional_integer(details.get("shootingPlayerId"), "details.shootingPlayerId")
-        team_id, zone = common.team_of(players, shooter_id) or team_id, None
+        blocked = common.blocked_by(
+            players,
+            read.optional_integer(details.get("shootingPlayerId"), "details.shootingPlayerId"),
+            read.optional_integer(details.get("blockingPlayerId"), "details.blockingPlayerId"),
+            by_teammate=details.get("reason") == _BY_TEAMMATE,
+        )
+        team_id, zone = common.team_of(players, blocked["shooter_id"]) or team_id, None
     fields = (
         event_id,
         kind,
@@ -249,6 +256,8 @@ def _play(team_ids: Sequence[int], players: Mapping[int, Player], event_id: int,
         read.one_of_or_none(raw.get("situationCode"), "situationCode", _SITUATIONS),
         read.one_of_or_none(raw.get("homeTeamDefendingSide"), "homeTeamDefendingSide", common.SIDES),
     )
+    if kind == "blocked-shot":
+        return BlockedAttempt(*fields, **blocked)
     if kind == "penalty":
         return Penalty(
             *fields,
@@ -268,4 +277,5 @@ def _play(team_ids: Sequence[int], players: Mapping[int, Player], event_id: int,
         shooter_id=read.optional_integer(details.get(shooter), f"details.{shooter}"),
         goalie_id=read.optional_integer(details.get("goalieInNetId"), "details.goalieInNetId"),
         missing=common.missing_inputs(x, has_type="shotType" in details),  # present but null: it will never come
+        reason=read.optional_word(details.get("reason")) if kind == "missed-shot" else None,
     )

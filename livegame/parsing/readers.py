@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 MAX_ID: Final = 2**31 - 1
 MAX_TEXT: Final = 80
+MAX_WORD: Final = 40
 MAX_PROBLEMS: Final = 20
 MAX_PROBLEM: Final = 200
 YEARS: Final = (1900, 2100)
@@ -89,6 +90,13 @@ def optional_text(value: Any, field: str) -> str | None:
     if type(value) is str and len(value) <= MAX_TEXT and (seen := cleaned(value)).isprintable():
         return seen
     raise Unreadable(field, value)
+
+
+def optional_word(value: Any) -> str | None:
+    """Return a short printable text; None if it is anything else: nothing depends on it."""
+    if type(value) is str and len(value) <= MAX_WORD and (seen := cleaned(value)).isprintable():
+        return seen or None
+    return None
 
 
 def one_of(value: Any, field: str, known: Collection[str]) -> str:

@@ -16,11 +16,10 @@ from livegame.plays import (
     UNBLOCKED_ATTEMPTS,
     Game,
     GameState,
-    Penalty,
     Play,
     Player,
-    Shot,
     Team,
+    class_of,
     overtime_length,
 )
 
@@ -289,10 +288,11 @@ def _play(
         names_goalie="Goalie" in people or "Unknown" in people,  # a miss has the goalie as "Unknown"
     )
     if kind == "blocked-shot":
+        blocked = common.blocked_by(players, people.get("Shooter"), people.get("Blocker"), by_teammate=False)
         team_id = common.team_of(players, people.get("Shooter")) or team_id
     x, y = read.coordinates(location, "coordinates", "x", "y")
     play: Callable[..., Play] = partial(
-        Shot if kind in UNBLOCKED_ATTEMPTS else Penalty if kind == "penalty" else Play,
+        class_of(kind),
         event_id=event_id,
         kind=kind,
         period=period,
@@ -311,6 +311,8 @@ def _play(
             player_id=people.get("PenaltyOn"),
             server_id=people.get("ServedBy"),
         )
+    if kind == "blocked-shot":
+        return fact, partial(play, **blocked)
     if kind not in UNBLOCKED_ATTEMPTS:
         return fact, play
     if team_id not in team_ids:

@@ -15,11 +15,13 @@ from msgspec.structs import asdict
 from livegame.errors import FeedMalformed
 from livegame.parsing.json_bytes import read_json
 from livegame.parsing.parse import parse_game
-from livegame.plays import UNBLOCKED_ATTEMPTS, Game, GameState, Penalty, Play, Player, Shot, Team
+from livegame.plays import BlockedAttempt, Game, GameState, Penalty, Play, Player, Shot, Team, class_of
 
 SAMPLE_FOLDER: Final = Path(__file__).parents[1] / "sample"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_COLUMNS: Final = tuple(dict.fromkeys(Shot.__struct_fields__ + Penalty.__struct_fields__))
+_COLUMNS: Final = tuple(
+    dict.fromkeys(Shot.__struct_fields__ + Penalty.__struct_fields__ + BlockedAttempt.__struct_fields__)
+)
 _NO_HEADER: Final = ("plays", "players", "problems", "unreadable")
 _HEADER: Final = tuple(name for name in Game.__struct_fields__ if name not in _NO_HEADER)
 
@@ -114,8 +116,7 @@ def load_compact(table: Mapping[str, Any]) -> Game:
 
 
 def _play(values: dict[str, Any]) -> Play:
-    kind = values["kind"]
-    of = Shot if kind in UNBLOCKED_ATTEMPTS else Penalty if kind == "penalty" else Play
+    of = class_of(values["kind"])
     if of is Shot:
         values["missing"] = tuple(values["missing"])
     return of(**{name: values[name] for name in of.__struct_fields__})

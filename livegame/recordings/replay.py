@@ -19,7 +19,17 @@ import bottle
 
 from livegame.dates import league_date
 from livegame.errors import FeedMalformed, ReplayError
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, Game, Penalty, Play, Shot, Team, overtime_length
+from livegame.plays import (
+    PERIOD_SECONDS,
+    REGULATION_PERIODS,
+    BlockedAttempt,
+    Game,
+    Penalty,
+    Play,
+    Shot,
+    Team,
+    overtime_length,
+)
 from livegame.recordings.files import find_recordings, read_recording
 
 INTERMISSION_S: Final = 180  # game time; the league's last 18 minutes
@@ -150,6 +160,11 @@ def _play(play: Play, order: int) -> dict[str, Any]:
     if isinstance(play, Shot):
         shooter = "scoringPlayerId" if play.is_goal else "shootingPlayerId"
         details |= {shooter: play.shooter_id, "goalieInNetId": play.goalie_id}
+    if isinstance(play, Shot):
+        details |= {"reason": play.reason}
+    if isinstance(play, BlockedAttempt):
+        details |= {"shootingPlayerId": play.shooter_id, "blockingPlayerId": play.blocker_id}
+        details |= {"reason": "teammate-blocked" if play.by_teammate else "blocked"}
     if isinstance(play, Penalty):
         details |= {"typeCode": play.severity, "duration": play.minutes}
         details |= {"committedByPlayerId": play.player_id, "servedByPlayerId": play.server_id}

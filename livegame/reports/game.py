@@ -12,6 +12,7 @@ from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import GameState
 from livegame.reports.at_clock import before_first_ping, played_seconds, row_at
+from livegame.reports.attempts import attempts_by_team, blocked_frame
 from livegame.reports.counting import EMPTY_NET, Count, strength_of
 from livegame.reports.manpower import Now, PowerPlay, manpower_until, power_plays, what_is_on
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, sum_up
@@ -20,7 +21,7 @@ from livegame.status import status_line
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (
     *("event_id", "time", "team", "shooter", "shooter_id", "goalie", "goalie_id"),
-    *("outcome", "status", "missing", "situation", "strength"),
+    *("outcome", "status", "missing", "situation", "strength", "reason"),
 )
 _OF_PINGS: Final = ("pinged_at", "stale_at", "fingerprint", "time_stamp")  # of a game's row: they show nothing of it
 
@@ -80,6 +81,8 @@ class GameReport:
     by_goalie: pd.DataFrame
     goals: pd.DataFrame  # of `goal_log`
     corrections: pd.DataFrame
+    attempts: pd.DataFrame  # those that count, blocked ones too: columns as in the view `attempts_by_team`
+    blocked: pd.DataFrame  # blocked attempts: see `blocked_frame`
     manpower: tuple[ManpowerRow, ...]  # stretches of regulation and overtime
     problems: str | None  # what could not be read, or cannot be true, in the feed's latest answer
     row: Mapping[str, Any]  # of the game in the history, as of the moment
@@ -239,6 +242,8 @@ def game_report(
         by_goalie=pd.DataFrame(by_goalie(counted)),
         goals=pd.DataFrame(stored.goals),
         corrections=pd.DataFrame(stored.corrections),
+        attempts=attempts_by_team(stored.attempts, count),
+        blocked=blocked_frame(stored.blocked, stored.attempts, count),
         manpower=manpower_until(stored.manpower, played),
         problems=game["problems"],
         row=game,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from db.connection import DatabaseError, open_writer, transaction
-from db.history import GameRow, GameUpdate, History, ManpowerRow, Recorded, Scores, ShotRow, StoredGame
+from db.history import BlockedRow, GameRow, GameUpdate, History, ManpowerRow, Recorded, Scores, ShotRow, StoredGame
 from db.history.schema import MIGRATIONS
 from livegame.dates import league_date
 
@@ -288,6 +288,106 @@ def test_unchanged_manpower_is_not_written_again(history: TwoStepHistory) -> Non
     history.record(GAME, [], rows)
     with pytest.raises(DatabaseError, match="written"):
         history.record(GAME, [], rows[:1])
+
+
+# -- attempts that no model rates -------------------------------------------------------------------------------------
+
+
+def blocked(event_id: int, *, is_home: bool = True, **more: Any) -> BlockedRow:
+    values: dict[str, Any] = {"x": 60.0, "y": -5.0, "code": "1551", "strength": "5v5", "by_teammate": False} | more
+    return BlockedRow(
+        event_id, period=1, seconds=70, is_home=is_home, shooter_id=1, shooter="A", blocker_id=2, blocker="C", **values
+    )
+
+
+def times_of(history: History) -> dict[int, tuple[str, str | None]]:
+    rows = history._read("SELECT event_id, first_seen_at, retracted_at FROM blocked_attempts")
+    return {row["event_id"]: (row["first_seen_at"], row["retracted_at"]) for row in rows}
+
+
+def test_blocked_attempt_is_stored_corrected_retracted_and_restored(history: TwoStepHistory) -> None:
+    history.record(GAME, [], blocked=[blocked(7), blocked(8)])
+    seen = times_of(history)
+    history.record(GAME, [], blocked=[blocked(7, x=61.0)])
+    assert [(row["event_id"], row["x"]) for row in stored(history, None).blocked] == [(7, 61.0)]
+    assert [times_of(history)[8][1] is not None, times_of(history)[7]] == [True, seen[7]]
+    history.record(GAME, [], blocked=[blocked(7, x=61.0), blocked(8)])
+    assert times_of(history) == seen
+
+
+def test_unreadable_blocked_attempt_stays(history: TwoStepHistory) -> None:
+    history.record(GAME, [], blocked=[blocked(7), blocked(8)])
+    history.record(GAME, [], blocked=[blocked(7)], unreadable={8})
+    history.record(GAME, [], blocked=[], unreadable=None)
+    history.record(GAME, [], blocked=None)
+    assert [row["event_id"] for row in stored(history, None).blocked] == [7, 8]
+
+
+def test_unchanged_blocked_attempts_are_not_written_again(history: TwoStepHistory) -> None:
+    history.record(GAME, [], blocked=[blocked(7)])
+    with closing(open_writer(history._path, MIGRATIONS)) as connection:
+        connection.execute(
+            "CREATE TRIGGER none BEFORE UPDATE ON blocked_attempts BEGIN SELECT raise(ABORT, 'written'); END"
+        )
+    history.record(GAME, [], blocked=[blocked(7)])
+    with pytest.raises(DatabaseError, match="written"):
+        history.record(GAME, [], blocked=[blocked(7, by_teammate=True)])
+
+
+def test_attempts_by_team_count_blocked_and_short_ones_apart_and_leave_out_retracted_ones(
+    history: TwoStepHistory,
+) -> None:
+    misses = [shot(3, "missed-shot", reason="short"), shot(4, "missed-shot", reason="wide-left")]
+    shots = [shot(1, "goal"), shot(2), *misses]
+    history.record(GAME, [*shots, shot(5), shot(6, is_home=False)], blocked=[blocked(7), blocked(8), blocked(9)])
+    history.record(GAME, [*shots, shot(6, is_home=False)], blocked=[blocked(7), blocked(8)])
+    rows = history._read("SELECT * FROM attempts_by_team ORDER BY team")
+    assert [list(row.values())[1:] for row in rows] == [
+        ["CAR", 1, 1, 1, 2, 4, 3, 2, 6],
+        ["WSH", 0, 1, 0, 1, 1, 1, 0, 1],
+    ]
+
+
+def test_own_goal_is_no_shot_on_goal_once_the_game_is_official(history: TwoStepHistory) -> None:
+    """Before, a goal may only lack its shot type for now."""
+    goals = [shot(1, "goal", features={"shot_type": "wrist"}), shot(2, "goal", features={"shot_type": None})]
+    for state, on_goal in (("live", 2), ("final", 1)):
+        history.record(replace(GAME, state=state), goals)
+        assert history._read("SELECT goals, on_goal FROM attempts_by_team") == [{"goals": 2, "on_goal": on_goal}]
+
+
+@pytest.mark.parametrize(
+    ("code", "strength", "is_home", "situation"),
+    [
+        ("1551", "5v5", True, "5v5"),
+        ("1451", "5v4", True, "power play"),
+        ("1451", "4v5", False, "short-handed"),
+        ("0651", "5v6", True, "empty net"),
+        ("0651", "6v5", False, "extra attacker"),
+        ("1441", "4v4", True, "other even"),
+        ("0101", "PS", True, "penalty shot"),
+        (None, None, True, "not told"),
+    ],
+)
+def test_blocked_attempt_has_the_situation_that_a_shot_would_have(
+    history: TwoStepHistory, code: str | None, strength: str | None, is_home: bool, situation: str
+) -> None:
+    empty, extra = (code or "1551")[0 if is_home else 3] == "0", (code or "1551")[3 if is_home else 0] == "0"
+    friendly, opposing = (int(n) for n in strength.split("v")) if strength and "v" in strength else (None, None)
+    features = {"strength_state": strength, "extra_attacker": int(extra)}
+    features |= {"friendly_skaters": friendly, "opposing_skaters": opposing}
+    taken = shot(1, is_home=is_home, empty_net=empty, penalty_shot=strength == "PS", features=features)
+    history.record(GAME, [taken], blocked=[blocked(7, is_home=is_home, code=code, strength=strength)])
+    assert {row["situation"] for row in stored(history, None).attempts} == {situation}
+    assert [row["situation"] for row in stored(history, None).shots] == [situation]
+
+
+def test_reason_of_a_miss_is_stored_and_corrected_and_amends_nothing(history: TwoStepHistory) -> None:
+    history.record(GAME, [shot(1, "missed-shot")])
+    score(history)
+    ping = history.record(GAME, [shot(1, "missed-shot", reason="wide-left")])
+    (row,) = stored(history).shots
+    assert (row["reason"], row["status"], ping.corrections) == ("wide-left", "scored", ())
 
 
 # -- over all games ---------------------------------------------------------------------------------------------------

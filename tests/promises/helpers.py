@@ -24,7 +24,10 @@ from tests.helpers import ROOT, Clock, make_client
 from xgserve.app import App
 
 LENGTH_S = 4_200  # of the sample game, intermissions included
-TABLES = ("games", "models", "shots", "predictions", "manpower", "game_models", "game_totals", "corrections")
+TABLES = (
+    *("games", "models", "shots", "predictions", "manpower", "blocked_attempts", "game_models", "game_totals"),
+    "corrections",
+)
 
 
 def copies_of_the_sample(folder: Path, number: int) -> list[int]:
