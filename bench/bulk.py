@@ -10,7 +10,9 @@ FIRST_COPY: Final = 1_900_000_001  # below any real game's id
 _GAMES_AT_A_TIME: Final = 1_000
 _LOGS_AT_A_TIME: Final = 100_000
 _NUMBERS: Final = "WITH RECURSIVE numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)"
-_OF_A_GAME: Final = ("shots", "predictions", "manpower", "blocked_attempts", "game_models", "game_totals")
+_OF_A_GAME: Final = (
+    "shots", "predictions", "manpower", "blocked_attempts", "game_models", "game_totals", "game_strengths",
+)  # fmt: skip
 _ID: Final = {"game_id": f"{FIRST_COPY} + n"}
 # each copy on a day of its own, between two of 32 teams
 _GAME: Final = _ID | {
@@ -40,6 +42,11 @@ _SUM_UP_ALL_GAMES: Final = {
     "team_totals": """
         SELECT model, season, competition, team, count(*), sum(xg), sum(goals), sum(xg_against), sum(goals_against)
         FROM team_games GROUP BY 1, 2, 3, 4
+    """,
+    "strength_totals": """
+        SELECT s.model, season, competition, strength, count(DISTINCT game_id), sum(seconds), sum(shots), sum(xg),
+            sum(s.goals)
+        FROM game_strengths s JOIN games USING (game_id) GROUP BY 1, 2, 3, 4
     """,
 }
 

@@ -239,3 +239,56 @@ CREATE TABLE deliveries (
     PRIMARY KEY (notice_id, address)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_open ON deliveries (address, notice_id) WHERE accepted_at IS NULL AND dropped_at IS NULL;
+
+
+-- Rates by strength
+
+-- How long each team of a game played at each strength, as that team sees it: one team's power play is the other's
+-- short-handed time. The strengths are the situations of shots, even ones by skaters (4v4, 3v3).
+CREATE VIEW time_by_strength AS
+SELECT game_id, iif(is_home, g.home_abbrev, g.away_abbrev) AS team, is_home,
+    CASE
+        WHEN situation IS NULL THEN 'not told'
+        WHEN other_goalie = '0' THEN 'empty net'
+        WHEN own_goalie = '0' THEN 'extra attacker'
+        WHEN friendly > opposing THEN 'power play'
+        WHEN friendly < opposing THEN 'short-handed'
+        ELSE friendly || 'v' || opposing
+    END AS strength,
+    sum(end_s - start_s) AS seconds
+FROM (
+    SELECT game_id, start_s, end_s, situation, side AS is_home,
+        substr(situation, iif(side, 3, 2), 1) AS friendly, substr(situation, iif(side, 2, 3), 1) AS opposing,
+        substr(situation, iif(side, 4, 1), 1) AS own_goalie, substr(situation, iif(side, 1, 4), 1) AS other_goalie
+    FROM manpower CROSS JOIN (SELECT 0 AS side UNION ALL SELECT 1)
+) JOIN games g USING (game_id)
+GROUP BY game_id, is_home, strength;
+
+-- Each finished game's time and rated shots, by team and strength, if its manpower is known. Each change of the game
+-- updates them.
+CREATE TABLE game_strengths (
+    game_id INTEGER NOT NULL REFERENCES games (game_id),
+    model TEXT NOT NULL REFERENCES models (model),
+    is_home INTEGER NOT NULL CHECK (is_home IN (0, 1)),
+    strength TEXT NOT NULL,
+    seconds INTEGER NOT NULL,
+    shots INTEGER NOT NULL,
+    xg REAL NOT NULL,
+    goals INTEGER NOT NULL,
+    PRIMARY KEY (game_id, model, is_home, strength)
+) STRICT, WITHOUT ROWID;
+
+-- Sums of `game_strengths` over all games, updated with them: the league's rates cost the same to read however long the
+-- history is. A row whose last game was removed stays, with zeros.
+CREATE TABLE strength_totals (
+    model TEXT NOT NULL REFERENCES models (model),
+    season INTEGER NOT NULL,
+    competition TEXT NOT NULL,
+    strength TEXT NOT NULL,
+    games INTEGER NOT NULL,
+    seconds INTEGER NOT NULL,  -- of both teams
+    shots INTEGER NOT NULL,
+    xg REAL NOT NULL,
+    goals INTEGER NOT NULL,
+    PRIMARY KEY (model, season, competition, strength)
+) STRICT, WITHOUT ROWID;

@@ -360,6 +360,23 @@ class History:
             {"model": model, "season": season, "competition": competition, "without": without},
         )
 
+    def strengths(self, model: str, season: int | None = None, competition: str = SEASON) -> list[dict[str, Any]]:
+        """Return sums of the finished games that a model has rated, by `strength`, over both teams.
+
+        The sums are `games`, `seconds`, `shots`, `xg` and `goals`; games whose manpower is unknown are left out. They
+        cover one competition, in one season or in all.
+        """
+        return self._read(
+            """
+            SELECT strength, sum(games) AS games, sum(seconds) AS seconds, sum(shots) AS shots, sum(xg) AS xg,
+                sum(goals) AS goals
+            FROM strength_totals WHERE model = :model AND games > 0 AND competition = :competition
+                AND (:season IS NULL OR season = :season)
+            GROUP BY strength
+            """,
+            {"model": model, "season": season, "competition": competition},
+        )
+
     def pairs(
         self,
         one: str,

@@ -13,6 +13,7 @@ import msgspec
 
 from db.history.outbox import News, seen_game, write_notices
 from db.history.rows import BlockedRow, Correction, GameRow, GameUpdate, ManpowerRow, Recorded, Scores, ShotRow
+from db.history.strengths import subtract_strengths, sum_up_strengths
 from db.words import folded
 
 _ENDS: Final = ("over", "final")
@@ -121,13 +122,14 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str, news: N
     new, corrections, changed_sides = _store_shots(connection, update, now)
     if update.blocked is not None:
         _store_blocked(connection, game_id, update.blocked, update.unreadable, now)
-    if update.manpower is not None:
-        _store_manpower(connection, game_id, update.manpower)
+    has_other_manpower = update.manpower is not None and _store_manpower(connection, game_id, update.manpower)
     features = {shot.event_id: shot.features for shot in update.shots}
     scored = _store_predictions(connection, game_id, update.scores, features, now) if update.scores else 0
     by_challengers = sum(_store_challenger(connection, game_id, of, features, now) for of in update.challengers)
     if corrections or changed_sides or scored or by_challengers or is_summed_elsewhere:
         _sum_up_again(connection, game_id)
+    elif has_other_manpower or (game is not None and game["state"] != update.game.state):
+        sum_up_strengths(connection, game_id)
     if news is not None and update.is_pinged:
         write_notices(connection, before, game_id, news, now)
     return Recorded(
@@ -173,12 +175,14 @@ def subtract_game(connection: sqlite3.Connection, game_id: int) -> None:
     """Subtract a game from the sums over all games, and delete its own."""
     _add_to_sums(connection, game_id, -1)
     connection.execute("DELETE FROM game_totals WHERE game_id = ?", (game_id,))
+    subtract_strengths(connection, game_id)
 
 
 def _sum_up_again(connection: sqlite3.Connection, game_id: int) -> None:
     subtract_game(connection, game_id)
     connection.execute(_SUM_UP_GAME, (game_id,))
     _add_to_sums(connection, game_id, 1)
+    sum_up_strengths(connection, game_id)
 
 
 def _add_to_sums(connection: sqlite3.Connection, game_id: int, sign: int) -> None:
@@ -354,11 +358,13 @@ def stored_manpower(connection: sqlite3.Connection, game_id: int) -> tuple[Manpo
     )
 
 
-def _store_manpower(connection: sqlite3.Connection, game_id: int, manpower: Sequence[ManpowerRow]) -> None:
+def _store_manpower(connection: sqlite3.Connection, game_id: int, manpower: Sequence[ManpowerRow]) -> bool:
+    """Store a game's rows of `manpower`; return whether any is different."""
     stored = set(stored_manpower(connection, game_id))
     connection.executemany(_DELETE_MANPOWER, [(game_id, row.start_s) for row in stored.difference(manpower)])
     new = [row for row in manpower if row not in stored]
     connection.executemany(_INSERT_MANPOWER, [(game_id, *_manpower_values(row)) for row in new])
+    return stored != set(manpower)
 
 
 def _manpower_values(row: ManpowerRow) -> list[Any]:

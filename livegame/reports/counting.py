@@ -16,7 +16,7 @@ class Count(StrEnum):
     FIVE_ON_FIVE = "5v5"
 
     def takes(self, situation: str) -> bool:
-        """Return whether shots of this situation count. An unknown one is neither an empty net nor 5v5."""
+        """Return whether shots of this situation or strength count. An unknown one is neither an empty net nor 5v5."""
         if self is Count.FIVE_ON_FIVE:
             return situation == FIVE_ON_FIVE
         return self is Count.ALL or situation != EMPTY_NET

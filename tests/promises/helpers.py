@@ -99,6 +99,13 @@ def sums_are_true(connection: sqlite3.Connection) -> bool:
     true |= sums(
         f"SELECT {by_team}, count(*), sum(goals), sum(xg), sum(xg_against) FROM team_games GROUP BY 1, 2, 3, 4"
     )
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'strength_totals'").fetchall():
+        by_strength = "s.model, season, competition, strength"
+        kept |= sums(f"SELECT {by_strength}, games, seconds, shots, goals, xg FROM strength_totals s WHERE games > 0")
+        true |= sums(
+            f"SELECT {by_strength}, count(DISTINCT game_id), sum(seconds), sum(shots), sum(s.goals), sum(xg)"
+            " FROM game_strengths s JOIN games USING (game_id) GROUP BY 1, 2, 3, 4"
+        )
     return kept == {key: pytest.approx(values) for key, values in true.items()}
 
 

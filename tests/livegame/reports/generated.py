@@ -1,5 +1,6 @@
 """Games drawn at random, written to a real history and read as reports."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,13 +8,14 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from db.history import GameRow, GameUpdate, History, Scores, ShotRow
+from db.history import GameRow, GameUpdate, History, ManpowerRow, Scores, ShotRow
 from livegame.plays import PERIOD_SECONDS
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, game_report
 
 MODEL: Final = "bundled/a:1@sha256:000000000000"
 GAME_ID: Final = 2021020329
+CODES: Final = ("1551", "1441", "1331", "1451", "1541", "1351", "0651", "1560", "0551", "0660", None)
 # What a team's shot says of the skaters, and whether a goalie is out.
 _SITUATIONS: Final[dict[str, dict[str, Any]]] = {
     "5v5": {"friendly_skaters": 5, "opposing_skaters": 5, "strength_state": "5v5"},
@@ -54,7 +56,11 @@ def _folder() -> TemporaryDirectory[str]:
 
 
 def report_of(
-    shots: list[ShotRow], chances: dict[int, float] | None = None, count: Count = Count.ALL, **game: Any
+    shots: list[ShotRow],
+    chances: dict[int, float] | None = None,
+    count: Count = Count.ALL,
+    manpower: Sequence[ManpowerRow] = (),
+    **game: Any,
 ) -> GameReport:
     """Return the report of a game of Washington at Carolina with these shots; those without a chance are pending.
 
@@ -73,7 +79,7 @@ def report_of(
     scores = Scores(MODEL, "unblocked", [(event, chance, {}) for event, chance in chances.items()])
     history = History(Path(_folder().name) / "history.db")
     history.forget(GAME_ID)
-    history.record_all([GameUpdate(about, shots, scores=scores)])
+    history.record_all([GameUpdate(about, shots, manpower, scores=scores)])
     found = game_report(history, GAME_ID, count=count)
     assert found is not None
     return found
@@ -100,4 +106,12 @@ def reports(draw: st.DrawFn) -> GameReport:
         for event, (at, strength, is_home, outcome, _) in enumerate(drawn)
     ]
     chances = {event: chance for event, (*_, chance) in enumerate(drawn) if chance is not None}
-    return report_of(shots, chances, draw(st.sampled_from(list(Count))))
+    return report_of(shots, chances, draw(st.sampled_from(list(Count))), draw(stretches()))
+
+
+@st.composite
+def stretches(draw: st.DrawFn) -> list[ManpowerRow]:
+    """Draw the manpower of a game: up to eight stretches without gaps, as far as the 40th minute."""
+    ends = sorted(draw(st.sets(st.integers(1, 2 * PERIOD_SECONDS), min_size=1, max_size=8)))
+    codes = draw(st.lists(st.sampled_from(CODES), min_size=len(ends), max_size=len(ends)))
+    return [ManpowerRow(start, end, code) for start, end, code in zip([0, *ends], ends, codes, strict=False)]

@@ -98,8 +98,8 @@ def test_report_of_all_shots_equals_the_sql_views(tmp_path: Path, service: Servi
         for team, sums in ((report.away, line.away), (report.home, line.home)):
             assert_same(sums, by_period.get((team.abbrev, line.period)))
     for strength in strength_lines(report):
-        for team, sums in ((report.away, strength.away), (report.home, strength.home)):
-            assert_same(sums, by_situation.get((team.abbrev, strength.strength)))
+        for team, side in ((report.away, strength.away), (report.home, strength.home)):
+            assert_same(side.sums, by_situation.get((team.abbrev, strength.strength)))
     for team in (report.away, report.home):
         row = teams[team.abbrev]
         sums = team.counted

@@ -8,11 +8,11 @@ from livegame.reports.game import GameReport
 from livegame.reports.splits.danger import DangerBand, danger_bands
 from livegame.reports.splits.periods import period_lines
 from livegame.reports.splits.score_states import ScoreState, score_states
-from livegame.reports.splits.strength import strength_lines
+from livegame.reports.splits.strength import LeagueRates, StrengthSide, strength_lines
 from livegame.reports.sums import Sums
 from ui.colours import TeamColours
 from ui.parts.html_table import Column, Row, draw_table, joined, swatch
-from ui.words import clock, decimals, period_name, strength_name, strengths_in_order
+from ui.words import clock, count, decimals, period_name, season_name, strength_name, strengths_in_order
 
 
 def team_groups(report: GameReport, colours: TeamColours, before: int, each: int) -> list[tuple[str, int]]:
@@ -42,30 +42,51 @@ def draw_periods(report: GameReport, colours: TeamColours) -> None:
     draw_table("Attempts, xG and goals by period", columns, [*rows, total], team_groups(report, colours, 1, 4))
 
 
-def draw_strength(report: GameReport, colours: TeamColours) -> None:
-    """Draw the attempts by strength: those that count, their total, and below it the others."""
+def draw_strength(report: GameReport, league: LeagueRates | None, colours: TeamColours) -> None:
+    """Draw time, attempts and xG by strength: those that count, their total, and below it the others."""
     st.subheader("By strength", anchor=False)
-    columns = (
-        Column("", is_number=False),
-        *(
-            column
-            for _ in range(2)
-            for column in (Column("Attempts", begins_group=True, help="Unblocked"), Column("xG"), Column("Goals"))
-        ),
+    of_team = (
+        Column("Minutes", begins_group=True, is_wide=True),
+        Column("Attempts", is_wide=True, help="Unblocked"),
+        Column("xG"),
+        Column("Goals", is_wide=True),
+        Column("xG/60", help="Expected goals per 60 minutes at this strength"),
     )
+    columns = (Column("", is_number=False), *of_team, *of_team, Column("League xG/60", begins_group=True))
     lines = {line.strength: line for line in strength_lines(report)}
-    rows = [
-        Row(
-            (strength_name(strength), *_three(lines[strength].away), *_three(lines[strength].home)),
-            "" if lines[strength].counts else "beside",
-        )
-        for strength in strengths_in_order(lines)
-    ]
-    total = Row(("Total", *_three(report.away.counted), *_three(report.home.counted)), "total")
-    counted = [row for row in rows if not row.kind]
-    beside = [Row((f"Not counted: {row.cells[0]}", *row.cells[1:]), row.kind) for row in rows if row.kind]
-    draw_table("By strength", columns, [*counted, total, *beside], team_groups(report, colours, 1, 3))
-    st.caption("Each team's own view: one team's power play is the other's short-handed time.")
+
+    def row(strength: str) -> Row:
+        line = lines[strength]
+        name = strength_name(strength)
+        average = decimals(league.xg_per_60(strength)) if league else ""
+        cells = (*_side(line.away), *_side(line.home), average)
+        return Row((name, *cells)) if line.counts else Row((f"Not counted: {name}", *cells), "beside")
+
+    in_order = strengths_in_order(lines)
+    counted = [strength for strength in in_order if lines[strength].counts]
+    whole = (
+        StrengthSide(sum(getattr(lines[strength], side).seconds for strength in counted), team.counted)
+        for side, team in (("away", report.away), ("home", report.home))
+    )
+    average = decimals(league.xg_per_60(*filter(report.count.takes, league.totals))) if league else ""
+    total = Row(("Total", *(cell for side in whole for cell in _side(side)), average), "total")
+    beside = [row(strength) for strength in in_order if not lines[strength].counts]
+    groups = [*team_groups(report, colours, 1, len(of_team)), ("", 1)]
+    draw_table("By strength", columns, [*map(row, counted), total, *beside], groups)
+    st.caption(f"Each team's own view: one team's power play is the other's short-handed time. {_league_words(league)}")
+
+
+def _side(side: StrengthSide) -> Iterator[str]:
+    yield clock(side.seconds) if side.seconds else ""
+    yield from _three(side.sums)
+    yield decimals(side.xg_per_60)
+
+
+def _league_words(league: LeagueRates | None) -> str:
+    if league is None:
+        return "The league's average appears once this model has rated finished games."
+    seasons = "all seasons" if league.season is None else season_name(league.season)
+    return f"League: the average team in {count(league.games, 'game')} of {seasons}, by the same model."
 
 
 def draw_danger(report: GameReport, colours: TeamColours) -> None:
@@ -91,7 +112,11 @@ def draw_score_states(report: GameReport, colours: TeamColours) -> None:
         *(
             column
             for _ in range(2)
-            for column in (Column("Attempts", begins_group=True, help="Unblocked"), Column("xG"), Column("Goals"))
+            for column in (
+                Column("Attempts", begins_group=True, is_wide=True, help="Unblocked"),
+                Column("xG"),
+                Column("Goals"),
+            )
         ),
     )
     rows = [
@@ -101,7 +126,7 @@ def draw_score_states(report: GameReport, colours: TeamColours) -> None:
     played = clock(report.played_seconds)
     total = Row(("Whole game", played, *_three(report.away.counted), *_three(report.home.counted)), "total")
     draw_table("Attempts, xG and goals by score", columns, [*rows, total], team_groups(report, colours, 2, 3))
-    st.caption("A goal belongs to the score before it.")
+    st.caption("Minutes of play at that score. A goal belongs to the score before it.")
 
 
 def _four(sums: Sums) -> Iterator[str]:
@@ -127,4 +152,4 @@ def _state_name(report: GameReport, state: ScoreState) -> str:
     if state.lead == 0:
         return "Tied"
     team = report.home if state.lead > 0 else report.away
-    return f"{team.abbrev} ahead by {'1' if abs(state.lead) == 1 else '2 or more'}"
+    return f"{team.abbrev} up {'1' if abs(state.lead) == 1 else '2 or more'}"

@@ -5,7 +5,9 @@ from typing import Final
 
 import streamlit as st
 
+from db.history import History
 from livegame.reports.game import GameReport
+from livegame.reports.splits.strength import league_rates
 from ui.clients import Clients
 from ui.colours import TeamColours
 from ui.game_words import what_counts
@@ -24,7 +26,7 @@ def draw(clients: Clients, report: GameReport, colours: TeamColours) -> None:
     views: dict[str, Callable[[], object]] = {
         "Goals": lambda: draw_goals(report, colours),
         "Attempts": lambda: _attempts(report, colours),
-        "Strength and score": lambda: _strength_and_score(report, colours),
+        "Strength and score": lambda: _strength_and_score(clients.history, report, colours),
         "Players": lambda: st.fragment(draw_players)(report, colours),
         "Goalies": lambda: draw_goalies(report, colours),
         "Every attempt": lambda: st.fragment(draw_events)(report, colours),
@@ -49,13 +51,14 @@ def _attempts(report: GameReport, colours: TeamColours) -> None:
         draw_danger(report, colours)
 
 
-def _strength_and_score(report: GameReport, colours: TeamColours) -> None:
+def _strength_and_score(history: History, report: GameReport, colours: TeamColours) -> None:
     if report.present.empty:
         st.caption(_NO_ATTEMPTS)
         return
     st.caption(f"{COUNTED[report.count]}.")
-    left, right = st.columns(2, gap="large")
+    league = league_rates(history, report.model, report.row["season"]) if report.model else None
+    left, right = st.columns((3, 2), gap="large")
     with left:
-        draw_strength(report, colours)
+        draw_strength(report, league, colours)
     with right:
         draw_score_states(report, colours)

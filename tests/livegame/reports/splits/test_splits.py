@@ -1,18 +1,23 @@
 """Each division of a game adds up to the team's totals, and puts each shot where it belongs."""
 
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
+from db.history import GameRow, GameUpdate, History, ManpowerRow, Scores
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.splits.danger import danger_bands, danger_of
 from livegame.reports.splits.periods import period_lines
 from livegame.reports.splits.score_states import score_states
-from livegame.reports.splits.strength import strength_lines
+from livegame.reports.splits.strength import NOT_TOLD, league_rates, strength_lines, time_by_strength
 from livegame.reports.sums import Sums
-from tests.livegame.reports.generated import report_of, reports, shot
+from tests.livegame.reports.generated import CODES, MODEL, report_of, reports, shot
 
 
 def assert_adds_up(parts: Iterable[Sums], team: TeamTotals) -> None:
@@ -29,12 +34,13 @@ def test_every_division_adds_up_to_the_totals(report: GameReport) -> None:
     states = score_states(report)
     for side, team in (("away", report.away), ("home", report.home)):
         assert_adds_up((getattr(line, side) for line in period_lines(report)), team)
-        assert_adds_up((getattr(line, side) for line in strengths if line.counts), team)
+        assert_adds_up((getattr(line, side).sums for line in strengths if line.counts), team)
         assert_adds_up((getattr(state, side) for state in states), team)
         bands = [getattr(band, side) for band in danger_bands(report)]
         assert sum(band.shots for band in bands) == team.counted.rated
         assert sum(band.xg for band in bands) == pytest.approx(team.counted.xg)
-        beside = sum(getattr(line, side).shots for line in strengths if not line.counts)
+        assert sum(getattr(line, side).seconds for line in strengths) == report.played_seconds
+        beside = sum(getattr(line, side).sums.shots for line in strengths if not line.counts)
         left_out = team.others.shots + (0 if report.count is Count.ALL else team.empty_net.shots)
         assert beside == left_out
     assert sum(state.seconds for state in states) == report.played_seconds
@@ -51,6 +57,59 @@ def test_even_strengths_are_told_apart_by_skaters() -> None:
     report = report_of([shot(1, 10, "4v4"), shot(2, 20, "3v3"), shot(3, 30, "power play"), shot(4, 40)])
     assert [line.strength for line in strength_lines(report)] == ["4v4", "3v3", "power play", "5v5"]
     assert report.present["strength"].tolist() == ["4v4", "3v3", "power play", "5v5"]
+
+
+def test_time_by_strength_is_that_of_the_view_and_runs_on_until_now(tmp_path: Path) -> None:
+    rows = [ManpowerRow(10 * at, 10 * at + 10, code) for at, code in enumerate(CODES)]
+    report = report_of([], manpower=rows)
+    history = History(tmp_path / "history.db")
+    about = GameRow(**{field.name: report.row[field.name] for field in fields(GameRow)})
+    history.record_all([GameUpdate(about, [], rows)])
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        found = connection.execute("SELECT is_home, strength, seconds FROM time_by_strength")
+        view = {(bool(is_home), strength): seconds for is_home, strength, seconds in found}
+    since = report.played_seconds - rows[-1].end_s
+    for is_home in (False, True):
+        times = time_by_strength(report, is_home=is_home)
+        times[NOT_TOLD] -= since
+        assert times == {strength: seconds for (side, strength), seconds in view.items() if side is is_home}
+    home = {strength: seconds for (side, strength), seconds in view.items() if side}
+    assert home == {
+        "5v5": 10, "4v4": 10, "3v3": 10, "power play": 20, "short-handed": 10, "empty net": 30, "extra attacker": 10,
+        "not told": 10,
+    }  # fmt: skip
+
+
+def test_rate_per_60_is_xg_over_the_time_at_the_strength() -> None:
+    rows = [ManpowerRow(0, 600, "1551"), ManpowerRow(600, 720, "1451"), ManpowerRow(720, 2845, "1551")]
+    shots = [shot(1, 610, "power play"), shot(2, 700, "power play"), shot(3, 800, is_home=False)]
+    report = report_of(shots, {1: 0.2, 2: 0.1, 3: 0.3}, manpower=rows)
+    lines = {line.strength: line for line in strength_lines(report)}
+    assert lines["power play"].home.xg_per_60 == pytest.approx(0.3 * 3600 / 120)
+    assert lines["power play"].away.xg_per_60 is None
+    assert (lines["short-handed"].away.seconds, lines["short-handed"].away.sums.shots) == (120, 0)
+    assert lines["5v5"].away.xg_per_60 == pytest.approx(0.3 * 3600 / 2725)
+
+
+def test_league_average_is_the_seasons_only_with_enough_games(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History(tmp_path / "history.db")
+    assert league_rates(history, MODEL, 20212022) is None
+    report = report_of([shot(1, 300)], {1: 0.5}, state="final", manpower=[ManpowerRow(0, 3600, "1551")])
+    about = GameRow(**{field.name: report.row[field.name] for field in fields(GameRow)})
+    for season, chance in ((20202021, 0.25), (20212022, 0.75)):
+        game = replace(about, game_id=season * 100, season=season)
+        scores = Scores(MODEL, "unblocked", [(1, chance, {})])
+        history.record_all([GameUpdate(game, [shot(1, 300)], [ManpowerRow(0, 3600, "1551")], scores=scores)])
+    rates = league_rates(history, MODEL, 20212022)
+    assert rates is not None
+    assert (rates.games, rates.season) == (2, None)
+    assert rates.xg_per_60("5v5") == pytest.approx(0.25)  # of each team: two hours per game
+    monkeypatch.setattr("livegame.reports.splits.strength.ENOUGH_GAMES", 1)
+    rates = league_rates(history, MODEL, 20212022)
+    assert rates is not None
+    assert (rates.games, rates.season) == (1, 20212022)
+    assert rates.xg_per_60("5v5") == pytest.approx(0.375)
+    assert rates.xg_per_60("4v4") is None
 
 
 def test_score_states_by_a_worked_example() -> None:
