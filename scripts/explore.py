@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from db.connection import DatabaseError, is_there
 from db.environment import SettingsError
-from db.explore.queries import metadata
+from db.explore.queries import is_old, metadata
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser
 from scripts.command import FILES, INTERRUPTED, fail, print_line, run
@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the server until it is stopped; return the exit code."""
     parser = command_parser("explore", __doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--wait", action="store_true", help="wait until there is a history")
+    parser.add_argument(
+        "--wait", action="store_true", help="wait for others to make the history, or to bring an old one up to date"
+    )
     options = parser.parse_args(arguments)
     try:
         settings = ClientSettings.from_env()
@@ -73,9 +75,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _wait_for(path: Path) -> None:
-    if not is_there(path):
-        print_line(f"waiting for {path}: the first ping makes it")
-    while not is_there(path):
+    said = ""
+    while (
+        missing := "the first ping makes it" if not is_there(path) else is_old(path) and "a ping brings it up to date"
+    ):
+        if missing != said:
+            print_line(f"waiting for {path}: {missing}")
+            said = missing
         time.sleep(WAIT_S)
 
 

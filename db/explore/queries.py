@@ -32,6 +32,16 @@ def queries() -> Iterator[Query]:
         yield Query(name, found["title"], found["text"], sql.strip())
 
 
+def is_old(path: Path) -> bool:
+    """Return whether an earlier version of this program wrote the history, so that it lacks what is described here.
+
+    Raises:
+        DatabaseError: it cannot be read.
+    """
+    with reading(path) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0]) < max(MIGRATIONS)
+
+
 def metadata(path: Path) -> dict[str, Any]:
     """Return titles, descriptions and queries as Datasette's metadata for the history at `path`.
 
