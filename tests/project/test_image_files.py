@@ -35,7 +35,7 @@ def copied(dockerfile: str, folder: Path) -> None:
         (
             "Dockerfile.streamlit",
             "scripts.ping_game, scripts.replay, scripts.rescore, scripts.dashboard, scripts.backup,"
-            " scripts.export, scripts.explore,"
+            " scripts.export, scripts.explore, scripts.picture,"
             " livegame.reports.game, ui.pages.game, ui.pages.history, ui.pages.service",
         ),
     ],

@@ -109,7 +109,7 @@ def _size_key(colours: TeamColours) -> list[alt.Chart]:
 
 def _shape_key(colours: TeamColours) -> list[alt.Chart]:
     words = ("goal", "on goal", "missed", "at an empty net")
-    places = (EDGE_X + 1, EDGE_X + 14, EDGE_X + 31, EDGE_X + 48)
+    places = (EDGE_X + 1, EDGE_X + 15, EDGE_X + 34, EDGE_X + 52)
     return _key([(x, mark, 0.08, word) for x, mark, word in zip(places, _MARKS, words, strict=True)], 1, colours)
 
 

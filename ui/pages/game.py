@@ -26,6 +26,7 @@ from ui.parts.game import controls as game_controls
 from ui.parts.game import tables as game_tables
 from ui.parts.game.latest import latest_line
 from ui.parts.game.notices import model_notices, notices_of
+from ui.parts.game.picture import offer_picture
 from ui.parts.game.score_line import score_line, updated_line
 from ui.parts.game.time_machine import play_on, playing_every_s, time_machine
 from ui.parts.notices import Notice, NoticeLine, keep, kept
@@ -160,12 +161,13 @@ def _game(clients: Clients, first: list[Read]) -> None:
     with places.more:
         game_controls.choose_interval(read, is_demo=is_demo)
         game_controls.choose_model(read)
+        if read.has_begun:
+            offer_picture(clients.history, read, _theme())
     if keep_model(read):
         st.rerun()
     with places.newer:
         game_controls.offer_newer_model(read)
-    theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
-    colours = team_colours(read.away.abbrev, read.home.abbrev, theme)
+    colours = team_colours(read.away.abbrev, read.home.abbrev, _theme())
     with places.score:
         st.html(score_line(read, colours, None if read.has_begun else season_lines(clients.history, read)))
     notices = [*filter(None, [kept(_PLACE, shown)]), *notices_of(read)]
@@ -190,6 +192,10 @@ def _game(clients: Clients, first: list[Read]) -> None:
     places.line.say([*notices, *(model_notices(read, model) if read.has_begun else [])])
     with places.updated:
         _keep_watch(clients, read)
+
+
+def _theme() -> Theme:
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def _keep_watch(clients: Clients, read: Read) -> None:
