@@ -82,6 +82,11 @@ def beside_words(team: TeamTotals, counted: Count) -> str:
     return " ".join(parts)
 
 
+def attempts_words(team: TeamTotals) -> str:
+    """Return how often the team shot, at an empty net and at every strength: "28 shots on goal, 41 unblocked"."""
+    return f"{count(team.everything.on_goal, 'shot')} on goal, {team.everything.shots} unblocked"
+
+
 def difference_words(sums: Sums) -> str:
     """Return how goals compare with xG: "0.73 more goals than expected"; nothing until all goals are rated."""
     if sums.pending_goals or not sums.rated:

@@ -138,6 +138,13 @@ def strengths_in_order(found: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda name: (order.index(name) if name in order else order.index("3v3") + 0.5, name))
 
 
+def chance_words(probability: float) -> str:
+    """Return a probability in percent; what is not certain is neither 0% nor 100%."""
+    if 0 < probability < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= probability < 1 else f"{probability:.0%}"
+
+
 def sentence(words: str) -> str:
     """Return the words as a sentence: with a capital, and one full stop or other mark at the end."""
     return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}"

@@ -49,3 +49,14 @@ def _stretch(report: GameReport, start_s: int, end_s: int) -> Stretch:
     inside = shots[(shots["game_seconds"] >= start_s) & (shots["game_seconds"] < end_s)]
     xg = inside["probability"].astype(float).groupby(inside["team"]).sum()
     return Stretch(start_s, end_s, *(float(xg.get(team.abbrev, 0.0)) for team in (report.away, report.home)))
+
+
+def power_play_xg(report: GameReport) -> float | None:
+    """Return the expected goals of the team on the power play since it began; None without a power play."""
+    last = report.manpower[-1] if report.manpower else None
+    if last is None or last.power_play is None:
+        return None
+    team = report.home if last.power_play == "home" else report.away
+    shots = report.present
+    own = shots[(shots["team"] == team.abbrev) & (shots["game_seconds"] >= (last.power_play_since or 0))]
+    return float(own["probability"].astype(float).sum())

@@ -40,6 +40,7 @@ class TeamTotals:
     counted: Sums  # the shots that count
     empty_net: Sums  # the shots at an empty net, whether they count or not
     others: Sums  # the remaining shots that do not count
+    everything: Sums  # all shots, whether they count or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +276,7 @@ def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, count: Count) -
         counted=sum_up(row for row in own if count.takes(row["situation"])),
         empty_net=sum_up(row for row in own if row["situation"] == EMPTY_NET),
         others=sum_up(row for row in beside if row["situation"] != EMPTY_NET),
+        everything=sum_up(own),
     )
 
 

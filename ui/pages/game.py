@@ -8,12 +8,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from db.connection import DatabaseError
+from db.history import History
 from livegame.errors import GameNotFound, InvalidGameId, LiveGameError, UnknownFeatures
 from livegame.game_id import game_id_in, valid_game_id
 from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport
 from livegame.reports.teams import season_lines
+from livegame.reports.win_probability import WinProbability, game_prior, win_now
 from ui import address, moment
 from ui.clients import Clients, active_model, connect
 from ui.colours import Theme, team_colours
@@ -37,6 +39,7 @@ from xgserve.client import ServingError
 TICK_S: Final = 5  # how often the page compares itself with the history, which others write to as well
 DEMO_TICK_S: Final = 2
 _PLACE: Final = "game"
+KEPT: Final = 256
 
 Read = GameReport | InvalidGameId | DatabaseError | None
 
@@ -169,7 +172,8 @@ def _game(clients: Clients, first: list[Read]) -> None:
         game_controls.offer_newer_model(read)
     colours = team_colours(read.away.abbrev, read.home.abbrev, _theme())
     with places.score:
-        st.html(score_line(read, colours, None if read.has_begun else season_lines(clients.history, read)))
+        season = None if read.has_begun else season_lines(clients.history, read)
+        st.html(score_line(read, colours, season, _win_now(clients.history, read, read.content)))
     notices = [*filter(None, [kept(_PLACE, shown)]), *notices_of(read)]
     places.line.say(notices)
     with places.time_machine:
@@ -196,6 +200,12 @@ def _game(clients: Clients, first: list[Read]) -> None:
 
 def _theme() -> Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def _win_now(_history: History, _report: GameReport, content: str) -> WinProbability | None:  # noqa: ARG001
+    """Return each team's win probability, cached for all readers."""
+    return win_now(_report, game_prior(_history, _report))
 
 
 def _keep_watch(clients: Clients, read: Read) -> None:

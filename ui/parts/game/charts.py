@@ -21,7 +21,8 @@ from ui.parts.game.shot_filter import ShotFilter, choose_filter, filter_set
 from ui.words import count, plain
 
 KEPT: Final = 256
-_COLUMNS: Final = (11, 9)
+_RACE_HEIGHT: Final = 176  # pixels, as is the next; with the odds above them, as high as the rinks beside them
+_FLOW_HEIGHT: Final = 128
 _RACE_KEY: Final = {
     Count.ALL: "★ goals; shaded: power plays",
     Count.NO_EMPTY_NET: "★ goals, ☆ empty net; shaded: power plays",
@@ -41,14 +42,14 @@ def draw(report: GameReport, colours: TeamColours) -> None:
         _title("race_title", f"Expected goals · {_RACE_KEY[report.count]}")
         with st.container(key="race"):
             text = f"Expected goals over game time: {teams}."
-            st.vega_lite_chart(spec=_race_spec(report, content, colours), height="stretch", alt=text)
+            st.vega_lite_chart(spec=_race_spec(report, content, colours), height=_RACE_HEIGHT, alt=text)
         flow = flow_of(report)
         words = flow_words(report, flow)
         _title("flow_title", f"Flow · {words}")
         with st.container(key="flow"):
             st.vega_lite_chart(
                 spec=_flow_spec(report, content, colours, flow),
-                height="stretch",
+                height=_FLOW_HEIGHT,
                 alt=f"Expected goals per five minutes. {words}.",
             )
 
@@ -105,7 +106,7 @@ def draw_deserved(report: GameReport, colours: TeamColours) -> None:
     """Draw the odds, or why there are none yet."""
     odds = odds_of(report)
     is_rated = report.away.counted.rated or report.home.counted.rated
-    left, right = st.columns(_COLUMNS, gap="large", vertical_alignment="center")
+    left, right = st.columns(2, gap="medium", vertical_alignment="center")
     with left:
         st.markdown("**Deserved to win** :gray[· if only chances counted, so far]")
         st.html(odds_line(report, odds, colours))

@@ -7,8 +7,10 @@ from livegame.plays import GameState
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import Odds
 from livegame.reports.teams import TeamLine
+from livegame.reports.win_probability import WinProbability
 from ui.colours import TeamColours
 from ui.game_words import (
+    attempts_words,
     beside_words,
     competition_words,
     difference_words,
@@ -17,7 +19,8 @@ from ui.game_words import (
     season_words,
     xg_and_goals,
 )
-from ui.words import date_words, local_time, status_words
+from ui.parts.game.situation import situation_line
+from ui.words import chance_words, date_words, local_time, status_words
 
 # hatched, since many teams' colour is a grey
 _TIE = (
@@ -26,12 +29,17 @@ _TIE = (
 )
 
 
-def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, TeamLine] | None = None) -> str:
+def score_line(
+    report: GameReport,
+    colours: TeamColours,
+    season: Mapping[str, TeamLine] | None = None,
+    win: WinProbability | None = None,
+) -> str:
     """Return the score line as HTML; everything that comes from outside is escaped.
 
     A game without play shows only its start and, if given, the teams' `season` numbers.
     """
-    sides = ((report.away, colours[0], "away"), (report.home, colours[1], "home"))
+    sides = ((report.away, colours.away, "away"), (report.home, colours.home, "home"))
     if report.has_begun:
         away, home = (_team(team, colour, side, _sums(report, team)) for team, colour, side in sides)
     else:
@@ -39,7 +47,9 @@ def score_line(report: GameReport, colours: TeamColours, season: Mapping[str, Te
             _team(team, colour, side, _line("xg-difference", season_words((season or {}).get(team.abbrev))), goals="")
             for team, colour, side in sides
         )
-    return f'<section class="xg-score" aria-label="Score">{away}{_middle(report, colours)}{home}</section>'
+    heading = f'<h1 class="xg-hidden">{escape(report.title)}</h1>'
+    middle = _middle(report, colours, win)
+    return f'<section class="xg-score" aria-label="Score">{heading}{away}{middle}{home}</section>'
 
 
 def updated_line(text: str) -> str:
@@ -67,7 +77,7 @@ def odds_line(report: GameReport, result: Odds | None, colours: TeamColours) -> 
 
 def _team(team: TeamTotals, colour: str, side: str, below: str, goals: str | None = None) -> str:
     return (
-        f'<div class="xg-team xg-{side}" style="--team: {colour}"><h2>{escape(team.name)}</h2>'
+        f'<div class="xg-team xg-{side}" style="--team: {colour}"><div class="xg-name">{escape(team.name)}</div>'
         f'<span class="xg-goals">{team.score if goals is None else goals}</span>'
         f'<div class="xg-sums">{below}</div></div>'
     )
@@ -76,29 +86,39 @@ def _team(team: TeamTotals, colour: str, side: str, below: str, goals: str | Non
 def _sums(report: GameReport, team: TeamTotals) -> str:
     below = " · ".join(filter(None, (difference_words(team.counted), pending_words(team.counted))))
     return (
-        f'<div><span class="xg-label">xG (goals)</span> <span class="xg-xg">{xg_and_goals(team.counted)}</span></div>'
-        + _line("xg-beside", beside_words(team, report.count))
+        f'<div><span class="xg-label">xG (goals)</span> <span class="xg-xg">{xg_and_goals(team.counted)}</span>'
+        f' <span class="xg-beside">{escape(beside_words(team, report.count))}</span></div>'
         + _line("xg-difference", below)
+        + _line("xg-attempts", attempts_words(team))
     )
 
 
-def _middle(report: GameReport, colours: TeamColours) -> str:
+def _middle(report: GameReport, colours: TeamColours, win: WinProbability | None) -> str:
     live = " xg-live" if report.state is GameState.LIVE else ""
-    lines = [f'<div class="xg-status{live}">{escape(status_words(report.status))}</div>']
+    lines = [
+        _line("xg-label", f"{date_words(report.date)} · {competition_words(report)}"),
+        f'<div class="xg-status{live}">{escape(status_words(report.status))}</div>',
+    ]
     if not report.has_begun and report.state is GameState.NOT_STARTED:
         start = local_time(report.start_time) if report.start_is_known else "TBD"
         lines.append(f'<div class="xg-start">{start}</div>')
-    lines.append(_line("xg-label", f"{date_words(report.date)} · {competition_words(report)}"))
     if report.has_begun:
-        away, home = report.shares
-        parts = bar((away, colours[0]), (home, colours[1]))
-        lines.append(
-            f'<div class="xg-share"><span>{away:.0%}</span>{parts}<span>{home:.0%}</span></div>'
-            '<div class="xg-label">Share of expected goals</div>'
-        )
+        lines.append(situation_line(report, colours))
+        lines.append(_shares("Share of expected goals", report.shares, colours))
     else:
         lines.append(_line("xg-label", no_play_words(report)))
+    if report.has_begun or win is not None:
+        lines.append(_shares("Win probability", (win.away, win.home) if win else None, colours))
     return f'<div class="xg-middle">{"".join(lines)}</div>'
+
+
+def _shares(label: str, shares: tuple[float, float] | None, colours: TeamColours) -> str:
+    """Return both teams' shares as a bar between two percentages, with what they are shares of; None: not known."""
+    if shares is None:
+        return f'<div class="xg-label">{label}</div><div class="xg-share"><span>&nbsp;</span></div>'
+    parts = bar((shares[0], colours.away), (shares[1], colours.home))
+    away, home = (f"<span>{escape(chance_words(share))}</span>" for share in shares)
+    return f'<div class="xg-label">{label}</div><div class="xg-share">{away}{parts}{home}</div>'
 
 
 def _line(name: str, text: str) -> str:
