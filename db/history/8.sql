@@ -292,3 +292,12 @@ CREATE TABLE strength_totals (
     goals INTEGER NOT NULL,
     PRIMARY KEY (model, season, competition, strength)
 ) STRICT, WITHOUT ROWID;
+
+
+-- Who will win: what was played of a season before a day
+
+-- Holds all that is asked of those games, so that none of their wide rows is read.
+DROP INDEX games_by_season;
+CREATE INDEX games_by_season ON games (
+    season, game_date, state, competition, home_id, away_id, home_score, away_score
+);

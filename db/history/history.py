@@ -49,6 +49,26 @@ _PAIRS: Final = """
     SELECT p.game_id, p.season, p.is_goal, p.situation, p.probability, p.other_probability
     FROM chosen CROSS JOIN model_pairs p USING (game_id) WHERE p.model = :one AND p.other = :other
 """
+_BEFORE: Final = """
+    SELECT {} FROM games
+    WHERE season = :season AND game_date < :before AND state = 'final' AND competition = 'season'
+"""
+_LEAGUE_BEFORE: Final = _BEFORE.format("count(*) AS games, coalesce(sum(home_score + away_score), 0) AS goals")
+# CROSS JOIN: find the games first, since their sums are many
+_TEAMS_BEFORE: Final = f"""
+    WITH earlier AS MATERIALIZED ({_BEFORE.format("game_id, home_id, away_id")}),
+    own AS (
+        SELECT game_id, home_id AS team_id, 1 AS side FROM earlier WHERE home_id IN (:home_id, :away_id)
+        UNION ALL
+        SELECT game_id, away_id, 0 FROM earlier WHERE away_id IN (:home_id, :away_id)
+    )
+    SELECT team_id, count(DISTINCT game_id) AS games,
+        total(xg) FILTER (WHERE is_home = side) AS xg,
+        coalesce(sum(goals) FILTER (WHERE is_home = side), 0) AS goals,
+        total(xg) FILTER (WHERE is_home <> side) AS xg_against,
+        coalesce(sum(goals) FILTER (WHERE is_home <> side), 0) AS goals_against
+    FROM own CROSS JOIN game_totals USING (game_id) WHERE model = :model GROUP BY team_id
+"""  # noqa: S608 - the queries are ours
 _MODELS_OF_GAME: Final = """
     SELECT m.model, m.population FROM games g JOIN models m ON m.model = g.model
         OR m.model IN (SELECT o.model FROM game_models o WHERE o.game_id = g.game_id)
@@ -376,6 +396,17 @@ class History:
             """,
             {"model": model, "season": season, "competition": competition},
         )
+
+    def season_before(self, game: Mapping[str, Any], model: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return what was played of a game's season before its date: of the league, and of its two teams.
+
+        `game` is the game's row. The league's row has `games` and their `goals`; each row of a team has `team_id`,
+        `games`, `xg`, `goals`, `xg_against` and `goals_against` over the games that the model has rated.
+        """
+        values = {"season": game["season"], "before": game["game_date"], "model": model}
+        teams = {"home_id": game["home_id"], "away_id": game["away_id"]}
+        league = self._read(_LEAGUE_BEFORE, values)
+        return league[0] if league else {"games": 0, "goals": 0}, self._read(_TEAMS_BEFORE, values | teams)
 
     def pairs(
         self,
