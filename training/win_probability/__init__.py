@@ -1,0 +1,1 @@
+"""From recorded seasons to the parameters of win probability, with their card."""
