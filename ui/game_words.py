@@ -83,8 +83,8 @@ def beside_words(team: TeamTotals, counted: Count) -> str:
 
 
 def attempts_words(team: TeamTotals) -> str:
-    """Return how often the team shot, at an empty net and at every strength: "28 shots on goal, 41 unblocked"."""
-    return f"{count(team.everything.on_goal, 'shot')} on goal, {team.everything.shots} unblocked"
+    """Return how often the team shot, at an empty net and at every strength: "28 shots on goal, 58 attempts"."""
+    return f"{count(team.attempts.on_goal, 'shot')} on goal, {count(team.attempts.attempts, 'attempt')}"
 
 
 def difference_words(sums: Sums) -> str:

@@ -1,6 +1,7 @@
 """All attempts of a game, blocked ones too: what no model rates is counted here as well."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -15,6 +16,16 @@ _BLOCKED_COLUMNS: Final = (
     *("event_id", "period", "seconds", "time", "team", "is_home", "shooter", "shooter_id", "blocker", "blocker_id"),
     *("by_teammate", "x", "y", "code", "strength", "situation", "counts"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCounts:
+    """How often a team shot."""
+
+    on_goal: int  # as the league counts shots on goal
+    unblocked: int
+    blocked: int
+    attempts: int  # blocked or not
 
 
 def attempts_by_team(attempts: Iterable[Mapping[str, Any]], count: Count) -> pd.DataFrame:
@@ -37,6 +48,12 @@ def attempts_by_team(attempts: Iterable[Mapping[str, Any]], count: Count) -> pd.
             sums[key] = [total + one for total, one in zip(sums.get(key, [0] * len(_COUNTS)), found, strict=True)]
     rows = [(*key, *counts) for key, counts in sorted(sums.items(), key=lambda entry: (entry[0][2], entry[0][1]))]
     return pd.DataFrame.from_records(rows, columns=[*_GROUP, *_COUNTS])
+
+
+def attempts_of(attempts: pd.DataFrame, *, is_home: bool) -> AttemptCounts:
+    """Return one team's attempts of the whole game; `attempts` are those of `attempts_by_team`."""
+    own = attempts[attempts["is_home"] == is_home]
+    return AttemptCounts(*(int(own[column].sum()) for column in ("on_goal", "unblocked", "blocked", "attempts")))
 
 
 def blocked_frame(

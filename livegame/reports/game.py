@@ -12,7 +12,7 @@ from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import GameState
 from livegame.reports.at_clock import before_first_ping, played_seconds, row_at
-from livegame.reports.attempts import attempts_by_team, blocked_frame
+from livegame.reports.attempts import AttemptCounts, attempts_by_team, attempts_of, blocked_frame
 from livegame.reports.counting import EMPTY_NET, Count, strength_of
 from livegame.reports.manpower import Now, PowerPlay, manpower_until, power_plays, what_is_on
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, sum_up
@@ -40,7 +40,7 @@ class TeamTotals:
     counted: Sums  # the shots that count
     empty_net: Sums  # the shots at an empty net, whether they count or not
     others: Sums  # the remaining shots that do not count
-    everything: Sums  # all shots, whether they count or not
+    attempts: AttemptCounts  # all, whether they count or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ class GameReport:
             self.models,
             self.is_asked,
             shots,
+            pd.util.hash_pandas_object(self.attempts, index=False).sum(),
             len(self.corrections),
             self.manpower,
             row,
@@ -216,6 +217,7 @@ def game_report(
     state = GameState(game["state"])
     shots = _shots_frame(stored.shots)
     present = _present_frame(shots, rows, count)
+    attempts = attempts_by_team(stored.attempts, Count.ALL)
     return GameReport(
         game_id=game_id,
         title=f"{game['away_name']} at {game['home_name']}",
@@ -235,8 +237,8 @@ def game_report(
         known_state=GameState(stored.game["state"]),
         was_followed=stored.was_followed,
         goal_marks=stored.goal_marks,
-        away=_team_totals(game, "away", rows, count),
-        home=_team_totals(game, "home", rows, count),
+        away=_team_totals(game, "away", rows, attempts, count),
+        home=_team_totals(game, "home", rows, attempts, count),
         shots=shots,
         present=present,
         by_shooter=pd.DataFrame(by_shooter(counted)),
@@ -265,7 +267,7 @@ def stored_status(game: Mapping[str, Any]) -> str:
     )
 
 
-def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, count: Count) -> TeamTotals:
+def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, attempts: pd.DataFrame, count: Count) -> TeamTotals:
     own = [row for row in rows if bool(row["is_home"]) is (side == "home")]
     beside = [row for row in own if not count.takes(row["situation"])]
     return TeamTotals(
@@ -276,7 +278,7 @@ def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, count: Count) -
         counted=sum_up(row for row in own if count.takes(row["situation"])),
         empty_net=sum_up(row for row in own if row["situation"] == EMPTY_NET),
         others=sum_up(row for row in beside if row["situation"] != EMPTY_NET),
-        everything=sum_up(own),
+        attempts=attempts_of(attempts, is_home=side == "home"),
     )
 
 

@@ -15,7 +15,7 @@ from livegame.reports.flow import flow_of
 from livegame.reports.game import GameReport, game_report
 from livegame.reports.odds import odds, odds_of
 from tests.conftest import Service
-from tests.games import AWAY, GAME_ID, play
+from tests.games import AWAY, GAME_ID, HOME, play
 from tests.reports import GOAL, SHOTS, report_of
 from ui.charts import timeline
 from ui.charts.flow import xg_flow
@@ -258,3 +258,26 @@ def test_chart_words_are_never_in_a_team_colour(tmp_path: Path, service: Service
         in_colour = [layer for layer in words if "color" in layer["encoding"]]
         assert {layer["encoding"]["text"]["field"] for layer in in_colour} <= {"arrow"}  # a sign, no word
         assert any(layer["mark"].get("color") == COLOURS.ink for layer in words)
+
+
+def test_blocked_attempts_are_crosses_where_they_were_blocked(tmp_path: Path, service: Service) -> None:
+    block = play(700, "blocked-shot", 100, x=-60, y=5, team=HOME)
+    report = report_of(tmp_path, service.url, *SHOTS, block)
+    (blocked,) = report.blocked.to_dict("records")
+    team = report.home if blocked["team"] == "CAR" else report.away
+    chart = half_rink(report, team, report.present, COLOURS, "", report.blocked)
+    found = rows(chart, "blocker")
+    assert [(row["team"], row["when"]) for row in found] == [(team.abbrev, "P1 01:40")]
+
+
+def test_manpower_of_the_whole_game_is_marked(tmp_path: Path, service: Service) -> None:
+    plays = [
+        play(600, "faceoff", 100, situation="1441"),
+        play(601, "faceoff", 160, situation="1551"),
+        play(602, "hit", 200, situation="0651"),
+        play(603, "hit", 230, situation="1551"),
+    ]
+    report = report_of(tmp_path, service.url, *SHOTS, *plays)
+    fewer, empty = timeline.fewer_skaters(report), timeline.empty_nets(report)
+    assert fewer.to_numpy().tolist() == [[100, 160]]
+    assert empty.to_numpy().tolist() == [["WSH", 200, 230]]

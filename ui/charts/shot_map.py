@@ -10,7 +10,7 @@ import pandas as pd
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.rink import BLUE_LINE_X, RINK_WIDTH
 from ui.charts.rink import EDGE_X, GREY, across, along, half
-from ui.charts.shots import AT_EMPTY_NET, STAR, described, layered, team_colour, tooltip
+from ui.charts.shots import AT_EMPTY_NET, CROSS, STAR, described, layered, moments, team_colour, tooltip
 from ui.charts.timeline import FONT
 from ui.colours import TeamColours
 from ui.words import OUTCOMES
@@ -24,12 +24,18 @@ _WIDTH: Final = 360
 
 
 def half_rink(
-    report: GameReport, team: TeamTotals, shots: pd.DataFrame, colours: TeamColours, head: str
+    report: GameReport,
+    team: TeamTotals,
+    shots: pd.DataFrame,
+    colours: TeamColours,
+    head: str,
+    blocked: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return a team's half of the rink; the away team attacks to the left all game, the home team to the right.
 
     Shots from beyond the blue line are drawn at the edge, just outside it. `shots` are rows of the report's; those of
-    the other team and those without a location are left out. `head` is the line of text above.
+    the other team and those without a location are left out. `head` is the line of text above. `blocked` are rows of
+    the report's blocked attempts, drawn where they were blocked.
     """
     own = shots[(shots["team"] == team.abbrev) & shots["x"].notna() & shots["y"].notna()]
     side = 1 if team.is_home else -1
@@ -52,7 +58,9 @@ def half_rink(
         )
     )
     ice = _ice(side)
-    spec = layered([*_head(report, team, colours, head), *(_shape_key if team.is_home else _size_key)(colours), marks])
+    under = [] if blocked is None else [_blocked(report, team, blocked, colours)]
+    key = _shape_key(colours) if team.is_home else _size_key(colours)
+    spec = layered([*_head(report, team, colours, head), *key, *under, marks])
     spec["autosize"] = {"type": "none", "contains": "padding"}
     spec["padding"] = 0
     return spec | {"layer": ice["layer"] + spec["layer"], "datasets": ice["datasets"] | spec["datasets"]}
@@ -61,6 +69,36 @@ def half_rink(
 def from_farther_out(shots: pd.DataFrame) -> int:
     """Return how many of the shots are drawn at the edge: those from beyond the blue line."""
     return int((shots["x"] < BLUE_LINE_X).sum())
+
+
+def _blocked(report: GameReport, team: TeamTotals, blocked: pd.DataFrame, colours: TeamColours) -> alt.Chart:
+    own = blocked[(blocked["team"] == team.abbrev) & blocked["x"].notna() & blocked["y"].notna()]
+    side = 1 if team.is_home else -1
+    points = pd.DataFrame(
+        {
+            "x": side * own["x"].where(own["x"] >= BLUE_LINE_X, _FARTHER_OUT_X),
+            "y": side * own["y"],
+            "team": own["team"],
+            "when": moments(own),
+            "shooter": own["shooter"].fillna("unknown"),
+            "blocker": own["blocker"].fillna("unknown"),
+        }
+    )
+    crosses: alt.Chart = (
+        alt.Chart(points)
+        .mark_point(shape=CROSS, size=30, strokeWidth=1.2, opacity=0.65)
+        .encode(
+            x=along("x", side),
+            y=across("y"),
+            stroke=team_colour(report, colours),
+            tooltip=[
+                alt.Tooltip("when:N", title="Time"),
+                alt.Tooltip("shooter:N", title="Shooter"),
+                alt.Tooltip("blocker:N", title="Blocked by"),
+            ],
+        )
+    )
+    return crosses
 
 
 @cache

@@ -14,6 +14,7 @@ from ui.words import OUTCOMES, period_name
 STAR: Final = (
     "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
 )
+CROSS: Final = "M-0.8,-0.8L0.8,0.8M-0.8,0.8L0.8,-0.8"
 AT_EMPTY_NET: Final = "Empty net"  # goal or not: a hit from afar is no great chance
 EMPTY_NET_AREA: Final = 0.06  # the mark's area, as if this were its xG
 # A chart is sent to every reader at each change, so it gets only the columns that it shows.

@@ -56,12 +56,17 @@ def periods(report: GameReport) -> pd.DataFrame:
 
 
 def backdrop(report: GameReport, colours: TeamColours) -> list[alt.Chart]:
-    """Return what lies behind each chart: who had more skaters, in that team's colour, and the ends of the periods."""
-    x = game_time(report, "start")
+    """Return what lies behind each chart: manpower and the ends of the periods.
+
+    A power play is shaded in its team's colour, four on four in grey; a net without a goalie is a bar at the bottom.
+    """
+    x, colour = game_time(report, "start"), team_colour(report, colours)
     return [
-        alt.Chart(advantages(report))
-        .mark_rect(opacity=0.13, tooltip=None)
-        .encode(x=x, x2="end:Q", color=team_colour(report, colours)),
+        alt.Chart(advantages(report)).mark_rect(opacity=0.13).encode(x=x, x2="end:Q", color=colour),
+        alt.Chart(fewer_skaters(report)).mark_rect(opacity=0.13, color=GREY).encode(x=x, x2="end:Q"),
+        alt.Chart(empty_nets(report))
+        .mark_rect(opacity=0.9, y={"expr": "height - 5"}, y2={"expr": "height"})
+        .encode(x=x, x2="end:Q", color=colour),
         alt.Chart(periods(report).iloc[:-1])
         .mark_rule(strokeDash=[3, 3], color=GREY, opacity=0.6)
         .encode(x=game_time(report, "end")),
@@ -99,3 +104,24 @@ def advantages(report: GameReport) -> pd.DataFrame:
         for stretch in report.power_plays
     ]
     return pd.DataFrame(rows, columns=["team", "start", "end"])
+
+
+def empty_nets(report: GameReport) -> pd.DataFrame:
+    """Return when a team had no goalie in its net, by stretches: `team`, `start`, `end` in game seconds."""
+    rows = [
+        (team.abbrev, row.start_s, row.end_s)
+        for row in report.manpower
+        for team, digit in ((report.away, 0), (report.home, 3))
+        if row.situation and row.situation[digit] == "0" and row.end_s > row.start_s
+    ]
+    return pd.DataFrame(rows, columns=["team", "start", "end"])
+
+
+def fewer_skaters(report: GameReport) -> pd.DataFrame:
+    """Return when both teams had equally few skaters in regulation, by stretches: `start`, `end` in game seconds."""
+    rows = [
+        (row.start_s, row.end_s)
+        for row in report.manpower
+        if row.situation in ("1441", "1331") and row.end_s <= REGULATION_PERIODS * PERIOD_SECONDS
+    ]
+    return pd.DataFrame(rows, columns=["start", "end"])

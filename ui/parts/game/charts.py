@@ -24,8 +24,8 @@ KEPT: Final = 256
 _RACE_HEIGHT: Final = 176  # pixels, as is the next; with the odds above them, as high as the rinks beside them
 _FLOW_HEIGHT: Final = 128
 _RACE_KEY: Final = {
-    Count.ALL: "★ goals; shaded: power plays",
-    Count.NO_EMPTY_NET: "★ goals, ☆ empty net; shaded: power plays",
+    Count.ALL: "★ goals; shaded: power plays, bar: net empty",
+    Count.NO_EMPTY_NET: "★ goals, ☆ empty net; shaded: power plays, bar: net empty",
     Count.FIVE_ON_FIVE: "at 5v5; ★ goals, ☆ at other strengths",
 }
 Spec = dict[str, Any]
@@ -71,7 +71,10 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
         with st.popover(label, type="primary" if is_on else "secondary", key="filter"):
             chosen = choose_filter(report)
         shots = chosen.of(on_map)
-        st.html(f'<span class="xg-label">{escape("; ".join(_notes(shots, on_map)))}</span>', width="content")
+        st.html(
+            f'<span class="xg-label">{escape("; ".join(_notes(shots, on_map, with_blocked=chosen.blocked)))}</span>',
+            width="content",
+        )
     with st.container(key="rinks"):
         for team in (report.away, report.home):
             sums = sums_of(shots[(shots["team"] == team.abbrev) & shots["counts"]])
@@ -84,12 +87,14 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
                 )
 
 
-def _notes(shots: pd.DataFrame, on_map: pd.DataFrame) -> list[str]:
+def _notes(shots: pd.DataFrame, on_map: pd.DataFrame, *, with_blocked: bool) -> list[str]:
     """Return what the reader must know of the map: what the filter leaves, and what is not where it was."""
     notes = []
     if len(shots) < len(on_map):
         sums = sums_of(shots)
         notes.append(f"{len(shots)} of {len(on_map)}, xG {with_pending(sums.xg, sums.goals, sums.pending)}")
+    if with_blocked:
+        notes.append("\N{MULTIPLICATION SIGN} where an attempt was blocked")
     if far := from_farther_out(shots):
         notes.append(f"{far} from beyond the blue line, at the edge")
     if missing := int(shots["x"].isna().sum()):
@@ -132,7 +137,8 @@ def _rink_spec(
     is_home: bool,
 ) -> Spec:
     team = _report.home if is_home else _report.away
-    return half_rink(_report, team, chosen.of(_on_map(_report)), colours, head)
+    blocked = chosen.of(_report.blocked.assign(outcome="blocked")) if chosen.blocked else None
+    return half_rink(_report, team, chosen.of(_on_map(_report)), colours, head, blocked)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)

@@ -21,6 +21,7 @@ class ShotFilter:
     strengths: tuple[str, ...] = ()
     players: tuple[int, ...] = ()  # the league's ids, since two players may share a name
     goals_only: bool = False
+    blocked: bool = False  # show blocked attempts as well
 
     def of(self, shots: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the report's shots that pass."""
@@ -38,6 +39,7 @@ class ShotFilter:
             *map(strength_name, self.strengths),
             *([count(len(self.players), "player")] if self.players else []),
             *(["goals"] if self.goals_only else []),
+            *(["blocked"] if self.blocked else []),
         ]
 
 
@@ -67,6 +69,11 @@ def choose_filter(report: GameReport) -> ShotFilter:
             )
         ),
         goals_only=st.toggle("Goals only", key=f"{key}_goals_only"),
+        blocked=st.toggle(
+            "Blocked attempts",
+            key=f"{key}_blocked",
+            help="Where they were blocked. No model rates them: the league does not report where they were taken.",
+        ),
     )
 
 
