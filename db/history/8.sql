@@ -17,6 +17,7 @@ CREATE TABLE manpower (
     home_until TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(home_until)),
     power_play TEXT CHECK (power_play IN ('away', 'home')),  -- the team with more skaters, extra attackers not counted
     power_play_since INTEGER CHECK ((power_play_since IS NULL) = (power_play IS NULL)),
+    first_seen_at TEXT NOT NULL DEFAULT '',  -- when a ping first saw all of this but the end
     PRIMARY KEY (game_id, start_s)
 ) STRICT, WITHOUT ROWID;
 

@@ -290,11 +290,15 @@ class History:
                 corrections=rows(_CORRECTIONS_OF_GAME),
                 attempts=rows(_ATTEMPTS_OF_GAME),
                 blocked=rows(_BLOCKED_OF_GAME),
-                manpower=recording.stored_manpower(connection, game_id),
+                manpower=recording.stored_manpower(connection, game_id, moment.wall if moment else None),
             )
 
-    def games(self, search: str = "", *, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
+    def games(
+        self, search: str = "", *, limit: int = 50, offset: int = 0, moment: Moment | None = None
+    ) -> list[dict[str, Any]]:
         """Return games, the latest first, each a row of `games` with its rows of `xg_by_team` as `totals`.
+
+        With a moment, they are as of then; a game that was first pinged later looks as if it had not begun.
 
         Each word of `search` must be part of a team's name or abbreviation (accents and case are ignored), or begin the
         league's date or the game's id.
@@ -307,7 +311,7 @@ class History:
                 f"SELECT * FROM games {conditions} ORDER BY start_time DESC, game_id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - conditions are ours
             )
             found = connection.execute(query, {**values, "limit": limit, "offset": offset}).fetchall()
-            return [dict(game) | {"totals": _totals(connection, game)} for game in found]
+            return [_with_totals(connection, game, moment) for game in found]
 
     def count_games(self, search: str = "") -> int:
         """Return how many games `games` finds without a limit."""
@@ -488,8 +492,15 @@ def _rows_of(connection: sqlite3.Connection, game_id: int) -> Callable[..., list
     return rows
 
 
-def _totals(connection: sqlite3.Connection, game: sqlite3.Row) -> list[dict[str, Any]]:
-    return _rows_of(connection, game["game_id"])(_OF_GAME.format("xg_by_team"), model=game["model"])
+def _with_totals(connection: sqlite3.Connection, row: sqlite3.Row, moment: Moment | None) -> dict[str, Any]:
+    """Return a row of `games` with its rows of `xg_by_team`, as of a moment."""
+    game, query = dict(row), _OF_GAME.format("xg_by_team")
+    if moment is None or moment.wall is None or game["pinged_at"] <= moment.wall:
+        return game | {"totals": _rows_of(connection, game["game_id"])(query, model=game["model"])}
+    then = game_as_of(connection, game["game_id"], moment.wall)
+    if then is None:
+        return game | {"state": "not started", "away_score": 0, "home_score": 0, "totals": []}
+    return then | {"totals": AsOf(connection, then, moment).rows(query, model=then["model"])}
 
 
 def _search(text: str) -> tuple[str, dict[str, str | int]]:

@@ -5,7 +5,7 @@ All functions write inside the caller's transaction.
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -40,11 +40,15 @@ _INSERT_VERSION: Final = f"""
     SELECT ?, {_VERSION_COLUMNS} FROM shots WHERE game_id = ? AND event_id = ?
 """  # noqa: S608
 _MANPOWER_COLUMNS: Final = tuple(field.name for field in fields(ManpowerRow))
-_MANPOWER_OF_GAME: Final = f"SELECT {', '.join(_MANPOWER_COLUMNS)} FROM manpower WHERE game_id = ? ORDER BY start_s"  # noqa: S608
+_MANPOWER_OF_GAME: Final = f"""
+    SELECT {", ".join(_MANPOWER_COLUMNS)} FROM manpower
+    WHERE game_id = ? AND (? IS NULL OR first_seen_at <= ?) ORDER BY start_s
+"""  # noqa: S608 - names are ours
+_MANPOWER_SEEN: Final = "SELECT start_s, first_seen_at FROM manpower WHERE game_id = ?"
 _DELETE_MANPOWER: Final = "DELETE FROM manpower WHERE game_id = ? AND start_s = ?"
 _INSERT_MANPOWER: Final = (
-    f"INSERT INTO manpower (game_id, {', '.join(_MANPOWER_COLUMNS)})"  # noqa: S608
-    f" VALUES (?{', ?' * len(_MANPOWER_COLUMNS)})"
+    f"INSERT INTO manpower (game_id, first_seen_at, {', '.join(_MANPOWER_COLUMNS)})"  # noqa: S608
+    f" VALUES (?, ?{', ?' * len(_MANPOWER_COLUMNS)})"
 )
 _BLOCKED_COLUMNS: Final = tuple(field.name for field in fields(BlockedRow))
 _of_blocked: Final = attrgetter(*_BLOCKED_COLUMNS)
@@ -122,7 +126,7 @@ def record(connection: sqlite3.Connection, update: GameUpdate, now: str, news: N
     new, corrections, changed_sides = _store_shots(connection, update, now)
     if update.blocked is not None:
         _store_blocked(connection, game_id, update.blocked, update.unreadable, now)
-    has_other_manpower = update.manpower is not None and _store_manpower(connection, game_id, update.manpower)
+    has_other_manpower = update.manpower is not None and _store_manpower(connection, game_id, update.manpower, now)
     features = {shot.event_id: shot.features for shot in update.shots}
     scored = _store_predictions(connection, game_id, update.scores, features, now) if update.scores else 0
     by_challengers = sum(_store_challenger(connection, game_id, of, features, now) for of in update.challengers)
@@ -349,21 +353,26 @@ def _store_blocked(
         connection.executemany(_RETRACT_BLOCKED, retracted)
 
 
-def stored_manpower(connection: sqlite3.Connection, game_id: int) -> tuple[ManpowerRow, ...]:
-    """Return a game's rows of `manpower`, in order."""
-    found = connection.execute(_MANPOWER_OF_GAME, (game_id,))
+def stored_manpower(connection: sqlite3.Connection, game_id: int, wall: str | None = None) -> tuple[ManpowerRow, ...]:
+    """Return a game's rows of `manpower` that were first seen by `wall` (None: all), in order."""
+    found = connection.execute(_MANPOWER_OF_GAME, (game_id, wall, wall))
     return tuple(
         ManpowerRow(start, end, situation, _until(away), _until(home), *power_play)
         for start, end, situation, away, home, *power_play in found
     )
 
 
-def _store_manpower(connection: sqlite3.Connection, game_id: int, manpower: Sequence[ManpowerRow]) -> bool:
-    """Store a game's rows of `manpower`; return whether any is different."""
+def _store_manpower(connection: sqlite3.Connection, game_id: int, manpower: Sequence[ManpowerRow], now: str) -> bool:
+    """Store a game's rows of `manpower`; return whether any is different.
+
+    A stretch that only became longer keeps when it was first seen.
+    """
     stored = set(stored_manpower(connection, game_id))
+    seen_at = dict(tuple(row) for row in connection.execute(_MANPOWER_SEEN, (game_id,)))
+    begun = {replace(row, end_s=row.start_s): seen_at[row.start_s] for row in stored}
     connection.executemany(_DELETE_MANPOWER, [(game_id, row.start_s) for row in stored.difference(manpower)])
-    new = [row for row in manpower if row not in stored]
-    connection.executemany(_INSERT_MANPOWER, [(game_id, *_manpower_values(row)) for row in new])
+    new = [(begun.get(replace(row, end_s=row.start_s), now), row) for row in manpower if row not in stored]
+    connection.executemany(_INSERT_MANPOWER, [(game_id, seen, *_manpower_values(row)) for seen, row in new])
     return stored != set(manpower)
 
 

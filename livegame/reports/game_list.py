@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from db.history import History
+from db.history import History, Moment
 from livegame.reports.game import stored_status
 
 
@@ -19,14 +19,16 @@ class GameLine:
     pending: int  # shots known but not rated yet, of both teams
 
 
-def game_lines(history: History, search: str = "", *, limit: int, offset: int = 0) -> list[GameLine]:
-    """Return the games that `History.games` finds, the latest first.
+def game_lines(
+    history: History, search: str = "", *, limit: int, offset: int = 0, moment: Moment | None = None
+) -> list[GameLine]:
+    """Return the games that `History.games` finds, the latest first, as of a moment.
 
     Raises:
         DatabaseError: the history cannot be read.
     """
     lines = []
-    for row in history.games(search, limit=limit, offset=offset):
+    for row in history.games(search, limit=limit, offset=offset, moment=moment):
         xg = {total["team"]: total["xg"] - total["xg_empty_net"] for total in row["totals"]}
         pending = sum(total["pending"] for total in row["totals"])
         sides = xg.get(row["away_abbrev"]), xg.get(row["home_abbrev"])

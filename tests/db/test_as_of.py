@@ -12,7 +12,7 @@ import pytest
 
 from db import times
 from db.connection import open_reader
-from db.history import GameRow, GameUpdate, History, Moment, Scores, ShotRow, StoredGame
+from db.history import GameRow, GameUpdate, History, ManpowerRow, Moment, Scores, ShotRow, StoredGame
 from db.history.schema import MIGRATIONS
 
 MODELS = ("bundled/a:1@sha256:000000000000", "bundled/b:1@sha256:111111111111")
@@ -176,3 +176,34 @@ def test_versions_have_the_columns_of_shots(history: History) -> None:
         }
         assert columns("shot_versions") == columns("shots") - {"position", "first_seen_at"} | {"replaced_at"}
         assert columns("game_states") - columns("games") == {"seen_at", "is_complete"}
+
+
+def test_stretch_of_manpower_is_there_once_a_ping_has_seen_it(history: History, clock: _Clock) -> None:
+    def seen(*stretches: tuple[int, int, str]) -> str:
+        clock.wait(10)
+        history.record_all([GameUpdate(GAME, [], [ManpowerRow(*stretch) for stretch in stretches])])
+        return times.now()
+
+    first = seen((0, 500, "1551"))
+    second = seen((0, 518, "1551"), (518, 530, "1541"))
+    third = seen((0, 518, "1551"), (518, 600, "1541"))
+    begun = {}
+    for at in (first, second, third):
+        read = history.read_game(GAME.game_id, moment=Moment(wall=at))
+        assert read is not None
+        begun[at] = [row.start_s for row in read.manpower]
+    assert begun == {first: [0], second: [0, 518], third: [0, 518]}
+
+
+def test_list_of_games_is_as_of_then(history: History, clock: _Clock) -> None:
+    shots = [shot(1, outcome="goal"), shot(2, 90)]
+    first = clock.wait(0)
+    clock.wait(5)
+    history.record_all([GameUpdate(replace(GAME, home_score=1), shots[:1], scores=scores(shots[:1]))])
+    second, then = times.now(), history.games()
+    clock.wait(5)
+    history.record_all([GameUpdate(replace(GAME, home_score=1, state="final"), shots, scores=scores(shots))])
+    (game,) = history.games(moment=Moment(wall=second))
+    assert [(game["state"], game["totals"])] == [(row["state"], row["totals"]) for row in then]
+    (hidden,) = history.games(moment=Moment(wall=first))
+    assert (hidden["state"], hidden["home_score"], hidden["totals"]) == ("not started", 0, [])

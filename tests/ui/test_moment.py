@@ -220,4 +220,4 @@ def test_time_machine_shows_the_game_at_a_second(page: _Page) -> None:
 def test_first_second_before_any_attempt_is_drawn(page: _Page) -> None:
     page.app.query_params["at"] = "0"
     assert status(page).endswith("20:00 left")
-    assert "by the game's clock" in words(page.app.caption)
+    assert "By the game's clock" in words(page.app.caption)

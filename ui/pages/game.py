@@ -280,6 +280,8 @@ def _ping(clients: Clients, text: str, line: NoticeLine | None = None) -> None:
     finally:
         st.session_state.tried_at = time.monotonic()
     keep(_PLACE, notice, _shown(clients), is_news=notice.kind != "error")
+    if line is not None and notice.kind != "error" and (delay := moment.delay_s()):
+        st.toast(f"Pinged. You see it in {delay} s.")
 
 
 def _start(clients: Clients, first: list[Read]) -> None:

@@ -13,6 +13,7 @@ from db.history import SEASON, History
 from livegame.reports.calibration import calibration
 from livegame.reports.game_list import GameLine, game_lines
 from livegame.reports.teams import TeamLine, team_lines
+from ui import address, moment
 from ui.clients import active_model, connect, last_active_model
 from ui.parts import comparison
 from ui.parts.calibration import draw_calibration
@@ -30,6 +31,7 @@ def main() -> None:
 
     The comparison of models takes a second or more: it is drawn last, in the room that is kept for it.
     """
+    address.remember("history")
     history = connect().history
     st.query_params.pop("game", None)  # of the game that was opened from here
     try:
@@ -147,7 +149,7 @@ def _games(history: History) -> None:
     pages = ceil(found / PAGE_ROWS)
     top = st.container()
     page = st.pagination(pages, key=f"games_{search}") if pages > 1 else 1
-    lines = game_lines(history, search or "", limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS)
+    lines = game_lines(history, search or "", limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS, moment=moment.delayed())
     with top:
         _game_table(lines)
         st.caption(f"{count(found, 'game')}, newest first. Click a game to open it.")

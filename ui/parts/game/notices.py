@@ -4,6 +4,7 @@ import streamlit as st
 
 from livegame.reports.game import GameReport
 from ui.game_words import correction_words, waiting_words
+from ui.parts.game.time_machine import clock_words
 from ui.parts.notices import Notice
 from ui.shown_model import newer_model
 from ui.words import league_words, model_name
@@ -14,6 +15,8 @@ def notices_of(report: GameReport) -> list[Notice]:
     """Return the notices that do not depend on the active model."""
     asked = st.query_params.get("model")
     notices = []
+    if report.moment is not None and report.moment.game_s is not None:
+        notices.append(Notice("info", f"As it stood at {clock_words(report.moment.game_s)}."))
     if asked and asked != report.model:
         by = f"; these numbers are by {model_name(report.model)}" if report.model else ""
         notices.append(Notice("warning", f"No model {asked!r} has rated this game{by}."))

@@ -87,8 +87,8 @@ def _note(report: GameReport, *, is_whole: bool) -> str:
     if is_whole:
         return "Move the slider to see the game as it stood then."
     if not report.was_followed:
-        return "As it stood then, by the game's clock alone: nobody pinged this game while it was played."
-    return "As it stood then by the game's clock, with the league's corrections since."
+        return "By the game's clock alone: no ping saw this game played, so nothing says when the league reported what."
+    return "By the game's clock, with the league's corrections since."
 
 
 def _marks(report: GameReport, colours: TeamColours) -> str:
