@@ -17,6 +17,7 @@ from xgserve.client import ModelEntry
 
 EN_DASH: Final = "\N{EN DASH}"
 OUTCOMES: Final = {"goal": "Goal", "shot-on-goal": "Shot on goal", "missed-shot": "Missed shot"}
+ATTEMPTS: Final = OUTCOMES | {"blocked-shot": "Blocked"}
 STATUS_MARKS: Final = {"scored": "✓ rated", "pending": "… pending", "amended": "✎ amended", "retracted": "✕ retracted"}
 COUNTS: Final = {Count.ALL: "All", Count.NO_EMPTY_NET: "No empty net", Count.FIVE_ON_FIVE: "5v5"}
 COUNTED: Final = {

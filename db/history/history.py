@@ -384,21 +384,32 @@ class History:
             {"model": model, "season": season, "competition": competition, "without": without},
         )
 
-    def strengths(self, model: str, season: int | None = None, competition: str = SEASON) -> list[dict[str, Any]]:
+    def strengths(
+        self, model: str, season: int | None = None, competition: str = SEASON, *, without: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return sums of the finished games that a model has rated, by `strength`, over both teams.
 
-        The sums are `games`, `seconds`, `shots`, `xg` and `goals`; games whose manpower is unknown are left out. They
-        cover one competition, in one season or in all.
+        The sums are `games`, `seconds`, `shots`, `xg` and `goals`; games whose manpower is unknown are left out, and so
+        is the game `without`. They cover one competition, in one season or in all.
         """
         return self._read(
             """
             SELECT strength, sum(games) AS games, sum(seconds) AS seconds, sum(shots) AS shots, sum(xg) AS xg,
                 sum(goals) AS goals
-            FROM strength_totals WHERE model = :model AND games > 0 AND competition = :competition
-                AND (:season IS NULL OR season = :season)
-            GROUP BY strength
+            FROM (
+                SELECT strength, games, seconds, shots, xg, goals FROM strength_totals
+                WHERE model = :model AND games > 0 AND competition = :competition
+                    AND (:season IS NULL OR season = :season)
+                UNION ALL
+                SELECT strength, -1, -sum(seconds), -sum(shots), -sum(xg), -sum(s.goals)
+                FROM game_strengths s JOIN games USING (game_id)
+                WHERE game_id = :without AND s.model = :model AND competition = :competition
+                    AND (:season IS NULL OR season = :season)
+                GROUP BY strength
+            )
+            GROUP BY strength HAVING sum(games) > 0
             """,
-            {"model": model, "season": season, "competition": competition},
+            {"model": model, "season": season, "competition": competition, "without": without},
         )
 
     def season_before(self, game: Mapping[str, Any], model: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -107,7 +107,10 @@ def html_table(page: AppTest, name: str) -> pd.DataFrame:
     """Return a small table by its name: the texts of its cells by row and column; a column of a team as "CAR xG"."""
     (body,) = (body for element in page.get("html") if f'aria-label="{name}"' in (body := element.proto.body))
     table = ElementTree.fromstring(body)
-    lines = [["".join(cell.itertext()) for cell in row] for row in table.iterfind(".//tbody/tr")]
+    lines = [
+        ["".join(cell.itertext()).replace("\N{NO-BREAK SPACE}", " ") for cell in row]
+        for row in table.iterfind(".//tbody/tr")
+    ]
     *groups, titles = table.findall(".//thead/tr")
     teams: list[str] = []
     for group in groups:

@@ -33,6 +33,7 @@ pytestmark = [
 IN_THE_SECOND = "Period 2 \N{EN DASH} 09:40 left"  # 2,000 s after the start, with the intermission
 
 CHARTS: Final = 5  # of a game: both halves of the rink, the race, the flow and the odds
+ALL_ATTEMPTS: Final = re.compile(r"^1\d\d attempts, \d+ of them blocked, counted or not, newest first")
 
 # How far visible things moved without being asked to, as Chromium measures it: 1 is the whole window.
 WATCH_SHIFTS = """() => {
@@ -197,7 +198,7 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     expect(page.get_by_text(re.compile(r"^\+ 1\.\d\d \(1\) empty net$"))).to_be_visible()
     page.get_by_role("tab", name="Every attempt").click()
     expect(page.get_by_role("heading", name="Every attempt")).to_be_visible()
-    expect(page.get_by_text("89 attempts, counted or not, newest first")).to_be_visible()
+    expect(page.get_by_text(ALL_ATTEMPTS)).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     lines = Path(download.value.path()).read_text().splitlines()
@@ -207,7 +208,7 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     assert_fits(page)
     page.reload()
     assert totals(page) == shown
-    expect(page.get_by_text("89 attempts, counted or not, newest first")).to_be_visible()  # the address holds the view
+    expect(page.get_by_text(ALL_ATTEMPTS)).to_be_visible()  # the address holds the view
     assert strangers == []
     assert found == []
     dashboard.stop()

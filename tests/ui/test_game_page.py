@@ -18,7 +18,7 @@ from db.history.schema import MIGRATIONS
 from livegame.plays import GameState, Player, Shot, Team
 from livegame.reports.counting import Count
 from tests.conftest import Service
-from tests.games import GAME_ID, HOME, FeedServer, as_feed, game, play
+from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
 from tests.reports import SHOTS
 from tests.ui.page_session import (
     OpenPage,
@@ -420,6 +420,22 @@ def test_event_search_finds_every_word(open_page: OpenPage, feed: FeedServer) ->
         field(page, "Search").set_value(search)
         page.run()
         assert len(html_table(page, "Every attempt")) == found, search
+
+
+def test_attempts_view_has_blocked_attempts_and_misses_by_reason(open_page: OpenPage, feed: FeedServer) -> None:
+    miss = play(810, "missed-shot", 40, reason="short")
+    block = play(811, "blocked-shot", 45, team=AWAY, x=-60, shooter_id=8471214, blocker_id=8478427)
+    feed.show(game(*SHOTS, miss, block))
+    page = open_view(ping(open_page()), "Attempts")
+    periods = html_table(page, "Attempts, xG and goals by period").to_dict("index")["Game"]
+    assert [periods[f"CAR {kind}"] for kind in ("SOG", "Unblocked", "Blocked", "All")] == ["2", "3", "0", "3"]
+    assert [periods[f"WSH {kind}"] for kind in ("SOG", "Unblocked", "Blocked", "All")] == ["1", "2", "1", "3"]
+    assert html_table(page, "Misses by reason").to_dict("index")["Short"] == {"WSH": "0", "CAR": "1"}
+    assert "they count 2 unblocked attempts of WSH and 2 of CAR" in words(page.caption)
+    attempts = html_table(open_view(page, "Every attempt"), "Every attempt").to_dict("index")
+    block_line = attempts["P1 00:45"]
+    assert (block_line["Team"], block_line["xG"], block_line["Outcome"]) == ("WSH", "", "Blocked by Sebastian Aho")
+    assert "6 attempts, 1 of them blocked" in words(page.caption)
 
 
 def test_two_models_view_shows_both_side_by_side(open_page: OpenPage, feed: FeedServer) -> None:

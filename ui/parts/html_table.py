@@ -114,7 +114,7 @@ def _classes(column: Column) -> str:
 
 def _title(column: Column) -> str:
     hint = f' title="{escape(column.help)}"' if column.help else ""
-    return f'<th scope="col"{_classes(column)}{hint}>{escape(column.title)}</th>'
+    return f'<th scope="col"{_classes(column)}{hint}>{_text(column.title)}</th>'
 
 
 def _row(columns: Sequence[Column], row: Row) -> str:

@@ -86,17 +86,21 @@ def time_by_strength(report: GameReport, *, is_home: bool) -> dict[str, int]:
     return found
 
 
-def league_rates(history: History, model: str, season: int) -> LeagueRates | None:
+def league_rates(history: History, report: GameReport) -> LeagueRates | None:
     """Return the league's average: of the season if it has enough games, else of all; None without any game.
+
+    The report's own game is left out, so that its end does not show while it is shown as it stood earlier.
 
     Raises:
         DatabaseError: the history cannot be read.
     """
-    for chosen in (season, None):
-        rows = history.strengths(model, chosen)
+    if report.model is None:
+        return None
+    for season in (report.row["season"], None):
+        rows = history.strengths(report.model, season, without=report.game_id)
         games = max((row["games"] for row in rows), default=0)
-        if games >= (1 if chosen is None else ENOUGH_GAMES):
-            return LeagueRates(games, chosen, {row["strength"]: (row["xg"], row["seconds"]) for row in rows})
+        if games >= (1 if season is None else ENOUGH_GAMES):
+            return LeagueRates(games, season, {row["strength"]: (row["xg"], row["seconds"]) for row in rows})
     return None
 
 

@@ -1,6 +1,7 @@
 """Games drawn at random, written to a real history and read as reports."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from db.history import GameRow, GameUpdate, History, ManpowerRow, Scores, ShotRow
+from db.history import BlockedRow, GameRow, GameUpdate, History, ManpowerRow, Scores, ShotRow
 from livegame.plays import PERIOD_SECONDS
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, game_report
@@ -60,6 +61,7 @@ def report_of(
     chances: dict[int, float] | None = None,
     count: Count = Count.ALL,
     manpower: Sequence[ManpowerRow] = (),
+    blocked: Sequence[BlockedRow] = (),
     **game: Any,
 ) -> GameReport:
     """Return the report of a game of Washington at Carolina with these shots; those without a chance are pending.
@@ -79,7 +81,7 @@ def report_of(
     scores = Scores(MODEL, "unblocked", [(event, chance, {}) for event, chance in chances.items()])
     history = History(Path(_folder().name) / "history.db")
     history.forget(GAME_ID)
-    history.record_all([GameUpdate(about, shots, manpower, scores=scores)])
+    history.record_all([GameUpdate(about, shots, manpower, scores=scores, blocked=blocked)])
     found = game_report(history, GAME_ID, count=count)
     assert found is not None
     return found
@@ -105,8 +107,36 @@ def reports(draw: st.DrawFn) -> GameReport:
         shot(event, at, strength, is_home=is_home, outcome=outcome)
         for event, (at, strength, is_home, outcome, _) in enumerate(drawn)
     ]
+    for event, row in enumerate(shots):
+        if row.outcome == "missed-shot":
+            shots[event] = replace(row, reason=draw(st.sampled_from(["wide-left", "over-net", "short", None])))
     chances = {event: chance for event, (*_, chance) in enumerate(drawn) if chance is not None}
-    return report_of(shots, chances, draw(st.sampled_from(list(Count))), draw(stretches()))
+    count, manpower = draw(st.sampled_from(list(Count))), draw(stretches())
+    return report_of(shots, chances, count, manpower, draw(blocked_attempts()))
+
+
+@st.composite
+def blocked_attempts(draw: st.DrawFn) -> list[BlockedRow]:
+    """Draw up to ten blocked attempts in the first two periods."""
+    drawn = draw(st.lists(st.tuples(st.integers(0, 2399), st.booleans(), st.sampled_from(CODES)), max_size=10))
+    return [
+        BlockedRow(
+            event_id=1000 + number,
+            period=1 + at // PERIOD_SECONDS,
+            seconds=at % PERIOD_SECONDS,
+            is_home=is_home,
+            shooter_id=None,
+            shooter="A",
+            blocker_id=None,
+            blocker="B",
+            by_teammate=False,
+            x=None,
+            y=None,
+            code=code,
+            strength=None if code is None else f"{code[1 + is_home]}v{code[2 - is_home]}",
+        )
+        for number, (at, is_home, code) in enumerate(drawn)
+    ]
 
 
 @st.composite

@@ -94,9 +94,9 @@ def test_report_of_all_shots_equals_the_sql_views(tmp_path: Path, service: Servi
         teams = {row["team"]: row for row in view("xg_by_team")}
         by_period = {(row["team"], row["period"]): row for row in view("xg_by_period")}
         by_situation = {(row["team"], row["situation"]): row for row in view("xg_by_situation")}
-    for line in period_lines(report):
-        for team, sums in ((report.away, line.away), (report.home, line.home)):
-            assert_same(sums, by_period.get((team.abbrev, line.period)))
+    for line in period_lines(report)[:-1]:
+        for team, period in ((report.away, line.away), (report.home, line.home)):
+            assert_same(period.sums, by_period.get((team.abbrev, line.period)))
     for strength in strength_lines(report):
         for team, side in ((report.away, strength.away), (report.home, strength.home)):
             assert_same(side.sums, by_situation.get((team.abbrev, strength.strength)))

@@ -1,6 +1,7 @@
 """The view of every attempt: ten columns for people or all features, and what the league corrected."""
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -9,12 +10,14 @@ import streamlit as st
 
 from db.words import folded
 from livegame.features.features import FEATURES
+from livegame.reports.attempts import BLOCKED
+from livegame.reports.every_attempt import every_attempt
 from livegame.reports.game import GameReport
 from ui.colours import TeamColours
 from ui.parts.game.corrections import corrections_list
 from ui.parts.html_table import Column, Row, draw_table, joined, swatch
 from ui.parts.table import head
-from ui.words import OUTCOMES, STATUS_MARKS, count, decimals, period_name, plain, strength_name
+from ui.words import ATTEMPTS, STATUS_MARKS, count, decimals, period_name, plain, strength_name
 
 _HIDDEN: Final = ("shooter_id", "goalie_id")
 _FIRST: Final = ("event_id", "period", "time", "team", "shooter", "outcome", "probability", "status")
@@ -65,10 +68,11 @@ def draw_events(report: GameReport, colours: TeamColours) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
-    newest_first = report.shots.iloc[::-1]
-    found = newest_first[matches(newest_first, search or "")]
-    some = f"{len(found)} of " if len(found) < len(report.shots) else ""
-    head(report.game_id, f"{some}{count(len(report.shots), 'attempt')}, counted or not, newest first.")
+    attempts = (report.shots if with_features else every_attempt(report)).iloc[::-1]
+    found = attempts[matches(attempts, search or "")]
+    some = f"{len(found)} of " if len(found) < len(attempts) else ""
+    blocked = "" if with_features or report.blocked.empty else f", {len(report.blocked)} of them blocked"
+    head(report.game_id, f"{some}{count(len(attempts), 'attempt')}{blocked}, counted or not, newest first.")
     if with_features:
         _all_features(report, found)
     else:
@@ -83,21 +87,26 @@ def _for_people(report: GameReport, attempts: pd.DataFrame, colours: TeamColours
     rows = [
         Row(
             (
-                f"{period_name(int(row['period']))} {row['time']}",
+                f"{period_name(int(row['period']))}\N{NO-BREAK SPACE}{row['time']}",
                 joined(swatch(of_team[row["team"]]), row["team"]),
                 row["shooter"] or "unknown",
                 decimals(row["probability"]),
-                OUTCOMES[row["outcome"]],
+                _outcome(row),
                 strength_name(row["strength"]),
                 (row["shot_type"] or "").capitalize(),
                 decimals(row["distance"], 0),
                 row["goalie"] or "",
-                STATUS_MARKS[row["status"]],
+                STATUS_MARKS.get(row["status"], ""),
             )
         )
-        for row in attempts.astype(object).where(attempts.notna(), None).to_dict("records")
+        for row in attempts.to_dict("records")
     ]
     draw_table("Every attempt", _COLUMNS, rows, is_tall=True)
+
+
+def _outcome(row: Mapping[Any, Any]) -> str:
+    name, why = ATTEMPTS[row["outcome"]], row["why"]
+    return f"{name} by {why}" if why and row["outcome"] == BLOCKED else f"{name}, {why}" if why else name
 
 
 def _all_features(report: GameReport, attempts: pd.DataFrame) -> None:

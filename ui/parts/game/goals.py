@@ -41,7 +41,7 @@ def _row(report: GameReport, goal: Goal, colours: TeamColours) -> Row:
     score = f"{report.away.abbrev} {goal.away_score}\N{EN DASH}{goal.home_score} {report.home.abbrev}"
     return Row(
         (
-            f"{period_name(goal.period)} {goal.time}",
+            f"{period_name(goal.period)}\N{NO-BREAK SPACE}{goal.time}",
             clock(goal.after_s),
             joined(swatch(colour), score),
             goal.scorer or "unknown",

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 
 import streamlit as st
 
+from livegame.plays import PERIOD_SECONDS
+from livegame.reports.attempts import SHORT
 from livegame.reports.game import GameReport
 from livegame.reports.splits.danger import DangerBand, danger_bands
-from livegame.reports.splits.periods import period_lines
+from livegame.reports.splits.misses import miss_lines
+from livegame.reports.splits.periods import PeriodSide, period_lines
 from livegame.reports.splits.score_states import ScoreState, score_states
 from livegame.reports.splits.strength import LeagueRates, StrengthSide, strength_lines
 from livegame.reports.sums import Sums
 from ui.colours import TeamColours
 from ui.parts.html_table import Column, Row, draw_table, joined, swatch
-from ui.words import clock, count, decimals, period_name, season_name, strength_name, strengths_in_order
+from ui.words import clock, count, decimals, period_name, plain, season_name, strength_name, strengths_in_order
 
 
 def team_groups(report: GameReport, colours: TeamColours, before: int, each: int) -> list[tuple[str, int]]:
@@ -24,22 +27,54 @@ def team_groups(report: GameReport, colours: TeamColours, before: int, each: int
 def draw_periods(report: GameReport, colours: TeamColours) -> None:
     """Draw the attempts by period."""
     st.subheader("By period", anchor=False)
+    of_team = (
+        Column("SOG", begins_group=True, help="Shots on goal, as the league counts them"),
+        Column("Unblocked", is_wide=True, help="Shots on goal and misses"),
+        Column("Blocked", is_wide=True, help="Own attempts that were blocked"),
+        Column("All", help="All attempts, blocked ones too"),
+        Column("xG"),
+        Column("Goals"),
+    )
+    rows = [
+        Row(
+            (
+                "Game" if line.period is None else period_name(line.period),
+                *_attempts(line.away),
+                *_attempts(line.home),
+            ),
+            "total" if line.period is None else "",
+        )
+        for line in period_lines(report)
+    ]
+    columns = (Column("", is_number=False), *of_team, *of_team)
+    draw_table("Attempts, xG and goals by period", columns, rows, team_groups(report, colours, 1, len(of_team)))
+    if report.blocked.empty and report.played_seconds >= PERIOD_SECONDS:
+        st.caption("No blocked attempt is on record. A game stored by an older version gets them at its next ping.")
+
+
+def draw_misses(report: GameReport, colours: TeamColours) -> None:
+    """Draw the misses by reason, with what leaving out those that fell short does to the counts."""
+    st.subheader("Misses by reason", anchor=False)
+    lines = miss_lines(report)
+    if not lines:
+        st.caption("No misses." if report.population != "on-goal" else "This model does not rate misses.")
+        return
+    teams = ((report.away, colours.away), (report.home, colours.home))
     columns = (
         Column("", is_number=False),
-        *(
-            column
-            for _ in range(2)
-            for column in (
-                Column("SOG", begins_group=True, help="Shots on goal, as the league counts them"),
-                Column("Unblocked", is_wide=True, help="Shots on goal and misses: what the model rates"),
-                Column("xG"),
-                Column("Goals"),
-            )
-        ),
+        *(Column(joined(swatch(colour), team.abbrev), begins_group=True) for team, colour in teams),
     )
-    rows = [Row((period_name(line.period), *_four(line.away), *_four(line.home))) for line in period_lines(report)]
-    total = Row(("Game", *_four(report.away.counted), *_four(report.home.counted)), "total")
-    draw_table("Attempts, xG and goals by period", columns, [*rows, total], team_groups(report, colours, 1, 4))
+    rows = [Row((line.reason.capitalize(), str(line.away), str(line.home))) for line in lines]
+    total = [sum(getattr(line, side) for line in lines) for side in ("away", "home")]
+    draw_table("Misses by reason", columns, [*rows, Row(("All misses", *map(str, total)), "total")])
+    *_, game = period_lines(report)
+    st.caption(
+        "Short: it did not reach the net. Some public sites leave these out: they count"
+        f" {game.away.unblocked_without_short} unblocked attempts of {plain(report.away.abbrev)} and"
+        f" {game.home.unblocked_without_short} of {plain(report.home.abbrev)}."
+        if any(line.reason == SHORT for line in lines)
+        else "The league names misses that fell short since 2023-24. Some public sites leave these out."
+    )
 
 
 def draw_strength(report: GameReport, league: LeagueRates | None, colours: TeamColours) -> None:
@@ -129,9 +164,9 @@ def draw_score_states(report: GameReport, colours: TeamColours) -> None:
     st.caption("Minutes of play at that score. A goal belongs to the score before it.")
 
 
-def _four(sums: Sums) -> Iterator[str]:
-    yield str(sums.on_goal)
-    yield from _three(sums)
+def _attempts(side: PeriodSide) -> Iterator[str]:
+    yield from map(str, (side.on_goal, side.unblocked, side.blocked, side.attempts))
+    yield from (decimals(side.sums.xg), str(side.sums.goals))
 
 
 def _three(sums: Sums) -> Iterator[str]:

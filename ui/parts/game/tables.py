@@ -6,6 +6,7 @@ from typing import Final
 import streamlit as st
 
 from db.history import History
+from livegame.reports.counting import Count
 from livegame.reports.game import GameReport
 from livegame.reports.splits.strength import league_rates
 from ui.clients import Clients
@@ -14,7 +15,7 @@ from ui.game_words import what_counts
 from ui.parts.game.events import draw_events
 from ui.parts.game.goals import draw_goals
 from ui.parts.game.players import draw_goalies, draw_players
-from ui.parts.game.splits import draw_danger, draw_periods, draw_score_states, draw_strength
+from ui.parts.game.splits import draw_danger, draw_misses, draw_periods, draw_score_states, draw_strength
 from ui.parts.game.two_models import draw_two_models
 from ui.words import COUNTED
 
@@ -43,12 +44,14 @@ def _attempts(report: GameReport, colours: TeamColours) -> None:
     if report.present.empty:
         st.caption(_NO_ATTEMPTS)
         return
-    st.caption(f"{COUNTED[report.count]}.")
-    left, right = st.columns(2, gap="large")
+    left_out = "" if report.count is Count.ALL else "; set the switch at the top to All for the league's numbers"
+    st.caption(f"{COUNTED[report.count]}{left_out}.")
+    left, right = st.columns((3, 2), gap="large")
     with left:
         draw_periods(report, colours)
-    with right:
         draw_danger(report, colours)
+    with right:
+        draw_misses(report, colours)
 
 
 def _strength_and_score(history: History, report: GameReport, colours: TeamColours) -> None:
@@ -56,7 +59,7 @@ def _strength_and_score(history: History, report: GameReport, colours: TeamColou
         st.caption(_NO_ATTEMPTS)
         return
     st.caption(f"{COUNTED[report.count]}.")
-    league = league_rates(history, report.model, report.row["season"]) if report.model else None
+    league = league_rates(history, report)
     left, right = st.columns((3, 2), gap="large")
     with left:
         draw_strength(report, league, colours)

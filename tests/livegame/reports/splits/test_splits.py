@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from db.history import GameRow, GameUpdate, History, ManpowerRow, Scores
+from db.history import BlockedRow, GameRow, GameUpdate, History, ManpowerRow, Scores
+from livegame.reports.attempts import SHORT
 from livegame.reports.counting import Count
+from livegame.reports.every_attempt import every_attempt
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.splits.danger import danger_bands, danger_of
+from livegame.reports.splits.misses import miss_lines, miss_words
 from livegame.reports.splits.periods import period_lines
 from livegame.reports.splits.score_states import score_states
 from livegame.reports.splits.strength import NOT_TOLD, league_rates, strength_lines, time_by_strength
 from livegame.reports.sums import Sums
-from tests.livegame.reports.generated import CODES, MODEL, report_of, reports, shot
+from tests.livegame.reports.generated import CODES, GAME_ID, MODEL, report_of, reports, shot
 
 
 def assert_adds_up(parts: Iterable[Sums], team: TeamTotals) -> None:
@@ -27,13 +30,23 @@ def assert_adds_up(parts: Iterable[Sums], team: TeamTotals) -> None:
     assert sum(part.xg for part in found) == pytest.approx(whole.xg)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(reports())
 def test_every_division_adds_up_to_the_totals(report: GameReport) -> None:
     strengths = strength_lines(report)
     states = score_states(report)
     for side, team in (("away", report.away), ("home", report.home)):
-        assert_adds_up((getattr(line, side) for line in period_lines(report)), team)
+        *periods, game = (getattr(line, side) for line in period_lines(report))
+        assert_adds_up((period.sums for period in periods), team)
+        assert game.sums == team.counted
+        for kind in ("on_goal", "unblocked", "unblocked_without_short", "blocked", "attempts"):
+            assert sum(getattr(period, kind) for period in periods) == getattr(game, kind)
+        assert game.attempts == game.unblocked + game.blocked
+        assert game.unblocked == team.counted.shots
+        misses = [line for line in miss_lines(report) if getattr(line, side)]
+        assert sum(getattr(line, side) for line in misses) == team.counted.shots - team.counted.on_goal
+        short = sum(getattr(line, side) for line in misses if line.reason == SHORT)
+        assert game.unblocked_without_short == game.unblocked - short
         assert_adds_up((getattr(line, side).sums for line in strengths if line.counts), team)
         assert_adds_up((getattr(state, side) for state in states), team)
         bands = [getattr(band, side) for band in danger_bands(report)]
@@ -91,21 +104,53 @@ def test_rate_per_60_is_xg_over_the_time_at_the_strength() -> None:
     assert lines["5v5"].away.xg_per_60 == pytest.approx(0.3 * 3600 / 2725)
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        *(("wide-of-net", "wide"), ("wide-left", "wide"), ("over-net", "over the net"), ("short", "short")),
+        *(("above-crossbar", "over the net"), ("goalpost", "post or crossbar"), ("hit-left-post", "post or crossbar")),
+        *(("high-and-wide-right", "high and wide"), ("failed-bank-attempt", "failed bank shot")),
+        *(("something-new", "other"), (None, "unknown")),
+    ],
+)
+def test_reason_of_a_miss_is_the_same_in_both_vocabularies(reason: str | None, words: str) -> None:
+    assert miss_words(reason) == words
+
+
+def test_every_attempt_has_the_blocked_ones_in_their_place() -> None:
+    blocks = [
+        BlockedRow(7, 1, 350, False, 1, "Ovechkin", 2, "Slavin", False, 60.0, 1.0, "1451", "4v5"),
+        BlockedRow(8, 1, 900, True, 3, "Aho", 4, "Staal", True, 60.0, 1.0, "1331", "3v3"),
+    ]
+    shots = [shot(1, 300), replace(shot(2, 400, outcome="missed-shot"), reason="wide-left")]
+    report = report_of(shots, blocked=blocks)
+    found = every_attempt(report)
+    assert found["event_id"].tolist() == [1, 7, 2, 8]
+    assert found["outcome"].tolist() == ["goal", "blocked-shot", "missed-shot", "blocked-shot"]
+    assert found["why"].tolist() == [None, "Slavin", "wide", "team-mate"]
+    assert found["strength"].tolist() == ["5v5", "short-handed", "5v5", "3v3"]
+    assert found["probability"].tolist() == [0.1, None, 0.1, None]
+    *_, game = period_lines(report)
+    assert (game.home.attempts, game.home.blocked, game.home.on_goal, game.away.attempts) == (3, 1, 1, 1)
+    assert every_attempt(report_of([])).empty
+
+
 def test_league_average_is_the_seasons_only_with_enough_games(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = History(tmp_path / "history.db")
-    assert league_rates(history, MODEL, 20212022) is None
     report = report_of([shot(1, 300)], {1: 0.5}, state="final", manpower=[ManpowerRow(0, 3600, "1551")])
+    assert league_rates(history, report) is None
     about = GameRow(**{field.name: report.row[field.name] for field in fields(GameRow)})
-    for season, chance in ((20202021, 0.25), (20212022, 0.75)):
-        game = replace(about, game_id=season * 100, season=season)
+    games = ((2020020001, 20202021, 0.25), (2021020001, 20212022, 0.75), (GAME_ID, 20212022, 1.0))
+    for game_id, season, chance in games:  # the last one is the report's own
+        game = replace(about, game_id=game_id, season=season)
         scores = Scores(MODEL, "unblocked", [(1, chance, {})])
         history.record_all([GameUpdate(game, [shot(1, 300)], [ManpowerRow(0, 3600, "1551")], scores=scores)])
-    rates = league_rates(history, MODEL, 20212022)
+    rates = league_rates(history, report)
     assert rates is not None
     assert (rates.games, rates.season) == (2, None)
     assert rates.xg_per_60("5v5") == pytest.approx(0.25)  # of each team: two hours per game
     monkeypatch.setattr("livegame.reports.splits.strength.ENOUGH_GAMES", 1)
-    rates = league_rates(history, MODEL, 20212022)
+    rates = league_rates(history, report)
     assert rates is not None
     assert (rates.games, rates.season) == (1, 20212022)
     assert rates.xg_per_60("5v5") == pytest.approx(0.375)
