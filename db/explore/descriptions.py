@@ -42,6 +42,7 @@ class Description:
     shared: Mapping[str, Column]  # those that mean the same everywhere
     facets: Sequence[str]  # columns worth counting the rows by
     is_long: bool  # whether a reader should ask for one game: over many it takes seconds
+    is_hidden: bool  # whether it is of use to this program alone, and to be listed last
     sort: str | None  # the column by which to sort at first, perhaps followed by "desc"
 
     def column(self, name: str) -> Column:
@@ -62,6 +63,7 @@ def descriptions() -> Mapping[str, Description]:
             shared,
             found.get("facets", ()),
             found.get("is_long", False),
+            found.get("is_hidden", False),
             found.get("sort"),
         )
         for name, found in read.items()

@@ -68,6 +68,7 @@ def _table(found: Description, columns: Iterable[str]) -> dict[str, Any]:
         "description": f"{found.text} Filter by game_id: many games take too long." if found.is_long else found.text,
         "columns": {name: f"{column.text} ({column.kind})" for name, column in described.items()},
         "facets": list(found.facets),
+        "hidden": found.is_hidden,
     }
     if found.sort:
         column, _, direction = found.sort.partition(" ")
