@@ -87,7 +87,7 @@ def test_final_says_score_xg_shots_model_and_time(history: History, final: str) 
         assert f"{team.counted.xg:.2f}" in said
         assert f"{team.abbrev} {team.counted.xg:.2f}" in said  # at the end of its line
     assert "Sun, Nov 28, 2021 · Regular season 2021-22" in said
-    assert f"{report.away.counted.on_goal} {EN_DASH} {report.home.counted.on_goal}" in said
+    assert f"{report.away.attempts.on_goal} {EN_DASH} {report.home.attempts.on_goal}" in said
     assert any(re.fullmatch(r"bundled/xg-d\w+:1\.0\.0 · .*empty net excluded · as of 20.* UTC", text) for text in said)
     assert [text for text in said if re.fullmatch(r"P\d", text)] == ["P1", "P2", "P3"]
     assert "win probability" not in said  # it is over

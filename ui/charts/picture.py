@@ -19,7 +19,7 @@ from ui.charts.shots import STAR
 from ui.charts.timeline import LEFT, RIGHT, game_end, periods
 from ui.colours import TeamColours, Theme, team_colours
 from ui.game_words import competition_words
-from ui.words import COUNTED, count, date_words, model_name, status_words
+from ui.words import COUNTED, chance_words, date_words, model_name, status_words
 
 WIDTH: Final = 1200
 HEIGHT: Final = 1350  # four to five: as tall as chats show without cutting
@@ -97,7 +97,7 @@ def _expected(report: GameReport, colours: TeamColours) -> Iterator[str]:
     for (team, _, x, anchor), share in zip(_sides(report, colours), shares, strict=True):
         inwards = 1 if anchor == "start" else -1
         yield _text(x, 320, f"{team.counted.xg:.2f}", 64, colours.ink, anchor, bold=True)
-        yield _text(x + inwards * 150, 318, f"{share:.0%}", 28, colours.ink, anchor, faded=True)
+        yield _text(x + inwards * 150, 318, chance_words(share), 28, colours.ink, anchor, faded=True)
     yield _text(WIDTH / 2, 318, "expected goals (xG)", 28, colours.ink, "middle")
     away = round(_INNER * shares[0])
     yield f'<rect x="{_MARGIN}" y="340" width="{away}" height="26" fill="{colours.away}"/>'
@@ -106,21 +106,25 @@ def _expected(report: GameReport, colours: TeamColours) -> Iterator[str]:
 
 
 def _figures(report: GameReport, win: WinProbability | None, colours: TeamColours) -> Iterator[str]:
-    found = [("shots on goal", str(report.away.counted.on_goal), str(report.home.counted.on_goal))]
+    away, home = report.away.attempts, report.home.attempts
+    found = [
+        ("shots on goal", str(away.on_goal), str(home.on_goal)),
+        ("all attempts", str(away.attempts), str(home.attempts)),
+    ]
     if (odds := odds_of(report)) is not None:
-        found.append(("deserved to win", f"{odds.away_win:.0%}", f"{odds.home_win:.0%}"))
+        found.append(("deserved to win", chance_words(odds.away_win), chance_words(odds.home_win)))
     if win is not None and not report.is_over:
-        found.append(("win probability", f"{win.away:.0%}", f"{win.home:.0%}"))
-    for number, (name, away, home) in enumerate(found):
+        found.append(("win probability", chance_words(win.away), chance_words(win.home)))
+    for number, (name, *both) in enumerate(found):
         middle = _MARGIN + _INNER * (number + 0.5) / len(found)
-        yield _text(middle, 412, f"{away} \N{EN DASH} {home}", 34, colours.ink, "middle", bold=True)
+        yield _text(middle, 412, " \N{EN DASH} ".join(both), 34, colours.ink, "middle", bold=True)
         yield _text(middle, 442, name, 22, colours.ink, "middle", faded=True)
 
 
 def _rinks(report: GameReport, colours: TeamColours, y: float, height: float) -> Iterator[str]:
     width = _INNER / 2
     for number, team in enumerate((report.away, report.home)):
-        head = f"{count(team.counted.shots, 'attempt')}"
+        head = f"{team.counted.shots} unblocked"
         spec = half_rink(report, team, report.present, colours, head)
         yield _chart(spec, f"rink{number}", _MARGIN + number * width, y, width, height)
 
