@@ -5,8 +5,8 @@ only while they agree with the code: a penalty that the code does not show has n
 """
 
 import math
-from dataclasses import replace
 from functools import cache
+from operator import attrgetter
 from typing import Final
 
 from db.history import ManpowerRow
@@ -15,6 +15,7 @@ from livegame.parsing.penalties import PenaltyBoxes
 from livegame.plays import PENALTY_SHOT_SITUATIONS, PERIOD_SECONDS, Game, Penalty, overtime_length
 
 _FULL: Final = 5  # skaters
+_state: Final = attrgetter("situation", "away_until", "home_until", "power_play", "power_play_since")
 _TURNS: Final = ("penalty", "goal")  # plays that may change what is known of penalties
 _WITH_CALLS: Final = ("penalty", "faceoff", "goal")  # after a penalty is called
 
@@ -83,14 +84,14 @@ class _Stretches:
         """Start another stretch if anything changes. The last one of a second counts."""
         while self._rows and self._rows[-1].start_s == row.start_s:
             self._rows.pop()
-        if not self._rows or row != replace(self._rows[-1], start_s=row.start_s, end_s=row.end_s):
+        if not self._rows or _state(row) != _state(self._rows[-1]):
             self._rows.append(row)
 
     def rows(self, now: int) -> tuple[ManpowerRow, ...]:
         """Return all stretches; the running one ends at the game second `now`, perhaps where it begins."""
         ends = (*(row.start_s for row in self._rows[1:]), now)
         # without plays, there is neither
-        return tuple(replace(row, end_s=end) for row, end in zip(self._rows, ends, strict=False))
+        return tuple(ManpowerRow(row.start_s, end, *_state(row)) for row, end in zip(self._rows, ends, strict=False))
 
 
 def served(row: ManpowerRow, now: int) -> ManpowerRow:
@@ -102,7 +103,7 @@ def served(row: ManpowerRow, now: int) -> ManpowerRow:
     home_until = tuple(end for end in row.home_until if end > now)
     back = len(row.away_until) - len(away_until), len(row.home_until) - len(home_until)
     situation = with_players_back(row.situation, *back)
-    return replace(row, start_s=now, situation=situation, away_until=away_until, home_until=home_until)
+    return ManpowerRow(now, row.end_s, situation, away_until, home_until, row.power_play, row.power_play_since)
 
 
 def _until(
