@@ -56,12 +56,16 @@ def manpower(game: Game) -> tuple[ManpowerRow, ...]:
             code = play.situation
         until = _until(code, boxes, teams, threes=threes)
         side = None if clock.is_home is None else "home" if clock.is_home else "away"
-        stretches.put(ManpowerRow(now, now, code, *until, side, None if side is None else clock.since))
+        power_play = side, None if side is None else clock.since
+        stretches.put(ManpowerRow(now, now, code, *until, *power_play))
+        due = boxes.next_end
         if play.kind == "goal" and play.situation not in PENALTY_SHOT_SITUATIONS:
-            boxes.goal(play.team_id, now)
-            due = now  # the next play may show it
-        else:
-            due = boxes.next_end
+            back = boxes.goal(play.team_id, now)
+            due = now  # the next play shows what the goal changed; nothing is known before but the rule
+            if any(until):
+                after = with_players_back(code, *(back.get(team, 0) for team in teams))
+                until = _until(after, boxes, teams, threes=threes)
+                stretches.put(ManpowerRow(now, now, after, *until, *power_play))
     return stretches.rows(now)
 
 

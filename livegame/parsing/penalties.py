@@ -132,13 +132,18 @@ class PenaltyBoxes:
             self._assess(called)
         return bool(called)
 
-    def goal(self, scorers: int | None, now: int) -> None:
-        """End a minor of the team that the goal was scored against, if it was short-handed."""
+    def goal(self, scorers: int | None, now: int) -> dict[int, int]:
+        """End a minor of the team that the goal was scored against, if it was short-handed.
+
+        Return how many players came back, by team; none if another penalty had waited for the end of that one.
+        """
         if scorers not in self.of:
-            return
+            return {}
         (others,) = self.of.keys() - {scorers}
-        if self.of[others].short() > self.of[scorers].short():
+        short = self.of[others].short()
+        if short > self.of[scorers].short():
             self.of[others].goal_against(now)
+        return {others: short - self.of[others].short()}
 
     def _assess(self, called: Sequence[Called]) -> None:
         """Send one stoppage's penalties to the boxes, except those that cancel out (Rule 19)."""

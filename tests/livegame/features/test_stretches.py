@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from db.history import ManpowerRow
 from livegame.features.manpower import manpower
@@ -12,6 +13,7 @@ from livegame.features.situations import PowerPlayClock
 from livegame.parsing.parse import parse_game
 from livegame.plays import Game, Penalty, Play
 from livegame.recordings.files import find_recordings, read_recording
+from livegame.reports.manpower import manpower_until
 from tests.games import AWAY, HOME, as_feed, as_legacy_feed, game, play
 
 Stretch = tuple[int, int, str | None, tuple[int, ...], tuple[int, ...]]
@@ -59,6 +61,11 @@ def test_second_penalty_makes_two_clocks_and_a_goal_ends_the_first() -> None:
         (130, 160, "1351", (220, 250), ()),
         (160, 170, "1451", (250,), ()),
     ]
+
+
+def test_goal_on_the_power_play_brings_the_player_back_before_a_play_shows_it() -> None:
+    goal = [called(100, AWAY), at(100, "1451"), at(150, "1451", "goal")]
+    assert stretches(at(0, "1551"), *goal)[1:] == [(100, 150, "1451", (220,), ()), (150, 150, "1551", (), ())]
 
 
 def test_double_minor_has_one_end_until_a_goal_ends_its_first_half() -> None:
@@ -179,3 +186,16 @@ def test_recorded_games_have_the_power_plays_of_the_code_and_clocks_that_hold(re
                 clocked += (row.end_s - row.start_s) * bool(row.away_until or row.home_until)
             assert all(end > row.start_s for end in row.away_until + row.home_until), path.name
     assert clocked / advantage > 0.97
+
+
+@pytest.mark.parametrize("name", ["2022030236", "2022030311", "2024020223"])
+def test_what_is_on_at_a_moment_of_a_finished_game_is_what_a_live_answer_said_then(recordings: Path, name: str) -> None:
+    shown = read_recording(recordings / "games" / "new" / f"{name}.json.gz")
+    whole = manpower(shown)
+    plays = [each for each in shown.plays if each.period_type != "SO"]
+    for number, each in enumerate(plays[:-1]):
+        now, later = each.game_seconds, plays[number + 1].game_seconds
+        if later > now:
+            live = manpower(replace(shown, plays=tuple(plays[: number + 1])))
+            for second in (now, later - 1):
+                assert manpower_until(live, second) == manpower_until(whole, second), second

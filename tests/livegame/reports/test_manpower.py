@@ -1,11 +1,17 @@
 """What is on at one moment: skaters, goalies, and the clock of the power play."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from db.history import ManpowerRow
+from db.history import History, ManpowerRow
+from livegame.features.rows import game_update
+from livegame.plays import GameState
+from livegame.reports.game import game_report
 from livegame.reports.manpower import Step, manpower_until, what_is_on
+from tests.games import AWAY, GAME_ID, game, play
 
 EVEN = ManpowerRow(0, 100, "1551")
 MINOR = ManpowerRow(100, 130, "1451", (220,), (), "home", 100)
@@ -98,3 +104,38 @@ def test_power_play_of_an_unknown_situation_does_not_run_on() -> None:
     unknown = ManpowerRow(100, 220, None, (), (), "home", 100)
     assert manpower_until([unknown], 3600) == (unknown,)
     assert manpower_until([unknown], 150) == (replace(unknown, end_s=150),)
+
+
+POWER_PLAY = (
+    play(1, "faceoff", 0),
+    play(2, "penalty", 100, AWAY, player_id=1),
+    play(3, "faceoff", 100, situation="1451"),
+    play(4, "hit", 130, situation="1451"),
+)
+
+
+@pytest.mark.parametrize(
+    ("stands", "seconds_left"),
+    [
+        ({"state": GameState.LIVE, "seconds_left": 1060}, 80),
+        ({"state": GameState.LIVE, "seconds_left": 1060, "in_intermission": True}, None),  # 20:00 played: it is over
+        ({"state": GameState.OVER, "seconds_left": 0}, None),
+        ({"state": GameState.LIVE, "period": 5, "period_type": "SO"}, None),
+    ],
+)
+def test_report_says_what_is_on_at_the_clock_of_the_last_ping(
+    tmp_path: Path, stands: dict[str, Any], seconds_left: int | None
+) -> None:
+    history = History(tmp_path / "history.db")
+    history.record_all([game_update(game(*POWER_PLAY, **stands))])
+    report = game_report(history, GAME_ID)
+    assert report is not None
+    assert (report.now and report.now.seconds_left) == seconds_left
+
+
+def test_game_that_has_not_begun_has_nobody_on_the_ice(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    history.record_all([game_update(game(state=GameState.NOT_STARTED, period=0))])
+    report = game_report(history, GAME_ID)
+    assert report is not None
+    assert report.now is None
