@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from db.connection import DatabaseError, open_writer, transaction
-from db.history import BlockedRow, GameRow, GameUpdate, History, ManpowerRow, Recorded, Scores, ShotRow, StoredGame
+from db.history import (
+    BlockedRow,
+    GameRow,
+    GameUpdate,
+    History,
+    ManpowerRow,
+    Moment,
+    Recorded,
+    Scores,
+    ShotRow,
+    StoredGame,
+)
 from db.history.schema import MIGRATIONS
 from livegame.dates import league_date
 
@@ -272,8 +283,10 @@ def test_manpower_is_that_of_the_latest_answer(history: TwoStepHistory) -> None:
     first = ManpowerRow(10, 130, "1451", (130, 250), (), "home", 10)
     second = ManpowerRow(130, 210, "1541", (), (210,), "away", 130)
     history.record(GAME, [], [even, first, second])
-    history.record(GAME, [], [even, replace(first, end_s=120), replace(second, start_s=120)])
-    assert stored(history).manpower == (even, replace(first, end_s=120), replace(second, start_s=120))
+    begun = ManpowerRow(210, 210, "1451", (330,), (), "home", 210)  # by the last play so far
+    rows = (even, replace(first, end_s=120), replace(second, start_s=120), begun)
+    history.record(GAME, [], rows)
+    assert stored(history).manpower == rows
     assert history._read("SELECT * FROM power_plays") == [
         {"game_id": GAME.game_id, "start_s": 10, "end_s": 120, "is_home": 1},
         {"game_id": GAME.game_id, "start_s": 130, "end_s": 210, "is_home": 0},
@@ -332,6 +345,20 @@ def test_unchanged_blocked_attempts_are_not_written_again(history: TwoStepHistor
     history.record(GAME, [], blocked=[blocked(7)])
     with pytest.raises(DatabaseError, match="written"):
         history.record(GAME, [], blocked=[blocked(7, by_teammate=True)])
+
+
+def test_blocked_attempt_is_shown_from_when_it_was_seen_until_it_was_retracted(
+    history: TwoStepHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for second, rows in ((0, []), (10, [blocked(7)]), (20, [])):
+        monkeypatch.setattr("db.times.now", lambda second=second: f"2021-11-28T18:00:{second:02d}.000Z")
+        history.record(GAME, [], blocked=rows)
+    shown = [
+        [row["event_id"] for row in found.blocked]
+        for second in (5, 15, 25)
+        if (found := history.read_game(GAME.game_id, None, Moment(wall=f"2021-11-28T18:00:{second:02d}.000Z")))
+    ]
+    assert shown == [[], [7], []]
 
 
 def test_attempts_by_team_count_blocked_and_short_ones_apart_and_leave_out_retracted_ones(
