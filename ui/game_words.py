@@ -17,6 +17,16 @@ _GAME_TYPES: Final = {1: "Preseason", 2: "Regular season", 3: "Playoffs", 9: "Ol
 )
 
 
+def game_title(report: GameReport) -> str:
+    """Return the title of the browser's tab: "CBJ 2-1 NJD, P3 0:50, 1.99-2.47", with dashes and dots."""
+    away, home = report.away, report.home
+    if not report.has_begun:
+        return f"{away.abbrev} at {home.abbrev} · {date_words(report.date)}"
+    parts = [f"{away.abbrev} {away.score}{EN_DASH}{home.score} {home.abbrev}", report.short_status]
+    parts += [f"{away.counted.xg:.2f}{EN_DASH}{home.counted.xg:.2f}"] if report.model else []
+    return " · ".join(parts)
+
+
 def competition_words(report: GameReport) -> str:
     """Return what the game is part of: "Regular season 2021-22", "Playoffs 2022-23, round 2, game 6"."""
     kind = report.row["game_type"]

@@ -1,7 +1,7 @@
 """One game as the history holds it, ready to be shown: every number of the page and of the command line."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from livegame.reports.attempts import AttemptCounts, attempts_by_team, attempts_
 from livegame.reports.counting import EMPTY_NET, Count, strength_of
 from livegame.reports.manpower import Now, PowerPlay, manpower_until, power_plays, what_is_on
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, sum_up
-from livegame.status import status_line
+from livegame.status import short_status, status_line
 
 # What identifies and describes a shot, in front of its features.
 SHOT_COLUMNS: Final = (
@@ -108,6 +108,11 @@ class GameReport:
             row,
         )
         return " ".join(map(str, parts))
+
+    @property
+    def short_status(self) -> str:
+        """Where the game stands, in a few characters."""
+        return stored_status(self.row, short_status)
 
     @property
     def is_over(self) -> bool:
@@ -256,9 +261,9 @@ def game_report(
     )
 
 
-def stored_status(game: Mapping[str, Any]) -> str:
-    """Return where a stored game stands, in one line; `game` is its row."""
-    return status_line(
+def stored_status(game: Mapping[str, Any], words: Callable[..., str] = status_line) -> str:
+    """Return where a stored game stands, in one line; `game` is its row, `words` a function of `livegame.status`."""
+    return words(
         GameState(game["state"]),
         game["period"],
         game["period_type"],

@@ -132,28 +132,10 @@ class Evening:
         return sorted(lines, key=lambda line: (_ORDER.get(line.state, _PUT_OFF), line.start_time, line.game_id))
 
     def _stored(self, row: Mapping[str, Any], count: Count, models: Mapping[int, str | None] | None) -> Line:
-        state = GameState(row["state"])
-        has_begun = state in _PLAYED
+        if row["state"] not in _PLAYED:
+            return _line(row, None)
         model = (models or {}).get(row["game_id"])
-        return Line(
-            game_id=row["game_id"],
-            start_time=row["start_time"],
-            start_is_known=bool(row["start_is_known"]),
-            state=state,
-            status=stored_status(row),
-            short_status=short_status(
-                state,
-                row["period"],
-                row["period_type"],
-                row["seconds_left"],
-                in_intermission=bool(row["in_intermission"]),
-            ),
-            away=_team(row, "away"),
-            home=_team(row, "home"),
-            has_score=has_begun,
-            numbers=self._numbers(row["game_id"], model, count, row["pinged_at"]) if has_begun else None,
-            pinged_at=row["pinged_at"],
-        )
+        return _line(row, self._numbers(row["game_id"], model, count, row["pinged_at"]))
 
     def _read_numbers(self, game_id: int, model: str | None, count: Count, pinged_at: str) -> Numbers:
         """Return a game's numbers as of the ping of this time."""
@@ -162,6 +144,29 @@ class Evening:
             report = game_report(self._history, game_id, model, count, Moment(wall=pinged_at))
         assert report is not None, "a game that was pinged stays"  # noqa: S101
         return _numbers(report, win_now(report, game_prior(self._history, report)))
+
+
+def line_of(report: GameReport) -> Line:
+    """Return the line of a game as a report shows it, without its win probability."""
+    numbers = _numbers(report, None) if report.state in _PLAYED else None
+    return _line(report.row, numbers)
+
+
+def _line(row: Mapping[str, Any], numbers: Numbers | None) -> Line:
+    state = GameState(row["state"])
+    return Line(
+        game_id=row["game_id"],
+        start_time=row["start_time"],
+        start_is_known=bool(row["start_is_known"]),
+        state=state,
+        status=stored_status(row),
+        short_status=stored_status(row, short_status),
+        away=_team(row, "away"),
+        home=_team(row, "home"),
+        has_score=state in _PLAYED,
+        numbers=numbers,
+        pinged_at=row["pinged_at"],
+    )
 
 
 def _numbers(report: GameReport, win: WinProbability | None) -> Numbers:

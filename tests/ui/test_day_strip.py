@@ -1,6 +1,7 @@
 """The strip of a day's games on the Game page."""
 
 import json
+import re
 
 import pytest
 
@@ -23,7 +24,7 @@ def day(feed: FeedServer, name: str, *games: Game, **nearest: str) -> None:
 
 
 def test_strip_game_opens_on_a_click(open_page: OpenPage, feed: FeedServer) -> None:
-    live = game(*SHOTS, home=Team(HOME, "CAR", "Carolina Hurricanes", 1))
+    live = game(*SHOTS, home=Team(HOME, "CAR", "Carolina Hurricanes", 1), start_time="2099-11-28T18:00:00Z")
     later = game(game_id=2021020330, state=GameState.NOT_STARTED)
     day(feed, "now", live, later, prevDate="2021-11-27")
     day(feed, "2021-11-27", game(game_id=2021020320, state=GameState.FINAL), nextDate="2021-11-28")
@@ -31,13 +32,22 @@ def test_strip_game_opens_on_a_click(open_page: OpenPage, feed: FeedServer) -> N
     page = open_page()
     labels = [button.label for button in page.button if "CAR" in button.label]
     assert labels == [
-        "WSH **0\N{EN DASH}1** CAR  \n:small[P1 \N{EN DASH} 12\\:35]",
-        "WSH **at** CAR  \n:small[6\\:00 PM]",
+        "WSH **0\N{EN DASH}1** CAR  \n:small[\N{BLACK CIRCLE} P1 12\\:35]",
+        "WSH at CAR  \n:small[6\\:00 PM]",
     ]
     next(button for button in page.button if button.label == labels[0]).click()
     page.run()
     assert notice(page) == "4 new attempts"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
+    away_xg, home_xg = (text.split()[0] for text in totals(page)[::2])
+    (opened,) = [button.label for button in page.button if "P1" in button.label]
+    assert opened.endswith(f"P1 12\\:35 · {away_xg}\N{EN DASH}{home_xg}]")  # the same as in the score line
+    page.query_params["delay"] = "120"  # as the page shows it: cut by the game's clock, since there was no ping yet
+    page.run()
+    (opened,) = [button.label for button in page.button if "P1" in button.label]
+    assert re.search(r"P1 1[34]\\:", opened)  # two minutes of play before the 12:35 of the first ping, or little less
+    page.query_params.pop("delay")
+    page.run()
     next(button for button in page.button if "Previous day" in button.label).click()
     page.run()
     assert [button.label for button in page.button if "CAR" in button.label] == [

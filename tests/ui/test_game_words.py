@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from db.history import History, Recorded
+from livegame.plays import GameState
 from livegame.reports.counting import Count
 from livegame.reports.game import game_report
 from livegame.reports.sums import Sums
@@ -20,6 +21,7 @@ from ui.game_words import (
     competition_words,
     correction_words,
     difference_words,
+    game_title,
     pending_words,
     ping_words,
     waiting_words,
@@ -28,6 +30,14 @@ from ui.game_words import (
 from ui.parts.game.corrections import correction_sentence
 from ui.words import date_words
 from xgserve.client import ServiceUnavailable
+
+
+def test_tab_has_the_score_the_clock_and_xg(tmp_path: Path, service: Service) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    xg = f"{report.away.counted.xg:.2f}\N{EN DASH}{report.home.counted.xg:.2f}"
+    assert game_title(report) == f"WSH 0\N{EN DASH}0 CAR · P1 12:35 · {xg}"
+    before = report_of(tmp_path / "before", service.url, state=GameState.NOT_STARTED)
+    assert game_title(before) == "WSH at CAR · Sun, Nov 28, 2021"
 
 
 def test_ping_is_summed_up_in_numbers(tmp_path: Path, service: Service) -> None:

@@ -19,9 +19,9 @@ from livegame.reports.win_probability import WinProbability, game_prior, win_now
 from ui import address, moment
 from ui.clients import Clients, active_model, connect
 from ui.colours import Theme, team_colours
-from ui.game_words import ping_words
+from ui.game_words import game_title, ping_words
 from ui.parts.day import forget_days
-from ui.parts.day_strip import day_strip
+from ui.parts.day_strip import day_strip, keep_open_game
 from ui.parts.delay import delay_control
 from ui.parts.game import charts as game_charts
 from ui.parts.game import controls as game_controls
@@ -53,7 +53,7 @@ def main() -> None:
         draw = _game if isinstance(read, GameReport) else _start
         st.fragment(draw, run_every=playing_every_s())(clients, [read])
     with strip:
-        day_strip(clients.feed, _shown(clients), lambda game_id: _open(clients, game_id))
+        day_strip(clients, _shown(clients), lambda game_id: _open(clients, game_id))
 
 
 def _shown(clients: Clients) -> str:
@@ -168,6 +168,8 @@ def _game(clients: Clients, first: list[Read]) -> None:
             offer_picture(clients.history, read, _theme())
     if keep_model(read):
         st.rerun()
+    keep_open_game(read)
+    st.set_page_config(page_title=game_title(read))
     with places.newer:
         game_controls.offer_newer_model(read)
     colours = team_colours(read.away.abbrev, read.home.abbrev, _theme())
@@ -288,6 +290,7 @@ def _start(clients: Clients, first: list[Read]) -> None:
     """Draw what to do while there is no stored game to show."""
     address.remember("game")
     shown = _shown(clients)
+    keep_open_game(None)
     line = NoticeLine(_PLACE, shown)
     st.title("Live expected goals", anchor=False)
     st.markdown("Who is really winning? Expected goals for every shot, live.")

@@ -31,7 +31,7 @@ def _tonight(clients: Clients) -> None:
     address.remember("")
     with st.container(horizontal=True, vertical_alignment="center", key="tonight_head"):
         heading = st.container(width="content")
-        days = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="days")
+        days = st.container(width="content")
         with st.container(width="content", key="tonight_count"):
             count = choose_count()
         with st.container(width="content", key="tonight_delay"):
@@ -58,6 +58,8 @@ def _tonight(clients: Clients) -> None:
     except DatabaseError as error:
         st.error(plain(error))
         return
+    live = sum(line.is_live for line in lines)
+    st.set_page_config(page_title=" · ".join([day_name(asked), *([f"{live} live"] if live else [])]))
     if not lines:
         st.info("No games on this day.")
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"

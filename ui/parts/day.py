@@ -36,11 +36,12 @@ def choose_day(listed: Day | None, asked: date | None) -> None:
     """
     day = listed.day if listed else asked or datetime.now(LEAGUE_ZONE).date()
     before, after = (listed.previous, listed.next) if listed else (day - timedelta(1), day + timedelta(1))
-    _turn("Previous day", before)
-    with st.popover(f"{day:%a}, {day:%b} {day.day}", help="Choose a day"):
-        st.date_input("Day", day, key=f"picked_day_{day}", on_change=_pick, args=(f"picked_day_{day}",))
-        st.button("Today", on_click=_go, args=(None,), disabled=asked is None)
-    _turn("Next day", after)
+    with st.container(horizontal=True, vertical_alignment="center", gap=None, width="content", key="days"):
+        _turn("Previous day", before)
+        with st.popover(f"{day:%a}, {day:%b} {day.day}", help="Choose a day"):
+            st.date_input("Day", day, key=f"picked_day_{day}", on_change=_pick, args=(f"picked_day_{day}",))
+            st.button("Today", on_click=_go, args=(None,), disabled=asked is None)
+        _turn("Next day", after)
 
 
 def games_of(feed: Feed, day: date | None) -> tuple[Day | None, str | None]:
