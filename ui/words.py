@@ -168,6 +168,13 @@ def stretch_words(start_s: int, end_s: int) -> str:
     return f"{period_name(before + 1)} {start // 60:02d}:{start % 60:02d}{EN_DASH}{end // 60:02d}:{end % 60:02d}"
 
 
+def clock_words(second: int) -> str:
+    """Return a second of the game's clock as the tables write it: "P2 14:20"; a period's last second belongs to it."""
+    period = max(-(-second // PERIOD_SECONDS), 1)
+    played = second - (period - 1) * PERIOD_SECONDS
+    return f"{period_name(period)} {played // 60:02d}:{played % 60:02d}"
+
+
 def season_name(season: int | None) -> str:
     """Return a season as it is written: "2021-22"; "All seasons" for None."""
     return "All seasons" if season is None else f"{season // 10_000}-{season % 100:02d}"

@@ -17,7 +17,7 @@ from livegame.reports.sums import GOAL
 from livegame.win_probability.states import State, win_model
 from livegame.win_probability.strength import SeasonSums, game_strength, season_level, season_strength
 
-STEP_S: Final = 10  # between two points of a curve in which nothing happens
+STEP_S: Final = 20  # between two points of a curve in which nothing happens
 _MODELLED: Final = (REGULAR_SEASON, PLAYOFFS)
 _PLAYED: Final = (GameState.NOT_STARTED, GameState.LIVE, GameState.OVER, GameState.FINAL)
 _SHOOTOUT: Final = "SO"

@@ -193,7 +193,7 @@ def _pulled(spans: pd.DataFrame) -> dict[str, Any]:
     for field, event in (("pulled_for", "for"), ("pulled_against", "against"), ("pull_return", "returns")):
         found[field] = tuple(_per_second(late, event, late["behind"] == n) for n in behinds)
     for event, sign in (("for", 1), ("against", -1)):
-        usual = late[event].sum() / late["out_s"].sum()
+        usual = float(late[event].sum() / late["out_s"].sum())
         by_more = {str(sign * n): _per_second(late, event, late["more"] == n) / usual for n in (-1, 1)}
         found[f"pulled_{event}_manpower"] = {"0": 1.0} | by_more
     return found

@@ -113,7 +113,7 @@ def draw_deserved(report: GameReport, colours: TeamColours) -> None:
     is_rated = report.away.counted.rated or report.home.counted.rated
     left, right = st.columns(2, gap="medium", vertical_alignment="center")
     with left:
-        st.markdown("**Deserved to win** :gray[· if only chances counted, so far]")
+        st.markdown("**Deserved to win** :gray[· who would have won if only chances counted]")
         st.html(odds_line(report, odds, colours))
         none = "No odds until every goal is rated." if is_rated else "No odds yet: no attempt that counts is rated."
         text = odds_words(report, odds) if odds else none

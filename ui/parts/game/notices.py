@@ -4,10 +4,9 @@ import streamlit as st
 
 from livegame.reports.game import GameReport
 from ui.game_words import correction_words, waiting_words
-from ui.parts.game.time_machine import clock_words
 from ui.parts.notices import Notice
 from ui.shown_model import newer_model
-from ui.words import league_words, model_name
+from ui.words import clock_words, league_words, model_name
 from xgserve.client import ModelDescription
 
 

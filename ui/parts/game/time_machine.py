@@ -5,11 +5,11 @@ from typing import Final
 
 import streamlit as st
 
-from livegame.plays import PERIOD_SECONDS, GameState
+from livegame.plays import GameState
 from livegame.reports.game import GameReport
 from ui import moment
 from ui.colours import TeamColours
-from ui.words import period_name
+from ui.words import clock_words
 
 SPEED: Final = 60  # seconds of the game's clock per second
 EVERY_S: Final = 1.0
@@ -74,13 +74,6 @@ def time_machine(report: GameReport, colours: TeamColours) -> None:
             "Whole game" if is_over else "Back to live", key="time_machine_back", disabled=is_whole, on_click=_back
         )
     st.caption(_note(report, is_whole=is_whole))
-
-
-def clock_words(second: int) -> str:
-    """Return a second of the game's clock as the tables write it: "P2 14:20"."""
-    period = max(-(-second // PERIOD_SECONDS), 1)
-    played = second - (period - 1) * PERIOD_SECONDS
-    return f"{period_name(period)} {played // 60:02d}:{played % 60:02d}"
 
 
 def _note(report: GameReport, *, is_whole: bool) -> str:
