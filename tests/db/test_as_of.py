@@ -1,5 +1,6 @@
 """A game as of an earlier moment is what was read of it then."""
 
+import os
 import random
 from collections.abc import Callable
 from contextlib import closing
@@ -91,7 +92,7 @@ def _changed(chance: random.Random, shots: list[ShotRow]) -> list[ShotRow]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("XG_TEST_MOMENTS", "2"))))
 def test_game_as_of_each_ping_is_what_was_read_after_it(history: History, clock: _Clock, seed: int) -> None:
     chance = random.Random(seed)
     shots: list[ShotRow] = []
