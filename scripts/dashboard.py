@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from db.environment import SettingsError
+from livegame.notices.addresses import check
 from livegame.settings import ClientSettings
 from scripts.command import fail, run
 
@@ -17,6 +18,7 @@ def main() -> int:
     """Replace this process with the Streamlit server; return the exit code if that fails."""
     try:
         settings = ClientSettings.from_env()
+        check(settings.notify)
     except SettingsError as error:
         return fail(error, 2)
     command = [sys.executable, "-m", "streamlit", "run", str(UI / "server.py"), f"--server.port={settings.ui_port}"]

@@ -15,6 +15,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from db.connection import DatabaseError
 from db.history import Recorded
 from livegame.client import GameClient
 from livegame.feed import Feed
@@ -48,7 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     worst = 0
     try:
         settings = ClientSettings.from_env()
-        told = subscribe(settings)
+        try:
+            told = subscribe(settings)
+        except DatabaseError as error:  # games are pinged all the same
+            told, worst = [], fail(f"notices: {error}", exit_code(error))
         client = GameClient.from_settings(settings)
         for game_id in _games(client, settings, options):
             try:

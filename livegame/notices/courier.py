@@ -1,19 +1,21 @@
 """Have notices delivered by a process of its own, beside whatever a command or the dashboard does."""
 
+import logging
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from db.connection import DatabaseError
 from db.history import Outbox
-from livegame.notices.addresses import Address, subscribe
+from livegame.notices.addresses import Address, check, subscribe
 from livegame.settings import ClientSettings
+
+logger = logging.getLogger("livegame.notices")
 
 PING_S: Final = 10.0  # for deliveries after the pings of a command; the next run sends the rest
 _SERVER_S: Final = 30.0
@@ -29,6 +31,7 @@ def deliver_due(settings: ClientSettings, found: Sequence[Address], seconds: flo
 
     Raises:
         DatabaseError: the history cannot be read.
+        OSError: no process can be started.
     """
     seconds -= _GRACE_S
     outbox = Outbox(settings.history_db)
@@ -50,21 +53,26 @@ def deliver_due(settings: ClientSettings, found: Sequence[Address], seconds: flo
 
 
 def keep_delivering(settings: ClientSettings) -> None:
-    """Start a thread that has notices delivered as long as this process lives.
+    """Start a thread that has notices delivered as long as this process lives, if there are addresses.
 
     Raises:
-        SettingsError, DatabaseError: as `subscribe`.
+        SettingsError: an address cannot be used.
     """
-    if found := subscribe(settings):
-        threading.Thread(target=_keep_delivering, args=(settings, found), name="notices", daemon=True).start()
+    if settings.notify:
+        check(settings.notify)
+        threading.Thread(target=_keep_delivering, args=(settings,), name="notices", daemon=True).start()
 
 
-def _keep_delivering(settings: ClientSettings, found: Sequence[Address]) -> None:
-    remembered = time.monotonic()
+def _keep_delivering(settings: ClientSettings) -> None:
+    found: list[Address] = []
+    said, remembered = "", time.monotonic()
     while True:
-        time.sleep(_POLL_S)
-        with suppress(DatabaseError):  # pings report it; what is not sent now is sent later
-            if time.monotonic() - remembered > _REMEMBER_S:
-                subscribe(settings)
-                remembered = time.monotonic()
+        try:
+            if not found or time.monotonic() - remembered > _REMEMBER_S:
+                found, remembered = subscribe(settings), time.monotonic()
             deliver_due(settings, found, _SERVER_S)
+        except (DatabaseError, OSError) as error:  # what is not sent now is sent later
+            if str(error) != said:
+                said = str(error)
+                logger.warning("notices wait: %s", said)
+        time.sleep(_POLL_S)

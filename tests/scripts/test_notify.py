@@ -49,3 +49,18 @@ def test_pending_notices_are_listed(tmp_path: Path, service: Service, feed: Feed
         client.ping(GAME_ID)
     ran = notify(tmp_path, "--pending", address)
     assert (ran.returncode, ran.stdout[24:]) == (0, f" WSH at CAR, goal, to {known.name}\n")
+
+
+def test_unusable_address_is_refused_at_the_start_in_words(tmp_path: Path) -> None:
+    for command in ("dashboard", "ping_game"):
+        ran = subprocess.run(
+            [sys.executable, "-m", f"scripts.{command}", *(["2021020329"] if command == "ping_game" else [])],
+            env=environment(tmp_path) | {"XG_NOTIFY": f"ntfy://good discord://{SECRET}"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr.startswith(f"{command}: XG_NOTIFY: address 2 of 2 cannot be used")
+        assert SECRET not in ran.stderr
