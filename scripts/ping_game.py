@@ -45,7 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
     signal.alarm(options.timeout)
     give_up = time.monotonic() + options.timeout
     logging.getLogger("livegame").addHandler(logging.NullHandler())  # its warnings are reported here, in short
-    show = _as_json if options.json else _as_line
     worst = 0
     try:
         settings = ClientSettings.from_env()
@@ -53,6 +52,22 @@ def main(arguments: list[str] | None = None) -> int:
             told = subscribe(settings)
         except DatabaseError as error:  # games are pinged all the same
             told, worst = [], fail(f"notices: {error}", exit_code(error))
+        worst = max(worst, _ping_all(settings, options))
+        deliver_due(settings, told, min(PING_S, give_up - time.monotonic()))
+    except OUR_ERRORS as error:
+        worst = max(worst, fail(error, exit_code(error)))
+    except OutOfTime as error:
+        worst = max(worst, fail(error, OUT_OF_TIME))
+    finally:
+        signal.alarm(0)
+    return worst
+
+
+def _ping_all(settings: ClientSettings, options: argparse.Namespace) -> int:
+    """Ping the games, print what changed, and return the exit code."""
+    show = _as_json if options.json else _as_line
+    worst = 0
+    try:
         client = GameClient.from_settings(settings)
         for game_id in _games(client, settings, options):
             try:
@@ -64,13 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
                     _warn(ping)
                 if ping.changed:
                     worst = max(worst, print_line(show(_report(client, ping), ping)))
-        deliver_due(settings, told, min(PING_S, give_up - time.monotonic()))
     except OUR_ERRORS as error:
         worst = max(worst, fail(error, exit_code(error)))
-    except OutOfTime as error:
-        worst = max(worst, fail(error, OUT_OF_TIME))
-    finally:
-        signal.alarm(0)
     return worst
 
 

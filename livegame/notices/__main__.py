@@ -2,13 +2,18 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
+from typing import Final
 
 from db.connection import DatabaseError
 from db.environment import SettingsError
+from livegame.notices.addresses import SEND_S
 from livegame.notices.delivery import deliver
 from livegame.settings import ClientSettings
+
+_GRACE_S: Final = 10.0
 
 
 def only_ours_to_stderr() -> None:
@@ -24,7 +29,9 @@ def main() -> int:
     """Deliver; return 0, or 2 or 5 for settings or a history that cannot be used."""
     only_ours_to_stderr()
     try:
-        deliver(ClientSettings.from_env(), float(sys.argv[1]))
+        seconds = float(sys.argv[1])
+        signal.alarm(round(seconds + SEND_S + _GRACE_S))  # whatever happens, this process ends
+        deliver(ClientSettings.from_env(), seconds)
     except (SettingsError, DatabaseError) as error:
         logging.getLogger("livegame.notices").error("%s", error)
         return 2 if isinstance(error, SettingsError) else 5

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _KEY: Final = "notify.key"
 _KEY_BYTES: Final = 32
 _DIGEST: Final = 12  # hexadecimal digits: there are a handful of addresses
-_SEND_S: Final = 8.0  # for one message to one address
+SEND_S: Final = 20.0  # for one message to one address: some mail servers take their time
 _STATUS: Final = re.compile(r"\berror=(\d{3})\b")
 
 
@@ -110,11 +110,11 @@ def send(sender: "Apprise", title: str, body: str) -> str | None:
     """Send a message; return None if it was accepted, else why not, without secrets."""
     from apprise import NotifyFormat
 
-    result = sender.notify(body=body, title=title, body_format=NotifyFormat.TEXT, timeout=_SEND_S)
+    result = sender.notify(body=body, title=title, body_format=NotifyFormat.TEXT, timeout=SEND_S)
     if result:
         return None
     if result.timeout_count:
-        return f"no answer within {_SEND_S:g} s"
+        return f"no answer within {SEND_S:g} s"
     statuses = {status for entry in result.logs() for status in _STATUS.findall(entry.message)}
     return f"refused with HTTP {min(statuses)}" if statuses else "not reached, or refused"
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +18,10 @@ from livegame.settings import ClientSettings
 
 logger = logging.getLogger("livegame.notices")
 
-PING_S: Final = 10.0  # for deliveries after the pings of a command; the next run sends the rest
+PING_S: Final = 10.0  # for deliveries after the pings of a command
 _SERVER_S: Final = 30.0
-_GRACE_S: Final = 3.0  # to start and to end
-_LEAST_S: Final = 3.0
+_GRACE_S: Final = 3.0  # of that, to start
+_LEAST_S: Final = 2.0  # of that, to begin messages
 _POLL_S: Final = 2.0
 _REMEMBER_S: Final = 600.0
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -28,6 +29,8 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 
 def deliver_due(settings: ClientSettings, found: Sequence[Address], seconds: float) -> None:
     """Have what is due delivered, and wait for it `seconds` at most; do nothing if that is too short.
+
+    A message that was begun by then is finished by the other process.
 
     Raises:
         DatabaseError: the history cannot be read.
@@ -45,11 +48,8 @@ def deliver_due(settings: ClientSettings, found: Sequence[Address], seconds: flo
         stdout=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C in the terminal is not for it: it may be in the middle of a message
     )
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(seconds + _GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def keep_delivering(settings: ClientSettings) -> None:

@@ -8,20 +8,19 @@ from typing import Final
 from db.connection import DatabaseError
 from db.history import History, Outbox
 from livegame.lock import delivery_lock
-from livegame.notices.addresses import Address, addresses, names, opened, send
+from livegame.notices.addresses import SEND_S, Address, addresses, names, opened, send
 from livegame.notices.wording import message
 from livegame.settings import ClientSettings
 
 logger = logging.getLogger("livegame.notices")
 
-_LEAST_S: Final = 2.0  # to begin another message
 _POLL_S: Final = 0.2
 
 
 def deliver(settings: ClientSettings, seconds: float) -> None:
-    """Send what is due to each address, in threads of their own, until nothing is left or the time is over.
+    """Send what is due to each address, in threads of their own, until nothing is left.
 
-    A thread that still waits for an answer then is left alone; the caller ends the process.
+    Begin nothing more after some seconds, and leave alone what has no answer in the end; the caller ends the process.
 
     Raises:
         DatabaseError: the history cannot be read or written.
@@ -31,11 +30,12 @@ def deliver(settings: ClientSettings, seconds: float) -> None:
     _drop_late(outbox, names(found))
     running: dict[str, threading.Thread] = {}
     elsewhere: set[str] = set()  # addresses that another process serves
-    while (left := until - time.monotonic()) > 0:
+    while time.monotonic() < until + SEND_S:
         running = {digest: thread for digest, thread in running.items() if thread.is_alive()}
         for address in found:
             digest = address.wish.address
-            if left > _LEAST_S and digest not in elsewhere | running.keys() and outbox.next(digest) is not None:
+            is_free = digest not in elsewhere | running.keys()
+            if is_free and time.monotonic() < until and outbox.next(digest) is not None:
                 running[digest] = threading.Thread(
                     target=_serve, args=(address, settings, until, elsewhere), daemon=True
                 )
@@ -61,7 +61,7 @@ def _send_all(address: Address, settings: ClientSettings, until: float) -> None:
     sender = opened(address.secret)
     outbox, history = Outbox(settings.history_db), History(settings.history_db)
     digest = address.wish.address
-    while until - time.monotonic() > _LEAST_S and (due := outbox.next(digest)) is not None:
+    while time.monotonic() < until and (due := outbox.next(digest)) is not None:
         outbox.begin(due, digest)
         said = message(due, history)
         if said is None:

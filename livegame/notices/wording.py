@@ -145,7 +145,7 @@ def _chances_to_win(report: GameReport, history: History) -> str:
     chances = win_now(report, game_prior(history, report))
     if chances is None:
         return ""
-    return f"To win: {report.away.abbrev} {chances.away:.0%}, {report.home.abbrev} {chances.home:.0%}."
+    return f"To win: {report.away.abbrev} {_percent(chances.away)}, {report.home.abbrev} {_percent(chances.home)}."
 
 
 def _deserved(report: GameReport) -> str:
@@ -153,7 +153,15 @@ def _deserved(report: GameReport) -> str:
     if odds is None:
         return ""
     away, home = report.away.abbrev, report.home.abbrev
-    return f"Deserved to win, by xG: {away} {odds.away_win:.0%}, tie {odds.tie:.0%}, {home} {odds.home_win:.0%}."
+    results = f"{away} {_percent(odds.away_win)}, tie {_percent(odds.tie)}, {home} {_percent(odds.home_win)}"
+    return f"Deserved to win, by xG: {results}."
+
+
+def _percent(share: float) -> str:
+    """Return a whole percentage that is 0 or 100 only if it is certain."""
+    if 0 < share < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < share < 1 else f"{share:.0%}"
 
 
 def _period(number: int) -> str:
