@@ -19,6 +19,7 @@ from ui.words import period_name
 LEFT: Final = 38  # pixels
 RIGHT: Final = 78
 FONT: Final = 12
+_SEEN_S: Final = 10  # a net is empty for a few seconds at each delayed penalty
 
 
 def over_time(layers: Sequence[alt.Chart], *, top: int = 6, bottom: int = 8) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def empty_nets(report: GameReport) -> pd.DataFrame:
         (team.abbrev, row.start_s, row.end_s)
         for row in report.manpower
         for team, digit in ((report.away, 0), (report.home, 3))
-        if row.situation and row.situation[digit] == "0" and row.end_s > row.start_s
+        if row.situation and row.situation[digit] == "0" and row.end_s - row.start_s >= _SEEN_S
     ]
     return pd.DataFrame(rows, columns=["team", "start", "end"])
 

@@ -111,15 +111,15 @@ def draw_deserved(report: GameReport, colours: TeamColours) -> None:
     """Draw the odds, or why there are none yet."""
     odds = odds_of(report)
     is_rated = report.away.counted.rated or report.home.counted.rated
-    left, right = st.columns(2, gap="medium", vertical_alignment="center")
+    left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown("**Deserved to win** :gray[· who would have won if only chances counted]")
+        _title("deserved_title", "Deserved to win · who would have won if only chances counted")
         st.html(odds_line(report, odds, colours))
         none = "No odds until every goal is rated." if is_rated else "No odds yet: no attempt that counts is rated."
         text = odds_words(report, odds) if odds else none
         st.caption(plain(text))
     with right:
-        st.markdown("**Goals these chances usually give** :gray[· ★ actual goals]")
+        _title("odds_title", "Goals these chances usually give · ★ actual goals")
         with st.container(key="odds"):
             spec = goal_odds(report, odds, colours) if odds else no_odds()
             st.vega_lite_chart(spec=spec, height="stretch", alt=text)
