@@ -423,7 +423,7 @@ def test_page_after_pings_has_not_moved(browser: Browser, dashboard: Dashboard, 
         ping(page)
         expect(page.get_by_text(re.compile(r"^(\d+ new attempts?|Nothing new)\.$"))).to_be_visible()
         settle(page)
-    page.get_by_text("5v5", exact=True).first.click()
+    page.get_by_role("radio", name="5v5").click()
     expect(page).to_have_url(re.compile("count=5v5"))
     expect(page.get_by_text(re.compile("at 5v5; "))).to_be_visible()
     settle(page)
