@@ -21,10 +21,11 @@ def arrive(page: str) -> None:
     """
     if page == "" and "game" in st.query_params and "page_before" not in st.session_state:
         st.switch_page(GAME_PAGE, query_params=st.query_params.to_dict())
-    has_moved = st.session_state.get("page_before") != page
+    before = st.session_state.get("page_before")
     st.session_state.page_before = page
-    if not has_moved:
+    if before == page:
         return
+    st.session_state.came_from_tonight = before == ""
     kept, said = _kept(), st.query_params.to_dict()
     is_other_game = said.get("game", kept.get("game")) != kept.get("game")
     names = [name for name in _KEPT.get(page, ()) if not (is_other_game and name in _OF_GAME)]
@@ -32,6 +33,11 @@ def arrive(page: str) -> None:
     if taken_along:
         time.sleep(_MOVED_S)
         st.query_params.from_dict(said | taken_along)
+
+
+def is_just_opened() -> bool:
+    """Return once whether the reader has opened this page's game from Tonight."""
+    return bool(st.session_state.pop("came_from_tonight", False)) and "game" in st.query_params
 
 
 def remember(page: str) -> None:

@@ -431,6 +431,38 @@ def test_page_after_pings_has_not_moved(browser: Browser, dashboard: Dashboard, 
     assert sum(value for value, _ in shifts) < 0.05, shifts
 
 
+def test_tonight_does_not_move_when_games_go_on_and_opens_them_by_keyboard(
+    browser: Browser, dashboard: Dashboard, clock: Clock, service: Service, tmp_path: Path
+) -> None:
+    cron = make_client(tmp_path, dashboard.environment["XG_FEED_URL"], service.url)
+    cron.ping(GAME_ID)
+    clock.seconds = 445
+    cron.ping(GAME_ID)
+    page = visit(browser, dashboard.url)
+    found = complaints(page)
+    card = page.locator(".xg-card")
+    expect(card).to_contain_text("P1 12:35")
+    expect(page).to_have_title("Tonight · 1 live")
+    link = page.get_by_role("link", name=re.compile("^Washington Capitals at Carolina Hurricanes: 0 to 0, P1 12:35"))
+    link.focus()
+    settle(page)
+    page.wait_for_timeout(1_000)  # the pictures find their size
+    page.evaluate(WATCH_SHIFTS)
+    for seconds, stands in ((500, "P1 11:40"), (2_000, "P2 9:40")):
+        clock.seconds = seconds
+        cron.ping(GAME_ID)
+        expect(card).to_contain_text(stands)
+        settle(page)
+    assert page.evaluate("window.shifts") == []
+    page.keyboard.press("Enter")  # the link kept the focus
+    expect(page.locator(".xg-score")).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"/game\?game={GAME_ID}$"))
+    expect(page).to_have_title(re.compile(r"^WSH \d.\d CAR · P2 9:40 · \d\.\d\d.\d\.\d\d$"))
+    page.go_back()
+    expect(card).to_contain_text("P2 9:40")
+    assert found == []
+
+
 @pytest.mark.recordings
 def test_score_line_numbers_equal_sums_over_the_stored_rows(
     browser: Browser, dashboard: Dashboard, service: Service, recordings: Path, tmp_path: Path

@@ -12,7 +12,7 @@ from livegame.plays import Game, GameState, Team
 from tests.games import GAME_ID, HOME, FeedServer, as_feed, game
 from tests.helpers import wait_until
 from tests.reports import SHOTS
-from tests.ui.page_session import PAGE, OpenPage, restart, totals, words
+from tests.ui.page_session import PAGE, OpenPage, restart, score_line, totals, words
 from ui.clients import connect
 from ui.parts.day import forget_days
 
@@ -147,3 +147,15 @@ def test_list_is_kept_while_the_feed_is_down_and_a_day_without_games_says_so(
     assert "this is its last answer" in words(page.caption)
     restart()
     assert "schedule is not available right now" in words(visit(day="2021-11-27").info)
+
+
+def test_game_opened_before_its_first_ping_is_read_at_once(open_page: OpenPage, feed: FeedServer) -> None:
+    schedule(feed, game(state=GameState.NOT_STARTED))
+    open_page()
+    page = visit()
+    assert asked(feed) == {}  # the list says all that there is
+    page.switch_page("game.py")
+    page.query_params["game"] = str(GAME_ID)  # as the card's link does
+    page.run()
+    assert "Washington Capitals" in score_line(page)
+    assert asked(feed) == {str(GAME_ID): 1}

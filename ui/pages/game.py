@@ -310,6 +310,9 @@ def _start(clients: Clients, first: list[Read]) -> None:
     if isinstance(read, Exception):
         notices = [Notice("error", sentence(str(read)))]
     line.say(notices)
+    if address.is_just_opened() and read is None:
+        _ping(clients, shown, line)
+        st.rerun()
     if notices:
         pass  # one message is enough
     elif shown and shown == clients.demo_game:
