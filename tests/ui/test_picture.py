@@ -175,4 +175,4 @@ def test_page_offers_the_picture_and_draws_nothing_until_it_is_asked_for(
     monkeypatch.setattr("ui.parts.game.picture.picture_of", draw)
     page = page_opener(monkeypatch, folder, NOWHERE, service.url)(str(SAMPLE))
     (button,) = page.get("download_button")
-    assert button.proto.label == "Picture"
+    assert button.proto.label == "Download picture"

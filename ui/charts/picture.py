@@ -107,10 +107,9 @@ def _expected(report: GameReport, colours: TeamColours) -> Iterator[str]:
 
 def _figures(report: GameReport, win: WinProbability | None, colours: TeamColours) -> Iterator[str]:
     away, home = report.away.attempts, report.home.attempts
-    found = [
-        ("shots on goal", str(away.on_goal), str(home.on_goal)),
-        ("all attempts", str(away.attempts), str(home.attempts)),
-    ]
+    found = [("shots on goal", str(away.on_goal), str(home.on_goal))]
+    if away.blocked or home.blocked:  # games stored by earlier versions have none
+        found.append(("all attempts", str(away.attempts), str(home.attempts)))
     if (odds := odds_of(report)) is not None:
         found.append(("deserved to win", chance_words(odds.away_win), chance_words(odds.home_win)))
     if win is not None and not report.is_over:

@@ -13,7 +13,7 @@ from ui.colours import Theme
 def offer_picture(history: History, report: GameReport, theme: Theme) -> None:
     """Draw the button; the picture is made when it is clicked, and shows what the page shows."""
     st.download_button(
-        "Picture",
+        "Download picture",
         partial(picture_of, history, report, theme),
         picture_name(report),
         "image/png",
