@@ -12,7 +12,7 @@ from db.history import History
 from db.history.moment import Moment
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, game_report
-from livegame.reports.win_probability import WinProbability
+from livegame.reports.win_probability import Prior, WinProbability, win_curve
 from scripts.picture import main
 from tests.conftest import Service
 from tests.helpers import NOWHERE
@@ -51,7 +51,7 @@ def reported(history: History, second: int | None = None) -> GameReport:
 
 
 def drawn(report: GameReport) -> str:
-    return picture_svg(report, EVEN, team_colours(report.away.abbrev, report.home.abbrev))
+    return picture_svg(report, EVEN, win_curve(report, Prior()), team_colours(report.away.abbrev, report.home.abbrev))
 
 
 def words(svg: str) -> list[str]:
@@ -62,7 +62,7 @@ def words(svg: str) -> list[str]:
 def colours(png: bytes) -> dict[tuple[int, ...], int]:
     """Return how many pixels have each colour."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    assert image.size == (WIDTH, HEIGHT) == (1200, 1350)
+    assert image.size == (WIDTH, HEIGHT) == (1200, 1500)
     found = image.getcolors(WIDTH * HEIGHT)
     assert found is not None
     return {colour: number for number, colour in found if isinstance(colour, tuple)}
@@ -90,6 +90,7 @@ def test_final_says_score_xg_shots_model_and_time(history: History, final: str) 
     assert f"{report.away.attempts.on_goal} {EN_DASH} {report.home.attempts.on_goal}" in said
     assert any(re.fullmatch(r"bundled/xg-d\w+:1\.0\.0 · .*empty net excluded · as of 20.* UTC", text) for text in said)
     assert [text for text in said if re.fullmatch(r"P\d", text)] == ["P1", "P2", "P3"]
+    assert "WSH won" in said  # at the end of the curve
     assert "win probability" not in said  # it is over
 
 

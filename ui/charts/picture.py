@@ -8,21 +8,24 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, Final, Literal
 
+import pandas as pd
+
 from db.history import History
 from livegame.plays import GameState
 from livegame.reports.game import GameReport, TeamTotals
 from livegame.reports.odds import odds_of
-from livegame.reports.win_probability import WinProbability, game_prior, win_now
+from livegame.reports.win_probability import WinProbability, game_prior, win_curve, win_now
 from ui.charts.race import xg_race
 from ui.charts.shot_map import half_rink
 from ui.charts.shots import STAR
 from ui.charts.timeline import LEFT, RIGHT, game_end, periods
+from ui.charts.win import win_curve_chart
 from ui.colours import TeamColours, Theme, team_colours
 from ui.game_words import competition_words
 from ui.words import COUNTED, chance_words, date_words, model_name, status_words
 
 WIDTH: Final = 1200
-HEIGHT: Final = 1350  # four to five: as tall as chats show without cutting
+HEIGHT: Final = 1500  # four to five: the tallest that most chats show without cutting
 PROGRAM: Final = "live-xg"
 FONT: Final = "Liberation Sans"  # what vl-convert brings along
 _MARGIN: Final = 56
@@ -53,19 +56,20 @@ def picture_of(history: History, report: GameReport, theme: Theme) -> bytes:
 
     prior = game_prior(history, report)
     colours = team_colours(report.away.abbrev, report.home.abbrev, theme)
-    return bytes(vl_convert.svg_to_png(picture_svg(report, win_now(report, prior), colours), scale=1.0))
+    svg = picture_svg(report, win_now(report, prior), win_curve(report, prior), colours)
+    return bytes(vl_convert.svg_to_png(svg, scale=1.0))
 
 
-def picture_svg(report: GameReport, win: WinProbability | None, colours: TeamColours) -> str:
-    """Return the picture of a game as it stands in the report, as SVG."""
+def picture_svg(report: GameReport, win: WinProbability | None, curve: pd.DataFrame, colours: TeamColours) -> str:
+    """Return the picture of a game as it stands in the report, as SVG; `curve` is the `win_curve`, perhaps empty."""
     parts = [
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{colours.paper}"/>',
         *_when(report, colours),
         *_score(report, colours),
         *_expected(report, colours),
         *_figures(report, win, colours),
-        *_rinks(report, colours, y=468, height=522),
-        *_timelines(report, colours, y=1020, height=264),
+        *_rinks(report, colours, y=474, height=540),
+        *_timelines(report, curve, colours, y=1050, height=384),
         *_foot(report, colours),
     ]
     return (
@@ -128,19 +132,27 @@ def _rinks(report: GameReport, colours: TeamColours, y: float, height: float) ->
         yield _chart(spec, f"rink{number}", _MARGIN + number * width, y, width, height)
 
 
-def _timelines(report: GameReport, colours: TeamColours, y: float, height: float) -> Iterator[str]:
+def _timelines(report: GameReport, curve: pd.DataFrame, colours: TeamColours, y: float, height: float) -> Iterator[str]:
+    """Return the race and, if there is one, the curve of win probability below it, and the periods' names."""
+    names = 30
+    race = height - names if curve.empty else 0.54 * (height - names)
     yield _text(_MARGIN, y, "Expected goals over time", 22, colours.ink, bold=True)
     key = _MARGIN + 300
     yield f'<path d="{STAR}" transform="translate({key} {y - 7}) scale(11)" fill="{colours.ink}"/>'
     yield _text(key + 18, y, "goals", 20, colours.ink, faded=True)
     yield f'<rect x="{key + 92}" y="{y - 18}" width="22" height="22" fill="{colours.ink}" opacity="0.16"/>'
     yield _text(key + 122, y, "power plays", 20, colours.ink, faded=True)
-    yield _chart(xg_race(report, colours), "race", _MARGIN, y + 14, _INNER, height - 40)
+    yield _chart(xg_race(report, colours), "race", _MARGIN, y + 10, _INNER, race - 10)
+    if not curve.empty:
+        place = y + race + 30
+        yield _text(_MARGIN, place, "Win probability", 22, colours.ink, bold=True)
+        yield _chart(win_curve_chart(curve, report, colours), "win", _MARGIN, place + 8, _INNER, height - race - 28)
+        return
     left, right = _MARGIN + _ENLARGED * LEFT, _MARGIN + _INNER - _ENLARGED * RIGHT
     found = periods(report)
     for name, middle in zip(found["name"], found["middle"], strict=True):
         x = left + (right - left) * float(middle) / game_end(report)
-        yield _text(x, y + height - 8, str(name), 19, colours.ink, "middle", faded=True)
+        yield _text(x, y + height - 4, str(name), 19, colours.ink, "middle", faded=True)
 
 
 def _foot(report: GameReport, colours: TeamColours) -> Iterator[str]:
@@ -181,6 +193,8 @@ def _chart(spec: dict[str, Any], name: str, x: float, y: float, width: float, he
     import vl_convert
 
     size = {"width": round(width / _ENLARGED), "height": round(height / _ENLARGED)}
+    spec = spec | {"layer": [layer for layer in spec["layer"] if not _is_pointer(layer)]}
+    spec.pop("params", None)
     config = spec.get("config", {}) | {"font": FONT, "background": None, "axis": {"gridColor": _GRID}}
     svg = vl_convert.vegalite_to_svg(spec | size | {"config": config, "background": None})
     inner = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", svg.translate(_ARROWS))
@@ -190,3 +204,9 @@ def _chart(spec: dict[str, Any], name: str, x: float, y: float, width: float, he
         inner,
         count=1,
     )
+
+
+def _is_pointer(layer: dict[str, Any]) -> bool:
+    """Return whether a layer is there for the pointer alone: shown under it, or invisible."""
+    follows = any("param" in step["filter"] for step in layer.get("transform", ()) if "filter" in step)
+    return follows or layer["mark"].get("opacity") == 0
