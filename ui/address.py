@@ -1,5 +1,6 @@
 """The page's address: the choices that a reader takes along from one page to the next."""
 
+import re
 import time
 from typing import Final
 
@@ -54,6 +55,12 @@ def to_game(game_id: int) -> dict[str, str]:
     """Return what the address of a game says when it is opened from this page."""
     said = st.query_params.to_dict()
     return {"game": str(game_id)} | {name: said[name] for name in _READERS if name in said}
+
+
+def link_to_game(game_id: int) -> str:
+    """Return the address of a game relative to this page's; a choice that is no plain word or number is left out."""
+    said = to_game(game_id).items()
+    return "game?" + "&".join(f"{name}={value}" for name, value in said if re.fullmatch(r"[\w.-]+", value, re.ASCII))
 
 
 def _kept() -> dict[str, str]:

@@ -35,6 +35,7 @@ class LogQuery:
     before: int | str | None = None
     request_id: str | None = None
     text: str | None = None
+    with_reads: bool = True  # whether to return requests that only read, GET, and succeeded
 
 
 def insert_logs(connection: Connection, rows: Sequence[LogRow]) -> None:
@@ -99,6 +100,8 @@ def _conditions(query: LogQuery) -> tuple[list[str], dict[str, Any]]:
     conditions = [wanted[name] for name in values]
     if query.min_level > 0:
         conditions.append("level >= :level")
+    if not query.with_reads:
+        conditions.append("NOT (level < 30 AND message LIKE 'GET /%')")
     if query.min_level >= logging.WARNING:
         conditions.append("level >= 30")  # the index has this very condition
     return conditions, values | {"level": query.min_level, "limit": query.limit}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -105,7 +105,7 @@ def notice(page: AppTest) -> str:
 
 def html_table(page: AppTest, name: str) -> pd.DataFrame:
     """Return a small table by its name: the texts of its cells by row and column; a column of a team as "CAR xG"."""
-    (body,) = (body for element in page.get("html") if f'aria-label="{name}"' in (body := element.proto.body))
+    (body,) = (body for element in page.get("html") if f'aria-label="{escape(name)}"' in (body := element.proto.body))
     table = ElementTree.fromstring(body)
     lines = [
         ["".join(cell.itertext()).replace("\N{NO-BREAK SPACE}", " ") for cell in row]

@@ -349,9 +349,7 @@ def test_every_page_and_view_opens_and_can_be_left(browser: Browser, dashboard: 
         expect(page.get_by_role("heading", name="Last swaps")).to_be_visible()
     page.goto(f"{dashboard.url}/history?search=hurricanes")
     expect(page.get_by_text("1 game, newest first")).to_be_visible()
-    page.get_by_test_id("stMain").get_by_test_id("stDataFrame").last.click(
-        position={"x": 20, "y": 52}
-    )  # the first row's box
+    page.get_by_role("link", name="Washington Capitals at Carolina Hurricanes").click()
     expect(page.locator(".xg-status")).to_have_text("Final")
     expect(page).to_have_url(re.compile(f"game={GAME_ID}"))
     assert found == []

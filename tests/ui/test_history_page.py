@@ -3,19 +3,29 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
+import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from db.history import History
 from tests.games import GAME_ID, FeedServer, game, play
 from tests.reports import SHOTS
-from tests.ui.page_session import OpenPage, get_model, ping, restart, words
+from tests.ui.page_session import OpenPage, get_model, html_table, ping, restart, words
 from ui.words import model_name
 
 
 def box(page: AppTest, label: str) -> Any:
     """Return the list with this label."""
     return next(found for found in page.selectbox if found.label == label)
+
+
+def teams(page: AppTest) -> pd.DataFrame:
+    """Return the table of teams."""
+    return html_table(page, "Each team's expected and actual goals per game, for and against")
+
+
+def games(page: AppTest) -> pd.DataFrame:
+    """Return the table of games."""
+    return html_table(page, "Games with scores and expected goals")
 
 
 def test_history_page_starts_with_the_active_model_and_keeps_the_readers_choice(
@@ -43,16 +53,16 @@ def test_season_choice_applies_to_calibration_and_teams(open_page: OpenPage, fee
     page = ping(ping(open_page()), "2022020329")
     page.switch_page("history.py")
     page.run()
-    by_season, teams = page.main.table[0].value, page.main.dataframe[0].value
+    by_season = page.main.table[0].value
     assert by_season[["Season", "Training"]].values.tolist() == [
         ["2022-23", "seen"], ["2021-22", "unseen"],
     ]  # fmt: skip
-    assert teams["Games"].tolist() == [2, 2]
+    assert teams(page)["Games"].tolist() == ["2", "2"]
     assert "unseen shots" in words(page.markdown)
     box(page, "Season").select(20222023)
     page.run()
-    by_season, teams = page.main.table[0].value, page.main.dataframe[0].value
-    assert (by_season["Season"].tolist(), teams["Games"].tolist()) == (["2022-23"], [1, 1])
+    by_season = page.main.table[0].value
+    assert (by_season["Season"].tolist(), teams(page)["Games"].tolist()) == (["2022-23"], ["1", "1"])
     assert "from its training seasons" in words(page.markdown)
 
 
@@ -62,12 +72,12 @@ def test_other_competition_is_a_choice_and_never_summed_with_the_season(open_pag
     page = ping(ping(open_page()), "2021010001")
     page.switch_page("history.py")
     page.run()
-    assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
-    states = page.main.dataframe[1].value.set_index("ID")["Status"]
-    assert states.str.contains("Preseason").to_dict() == {GAME_ID: False, 2021010001: True}
+    assert teams(page)["Games"].tolist() == ["1", "1"]
+    states = games(page).set_index("ID")["Status"]
+    assert states.str.contains("Preseason").to_dict() == {str(GAME_ID): False, "2021010001": True}
     box(page, "Competition").select("preseason")
     page.run()
-    assert page.main.dataframe[0].value["Games"].tolist() == [1, 1]
+    assert teams(page)["Games"].tolist() == ["1", "1"]
     assert "On 4 unseen shots" in words(page.markdown)
 
 
@@ -79,8 +89,15 @@ def test_game_list_xg_leaves_out_the_empty_net(open_page: OpenPage, feed: FeedSe
     (stored,) = History(tmp_path / "history.db").games()
     (home,) = [total for total in stored["totals"] if total["is_home"]]
     assert home["xg_empty_net"] > 0
-    listed = page.main.dataframe[1].value.iloc[0]
-    assert listed["Home xG"] == pytest.approx(home["xg"] - home["xg_empty_net"])
+    (away,) = [total for total in stored["totals"] if not total["is_home"]]
+    (listed,) = games(page)["xG"]
+    assert listed == f"{away['xg']:.2f} : {home['xg'] - home['xg_empty_net']:.2f}"
+    (text,) = (
+        element.proto.body
+        for element in page.get("html")
+        if "xg-table" in element.proto.body and "href" in element.proto.body
+    )
+    assert f'<a href="game?game={GAME_ID}" aria-label="Washington Capitals at Carolina Hurricanes">' in text
 
 
 def test_history_page_drops_the_game_from_its_address(open_page: OpenPage, feed: FeedServer) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import running_service
+from tests.conftest import Service, running_service
 from tests.games import FeedServer
 from tests.helpers import wait_until
 from tests.ui.page_session import (
     OpenPage,
+    html_table,
     page_opener,
     words,
 )
@@ -46,6 +47,18 @@ def test_service_page_shows_what_the_service_follows_and_why_it_cannot(
     assert "cannot be reached" in words(page.main.warning)
 
 
+def test_log_has_what_was_done_and_no_reads_of_the_page(open_page: OpenPage, service: Service) -> None:
+    service.client.download_registry_model("bundled", "xg-distance", None)
+    page = open_page()
+    page.switch_page("service.py")
+    page.run()
+    messages = html_table(page, "The service's log")["Message"]
+    assert messages.str.contains("POST /download_registry_model 200").any()
+    assert not messages.str.startswith("GET ").any()
+    swaps = html_table(page, "Which model was made active, and when")
+    assert swaps["Model"].iloc[0] == "bundled/xg-distance:1.0.0"
+
+
 def test_service_page_without_a_service_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, feed: FeedServer
 ) -> None:
@@ -62,4 +75,6 @@ def test_service_page_shows_the_seasons_and_columns_of_the_model(open_page: Open
     said = words(page.main.markdown)
     assert "Trained on: 2018-19, 2019-20, 2020-21, 2022-23" in said
     assert "Rates: unblocked attempts" in said
-    assert ["Column", "Meaning", "Kind", "Nullable"] in [list(table.value.columns) for table in page.main.dataframe]
+    columns = html_table(page, "The columns that the model needs")
+    assert columns["Kind"]["shot_type"] == "category"
+    assert columns["Meaning"]["distance"]

@@ -1,29 +1,24 @@
 """The History page: find a stored game, compare teams over many games, see whether a model can be trusted."""
 
 import json
-from dataclasses import asdict
 from math import ceil
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from db.connection import DatabaseError
 from db.history import SEASON, History
 from livegame.reports.calibration import calibration
-from livegame.reports.game_list import GameLine, game_lines
+from livegame.reports.game_list import game_lines
 from livegame.reports.teams import TeamLine, team_lines
 from ui import address, moment
 from ui.clients import active_model, connect, last_active_model
 from ui.parts import comparison
 from ui.parts.calibration import draw_calibration
-from ui.parts.table import room
-from ui.words import COMPETITIONS, count, model_name, plain, season_name, status_words
+from ui.parts.game_list import draw_games, draw_teams
+from ui.words import COMPETITIONS, count, model_name, plain, season_name
 
 PAGE_ROWS: Final = 25
-TEAMS_SHOWN: Final = 11
-TEAMS_PX: Final = 430
-_TEAM_COLUMNS: Final = ("Team", "Games", "xG", "Goals", "xG against", "Goals against", "xG share")  # of `TeamLine`
 
 
 def main() -> None:
@@ -121,18 +116,7 @@ def _teams(lines: list[TeamLine]) -> None:
     if not lines:
         st.caption("This model has rated no games of this season.")
         return
-    frame = pd.DataFrame(map(asdict, lines)).set_axis(list(_TEAM_COLUMNS), axis=1)
-    decimals = {column: st.column_config.NumberColumn(format="%.2f") for column in frame.columns[2:6]}
-    share = st.column_config.ProgressColumn(format="%.1f%%", min_value=0, max_value=100)
-    height = TEAMS_PX if len(frame) > TEAMS_SHOWN else None
-    with room(len(frame), height):
-        st.dataframe(
-            frame,
-            column_config=decimals | {"xG share": share},
-            hide_index=True,
-            height=height or "content",
-            alt="Each team's expected and actual goals per game, for and against; the highest xG share first.",
-        )
+    draw_teams(lines)
     st.caption("Per game, empty-net attempts included. xG share: the team's share of both teams' expected goals.")
 
 
@@ -151,44 +135,8 @@ def _games(history: History) -> None:
     page = st.pagination(pages, key=f"games_{search}") if pages > 1 else 1
     lines = game_lines(history, search or "", limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS, moment=moment.delayed())
     with top:
-        _game_table(lines)
+        draw_games(lines)
         st.caption(f"{count(found, 'game')}, newest first. Click a game to open it.")
-
-
-def _game_table(lines: list[GameLine]) -> None:
-    frame = pd.DataFrame([_game_line(line) for line in lines])
-    xg = st.column_config.NumberColumn(format="%.2f", help="Without empty-net attempts, as on the Game page.")
-    game_id = st.column_config.NumberColumn(format="%d")
-    chosen = st.dataframe(
-        frame,
-        column_config={"Away xG": xg, "Home xG": xg, "ID": game_id},
-        hide_index=True,
-        height="content",
-        on_select="rerun",
-        selection_mode="single-cell",
-        key=f"game_table_{'_'.join(str(line.row['game_id']) for line in lines[:1])}_{len(lines)}",
-        alt=f"{count(len(lines), 'game')} with scores and expected goals.",
-    )
-    if picked := chosen["selection"]["cells"]:
-        row, _ = picked[0]
-        st.switch_page("game.py", query_params={"game": str(lines[row].row["game_id"])})
-
-
-def _game_line(line: GameLine) -> dict[str, Any]:
-    row = line.row
-    notes = [] if row["competition"] == SEASON else [COMPETITIONS[row["competition"]]]
-    notes += [f"{count(line.pending, 'attempt')} pending"] if line.pending else []
-    return {
-        "Date": row["game_date"],
-        "Away": row["away_name"],
-        "Home": row["home_name"],
-        "Score": f"{row['away_score']}\N{EN DASH}{row['home_score']}",
-        "Away xG": line.away_xg,
-        "Home xG": line.home_xg,
-        "Status": ", ".join([status_words(line.status), *notes]),
-        "Rated by": model_name(row["model"]) if row["model"] else "not rated",
-        "ID": row["game_id"],
-    }
 
 
 if __name__ == "__main__":

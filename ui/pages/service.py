@@ -1,5 +1,7 @@
 """The Service page: the prediction service's state, its active model and challengers, the last swaps and its log."""
 
+from collections.abc import Mapping
+from html import escape
 from typing import Any, Final
 
 import pandas as pd
@@ -7,6 +9,7 @@ import streamlit as st
 
 from ui.clients import active_model, connect
 from ui.parts import challengers, model_card
+from ui.parts.html_table import Column, Html, Row, draw_table, joined
 from ui.words import count, plain, sentence
 from xgserve.client import LEVELS, Following, ModelDescription, ServingClient, ServingError
 
@@ -89,17 +92,27 @@ def _swaps(serving: ServingClient) -> None:
     if not swaps:
         st.caption("No swaps are on record.")
         return
-    frame = pd.DataFrame(
-        {
-            "When": pd.to_datetime([swap.at for swap in swaps]),
-            "Model": [f"{swap.workspace}/{swap.model}:{swap.version}" for swap in swaps],
-            "Source": [swap.source for swap in swaps],
-            "Digest": [swap.digest[:12] for swap in swaps],
-            "Request": [swap.request_id for swap in swaps],
-        }
+    columns = (
+        Column("When (UTC)", is_number=False),
+        Column("Model", is_number=False),
+        Column("From", is_number=False),
+        Column("Digest", is_number=False, is_wide=True),
+        Column("Request", is_number=False, is_wide=True),
     )
-    when = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")
-    st.dataframe(frame, column_config={"When": when}, hide_index=True, alt="Which model was made active, and when.")
+    rows = [
+        Row(
+            (
+                _moment(swap.at),
+                f"{swap.workspace}/{swap.model}:{swap.version}",
+                swap.source,
+                swap.digest[:12],
+                swap.request_id or "",
+            )
+        )
+        for swap in swaps
+    ]
+    with st.container(key="swaps"):
+        draw_table("Which model was made active, and when", columns, rows)
 
 
 def _log(serving: ServingClient) -> None:
@@ -108,8 +121,11 @@ def _log(serving: ServingClient) -> None:
         level = st.selectbox("Minimum level", LEVELS, index=1, width=130, key="log_level")
         text = st.text_input("Contains", key="log_text", type="search", width=240)
         request = st.text_input("Request ID", key="log_request", type="search", width=200)
+        with_reads = st.toggle(
+            "Reads too", key="log_reads", help="GET requests that succeeded, as this page makes them"
+        )
         st.button("Refresh", icon=":material/refresh:")
-    asked: dict[str, str | int] = {"limit": LOG_ROWS, "level": str(level)}
+    asked: dict[str, str | int] = {"limit": LOG_ROWS, "level": str(level), "reads": "yes" if with_reads else "no"}
     asked |= {name: value.strip() for name, value in (("q", text), ("request_id", request)) if value and value.strip()}
     try:
         rows = serving.logs(**asked, **_older(asked))
@@ -137,15 +153,30 @@ def _older(asked: dict[str, str | int]) -> dict[str, int]:
 
 
 def _log_table(rows: pd.DataFrame) -> None:
-    columns: dict[str, Any] = {
-        "at": st.column_config.DatetimeColumn("Time (UTC)", format="YYYY-MM-DD HH:mm:ss", width=150),
-        "level": st.column_config.TextColumn("Level", width=80),
-        "message": st.column_config.TextColumn("Message", width="large"),
-        "request_id": st.column_config.TextColumn("Request", width=130),
-        "exception": st.column_config.TextColumn("Exception", width="medium"),
-    }
-    order = [column for column in columns if column != "exception" or rows["exception"].notna().any()]
-    st.dataframe(rows, column_order=order, column_config=columns, hide_index=True, height=420, alt="The service's log.")
+    columns = (
+        Column("Time (UTC)", is_number=False),
+        Column("Level", is_number=False),
+        Column("Message", is_number=False),
+        Column("Request", is_number=False, is_wide=True),
+    )
+    cells = [
+        Row((_moment(row["at"].isoformat()), row["level"], _message(row), row["request_id"] or ""))
+        for row in rows.astype(object).where(rows.notna(), None).to_dict("records")
+    ]
+    with st.container(key="log_rows"):
+        draw_table("The service's log", columns, cells, is_tall=True)
+
+
+def _message(row: Mapping[Any, Any]) -> str:
+    """Return a row's message, with the exception to be unfolded."""
+    if row["exception"] is None:
+        return str(row["message"])
+    exception = Html(f"<details><summary>Exception</summary><pre>{escape(row['exception'])}</pre></details>")
+    return joined(row["message"], exception)
+
+
+def _moment(at: str) -> str:
+    return at[:19].replace("T", "\N{NO-BREAK SPACE}")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from livegame.features.features import FEATURES
+from ui.parts.html_table import Column, Row, draw_table
 from ui.words import POPULATIONS, count, number, plain, season_name
 from xgserve.client import ModelDescription
 
+FEW_COLUMNS: Final = 10  # more of them scroll
 _METRICS: Final = {
     "shots": "Attempts",
     "goals": "Goals",
@@ -48,15 +50,18 @@ def _served_by(model: ModelDescription) -> str:
 def columns(model: ModelDescription) -> None:
     """Draw the columns that a model needs."""
     features = model.features
-    frame = pd.DataFrame(
-        {
-            "Column": [feature.name for feature in features],
-            "Meaning": [_MEANINGS.get(feature.name) for feature in features],
-            "Kind": [feature.kind for feature in features],
-            "Nullable": [feature.nullable for feature in features],
-        }
+    titles = (
+        Column("Column", is_number=False),
+        Column("Meaning", is_number=False),
+        Column("Kind", is_number=False),
+        Column("Nullable", is_number=False),
     )
-    st.dataframe(frame, hide_index=True, height=220, alt="The columns that the model needs.")
+    rows = [
+        Row((feature.name, _MEANINGS.get(feature.name, ""), feature.kind, "yes" if feature.nullable else ""))
+        for feature in features
+    ]
+    with st.container(key="model_columns"):
+        draw_table("The columns that the model needs", titles, rows, is_tall=len(rows) > FEW_COLUMNS)
     st.caption(count(len(features), "column"))
 
 

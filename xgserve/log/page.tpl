@@ -30,6 +30,9 @@ pre { margin: .3rem 0 0; white-space: pre-wrap; }
 <option{{!' selected' if name == asked.get('level', '').upper() else ''}}>{{name}}</option>
 % end
 </select></label>
+<label>Reads
+<select name="reads"><option value="">shown</option>
+<option value="no"{{!' selected' if asked.get('reads') == 'no' else ''}}>left out</option></select></label>
 % fields = (
 %   ('q', 'Contains'), ('request_id', 'Request ID'), ('since', 'Since (UTC time)'),
 %   ('before', 'Before (UTC time or row)'), ('limit', 'Rows'))

@@ -37,7 +37,8 @@ Request = TypeVar("Request", bound=Struct)
 MAX_LIMIT: Final = 1000
 MAX_SEARCH: Final = 200
 HOST: Final = re.compile(r"[A-Za-z0-9._-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
-LOG_PARAMETERS: Final = ("limit", "level", "since", "before", "request_id", "q")
+YES_OR_NO: Final = ("yes", "no")
+LOG_PARAMETERS: Final = ("limit", "level", "since", "before", "request_id", "q", "reads")
 
 _MUST_BE: Final = {
     "version": 'a string such as "1.10.0" (as numbers, 1.10 and 1.1 are the same), a whole number such as 1 for'
@@ -234,6 +235,9 @@ def log_query(asked: Mapping[str, str]) -> LogQuery:
     text = asked.get("q")
     if text is not None and len(text) > MAX_SEARCH:
         raise _bad_parameter("q", f"must not be longer than {MAX_SEARCH} characters")
+    reads = asked.get("reads", "yes")
+    if reads not in YES_OR_NO:
+        raise _bad_parameter("reads", f"must be {' or '.join(YES_OR_NO)}")
     return LogQuery(
         limit=limit(asked),
         min_level=int(getattr(logging, level)),
@@ -241,6 +245,7 @@ def log_query(asked: Mapping[str, str]) -> LogQuery:
         before=_moment("before", asked.get("before")),
         request_id=asked.get("request_id"),
         text=text,
+        with_reads=reads == "yes",
     )
 
 

@@ -24,7 +24,7 @@ from xgserve.contract import (
 )
 from xgserve.errors import ERRORS
 from xgserve.model.frames import WRAPPERS
-from xgserve.web.incoming import MAX_LIMIT, MAX_SEARCH
+from xgserve.web.incoming import MAX_LIMIT, MAX_SEARCH, YES_OR_NO
 
 Schema = dict[str, Any]
 
@@ -229,6 +229,7 @@ _PATHS: Final[dict[str, dict[str, Schema]]] = {
                 _query("before", "Rows before a time (ISO 8601), or before the row of this id", _MOMENT),
                 _query("request_id", "Rows of one request", _TEXT),
                 _query("q", "Rows that contain this text, in any case", _TEXT | {"maxLength": MAX_SEARCH}),
+                _query("reads", "no leaves out GET requests that succeeded", {"enum": list(YES_OR_NO)}),
             ],
         )
     },

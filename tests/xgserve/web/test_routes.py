@@ -154,6 +154,8 @@ def test_log_is_filtered_by_level_text_and_time(service: Running) -> None:
 
     assert paths(f"since={quote(begun)}") == ["/model", "/no-such-path-100%"]
     assert paths(f"since={begun}&level=warning") == ["/no-such-path-100%"]
+    assert paths(f"since={quote(begun)}&reads=no") == ["/no-such-path-100%"]
+    assert paths(f"since={quote(begun)}&reads=yes") == ["/model", "/no-such-path-100%"]
     assert paths("q=PATH-100%25%20404")[:1] == ["/no-such-path-100%"]
     assert paths("q=path_100") == []
     assert paths("since=2100-01-01") == []
@@ -173,6 +175,7 @@ def test_log_is_filtered_by_level_text_and_time(service: Running) -> None:
         ("limit=1e2", "limit"),
         ("limit=5&limit=6", "limit"),
         ("limit=%D9%A3", "limit"),
+        ("reads=maybe", "reads"),
         ("level=loud", "level"),
         ("level=10", "level"),
         ("since=yesterday", "since"),

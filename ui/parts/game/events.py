@@ -16,7 +16,6 @@ from livegame.reports.game import GameReport
 from ui.colours import TeamColours
 from ui.parts.game.corrections import corrections_list
 from ui.parts.html_table import Column, Row, draw_table, joined, swatch
-from ui.parts.table import head
 from ui.words import ATTEMPTS, STATUS_MARKS, count, decimals, period_name, plain, strength_name
 
 _HIDDEN: Final = ("shooter_id", "goalie_id")
@@ -72,7 +71,8 @@ def draw_events(report: GameReport, colours: TeamColours) -> None:
     found = attempts[matches(attempts, search or "")]
     some = f"{len(found)} of " if len(found) < len(attempts) else ""
     blocked = "" if with_features or report.blocked.empty else f", {len(report.blocked)} of them blocked"
-    head(report.game_id, f"{some}{count(len(attempts), 'attempt')}{blocked}, counted or not, newest first.")
+    with st.container(key=f"head_{report.game_id}"):  # the toolbar of the grid covers the end of this line
+        st.caption(f"{some}{count(len(attempts), 'attempt')}{blocked}, counted or not, newest first.")
     if with_features:
         _all_features(report, found)
     else:
