@@ -101,6 +101,7 @@ def test_live_game_has_its_clock_and_win_probability_and_names_are_escaped(servi
     said = words(svg)
     assert f"Period 1 {EN_DASH} 12:35 left" in said
     assert said[said.index("win probability") - 1] == f"38% {EN_DASH} 62%"
+    assert "5v5" in said
     assert "<script>" not in svg and "<script> & co" in said
 
 

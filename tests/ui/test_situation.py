@@ -13,7 +13,8 @@ from tests.games import AWAY, play
 from tests.reports import SHOTS, report_of
 from ui.colours import TeamColours
 from ui.game_words import flow_words
-from ui.parts.game.situation import situation_line, situation_words
+from ui.parts.game.situation import situation_line
+from ui.situation_words import situation_words
 from ui.words import EN_DASH
 
 COLOURS = TeamColours("#44618b", "#cc0000")

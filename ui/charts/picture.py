@@ -22,6 +22,7 @@ from ui.charts.timeline import LEFT, RIGHT, game_end, periods
 from ui.charts.win import win_curve_chart
 from ui.colours import TeamColours, Theme, team_colours
 from ui.game_words import competition_words
+from ui.situation_words import situation_words
 from ui.words import COUNTED, chance_words, date_words, model_name, status_words
 
 WIDTH: Final = 1200
@@ -94,6 +95,8 @@ def _score(report: GameReport, colours: TeamColours) -> Iterator[str]:
     yield _text(WIDTH / 2 - 46, 206, str(report.away.score), 128, colours.ink, "end", bold=True)
     yield _text(WIDTH / 2, 192, "\N{EN DASH}", 80, colours.ink, "middle", faded=True)
     yield _text(WIDTH / 2 + 46, 206, str(report.home.score), 128, colours.ink, "start", bold=True)
+    if report.now is not None and report.state is GameState.LIVE:
+        yield _text(WIDTH / 2, 256, situation_words(report, report.now), 26, colours.ink, "middle")
 
 
 def _expected(report: GameReport, colours: TeamColours) -> Iterator[str]:
