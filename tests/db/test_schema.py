@@ -66,6 +66,6 @@ def test_power_plays_of_version_7_are_kept_as_manpower_of_unknown_situation(tmp_
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT * FROM power_plays ORDER BY start_s").fetchall() == stored
         assert connection.execute("SELECT * FROM manpower ORDER BY start_s").fetchall() == [
-            (2021020329, 100, 220, None, "[]", "[]", "home", 100),
-            (2021020329, 220, 300, None, "[]", "[]", "away", 220),
+            (2021020329, 100, 220, None, "[]", "[]", "home", 100, ""),  # nobody knows when they were seen
+            (2021020329, 220, 300, None, "[]", "[]", "away", 220, ""),
         ]
