@@ -446,11 +446,13 @@ def test_tonight_does_not_move_when_games_go_on_and_opens_them_by_keyboard(
     settle(page)
     page.wait_for_timeout(1_000)  # the pictures find their size
     page.evaluate(WATCH_SHIFTS)
+    room = card.bounding_box()
     for seconds, stands in ((500, "P1 11:40"), (2_000, "P2 9:40")):
         clock.seconds = seconds
         cron.ping(GAME_ID)
         expect(card).to_contain_text(stands)
         settle(page)
+        assert card.bounding_box() == room
     assert page.evaluate("window.shifts") == []
     page.keyboard.press("Enter")  # the link kept the focus
     expect(page.locator(".xg-score")).to_be_visible()
