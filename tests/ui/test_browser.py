@@ -32,7 +32,7 @@ pytestmark = [
 
 IN_THE_SECOND = "Period 2 \N{EN DASH} 09:40 left"  # 2,000 s after the start, with the intermission
 
-CHARTS: Final = 5  # of a game: both halves of the rink, the race, the flow and the odds
+CHARTS: Final = 6  # of a game: both halves of the rink, win probability, the race, the flow and the odds
 ALL_ATTEMPTS: Final = re.compile(r"^1\d\d attempts, \d+ of them blocked, counted or not, newest first")
 
 # How far visible things moved without being asked to, as Chromium measures it: 1 is the whole window.

@@ -8,7 +8,7 @@ import pandas as pd
 from livegame.reports.flow import Flow
 from livegame.reports.game import GameReport
 from ui.charts.shots import STAR, described, team_colour
-from ui.charts.timeline import backdrop, game_time, over_time, period_names, pointer
+from ui.charts.timeline import backdrop, game_end, game_time, over_time, period_names, pointer
 from ui.colours import TeamColours
 from ui.words import stretch_words
 
@@ -24,7 +24,7 @@ def xg_flow(report: GameReport, flow: Flow, colours: TeamColours) -> dict[str, A
             {
                 "team": team.abbrev,
                 "start": steps["start_s"] + _GAP_S,
-                "end": steps["end_s"] - _GAP_S,
+                "end": (steps["end_s"] - _GAP_S).clip(upper=game_end(report)),
                 "xg": steps[side] * sign,
                 "zero": 0,
             }
@@ -42,7 +42,7 @@ def xg_flow(report: GameReport, flow: Flow, colours: TeamColours) -> dict[str, A
         .encode(x=game_time(report, "start"), x2="end:Q", y=y, y2="zero:Q", color=colour),
         alt.Chart(bars.head(1)).mark_rule(color=colours.ink, opacity=0.6, x=0, x2={"expr": "width"}).encode(y="zero:Q"),
         alt.Chart(goals.assign(zero=0))
-        .mark_point(shape=STAR, size=150, opacity=1, strokeWidth=1.5, stroke=colours.paper)
+        .mark_point(shape=STAR, size=220, opacity=1, strokeWidth=1.2, stroke=colours.paper)
         .encode(x=game_time(report), y="zero:Q", fill=colour),
         period_names(report, colours),
         *pointer(report, _moments(flow), _tooltip(report)),

@@ -31,7 +31,6 @@ from ui.parts.game.notices import model_notices, notices_of
 from ui.parts.game.picture import offer_picture
 from ui.parts.game.score_line import score_line, updated_line
 from ui.parts.game.time_machine import play_on, playing_every_s, time_machine
-from ui.parts.game.win import draw_win
 from ui.parts.notices import Notice, NoticeLine, keep, kept
 from ui.shown_model import keep_model, model_for
 from ui.words import ago, plain, sentence
@@ -189,11 +188,10 @@ def _game(clients: Clients, first: list[Read]) -> None:
             st.info("No attempts yet. They appear here as the league reports them.")
     else:
         with places.charts:
-            game_charts.draw(read, colours)
+            game_charts.draw(clients.history, read, colours)
         with places.latest:
             st.html(latest_line(read, colours))
         with places.tables:
-            draw_win(clients.history, read, colours)
             game_charts.draw_deserved(read, colours)
             game_tables.draw(clients, read, colours)
     model, _ = active_model(clients.serving)  # last: a service that hangs delays only this

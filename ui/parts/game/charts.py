@@ -6,6 +6,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from db.history import History
 from livegame.reports.counting import Count
 from livegame.reports.flow import Flow, flow_of
 from livegame.reports.game import GameReport, sums_of
@@ -18,11 +19,13 @@ from ui.colours import TeamColours
 from ui.game_words import flow_words, odds_words, with_pending
 from ui.parts.game.score_line import odds_line
 from ui.parts.game.shot_filter import ShotFilter, choose_filter, filter_set
+from ui.parts.game.win import draw_win
 from ui.words import count, plain
 
 KEPT: Final = 256
-_RACE_HEIGHT: Final = 176  # pixels, as is the next; with the odds above them, as high as the rinks beside them
-_FLOW_HEIGHT: Final = 128
+_WIN_HEIGHT: Final = 104  # pixels; with the next two and their titles as high as the rinks beside them
+_RACE_HEIGHT: Final = 144
+_FLOW_HEIGHT: Final = 108
 _RACE_KEY: Final = {
     Count.ALL: "★ goals; shaded: power plays, bar: net empty",
     Count.NO_EMPTY_NET: "★ goals, ☆ empty net; shaded: power plays, bar: net empty",
@@ -31,13 +34,18 @@ _RACE_KEY: Final = {
 Spec = dict[str, Any]
 
 
-def draw(report: GameReport, colours: TeamColours) -> None:
-    """Draw the charts, side by side where there is room: where the shots were, and what happened over game time."""
+def draw(history: History, report: GameReport, colours: TeamColours) -> None:
+    """Draw the charts, side by side where there is room: where the shots were, and what happened over game time.
+
+    Raises:
+        DatabaseError: the history cannot be read.
+    """
     content = report.content
     left, right = st.columns(2, gap="medium")
     with left:
         st.fragment(_rink)(report, content, colours)
     with right, st.container(key="timelines", gap=None):
+        draw_win(history, report, colours, height=_WIN_HEIGHT)
         teams = ", ".join(f"{team.name} {team.counted.xg:.2f}" for team in (report.away, report.home))
         _title("race_title", f"Expected goals · {_RACE_KEY[report.count]}")
         with st.container(key="race"):

@@ -17,7 +17,7 @@ MEANING: Final = "who will win from here, by score, time, manpower and the chanc
 _KEPT: Final = 256
 
 
-def draw_win(history: History, report: GameReport, colours: TeamColours, *, height: int = 176) -> None:
+def draw_win(history: History, report: GameReport, colours: TeamColours, *, height: int) -> None:
     """Draw the curve; nothing for games that there is no model of.
 
     Raises:
