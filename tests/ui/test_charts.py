@@ -92,7 +92,7 @@ def test_pending_shot_is_drawn_smallest_and_marked_pending(tmp_path: Path, servi
     found = marks(report)
     assert (found[900]["area"], found[900]["chance"], found[900]["status"]) == (0.0, "pending", "pending")
     assert found[900]["shot_type"] == "unknown"
-    assert found[300]["chance"] == f"{found[300]['area']:.1%}" != "0.0%"
+    assert found[300]["chance"] == f"{found[300]['area']:.2f}" != "0.00"
 
 
 def test_tooltip_of_missing_values_says_unknown(tmp_path: Path, service: Service) -> None:

@@ -17,7 +17,7 @@ from tests.games import game
 from tests.helpers import NOWHERE, make_client
 from tests.livegame.reports.shots import ONE, OTHER, simulated
 from tests.reports import SHOTS
-from tests.ui.page_session import OpenPage, click, field, words
+from tests.ui.page_session import OpenPage, click, field, html_table, words
 from ui.charts.model import gains, reliability_of_two
 from ui.parts.comparison import covered, figures
 
@@ -55,7 +55,7 @@ def test_history_page_compares_the_active_model_with_the_loaded_challenger(
     said = words(page.main.markdown)
     assert "bundled/xg-default:1.0.0 is better than bundled/xg-distance:1.0.0: its log loss is lower by" in said
     assert "on 124 shots of 31 games." in said
-    table = page.main.table[-1].value
+    table = html_table(page, "Figures of both models")
     assert list(table.columns) == ["xg-default:1.0.0", "xg-distance:1.0.0", "Difference"]
     assert list(table.index) == ["Log loss", "AUC", "xG per goal", "xG"]
     assert "124 shots of 31 finished games that both have rated, 31 goals" in words(page.main.caption)
@@ -134,10 +134,11 @@ def test_charts_hold_both_models_and_the_gain_of_each_challenger(found: Challeng
 
 
 def test_difference_of_log_losses_is_the_challenger_s_minus_the_champion_s(found: Challenge) -> None:
-    table = figures(replace(found, gain=Estimate(0.002, -0.001, 0.004), auc_gain=None))
-    assert table.loc["Log loss", "Difference"] == "\N{MINUS SIGN}0.0020 (\N{MINUS SIGN}0.0040 to +0.0010)"
-    assert table.loc["AUC", "Difference"] == ""
-    assert table.loc["xG", "champion:1.0.0"] == f"{found.champion.xg:,.1f}"
+    rows = figures(replace(found, gain=Estimate(0.002, -0.001, 0.004), auc_gain=None))
+    table = {row.cells[0]: row.cells[1:] for row in rows}
+    assert table["Log loss"][2] == "\N{MINUS SIGN}0.0020 (\N{MINUS SIGN}0.0040 to +0.0010)"
+    assert table["AUC"][2] == ""
+    assert table["xG"][0] == f"{found.champion.xg:,.1f}"
 
 
 def test_unknown_training_seasons_are_named_below_the_table(found: Challenge) -> None:

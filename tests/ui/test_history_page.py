@@ -53,7 +53,7 @@ def test_season_choice_applies_to_calibration_and_teams(open_page: OpenPage, fee
     page = ping(ping(open_page()), "2022020329")
     page.switch_page("history.py")
     page.run()
-    by_season = page.main.table[0].value
+    by_season = html_table(page, "Level by season").reset_index()
     assert by_season[["Season", "Training"]].values.tolist() == [
         ["2022-23", "seen"], ["2021-22", "unseen"],
     ]  # fmt: skip
@@ -61,7 +61,7 @@ def test_season_choice_applies_to_calibration_and_teams(open_page: OpenPage, fee
     assert "unseen shots" in words(page.markdown)
     box(page, "Season").select(20222023)
     page.run()
-    by_season = page.main.table[0].value
+    by_season = html_table(page, "Level by season").reset_index()
     assert (by_season["Season"].tolist(), teams(page)["Games"].tolist()) == (["2022-23"], ["1", "1"])
     assert "from its training seasons" in words(page.markdown)
 

@@ -73,7 +73,7 @@ def _tooltip(report: GameReport) -> list[alt.Tooltip]:
         alt.Tooltip("home:N", title=f"{report.home.abbrev} xG"),
         alt.Tooltip("team:N", title="Attempt by"),
         alt.Tooltip("what:N", title="Attempt"),
-        alt.Tooltip("chance:N", title="Goal probability"),
+        alt.Tooltip("chance:N", title="xG"),
         alt.Tooltip("strength:N", title="Strength"),
     ]
 

@@ -45,7 +45,7 @@ def described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:
         result=shots["outcome"].map(OUTCOMES),
         **{column: shots[column].fillna("unknown") for column in ("shooter", "shot_type", "strength_state")},
         when=moments(shots),
-        chance=chance.map("{:.1%}".format).where(chance.notna(), "pending"),
+        chance=chance.map("{:.2f}".format).where(chance.notna(), "pending"),
         # a pending shot is drawn smallest; at an empty net the size says nothing
         area=chance.fillna(0.0).mask(is_at_empty_net, EMPTY_NET_AREA),
         mark=shots["outcome"].map(OUTCOMES).mask(is_at_empty_net, AT_EMPTY_NET),
@@ -69,7 +69,7 @@ def tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("shooter:N", title="Shooter"),
         alt.Tooltip("when:N", title="Time"),
         alt.Tooltip("result:N", title="Outcome"),
-        alt.Tooltip("chance:N", title="Goal probability"),
+        alt.Tooltip("chance:N", title="xG"),
         alt.Tooltip("shot_type:N", title="Type"),
         alt.Tooltip("distance:Q", title="Distance (ft)", format=".0f"),
         alt.Tooltip("angle:Q", title="Angle (°)", format=".0f"),

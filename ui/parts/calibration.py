@@ -2,14 +2,21 @@
 
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from livegame.reports.calibration import Calibration, SeasonLevel
 from ui.charts.model import reliability
-from ui.words import count, plain, season_name
+from ui.parts.html_table import Column, Row, draw_table
+from ui.words import count, decimals, plain, season_name
 
 _COLOUR: Final = "#3b82c4"
+_COLUMNS: Final = (
+    Column("Season", is_number=False),
+    Column("Training", is_number=False),
+    Column("xG per goal (95%)"),
+    Column("Goals"),
+    Column("Log loss"),
+)
 _TRAINING: Final = {True: "seen", False: "unseen", None: "unknown"}
 
 
@@ -18,8 +25,7 @@ def draw_calibration(found: Calibration) -> None:
     st.markdown(f"**{plain(verdict(found))}**")
     if found.level.is_off:
         st.warning(plain(notice(found)), icon=":material/warning:")
-    with st.container(key=f"rows_{len(found.seasons)}_of_seasons"):
-        st.table(pd.DataFrame([_season_line(season) for season in found.seasons]), border="horizontal", hide_index=True)
+    draw_table("Level by season", _COLUMNS, [_season(season) for season in found.seasons])
     text = diagram_words(found)
     st.vega_lite_chart(spec=reliability(found, _COLOUR), height=300, alt=text)
     st.caption(plain(text))
@@ -67,16 +73,18 @@ def diagram_words(found: Calibration) -> str:
     )
 
 
-def _season_line(of: SeasonLevel) -> dict[str, str]:
+def _season(of: SeasonLevel) -> Row:
     ratio, low, high = of.level.xg_per_goal
-    interval = "" if low is None or high is None else f" ({low:.2f}\N{EN DASH}{high:.2f})"
-    return {
-        "Season": season_name(of.season),
-        "Training": _TRAINING[of.is_learned],
-        "xG per goal (95%)": "" if ratio is None else f"{ratio:.3f}{interval}",
-        "Goals": f"{of.level.goals:,}",
-        "Log loss": f"{of.level.log_loss:.4f}",
-    }
+    interval = "" if low is None or high is None else f" ({decimals(low)}\N{EN DASH}{decimals(high)})"
+    return Row(
+        (
+            season_name(of.season),
+            _TRAINING[of.is_learned],
+            "" if ratio is None else f"{decimals(ratio, 3)}{interval}",
+            f"{of.level.goals:,}",
+            decimals(of.level.log_loss, 4),
+        )
+    )
 
 
 def _side(excess: float) -> str:

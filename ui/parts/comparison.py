@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -12,6 +11,7 @@ from livegame.reports.challenge import LATEST_GAMES, Challenge, challenge, names
 from livegame.reports.counting import Count
 from ui.charts.model import gains, reliability_of_two
 from ui.clients import last_active_model
+from ui.parts.html_table import Column, Row, draw_table
 from ui.words import COUNTS, count, model_name, plain
 
 MOST: Final = 3  # models that are compared at first
@@ -106,7 +106,8 @@ def _details(champion: str, found: dict[str, Challenge]) -> None:
                 )
             )  # fmt: skip
         pair = found.get(shown) or next(iter(found.values()))
-        st.table(figures(pair), border="horizontal")
+        columns = (Column("", is_number=False), *map(Column, (*_short(pair), "Difference")))
+        draw_table("Figures of both models", columns, figures(pair))
         st.caption(plain(covered(pair)))
     with right:
         colours = dict(zip(_short(pair), _COLOURS, strict=True))
@@ -115,7 +116,7 @@ def _details(champion: str, found: dict[str, Challenge]) -> None:
         st.caption(text)
 
 
-def figures(found: Challenge) -> pd.DataFrame:
+def figures(found: Challenge) -> list[Row]:
     """Return the two models' figures and the difference, each with its 95 % interval, one row per figure."""
     one, other = found.champion, found.challenger
     auc = [_estimate(of.auc, 3) for of in (one, other)]
@@ -128,7 +129,7 @@ def figures(found: Challenge) -> pd.DataFrame:
         "xG per goal": [*ratio, ""],
         "xG": [f"{one.xg:,.1f}", f"{other.xg:,.1f}", _signed(f"{other.xg - one.xg:+,.1f}")],
     }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[*_short(found), "Difference"])
+    return [Row((name, *cells)) for name, cells in rows.items()]
 
 
 def covered(found: Challenge) -> str:

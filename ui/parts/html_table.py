@@ -68,10 +68,11 @@ def html_table(
     head = f"<tr>{''.join(_groups(columns, groups))}</tr>" if groups else ""
     titles = "".join(_title(column) for column in columns)
     body = "".join(_row(columns, row) for row in rows)
-    frame = "xg-table-frame xg-tall" if is_tall else "xg-table-frame"
+    label = f'aria-label="{escape(name)}"'
+    # a frame that scrolls must be reachable by keyboard; others would only be further stops
+    frame = f'class="xg-table-frame xg-tall" tabindex="0" role="group" {label}' if is_tall else 'class="xg-table-frame"'
     return (
-        f'<div class="{frame}" tabindex="0" role="group" aria-label="{escape(name)}"><table class="xg-table">'
-        f'<caption class="xg-hidden">{escape(name)}</caption><thead>{head}<tr>{titles}</tr></thead>'
+        f'<div {frame}><table class="xg-table" {label}><thead>{head}<tr>{titles}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

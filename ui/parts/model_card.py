@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from livegame.features.features import FEATURES
@@ -73,7 +72,8 @@ def _quality(metrics: Mapping[str, Any]) -> None:
         if isinstance(value, int | float)
     }
     if numbers:
-        st.table(pd.DataFrame({"": list(numbers.values())}, index=list(numbers)), border="horizontal", hide_header=True)
+        columns = (Column("Metric", is_number=False), Column("Value"))
+        draw_table("What its card says of it", columns, [Row(line) for line in numbers.items()])
     for text in (value for value in metrics.values() if isinstance(value, str)):
         st.caption(plain(text))
     if nested := {name: value for name, value in metrics.items() if isinstance(value, dict | list)}:

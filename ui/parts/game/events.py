@@ -48,7 +48,9 @@ _SPOKEN: Final = {
 def draw_events(report: GameReport, colours: TeamColours) -> None:
     """Draw the table of attempts, and the corrections."""
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.subheader("Every attempt", anchor=False)
+        shows_features = st.session_state.get(f"all_features_{report.game_id}", False)
+        title = "Data used for predictions (and predictions)" if shows_features else "Every attempt"
+        st.subheader(title, anchor=False)
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
             with_features = st.toggle("All features", key=f"all_features_{report.game_id}")
             search = st.text_input(
