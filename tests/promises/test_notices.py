@@ -290,6 +290,37 @@ def test_two_pings_at_once_write_each_notice_once(
     assert list(told.counted().values()) == [1, 1, 1]
 
 
+def test_attempt_that_was_killed_is_repeated_after_pauses_that_grow(
+    tmp_path: Path, service: Service, feed: FeedServer, later: Later
+) -> None:
+    (address,) = subscribe(settings_of(notified(environment(tmp_path), DEAD)))
+    ping_goals(make_client(tmp_path, feed.url, service.url), feed, 1)
+    outbox, digest = Outbox(tmp_path / "history.db"), address.wish.address
+    for pause_s in (15, 30, 60, 120, 240, 480, 900, 900):
+        due = outbox.next(digest)
+        assert due is not None
+        outbox.begin(due, digest)
+        later.wait(seconds=pause_s - 2)
+        assert outbox.next(digest) is None
+        later.wait(seconds=3)
+    assert outbox.next(digest) is not None
+
+
+def test_two_deliveries_at_once_send_each_message_once(
+    tmp_path: Path, service: Service, feed: FeedServer, told: Receiver
+) -> None:
+    told.pause_s = 0.1
+    settings = settings_of(notified(environment(tmp_path), told.address))
+    subscribe(settings)
+    ping_goals(make_client(tmp_path, feed.url, service.url), feed, 3)
+    threads = [threading.Thread(target=deliver, args=(settings, 20)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(told.counted().values()) == [1, 1, 1]
+
+
 def test_late_notice_says_so_and_one_that_is_too_late_is_given_up_and_logged_once(
     tmp_path: Path,
     service: Service,
