@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise, takewhile
+from itertools import pairwise, takewhile
 
 from db.history import ManpowerRow
 from livegame.features.manpower import served
@@ -19,14 +19,24 @@ class PowerPlay:
 
 
 def power_plays(rows: Iterable[ManpowerRow]) -> tuple[PowerPlay, ...]:
-    """Return the power plays in order; a running one ends with the last play so far."""
-    of_teams = groupby(
-        (row for row in rows if row.power_play is not None), key=lambda row: (row.power_play, row.power_play_since)
-    )
-    found = (
-        PowerPlay(since or 0, max(row.end_s for row in stretch), side == "home") for (side, since), stretch in of_teams
-    )
-    return tuple(power_play for power_play in found if power_play.end_s > power_play.start_s)
+    """Return the power plays in order: by the situation, where it is known, so until the penalty's clock ends them.
+
+    A running one ends with the last stretch. One that follows another at once is told apart if the code of a play was
+    even between them, as after a goal.
+    """
+    found: list[PowerPlay] = []
+    since: int | None = None
+    for row in rows:
+        side = row.power_play if row.situation is None else _on_ice(row, row.start_s)[2]
+        if side is not None and row.end_s > row.start_s:
+            last = found[-1] if found else None
+            is_same = row.power_play_since is None or since is None or row.power_play_since == since
+            if last and is_same and (last.end_s, last.is_home) == (row.start_s, side == "home"):
+                found[-1] = replace(last, end_s=row.end_s)
+            else:
+                found.append(PowerPlay(row.start_s, row.end_s, side == "home"))
+        since = row.power_play_since
+    return tuple(found)
 
 
 def manpower_until(rows: Sequence[ManpowerRow], second: int) -> tuple[ManpowerRow, ...]:

@@ -10,7 +10,7 @@ from db.history import History, ManpowerRow
 from livegame.features.rows import game_update
 from livegame.plays import GameState
 from livegame.reports.game import game_report
-from livegame.reports.manpower import Step, manpower_until, what_is_on
+from livegame.reports.manpower import PowerPlay, Step, manpower_until, power_plays, what_is_on
 from tests.games import AWAY, GAME_ID, game, play
 
 EVEN = ManpowerRow(0, 100, "1551")
@@ -139,3 +139,29 @@ def test_game_that_has_not_begun_has_nobody_on_the_ice(tmp_path: Path) -> None:
     report = game_report(history, GAME_ID)
     assert report is not None
     assert report.now is None
+
+
+def test_power_play_ends_with_the_clock_of_its_penalty_before_a_play_shows_it() -> None:
+    rows = [EVEN, MINOR, replace(MINOR, start_s=130, end_s=220), ManpowerRow(220, 290, "1551", (), (), "home", 100)]
+    assert power_plays(rows) == (PowerPlay(100, 220, is_home=True),)
+
+
+def test_power_play_that_begins_as_another_ends_is_one_of_its_own() -> None:
+    after_goal = ManpowerRow(130, 200, "1451", (250,), (), "home", 130)
+    assert power_plays([EVEN, MINOR, after_goal]) == (
+        PowerPlay(100, 130, is_home=True),
+        PowerPlay(130, 200, is_home=True),
+    )
+
+
+def test_power_play_that_a_clock_begins_is_the_one_that_a_play_shows_later() -> None:
+    rows = [
+        ManpowerRow(100, 220, "1441", (260,), (220,)),
+        ManpowerRow(220, 230, "1451", (260,)),
+        ManpowerRow(230, 260, "1451", (260,), (), "home", 230),
+    ]
+    assert power_plays(rows) == (PowerPlay(220, 260, is_home=True),)
+
+
+def test_power_play_of_an_earlier_version_has_no_situation_but_is_one() -> None:
+    assert power_plays([ManpowerRow(100, 220, None, (), (), "away", 100)]) == (PowerPlay(100, 220, is_home=False),)
