@@ -108,13 +108,13 @@ class Evening:
         """Return the games as of a moment of the wall clock: live ones first, then next, finished, and put off.
 
         All that a line says of a pinged game is from the history. `models` are those that a reader wants to see games
-        by, `default_model` the one for the season's numbers of teams.
+        by, `default_model` the one for teams' seasons, by default that of the latest game.
 
         Raises:
             DatabaseError: the history cannot be read.
         """
         rows = self._history.games_at([game.game_id for game in games], moment)
-        seasons: dict[int, dict[str, TeamLine]] = {}
+        seasons: dict[int, Mapping[str, TeamLine]] = {}
         lines = []
         for game in games:
             row = rows.get(game.game_id)
@@ -123,13 +123,18 @@ class Evening:
                 if row is None or _is_outdated(row, game, moment)
                 else self._stored(row, count, models)
             )
-            if line.state is GameState.NOT_STARTED and default_model:
+            if line.state is GameState.NOT_STARTED:
                 season = season_of(game.game_id)
                 if season not in seasons:
-                    seasons[season] = {one.team: one for one in team_lines(self._history, default_model, season)}
+                    seasons[season] = self._teams(default_model, season)
                 line = _with_season(line, seasons[season])
             lines.append(line)
         return sorted(lines, key=lambda line: (_ORDER.get(line.state, _PUT_OFF), line.start_time, line.game_id))
+
+    def _teams(self, model: str | None, season: int) -> dict[str, TeamLine]:
+        """Return each team's season by its abbreviation, by default under the model of the latest game."""
+        chosen = model or next((known["model"] for known in self._history.models()), None)
+        return {line.team: line for line in team_lines(self._history, chosen, season)} if chosen else {}
 
     def _stored(self, row: Mapping[str, Any], count: Count, models: Mapping[int, str | None] | None) -> Line:
         if row["state"] not in _PLAYED:

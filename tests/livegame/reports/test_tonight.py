@@ -75,6 +75,17 @@ def test_pinged_game_is_told_by_the_history_alone(tmp_path: Path, service: Servi
     assert (numbers.latest.is_goal, numbers.latest.time, numbers.latest.team) == (True, "00:56", "WSH")
 
 
+def test_game_before_its_start_has_the_season_of_its_teams(tmp_path: Path, service: Service) -> None:
+    record(client(tmp_path, service), scored(state=GameState.FINAL, period=3, seconds_left=0))
+    line = only_line(tmp_path, state=GameState.NOT_STARTED, game_id=GAME_ID + 1)
+    assert line.numbers is None
+    assert line.away_season is not None
+    assert line.home_season is not None
+    assert (line.home_season.games, line.home_season.xg) == (1, line.away_season.xg_against)
+    other_season = only_line(tmp_path, state=GameState.NOT_STARTED, game_id=2022020001)
+    assert (other_season.away_season, other_season.home_season) == (None, None)
+
+
 def test_game_with_a_delay_is_shown_as_the_pings_had_seen_it(tmp_path: Path, service: Service) -> None:
     before = times.now()
     report = client(tmp_path, service)
