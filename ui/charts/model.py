@@ -1,6 +1,6 @@
 """Charts of models: how well one is calibrated, and where two disagree."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -30,6 +30,37 @@ def reliability_of_two(found: Challenge, colours: Mapping[str, str]) -> dict[str
         for name, figures, aside in zip(colours, (found.champion, found.challenger), (0.975, 1.025), strict=True)
     ]
     return _reliability(pd.concat(steps), colours, alt.Legend(orient="top", title=None, labelLimit=280, columns=1))
+
+
+def win_reliability(tenths: Sequence[Mapping[str, Any]], colour: str) -> dict[str, Any]:
+    """Return the reliability diagram of win probability: how often the home team won, by tenth of its probability.
+
+    `tenths` are those of the card: `predicted`, `observed`, its interval from `low` to `high`, `plays` and `games`.
+    """
+    rows = pd.DataFrame(tenths).assign(words=[f"{row['plays']:,} in {row['games']:,} games" for row in tenths])
+    scale = alt.Scale(domain=[0, 1])
+    x = alt.X("predicted:Q", title="win probability", scale=scale, axis=alt.Axis(format="%", tickCount=5, grid=False))
+    y = alt.Y("observed:Q", title="won", scale=scale, axis=alt.Axis(format="%", tickCount=5))
+    points = alt.Chart(rows)
+    return layered(
+        [
+            alt.Chart(pd.DataFrame({"predicted": [0, 1], "observed": [0, 1]}))
+            .mark_line(strokeDash=[4, 4], color=GREY)
+            .encode(x=x, y=y),
+            points.mark_rule(strokeWidth=2, color=colour).encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+            points.mark_point(filled=True, opacity=1, size=50, color=colour).encode(
+                x=x,
+                y=y,
+                tooltip=[
+                    alt.Tooltip("words:N", title="Plays"),
+                    alt.Tooltip("predicted:Q", title="Win probability", format=".1%"),
+                    alt.Tooltip("observed:Q", title="Won", format=".1%"),
+                    alt.Tooltip("low:Q", title="95% from", format=".1%"),
+                    alt.Tooltip("high:Q", title="to", format=".1%"),
+                ],
+            ),
+        ]
+    )
 
 
 def gains(found: Mapping[str, Challenge], colour: str) -> dict[str, Any]:

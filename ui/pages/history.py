@@ -11,11 +11,13 @@ from db.history import SEASON, History
 from livegame.reports.calibration import calibration
 from livegame.reports.game_list import game_lines
 from livegame.reports.teams import TeamLine, team_lines
+from livegame.win_probability.parameters import card
 from ui import address, moment
 from ui.clients import active_model, connect, last_active_model
 from ui.parts import comparison
 from ui.parts.calibration import draw_calibration
 from ui.parts.game_list import draw_games, draw_teams
+from ui.parts.win_card import draw_win_card
 from ui.words import COMPETITIONS, count, model_name, plain, season_name
 
 PAGE_ROWS: Final = 25
@@ -39,6 +41,7 @@ def main() -> None:
         else:
             st.info("Nothing has been rated yet. Ping a game, or import recorded games (see docs/commands.md).")
         _games(history)
+        draw_win_card(card())
         if models:
             if len(models) > 1:
                 _wait_for_the_active_model()
