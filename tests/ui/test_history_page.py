@@ -59,6 +59,7 @@ def test_season_choice_applies_to_calibration_and_teams(open_page: OpenPage, fee
     ]  # fmt: skip
     assert teams(page)["Games"].tolist() == ["2", "2"]
     assert "unseen shots" in words(page.markdown)
+    assert "a season that it had not seen, teams won as often as it said" in words(page.markdown)
     box(page, "Season").select(20222023)
     page.run()
     by_season = html_table(page, "Level by season").reset_index()

@@ -11,9 +11,12 @@ from livegame.features.rows import game_update
 from livegame.plays import Play
 from livegame.reports.game import GameReport, game_report
 from livegame.reports.win_probability import Prior, win_curve, win_now
+from livegame.win_probability.parameters import card
 from tests.games import AWAY, GAME_ID, game, play
+from ui.charts.model import win_reliability
 from ui.charts.win import win_curve_chart
 from ui.colours import TeamColours
+from ui.parts.win_card import diagram_words, verdict
 
 COLOURS = TeamColours("#44618b", "#cc0000")
 PLAYS = (play(1, "faceoff", 0), play(2, "goal", 200, team=AWAY), play(3, "goal", 300), play(4, "goal", 400))
@@ -56,3 +59,17 @@ def test_goals_stand_on_the_line_of_the_win_chart(tmp_path: Path) -> None:
     goals = rows_with(chart, "event_id")
     assert [goal["away"] for goal in goals] == [line[200], line[300], line[400]]
     assert line[200] > 0.5 > line[400]
+
+
+def test_reliability_diagram_has_the_tenths_of_the_card() -> None:
+    tenths = card()["figures"]["tenths"]["all plays"]["home_team"]
+    chart = win_reliability(tenths, "#3b82c4")
+    altair.LayerChart.from_dict(chart)
+    assert [row["observed"] for row in rows_with(chart, "words")] == [row["observed"] for row in tenths]
+
+
+def test_verdict_says_the_figures_of_the_card() -> None:
+    all_plays = card()["figures"]["tenths"]["all plays"]
+    assert f"within {100 * all_plays['worst_each_team']:.1f} percentage points in every tenth" in verdict(card())
+    assert f"{all_plays['plays']:,} plays" in verdict(card())
+    assert f"{card()['figures']['brier']['ours']:.4f}" in diagram_words(card())

@@ -32,8 +32,8 @@ def verdict(card: Mapping[str, Any]) -> str:
     tested, all_plays = card["tested_on"], card["figures"]["tenths"]["all plays"]
     return (
         f"On {tested['plays']:,} plays of {season_name(tested['season'])}, a season that it had not seen, teams won as"
-        f" often as it said, within {all_plays['worst_each_team']:.1%} in every tenth; the home teams alone within"
-        f" {all_plays['worst_home_team']:.1%}."
+        f" often as it said, within {_points(all_plays['worst_each_team'])} percentage points in every tenth; the home"
+        f" teams alone within {_points(all_plays['worst_home_team'])}."
     )
 
 
@@ -46,3 +46,7 @@ def diagram_words(card: Mapping[str, Any]) -> str:
         f" {brier['ours']:.4f} (lower is better); score and time alone give {alone['brier']:.4f}, which is worse by"
         f" {alone['low']:.4f} to {alone['high']:.4f} (95% by game)."
     )
+
+
+def _points(difference: float) -> str:
+    return f"{difference:.1%}".removesuffix("%")
