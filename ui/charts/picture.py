@@ -96,7 +96,7 @@ def _score(report: GameReport, colours: TeamColours) -> Iterator[str]:
     yield _text(WIDTH / 2, 192, "\N{EN DASH}", 80, colours.ink, "middle", faded=True)
     yield _text(WIDTH / 2 + 46, 206, str(report.home.score), 128, colours.ink, "start", bold=True)
     if report.now is not None and report.state is GameState.LIVE:
-        yield _text(WIDTH / 2, 256, situation_words(report, report.now), 26, colours.ink, "middle")
+        yield _text(WIDTH / 2, 252, situation_words(report, report.now), 25, colours.ink, "middle")
 
 
 def _expected(report: GameReport, colours: TeamColours) -> Iterator[str]:
