@@ -426,7 +426,7 @@ def test_page_after_pings_has_not_moved(browser: Browser, dashboard: Dashboard, 
     expect(page.get_by_text(re.compile("at 5v5; "))).to_be_visible()
     settle(page)
     shifts = page.evaluate("window.shifts")
-    assert sum(value for value, _ in shifts) < 0.05, shifts
+    assert sum(value for value, _ in shifts) < 0.01, shifts
 
 
 def test_tonight_does_not_move_when_games_go_on_and_opens_them_by_keyboard(

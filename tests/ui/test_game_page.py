@@ -35,6 +35,7 @@ from tests.ui.page_session import (
     totals,
     words,
 )
+from ui.clients import connect
 from ui.words import COUNTS
 
 DASH = "\N{EN DASH}"
@@ -540,3 +541,25 @@ def test_event_search_ignores_accents_and_case(open_page: OpenPage, feed: FeedSe
         field(page, "Search").set_value(search)
         page.run()
         assert len(html_table(page, "Every attempt")) == found
+
+
+def test_page_is_drawn_again_only_if_something_has_changed(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    ping(open_page())
+    clients = connect()
+
+    def content() -> str:
+        report = clients.game.report(GAME_ID)
+        assert report is not None
+        return report.content
+
+    before = content()
+    assert clients.game.ping(GAME_ID).new == ()
+    assert content() == before, "a ping that finds nothing changes nothing"
+    feed.show(game(*SHOTS, play(700, "blocked-shot", 200)))
+    clients.game.ping(GAME_ID)
+    with_block = content()
+    assert with_block != before
+    feed.show(game(*SHOTS, play(700, "blocked-shot", 200), seconds_left=700))
+    clients.game.ping(GAME_ID)
+    assert content() != with_block
