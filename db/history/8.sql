@@ -122,15 +122,33 @@ FROM games JOIN (
     FROM blocked_attempts WHERE retracted_at IS NULL
 ) a USING (game_id);
 
--- Attempts by team and period. Misses that fell short are known since 2023-24 only.
+-- Attempts by team and period. Misses that fell short are known since 2023-24 only. Two arms, so that a query of one
+-- game reads that game alone.
 CREATE VIEW attempts_by_team AS
-SELECT game_id, team, max(is_home) AS is_home, period,
-    sum(outcome = 'goal') AS goals, sum(on_goal) AS on_goal,
-    sum(outcome <> 'blocked-shot') AS unblocked,
-    sum(outcome <> 'blocked-shot' AND reason IS NOT 'short') AS unblocked_without_short,
-    sum(outcome = 'blocked-shot') AS blocked, count(*) AS attempts
-FROM attempts
-GROUP BY game_id, team, period;
+SELECT s.game_id, iif(s.is_home, home_abbrev, away_abbrev) AS team, s.is_home, s.period,
+    sum(outcome = 'goal') AS goals,
+    sum(outcome = 'shot-on-goal' OR (outcome = 'goal' AND (features ->> 'shot_type' IS NOT NULL OR state <> 'final')))
+        AS on_goal,
+    count(*) AS unblocked, sum(reason IS NOT 'short') AS unblocked_without_short,
+    (
+        SELECT count(*) FROM blocked_attempts b WHERE b.game_id = s.game_id AND b.is_home = s.is_home
+            AND b.period = s.period AND b.retracted_at IS NULL
+    ) AS blocked,
+    count(*) + (
+        SELECT count(*) FROM blocked_attempts b WHERE b.game_id = s.game_id AND b.is_home = s.is_home
+            AND b.period = s.period AND b.retracted_at IS NULL
+    ) AS attempts
+FROM shots s JOIN games g ON g.game_id = s.game_id
+WHERE s.retracted_at IS NULL
+GROUP BY s.game_id, s.is_home, s.period
+UNION ALL
+SELECT b.game_id, iif(b.is_home, home_abbrev, away_abbrev), b.is_home, b.period, 0, 0, 0, 0, count(*), count(*)
+FROM blocked_attempts b JOIN games g ON g.game_id = b.game_id
+WHERE b.retracted_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM shots s WHERE s.game_id = b.game_id AND s.is_home = b.is_home
+        AND s.period = b.period AND s.retracted_at IS NULL
+)
+GROUP BY b.game_id, b.is_home, b.period;
 
 
 

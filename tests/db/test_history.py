@@ -375,6 +375,20 @@ def test_attempts_by_team_count_blocked_and_short_ones_apart_and_leave_out_retra
     ]
 
 
+def test_team_with_blocked_attempts_alone_is_counted(history: TwoStepHistory) -> None:
+    history.record(GAME, [shot(1)], blocked=[blocked(7, is_home=False), blocked(8, is_home=False)])
+    rows = history._read("SELECT team, unblocked, blocked, attempts FROM attempts_by_team ORDER BY team")
+    assert [tuple(row.values()) for row in rows] == [("CAR", 1, 0, 1), ("WSH", 0, 2, 2)]
+
+
+def test_query_of_one_game_reads_no_other(history: TwoStepHistory) -> None:
+    history.record(GAME, [])
+    for view in ("attempts", "attempts_by_team", "power_plays"):
+        plan = history._read(f"EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE game_id = 1")
+        scans = [row["detail"] for row in plan if row["detail"].startswith("SCAN")]
+        assert set(scans) <= {"SCAN a", f"SCAN {view}"}, view  # what was found of the game
+
+
 def test_own_goal_is_no_shot_on_goal_once_the_game_is_official(history: TwoStepHistory) -> None:
     """Before, a goal may only lack its shot type for now."""
     goals = [shot(1, "goal", features={"shot_type": "wrist"}), shot(2, "goal", features={"shot_type": None})]
