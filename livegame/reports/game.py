@@ -105,6 +105,7 @@ class GameReport:
             pd.util.hash_pandas_object(self.attempts, index=False).sum(),
             len(self.corrections),
             self.manpower,
+            self.length_s,
             row,
         )
         return " ".join(map(str, parts))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS
+from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, REGULATION_PERIODS, GameState
 from livegame.reports.game import GameReport
 from ui.charts.rink import GREY
 from ui.charts.shots import layered, team_colour
@@ -43,13 +43,16 @@ def game_end(report: GameReport) -> int:
 
 
 def periods(report: GameReport) -> pd.DataFrame:
-    """Return the periods that have begun: `name`, `start`, `end` and `middle` in game seconds."""
-    played, regulation = report.played_seconds, REGULATION_PERIODS * PERIOD_SECONDS
+    """Return the periods that have begun: `name`, `start`, `end` and `middle` in game seconds.
+
+    As of an earlier second of the game's clock they are those of the whole game, so that the axis stands still.
+    """
+    played, regulation = report.length_s, REGULATION_PERIODS * PERIOD_SECONDS
     ends = [PERIOD_SECONDS]
     while played > ends[-1]:
         overtime = min(PERIOD_SECONDS, max(OVERTIME_SECONDS, played - ends[-1]))
         ends.append(ends[-1] + (PERIOD_SECONDS if ends[-1] < regulation else overtime))
-    if report.is_over and played > regulation:
+    if report.known_state in (GameState.OVER, GameState.FINAL) and played > regulation:
         ends[-1] = played  # the goal that ended it
     names = [period_name(number) for number in range(1, len(ends) + 1)]
     frame = pd.DataFrame({"name": names, "start": [0, *ends[:-1]], "end": ends})

@@ -183,7 +183,7 @@ def _game(clients: Clients, first: list[Read]) -> None:
     if not read.has_begun:
         with places.tables:
             st.caption("Attempts appear here once the game starts." if read.state is GameState.NOT_STARTED else "")
-    elif read.shots.empty:
+    elif read.shots.empty and read.played_seconds == read.length_s:
         with places.tables:
             st.info("No attempts yet. They appear here as the league reports them.")
     else:
