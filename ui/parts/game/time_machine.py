@@ -16,6 +16,7 @@ EVERY_S: Final = 1.0
 _STEP_S: Final = 10
 _PLAYING: Final = "time_machine_since"  # when the last step was played; not there while it stands still
 _TURNED: Final = "time_machine_turned"  # play or pause was clicked
+_BUTTON_PX: Final = 104  # the same for both words, so that the slider stands still
 _ENDS: Final = {True: "End", False: "Now"}  # by whether the game is over
 
 
@@ -52,6 +53,7 @@ def time_machine(report: GameReport, colours: TeamColours) -> None:
             icon=":material/pause:" if is_playing else ":material/play_arrow:",
             key="time_machine_play",
             help="Stop here" if is_playing else f"Play the game from here, {SPEED} times as fast",
+            width=_BUTTON_PX,
             on_click=_pause if is_playing else _play,
             args=() if is_playing else (0 if is_whole else at,),
         )
