@@ -305,7 +305,7 @@ def test_swap_in_one_tab_is_offered_in_the_other_and_both_models_compare(
     assert service.rows_scored() == 2 * 89
     one.get_by_role("tab", name="Two models").click()
     expect(one.get_by_text("Largest disagreements")).to_be_visible()
-    expect(one.get_by_text(before[0])).to_be_visible()
+    expect(one.get_by_label("Totals by two models").get_by_text(before[0].split()[0])).to_be_visible()
     choose(one, "Rated by", "bundled/xg-default")
     expect(one.locator(".xg-xg").first).to_have_text(before[0])
     expect(one).to_have_url(re.compile("model=bundled"))

@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table; the first cell is its name."""
+    """A row of a table."""
 
     cells: Sequence[str]
     kind: Kind = ""
@@ -60,7 +60,7 @@ def html_table(
 
     Args:
         name: what it shows.
-        columns: its columns, the first of which names the rows.
+        columns: its columns, the first one without numbers of which names the rows.
         rows: its rows, each with one cell per column; empty cells stay blank.
         groups: titles over the columns, each with the number of columns that it covers.
         is_tall: whether it is long, and scrolls in a frame of fixed height.
@@ -119,9 +119,10 @@ def _title(column: Column) -> str:
 
 
 def _row(columns: Sequence[Column], row: Row) -> str:
+    names = next((number for number, column in enumerate(columns) if not column.is_number), 0)
     cells = []
     for number, (column, cell) in enumerate(zip(columns, row.cells, strict=True)):
-        tag, scope = ("td", "") if number else ("th", ' scope="row"')
+        tag, scope = ("th", ' scope="row"') if number == names else ("td", "")
         cells.append(f"<{tag}{scope}{_classes(column)}>{_text(cell)}</{tag}>")
     name = f' class="{_ROW[row.kind]}"' if row.kind else ""
     return f"<tr{name}>{''.join(cells)}</tr>"
