@@ -15,11 +15,12 @@ from livegame.recordings.demo import Demo
 from livegame.reports.tonight import Evening
 from livegame.scoring.inputs import read_feature_map
 from livegame.settings import ClientSettings
-from livegame.watch import Watch
+from livegame.watch import WATCHED_S, Watch
 from ui.words import plain
 from xgserve.client import ModelDescription, ServingClient, ServingError
 
 MODEL_KEPT_S = 5
+DEMO_WATCHED_S = 5.0  # a replay burdens no server of the league
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def connect() -> Clients:
 def _clients() -> Clients:
     settings = ClientSettings.from_env()
     keep_delivering(settings)
+    demo = Demo.of(settings)
     client, history = GameClient.from_settings(settings), History(settings.history_db)
     return Clients(
         client,
@@ -59,8 +61,8 @@ def _clients() -> Clients:
         read_feature_map(settings.feature_map),
         settings.demo_game,
         Evening(history),
-        Watch(client),
-        Demo.of(settings),
+        Watch(client, DEMO_WATCHED_S if demo else WATCHED_S),
+        demo,
     )
 
 

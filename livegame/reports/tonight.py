@@ -69,8 +69,7 @@ class Line:
     start_time: str  # UTC, ISO 8601
     start_is_known: bool
     state: GameState
-    status: str
-    short_status: str
+    short_status: str  # where it stands
     away: Team
     home: Team
     has_score: bool  # False before the start, and while a delay hides it
@@ -165,7 +164,6 @@ def _line(row: Mapping[str, Any], numbers: Numbers | None) -> Line:
         start_time=row["start_time"],
         start_is_known=bool(row["start_is_known"]),
         state=state,
-        status=stored_status(row),
         short_status=stored_status(row, short_status),
         away=_team(row, "away"),
         home=_team(row, "home"),
@@ -232,7 +230,6 @@ def _listed(game: GameSummary, moment: Moment | None) -> Line:
         start_time=game.start_time,
         start_is_known=game.start_is_known,
         state=state,
-        status="Live" if is_hidden else game.status,
         short_status="Live" if is_hidden else game.short_status,
         away=game.away,
         home=game.home,

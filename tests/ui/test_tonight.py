@@ -76,6 +76,7 @@ def test_games_of_a_day_are_cards_with_what_the_history_knows(open_page: OpenPag
     open_page().switch_page("tonight.py").run()
     page = pinged(visit())
     assert words(page.header).split("\n")[:4] == ["Live · 1", "Next · 2", "Final · 1", "Postponed or cancelled · 2"]
+    assert page.session_state["tab_titles"] == {"": "Tonight · 1 live"}
     found = cards(page)
     assert re.fullmatch(
         r"P1 12:35 xG Win WSH Washington Capitals 0 0\.\d\d \d+% CAR Carolina Hurricanes 1 0\.\d\d \d+%"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import address
+from ui import address, tab
 from ui.clients import active_model, connect
 from ui.parts import sidebar
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Draw the page that the address names. Draw the sidebar's card last: only it waits for the service."""
-    st.set_page_config("Live xG", "🏒", layout="wide")
+    st.set_page_config(page_icon="🏒", layout="wide")
     st.html(HERE.parent / "style.css")
     pages = [
         st.Page(HERE / "tonight.py", title="Tonight", icon=":material/calendar_view_month:", default=True),
@@ -27,7 +27,10 @@ def main() -> None:
     ]
     page = st.navigation(pages, position="top")
     address.arrive(page.url_path)
-    st.set_page_config(initial_sidebar_state="expanded" if page.url_path == "service" else "collapsed")
+    st.set_page_config(
+        page_title=tab.title_before(page.url_path, page.title),
+        initial_sidebar_state="expanded" if page.url_path == "service" else "collapsed",
+    )
     clients = connect()
     with st.sidebar:
         st.header("Prediction model", anchor=False)

@@ -33,6 +33,7 @@ from ui.parts.game.score_line import score_line, updated_line
 from ui.parts.game.time_machine import play_on, playing_every_s, time_machine
 from ui.parts.notices import Notice, NoticeLine, keep, kept
 from ui.shown_model import keep_model, model_for
+from ui.tab import set_title
 from ui.words import ago, plain, sentence
 from xgserve.client import ServingError
 
@@ -169,7 +170,7 @@ def _game(clients: Clients, first: list[Read]) -> None:
     if keep_model(read):
         st.rerun()
     keep_open_game(read)
-    st.set_page_config(page_title=game_title(read))
+    set_title("game", game_title(read))
     with places.newer:
         game_controls.offer_newer_model(read)
     colours = team_colours(read.away.abbrev, read.home.abbrev, _theme())

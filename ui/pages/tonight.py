@@ -15,6 +15,7 @@ from ui.parts.day import choose_day, chosen_day, day_name, games_of
 from ui.parts.delay import delay_control
 from ui.parts.game.controls import choose_count
 from ui.shown_model import models_of
+from ui.tab import set_title
 from ui.words import league_words, plain, sentence
 
 EVERY_S: Final = 5  # how often the page compares itself with the history
@@ -59,7 +60,7 @@ def _tonight(clients: Clients) -> None:
         st.error(plain(error))
         return
     live = sum(line.is_live for line in lines)
-    st.set_page_config(page_title=" · ".join([day_name(asked), *([f"{live} live"] if live else [])]))
+    set_title("", " · ".join([day_name(asked), *([f"{live} live"] if live else [])]))
     if not lines:
         st.info("No games on this day.")
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
