@@ -1,7 +1,7 @@
 """Moments of a game, and P(home win) at each: the chain, with the penalties under way in front of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Final
@@ -105,8 +105,12 @@ class WinModel:
         values = self._look_up(until, level, strength, is_playoffs)
         special = np.flatnonzero(until > second)
         if special.size:
+            remaining = values[special]
+            for i in np.flatnonzero(ends > END).tolist():  # the advantage goes on in overtime
+                values[i, :, MOST] = self._in_overtime(_into_overtime(states[i], manpower[i], is_playoffs), is_playoffs)
             values[special] = self._through_penalties(
                 values[special],
+                remaining,
                 second[special],
                 until[special],
                 (level[special], strength[special]),
@@ -127,6 +131,7 @@ class WinModel:
     def _through_penalties(
         self,
         values: Numbers,
+        remaining: Numbers,
         second: npt.NDArray[np.int_],
         until: npt.NDArray[np.int_],
         scoring: tuple[Numbers, Numbers],
@@ -135,8 +140,8 @@ class WinModel:
     ) -> Numbers:
         """Return P(home win) now from that at the end of the penalties under way, shape (states, 2, leads).
 
-        `scoring` is the level and the strength of each state. The recursion runs twice: with all penalties, and with
-        those that remain after a power-play goal.
+        The recursion runs twice: from `values` with all penalties, and from `remaining` with those that remain after a
+        power-play goal. `scoring` is the level and the strength of each state.
         """
         by_second, _ = self._table(is_playoffs)
         width = (until - second) / _STEPS
@@ -145,7 +150,6 @@ class WinModel:
         middles = second[:, None] + (np.arange(_STEPS) + 0.5) * width[:, None]
         factors, ahead = self._factors(manpower, middles)
         factors_after, _ = self._factors(broken, middles)
-        remaining = values
         for step in range(_STEPS - 1, -1, -1):
             at = np.minimum(middles[:, step].astype(int), END - 1)
             home, away, switch = by_second.home[at] * more, by_second.away[at] * less, by_second.switch[at]
@@ -250,6 +254,19 @@ def manpower_of(state: State) -> Manpower:
         _explained(home, home_until, now),
         _explained(away, away_until, now),
         bool(is_pulled),
+    )
+
+
+def _into_overtime(state: State, now: Manpower, is_playoffs: bool) -> State:
+    """Return the start of overtime if nobody scores; at 3v3, the team with more skaters has four or five.
+
+    Penalties go on in overtime (Rule 84).
+    """
+    home, away = now.at(END)
+    if not is_playoffs:
+        home, away = 3 + max(home - away, 0), 3 + max(away - home, 0)
+    return replace(
+        state, second=END, lead=0, situation=f"1{away}{home}1", home_until=now.home_until, away_until=now.away_until
     )
 
 

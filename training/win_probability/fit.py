@@ -33,7 +33,7 @@ _RATIOS: Final = ("home", "season_xg", "season_goals", "game_xg")  # half of eac
 
 
 def fit(moments: pd.DataFrame, facts: pd.DataFrame, sums: dict[int, tuple[SeasonSums, SeasonSums]]) -> Parameters:
-    """Return the parameters that fit the games of `moments.game_moments` best.
+    """Return the parameters that fit the games of `moments.moments_frame` best.
 
     The effects are those of a Poisson regression of goals on time (N. E. Breslow and N. E. Day, Statistical Methods in
     Cancer Research II, 1987, chapter 4). Rates by manpower are goals by expected goals of that regression; rates of
@@ -41,7 +41,7 @@ def fit(moments: pd.DataFrame, facts: pd.DataFrame, sums: dict[int, tuple[Season
 
     Args:
         moments: of all games.
-        facts: of `moments.game_facts`.
+        facts: of `moments.facts_frame`.
         sums: of `moments.season_sums`.
     """
     spans = _spans(moments, facts, sums)

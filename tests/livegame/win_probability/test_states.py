@@ -129,6 +129,17 @@ def test_two_penalties_hurt_more_than_one() -> None:
     assert home_wins(two) < home_wins(one) - 0.02
 
 
+@pytest.mark.parametrize("is_playoffs", [True, False])
+def test_power_play_goes_on_in_overtime(is_playoffs: bool) -> None:
+    ends, goes_on = (
+        home_wins(State(END - 1, 0, "1451", (until,)), is_playoffs=is_playoffs) for until in (END, END + 100)
+    )
+    assert goes_on > ends + 0.03
+    assert goes_on == pytest.approx(
+        home_wins(State(END, 0, "1451" if is_playoffs else "1341", (END + 100,)), is_playoffs=is_playoffs), abs=0.005
+    )
+
+
 def test_power_play_is_worth_the_goals_it_brings() -> None:
     """Two minutes at five against four bring some 0.2 goals more than they cost: a fifth of what a goal brings."""
     even, goal = home_wins(State(1800, 0)), home_wins(State(1800, 1))
