@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from db.history import History, ManpowerRow
-from livegame.features.manpower import served
 from livegame.plays import PLAYOFFS, REGULAR_SEASON, GameState
 from livegame.reports.counting import FIVE_ON_FIVE
 from livegame.reports.game import GameReport
@@ -115,7 +114,7 @@ def _home_wins(report: GameReport, prior: Prior, seconds: Sequence[int]) -> list
     starts = [row.start_s for row in report.manpower]
     states = []
     for second, shot in zip(seconds, np.searchsorted(times, seconds, side="right").tolist(), strict=True):
-        row = served(report.manpower[max(bisect_right(starts, second) - 1, 0)], second) if starts else _UNKNOWN
+        row = report.manpower[max(bisect_right(starts, second) - 1, 0)] if starts else _UNKNOWN
         strength, lead = prior.strength, 0
         if shot:
             lead = int(leads[shot - 1])

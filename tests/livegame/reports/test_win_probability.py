@@ -74,6 +74,11 @@ def test_after_the_end_it_is_certain(history: History, away: int, home: int, cha
     assert win_curve(report, KNOWN)["home"].iloc[-1] == chance
 
 
+def test_leader_of_a_live_game_has_not_won_yet(history: History) -> None:
+    ahead = Team(HOME, "CAR", "Carolina Hurricanes", 1)
+    assert 0.6 < home_wins(stored(history, play(1, "goal", 60), home=ahead)) < 0.8
+
+
 def test_shootout_is_even_until_it_is_decided(history: History) -> None:
     report = stored(history, play(1, "shot-on-goal", 60), period=5, period_type="SO", seconds_left=0)
     assert home_wins(report, Prior(strength=0.5)) == 0.5

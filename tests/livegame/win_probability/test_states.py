@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from livegame.win_probability.chain import END, MOST, Rates, rates
+from livegame.win_probability.chain import END, MOST, Rates, overtime, overtime_rates, rates
 from livegame.win_probability.parameters import Parameters, bundled
 from livegame.win_probability.states import State, WinModel, win_model
 
@@ -108,6 +108,13 @@ def test_overtime_of_equal_teams_and_the_shootout_are_even() -> None:
     assert home_wins(State(END, 0), is_playoffs=True, model=model_with(home=0.0)) == pytest.approx(0.5)
 
 
+def test_power_play_to_the_end_of_overtime_is_followed_by_the_shootout() -> None:
+    home, away = overtime_rates(bundled(), np.asarray(0.4), np.asarray(0.0), is_playoffs=False)
+    factors = bundled().overtime_manpower
+    decided = overtime(home * factors["4v3"], away * factors["3v4"], 60)
+    assert home_wins(State(END + 240, 0, "1341", (END + 300,), (), 0.4)) == pytest.approx(float(decided))
+
+
 def test_playoff_overtime_goes_on_until_a_goal() -> None:
     early, late = (home_wins(State(second, 0, strength=0.2), is_playoffs=True) for second in (END, END + 5000))
     assert early == pytest.approx(late)
@@ -163,8 +170,8 @@ def test_goalie_pulled_by_the_trailing_team_makes_an_early_end_likelier() -> Non
     assert early[0] < early[1]
 
 
-@pytest.mark.parametrize("lead", [0, 1])
-def test_empty_net_of_a_team_that_does_not_trail_means_a_penalty_on_the_other(lead: int) -> None:
+@pytest.mark.parametrize("lead", [-1, 0, 1])
+def test_empty_net_of_a_team_early_or_that_does_not_trail_means_a_penalty_on_the_other(lead: int) -> None:
     state = State(1500, lead, "1560")
     assert home_wins(state) == home_wins(State(1500, lead, "1451", (1620,)))
 
