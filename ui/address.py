@@ -8,7 +8,7 @@ import streamlit as st
 
 GAME_PAGE: Final = "game.py"
 _READERS: Final = ("day", "delay")  # what counts is kept with its switch, `ui.parts.game.controls.choose_count`
-_OF_GAME: Final = ("game", "model", "at")  # of the game that was open last
+_OF_GAME: Final = ("game", "model")  # of the game that was open last
 # by the page's path; "" is Tonight
 _KEPT: Final = {"": _READERS, "game": (*_OF_GAME, *_READERS), "history": ("delay",)}
 # The browser must have moved to the page's path by then, or its way back leads to the former path with these choices.

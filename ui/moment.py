@@ -44,6 +44,11 @@ def now() -> datetime:
     return times.utc_now() - timedelta(seconds=delay_s())
 
 
+def is_behind(pinged_at: str) -> bool:
+    """Return whether what the ping of this time found is still to be shown to this reader."""
+    return delay_s() > 0 and now() <= datetime.fromisoformat(pinged_at)
+
+
 def delayed() -> Moment | None:
     """Return the moment that all pages show with the reader's delay; None without one.
 

@@ -106,6 +106,7 @@ _LAST_GOAL_SEEN: Final = """
         s.first_seen_at
     ))
     FROM shots s WHERE s.game_id = :game_id AND s.outcome = 'goal' AND s.retracted_at IS NULL
+        AND s.first_seen_at > (SELECT min(seen_at) FROM game_states WHERE game_id = :game_id)
 """
 _CORRECTIONS_OF_GAME: Final = """
     SELECT * FROM correction_log WHERE game_id = :game_id ORDER BY corrected_at DESC, event_id
@@ -240,7 +241,10 @@ class History:
         return found
 
     def last_goal_seen(self, game_id: int) -> str | None:
-        """Return when the goal of a game was first seen that was seen last; None if it has none."""
+        """Return when the goal of a game was first seen that was seen last; None if it has none.
+
+        What the first ping found does not count: nothing says how old it was.
+        """
         found: str | None = self._first(_LAST_GOAL_SEEN, game_id)
         return found
 

@@ -201,6 +201,27 @@ def test_game_first_pinged_within_the_delay_is_cut_by_its_clock(page: _Page) -> 
     assert status(page).endswith("18:20 left")
 
 
+def test_delayed_page_moves_on_by_itself_until_the_last_ping(page: _Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[object] = []
+    fragment: Callable[..., Any] = st.fragment
+
+    def noted(func: Callable[..., Any], **more: Any) -> Any:
+        if func.__name__ == "_watch":
+            ticks.append(more["run_every"])
+        return fragment(func, **more)
+
+    monkeypatch.setattr(st, "fragment", noted)
+    end = play(999, "game-end", 1200, period=3)
+    page.client.record([game_update(game(*SHOTS, end, state=GameState.FINAL, period=3))], 20)
+    page.clock.seconds = 2000
+    page.client.ping(GAME_ID)  # finds nothing that is newer
+    for delay, seconds in ((0, 2059), (60, 2059), (60, 2061)):
+        page.app.query_params["delay"] = str(delay)
+        page.clock.seconds = seconds
+        status(page)
+    assert [tick is not None for tick in ticks[-3:]] == [False, True, False]
+
+
 def test_time_machine_shows_the_game_at_a_second(page: _Page) -> None:
     page.client.record([game_update(game(*SHOTS, state=GameState.FINAL, period=3))], 20)
     page.app.query_params["at"] = "54"

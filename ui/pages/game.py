@@ -74,7 +74,7 @@ def _waits(read: Read, shown: str) -> bool:
     """Return whether the game may still change, so that the page must check for updates."""
     if isinstance(read, Exception):
         return False
-    return bool(shown) if read is None else read.is_awaited
+    return bool(shown) if read is None else read.is_awaited or moment.is_behind(read.latest["pinged_at"])
 
 
 def _open(clients: Clients, game_id: int) -> None:
