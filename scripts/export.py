@@ -103,22 +103,17 @@ def _parquet(path: Path, columns: Mapping[str, Column]) -> Iterator[Write]:
     from pyarrow.parquet import ParquetWriter
 
     stored = {Kind.INTEGER: pa.int64(), Kind.NUMBER: pa.float64(), Kind.BOOLEAN: pa.int8()}
-    meant = {Kind.BOOLEAN: pa.bool_(), Kind.DATE: pa.date32(), Kind.TIMESTAMP: pa.timestamp("us", "UTC")}
-    steps = [(stored.get(column.kind, pa.string()), meant.get(column.kind)) for column in columns.values()]
+    meant = stored | {Kind.BOOLEAN: pa.bool_(), Kind.DATE: pa.date32(), Kind.TIMESTAMP: pa.timestamp("us", "UTC")}
+    types = [stored.get(column.kind, pa.string()) for column in columns.values()]
     schema = pa.schema(
-        [
-            pa.field(name, to or as_stored, metadata={"description": column.text})
-            for (name, column), (as_stored, to) in zip(columns.items(), steps, strict=True)
-        ]
+        pa.field(name, meant.get(column.kind, pa.string()), metadata={"description": column.text})
+        for name, column in columns.items()
     )
     with ParquetWriter(path, schema, compression="zstd") as writer:
 
         def write(batch: Sequence[tuple[Any, ...]]) -> None:
-            arrays = [
-                pa.array(values, as_stored) if to is None else pa.array(values, as_stored).cast(to)
-                for values, (as_stored, to) in zip(zip(*batch, strict=True), steps, strict=True)
-            ]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            arrays = map(pa.array, zip(*batch, strict=True), types)
+            writer.write_batch(pa.record_batch(list(arrays), schema=schema))  # casts to the meant types
 
         yield write
 
