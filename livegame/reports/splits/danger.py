@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from livegame.reports.game import GameReport, sums_of
+from livegame.reports.game import SUMMED, GameReport, sums_of
 from livegame.reports.sums import Sums
 
 MIDDLE_FROM: Final = 0.05
@@ -29,7 +29,7 @@ def danger_of(xg: float) -> str:
 
 def danger_bands(report: GameReport) -> list[DangerBand]:
     """Return the bands from high to low, over the shots that count and are rated."""
-    rated = report.counted.dropna(subset=["probability"])
+    rated = report.counted[["team", *SUMMED]].dropna(subset=["probability"])
     bands = rated["probability"].map(danger_of).astype(object)
 
     def sums(name: str, team: str) -> Sums:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from livegame.reports.game import GameReport, TeamTotals, sums_of
+from livegame.reports.game import SUMMED, GameReport, TeamTotals, sums_of
 from livegame.reports.sums import Sums
 
 _KINDS: Final = ("on_goal", "unblocked", "unblocked_without_short", "blocked", "attempts")
@@ -40,7 +40,7 @@ def period_lines(report: GameReport) -> list[PeriodLine]:
 
 
 def _side(report: GameReport, team: TeamTotals, period: int | None) -> PeriodSide:
-    shots, attempts = report.counted, report.attempts
+    shots, attempts = report.counted[["team", "period", *SUMMED]], report.attempts
     shots = shots[shots["team"] == team.abbrev]
     attempts = attempts[attempts["team"] == team.abbrev]
     if period is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from livegame.reports.game import GameReport, sums_of
+from livegame.reports.game import SUMMED, GameReport, sums_of
 from livegame.reports.sums import GOAL, Sums
 
 _MANY: Final = 2  # leads of this many goals and more are one state
@@ -29,7 +29,7 @@ def score_states(report: GameReport) -> list[ScoreState]:
     All goals change the score, whether they count in the sums or not. The seconds of all states add up to
     `GameReport.played_seconds`.
     """
-    shots = report.present
+    shots = report.present[["team", "game_seconds", "counts", *SUMMED]]
     leads: list[int] = []  # before each shot
     changes = [(0, 0)]  # game second, and the home team's lead from then on
     lead = 0

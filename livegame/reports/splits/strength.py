@@ -7,7 +7,7 @@ from typing import Final
 from db.history import History
 from livegame.features.situations import situation_of
 from livegame.reports.counting import EMPTY_NET
-from livegame.reports.game import GameReport, sums_of
+from livegame.reports.game import SUMMED, GameReport, sums_of
 from livegame.reports.sums import Sums
 
 ENOUGH_GAMES: Final = 100  # of a season, for an average of its own
@@ -57,7 +57,7 @@ def strength_lines(report: GameReport) -> list[StrengthLine]:
 
     The seconds of each team add up to `GameReport.played_seconds`, unless the league has reported no manpower at all.
     """
-    shots = report.present
+    shots = report.present[["team", "strength", *SUMMED]]
     times = {team.is_home: time_by_strength(report, is_home=team.is_home) for team in (report.away, report.home)}
 
     def side(strength: str, *, is_home: bool) -> StrengthSide:

@@ -67,13 +67,14 @@ def draw_misses(report: GameReport, colours: TeamColours) -> None:
     rows = [Row((line.reason.capitalize(), str(line.away), str(line.home))) for line in lines]
     total = [sum(getattr(line, side) for line in lines) for side in ("away", "home")]
     draw_table("Misses by reason", columns, [*rows, Row(("All misses", *map(str, total)), "total")])
+    if not any(line.reason == SHORT for line in lines):
+        st.caption("The league names misses that fell short since 2023-24. Some public sites leave these out.")
+        return
     *_, game = period_lines(report)
+    away, home = (side.unblocked_without_short for side in (game.away, game.home))
     st.caption(
         "Short: it did not reach the net. Some public sites leave these out: they count"
-        f" {game.away.unblocked_without_short} unblocked attempts of {plain(report.away.abbrev)} and"
-        f" {game.home.unblocked_without_short} of {plain(report.home.abbrev)}."
-        if any(line.reason == SHORT for line in lines)
-        else "The league names misses that fell short since 2023-24. Some public sites leave these out."
+        f" {away} unblocked attempts of {plain(report.away.abbrev)} and {home} of {plain(report.home.abbrev)}."
     )
 
 
