@@ -1,6 +1,7 @@
 """Who has the better of it now: expected goals per five minutes of a game."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import fsum
 from typing import Final
 
 import pandas as pd
@@ -31,24 +32,26 @@ class Flow:
 
 def flow_of(report: GameReport) -> Flow:
     """Return the flow of a game up to the present."""
-    played = report.played_seconds
-    starts = range(0, max(played, 1), STEP_S)
-    stretches = [_stretch(report, start, start + STEP_S) for start in starts]
+    played, shots = report.played_seconds, _rated(report)
+    stretches = [_stretch(shots, start, start + STEP_S) for start in range(0, max(played, 1), STEP_S)]
     return Flow(
-        steps=pd.DataFrame(
-            [(s.start_s, s.end_s, s.away, s.home) for s in stretches], columns=["start_s", "end_s", "away", "home"]
-        ),
-        last=_stretch(report, max(played - STEP_S, 0), played + 1),
+        steps=pd.DataFrame(map(asdict, stretches)),
+        last=_stretch(shots, max(played - STEP_S, 0), played + 1),
         best=max(stretches, key=lambda stretch: abs(stretch.away - stretch.home)),
     )
 
 
-def _stretch(report: GameReport, start_s: int, end_s: int) -> Stretch:
+def _rated(report: GameReport) -> list[tuple[int, bool, float]]:
+    """Return game second, side (True: home) and xG of the rated shots that count."""
+    shots = report.counted.dropna(subset=["probability"])
+    columns = (shots["game_seconds"], shots["team"] == report.home.abbrev, shots["probability"])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _stretch(shots: list[tuple[int, bool, float]], start_s: int, end_s: int) -> Stretch:
     """Return the sums of the shots from `start_s` up to, but not at, `end_s`."""
-    shots = report.counted
-    inside = shots[(shots["game_seconds"] >= start_s) & (shots["game_seconds"] < end_s)]
-    xg = inside["probability"].astype(float).groupby(inside["team"]).sum()
-    return Stretch(start_s, end_s, *(float(xg.get(team.abbrev, 0.0)) for team in (report.away, report.home)))
+    sides = ([xg for at, of_home, xg in shots if start_s <= at < end_s and of_home is side] for side in (False, True))
+    return Stretch(start_s, end_s, *map(fsum, sides))
 
 
 def power_play_xg(report: GameReport) -> float | None:

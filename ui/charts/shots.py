@@ -1,15 +1,20 @@
 """What the charts of a game share: words and tooltips of shots, colours of teams, layers on top of each other."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 
 import altair as alt
 import pandas as pd
+from altair.utils.schemapi import disable_debug_mode
 
 from livegame.reports.counting import EMPTY_NET
 from livegame.reports.game import GameReport
 from ui.colours import TeamColours
 from ui.words import OUTCOMES, period_name
+
+disable_debug_mode()  # see `layered`
 
 STAR: Final = (
     "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
@@ -31,9 +36,30 @@ def moments(shots: pd.DataFrame) -> "pd.Series[str]":
 
 
 def layered(layers: Iterable[alt.Chart]) -> dict[str, Any]:
-    """Return the layers on top of each other, as Vega-Lite. The tests validate it; here that takes most of the time."""
-    spec: dict[str, Any] = alt.LayerChart(layer=list(layers)).configure_view(stroke=None).to_dict(validate=False)
-    return spec
+    """Return the layers on top of each other, as Vega-Lite.
+
+    Altair would check each part and convert each layer's table, which takes most of the time. The tests check the
+    charts; the tables are converted here.
+    """
+    datasets: dict[str, list[dict[str, Any]]] = {}
+    named = []
+    for layer in layers:
+        rows = _records(layer.data)
+        name = f"data-{hashlib.md5(json.dumps(rows).encode(), usedforsecurity=False).hexdigest()}"
+        datasets[name] = rows
+        with_name = layer.copy(deep=False)
+        with_name.data = alt.NamedData(name)
+        named.append(with_name)
+    spec: dict[str, Any] = alt.LayerChart(layer=named).configure_view(stroke=None).to_dict(validate=False)
+    return spec | {"datasets": datasets}
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows with plain values, None where one is missing."""
+    plain = table.astype(object)
+    return [
+        {str(name): value for name, value in row.items()} for row in plain.where(table.notna(), None).to_dict("records")
+    ]
 
 
 def described(shots: pd.DataFrame, report: GameReport) -> pd.DataFrame:

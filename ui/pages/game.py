@@ -37,7 +37,7 @@ from ui.tab import set_title
 from ui.words import ago, plain, sentence
 from xgserve.client import ServingError
 
-TICK_S: Final = 5  # how often the page compares itself with the history, which others write to as well
+TICK_S: Final = 3  # how often the page compares itself with the history, which others write to as well
 DEMO_TICK_S: Final = 2
 _PLACE: Final = "game"
 KEPT: Final = 256

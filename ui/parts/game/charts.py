@@ -79,10 +79,8 @@ def _rink(report: GameReport, content: str, colours: TeamColours) -> None:
         with st.popover(label, type="primary" if is_on else "secondary", key="filter"):
             chosen = choose_filter(report)
         shots = chosen.of(on_map)
-        st.html(
-            f'<span class="xg-label">{escape("; ".join(_notes(shots, on_map, with_blocked=chosen.blocked)))}</span>',
-            width="content",
-        )
+        notes = escape("; ".join(_notes(shots, on_map, with_blocked=chosen.blocked)))
+        st.html(f'<span class="xg-label">{notes or "&nbsp;"}</span>', width="content")
     with st.container(key="rinks"):
         for team in (report.away, report.home):
             sums = sums_of(shots[(shots["team"] == team.abbrev) & shots["counts"]])
