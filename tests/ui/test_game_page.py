@@ -67,7 +67,7 @@ def test_first_ping_shows_the_game(open_page: OpenPage, feed: FeedServer) -> Non
     assert difference == f"{1 - float(xg):.2f} more goals than expected"
     assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
     table = events(page)
-    assert "Every attempt" in words(page.subheader)
+    assert "Data used for predictions (and predictions)" in words(page.subheader)
     assert table["event_id"].tolist() == [301, 300, 11, 812]
     assert table.columns[-1] == "probability"
 
