@@ -21,7 +21,7 @@ from livegame.features.rows import game_update
 from livegame.feed import Feed
 from livegame.parsing.parse import parse_game
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
-from livegame.recordings.replay import moment, play_by_play
+from livegame.recordings.replay import play_by_play, standing
 from xgserve.client import ServingClient
 
 ROUNDS: Final = 40
@@ -38,7 +38,7 @@ def recorded_answer() -> bytes:
 def sample_answer() -> bytes:
     """Return the sample as the replay serves it: smaller than the league's answer, without fields we do not read."""
     sample = read_recording(next(SAMPLE_FOLDER.glob("*.json")))
-    return json.dumps(play_by_play(sample, moment(sample, 1e9))).encode()
+    return json.dumps(play_by_play(sample, standing(sample, 1e9))).encode()
 
 
 def run() -> None:

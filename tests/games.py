@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from msgspec.structs import replace
 
 from livegame.plays import PENALTY_SHOT_SITUATIONS, BlockedAttempt, Game, GameState, Penalty, Play, Player, Shot, Team
-from livegame.recordings.replay import Moment, play_by_play
+from livegame.recordings.replay import Standing, play_by_play
 from livegame.recordings.seasons import is_counted, season_recordings
 
 HOME, AWAY = 12, 15
@@ -73,10 +73,10 @@ def as_feed(shown: Game) -> dict[str, Any]:
         GameState.POSTPONED: "FUT",
         GameState.CANCELLED: "FUT",
     }
-    moment = Moment(
+    standing = Standing(
         states[shown.state], shown.period, shown.period_type, 0, shown.seconds_left, shown.in_intermission, shown.plays
     )
-    feed = play_by_play(shown, moment)
+    feed = play_by_play(shown, standing)
     for side in ("home", "away"):
         feed[f"{side}Team"]["score"] = getattr(shown, side).score
     if shown.state in (GameState.POSTPONED, GameState.CANCELLED):

@@ -40,7 +40,7 @@ LISTED_GAMES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Standing:
     """A point on a replayed game's clock."""
 
     state: str  # FUT, LIVE, CRIT or OFF
@@ -52,13 +52,13 @@ class Moment:
     plays: tuple[Play, ...]  # so far
 
 
-def moment(game: Game, elapsed_s: float) -> Moment:
+def standing(game: Game, elapsed_s: float) -> Standing:
     """Return where the recorded game stands `elapsed_s` seconds after its start, in game time with intermissions."""
     left = elapsed_s
     shown: tuple[Play, ...] = ()
     periods = sorted({(play.period, play.period_type) for play in game.plays})
     if not periods or elapsed_s < 0:
-        return Moment("FUT", 1, "REG", 0, PERIOD_SECONDS, in_intermission=False, plays=())
+        return Standing("FUT", 1, "REG", 0, PERIOD_SECONDS, in_intermission=False, plays=())
     for number, kind in periods:
         plays = tuple(play for play in game.plays if play.period == number)
         step = SHOOTOUT_ROUND_S if kind == "SO" else 0  # a shootout has no clock: its plays are spaced evenly
@@ -69,7 +69,7 @@ def moment(game: Game, elapsed_s: float) -> Moment:
             full = 0 if step else _full_length(game, kind)
             critical = number >= REGULATION_PERIODS and full - seconds <= CRITICAL_S
             now = tuple(play for play, at in zip(plays, times, strict=True) if at <= left)
-            return Moment(
+            return Standing(
                 "CRIT" if critical else "LIVE",
                 number,
                 kind,
@@ -82,20 +82,20 @@ def moment(game: Game, elapsed_s: float) -> Moment:
         shown += plays
         if (number, kind) != periods[-1]:
             if left < INTERMISSION_S:
-                return Moment(
+                return Standing(
                     "LIVE", number, kind, length, int(INTERMISSION_S - left), in_intermission=True, plays=shown
                 )
             left -= INTERMISSION_S
     number, kind = periods[-1]
-    return Moment("OFF", number, kind, length, 0, in_intermission=False, plays=game.plays)
+    return Standing("OFF", number, kind, length, 0, in_intermission=False, plays=game.plays)
 
 
 def _full_length(game: Game, kind: str) -> int:
     return overtime_length(game.overtime_seconds, game.game_type) if kind == "OT" else PERIOD_SECONDS
 
 
-def play_by_play(game: Game, now: Moment) -> dict[str, Any]:
-    """Return the gamecenter feed's answer at that moment of the game."""
+def play_by_play(game: Game, now: Standing) -> dict[str, Any]:
+    """Return the gamecenter feed's answer at that point of the game."""
     return _header(game, now) | {
         "plays": [_play(play, order) for order, play in enumerate(now.plays, start=1)],
         "rosterSpots": [
@@ -110,7 +110,7 @@ def play_by_play(game: Game, now: Moment) -> dict[str, Any]:
     }
 
 
-def _header(game: Game, now: Moment) -> dict[str, Any]:
+def _header(game: Game, now: Standing) -> dict[str, Any]:
     return {
         "id": game.game_id,
         "season": game.season,
@@ -130,7 +130,7 @@ def _header(game: Game, now: Moment) -> dict[str, Any]:
     }
 
 
-def _team(team: Team, now: Moment) -> dict[str, Any]:
+def _team(team: Team, now: Standing) -> dict[str, Any]:
     scored = sum(
         isinstance(play, Shot) and play.is_goal and play.team_id == team.team_id and play.period_type != "SO"
         for play in now.plays
@@ -260,9 +260,9 @@ def create_app(
     starts = Starts(state_file, now)
     app = bottle.Bottle()
 
-    def current(game_id: int) -> tuple[Game, Moment]:
+    def current(game_id: int) -> tuple[Game, Standing]:
         game = read_recording(games[game_id])
-        return game, moment(game, begin_s + starts.elapsed(game_id) * speed)
+        return game, standing(game, begin_s + starts.elapsed(game_id) * speed)
 
     @app.get("/v1/gamecenter/<game_id:int>/play-by-play")
     def _game(game_id: int) -> Any:
@@ -303,7 +303,7 @@ def create_app(
                 game = read_recording(path)
                 # listing a game must not start it: until its first request it stands at `begin_s`, or has not begun
                 at = begin_s + starts.elapsed(game_id) * speed if starts.has_begun(game_id) else begin_s or -1
-                listed.append(_header(game, moment(game, at)))
+                listed.append(_header(game, standing(game, at)))
         today = day
         if day == "now":  # a game served alone is played on its own date
             today = max(days) if only is not None and days else league_date(datetime.now(UTC).isoformat())

@@ -17,7 +17,7 @@ from livegame.feed import Feed
 from livegame.parsing.parse import parse_game
 from livegame.plays import Game, GameState
 from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, find_recordings, load_compact, read_recording
-from livegame.recordings.replay import INTERMISSION_S, create_app, moment, play_by_play
+from livegame.recordings.replay import INTERMISSION_S, create_app, play_by_play, standing
 from tests.games import GAME_ID, game, play, wsgi_server
 from tests.helpers import Clock, fetched
 
@@ -46,7 +46,7 @@ def test_game_in_compact_form_loses_nothing() -> None:
 
 def test_game_replayed_to_its_end_equals_the_recorded_one() -> None:
     shown = sample()
-    replayed = parse_game(play_by_play(shown, moment(shown, 1e9)))
+    replayed = parse_game(play_by_play(shown, standing(shown, 1e9)))
     assert (replayed.plays, replayed.home, replayed.away) == (shown.plays, shown.home, shown.away)
     assert replayed.state is GameState.FINAL
 
@@ -55,7 +55,7 @@ def test_replays_clock_runs_through_periods_and_intermissions() -> None:
     shown = sample()
 
     def at(elapsed: float) -> tuple[str, int, int, bool]:
-        now = moment(shown, elapsed)
+        now = standing(shown, elapsed)
         return now.state, now.period, now.seconds_left, now.in_intermission
 
     assert at(-1) == ("FUT", 1, 1200, False)
@@ -69,10 +69,10 @@ def test_replays_clock_runs_through_periods_and_intermissions() -> None:
 def test_replay_shows_only_plays_up_to_its_clock() -> None:
     shown = sample()
     for elapsed in (0, 100, 1300, 2500):
-        now = moment(shown, elapsed)
+        now = standing(shown, elapsed)
         later = [p for p in now.plays if (p.period, p.seconds) > (now.period, now.seconds)]
         assert later == []
-    counts = [len(moment(shown, elapsed).plays) for elapsed in range(0, 4100, 50)]
+    counts = [len(standing(shown, elapsed).plays) for elapsed in range(0, 4100, 50)]
     assert counts == sorted(counts)
     assert counts[-1] == len(shown.plays)
 
@@ -81,9 +81,9 @@ def test_replayed_shootout_is_shown_attempt_by_attempt() -> None:
     attempts = [play(n, "goal", 0, period=5, period_type="SO", situation="1010") for n in (21, 22, 23)]
     shown = game(play(11, "faceoff", 0), *attempts)
     start = INTERMISSION_S
-    assert [len(moment(shown, start + s).plays) for s in (0, 29, 30, 60, 90)] == [2, 2, 3, 4, 4]
-    assert moment(shown, start + 30).period_type == "SO"
-    assert moment(shown, start + 90).state == "OFF"
+    assert [len(standing(shown, start + s).plays) for s in (0, 29, 30, 60, 90)] == [2, 2, 3, 4, 4]
+    assert standing(shown, start + 30).period_type == "SO"
+    assert standing(shown, start + 90).state == "OFF"
 
 
 def test_replayed_game_starts_with_the_first_request(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_unchanged_replay_answers_not_modified(tmp_path: Path) -> None:
 
 
 def test_recordings_of_both_shapes_are_found_and_damaged_ones_are_named(tmp_path: Path) -> None:
-    shown = play_by_play(sample(), moment(sample(), 1e9))
+    shown = play_by_play(sample(), standing(sample(), 1e9))
     (tmp_path / "2022020001.json").write_text(json.dumps(shown | {"id": 2022020001}))
     (tmp_path / "2022020002.json.gz").write_bytes(gzip.compress(json.dumps(shown | {"id": 2022020002}).encode()))
     (tmp_path / "2022020003.json.gz").write_bytes(b"not gzip")
@@ -147,7 +147,7 @@ def test_every_recorded_game_replayed_equals_itself(recordings: Path) -> None:
     assert len(paths) > 15
     for path in paths:
         shown = read_recording(path)
-        replayed = parse_game(play_by_play(shown, moment(shown, 1e9)))
+        replayed = parse_game(play_by_play(shown, standing(shown, 1e9)))
         assert replayed.plays == shown.plays, path.name
         assert (replayed.home, replayed.away) == (shown.home, shown.away), path.name
         assert load_compact(json.loads(dump_compact(shown))) == shown
