@@ -96,11 +96,8 @@ def opened(secret: str) -> "Apprise | None":
     """Return a sender to an address, without connecting to it; None if it cannot be used."""
     from apprise import Apprise, AppriseAsset  # takes half a second, and is not needed by a ping without news
 
-    # its messages may quote addresses; what matters of them is in `send`'s answer
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
+    # its messages may quote addresses; what matters of them is in the answer of `send`
+    logging.getLogger("apprise").propagate = False
     asset = AppriseAsset(app_id="live-xg", storage_mode="memory")
     service = Apprise.instantiate(secret, asset=asset)
     return None if service is None else Apprise(service, asset=asset)

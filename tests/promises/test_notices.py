@@ -33,7 +33,7 @@ from tests.promises.test_kill import wait_until_it_pings
 from tests.receiver import SECRET, Receiver, receiver
 
 # Hundreds take some minutes: XG_TEST_KILLS=500 pytest tests/promises/test_notices.py -s --timeout=3000
-KILLS = int(os.environ.get("XG_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("XG_TEST_KILLS", "9"))
 KILLS_A_GAME = 60
 DEAD = f"json://user:{SECRET}@127.0.0.1:9"  # nothing listens there
 ALL = "goals chances leads periods finals"
@@ -186,7 +186,7 @@ def test_goal_taken_back_and_given_again_is_told_each_time_once(
     for number, plays in enumerate(answers):
         requests = len(feed.requests)
         feed.show(game(OPENING, *plays, play(70 + number, "faceoff", 80 + number), seconds_left=1100 - number))
-        if number in (2, 3):
+        if number == 2:
             killed, other = (start_script(env, GAME_ID) for _ in range(2))
             wait_until(lambda: len(feed.requests) > requests)  # noqa: B023
             kill(killed)
