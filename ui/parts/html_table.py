@@ -82,6 +82,11 @@ def swatch(colour: str) -> Html:
     return Html(f'<i class="xg-swatch" style="background: {escape(colour)}" aria-hidden="true"></i>')
 
 
+def team_mark(colour: str, abbrev: str) -> Html:
+    """Return a team's abbreviation with the mark in its colour, on one line."""
+    return joined(Html('<span class="xg-together">'), swatch(colour), abbrev, Html("</span>"))
+
+
 def joined(*parts: str) -> Html:
     """Return parts of a cell as one, each escaped unless it is HTML."""
     return Html("".join(map(_text, parts)))

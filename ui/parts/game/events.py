@@ -15,7 +15,7 @@ from livegame.reports.every_attempt import every_attempt
 from livegame.reports.game import GameReport
 from ui.colours import TeamColours
 from ui.parts.game.corrections import corrections_list
-from ui.parts.html_table import Column, Row, draw_table, joined, swatch
+from ui.parts.html_table import Column, Row, draw_table, team_mark
 from ui.words import ATTEMPTS, STATUS_MARKS, count, decimals, period_name, plain, strength_name
 
 _HIDDEN: Final = ("shooter_id", "goalie_id")
@@ -90,7 +90,7 @@ def _for_people(report: GameReport, attempts: pd.DataFrame, colours: TeamColours
         Row(
             (
                 f"{period_name(int(row['period']))}\N{NO-BREAK SPACE}{row['time']}",
-                joined(swatch(of_team[row["team"]]), row["team"]),
+                team_mark(of_team[row["team"]], row["team"]),
                 row["shooter"] or "unknown",
                 decimals(row["probability"]),
                 _outcome(row),

@@ -14,14 +14,14 @@ from livegame.reports.splits.score_states import ScoreState, score_states
 from livegame.reports.splits.strength import LeagueRates, StrengthSide, strength_lines
 from livegame.reports.sums import Sums
 from ui.colours import TeamColours
-from ui.parts.html_table import Column, Row, draw_table, joined, swatch
+from ui.parts.html_table import Column, Row, draw_table, team_mark
 from ui.words import clock, count, decimals, period_name, plain, season_name, strength_name, strengths_in_order
 
 
 def team_groups(report: GameReport, colours: TeamColours, before: int, each: int) -> list[tuple[str, int]]:
     """Return the titles over both teams' columns: `each` per team, after `before` columns of no team."""
     teams = ((report.away, colours.away), (report.home, colours.home))
-    return [("", before), *((joined(swatch(colour), team.abbrev), each) for team, colour in teams)]
+    return [("", before), *((team_mark(colour, team.abbrev), each) for team, colour in teams)]
 
 
 def draw_periods(report: GameReport, colours: TeamColours) -> None:
@@ -62,7 +62,7 @@ def draw_misses(report: GameReport, colours: TeamColours) -> None:
     teams = ((report.away, colours.away), (report.home, colours.home))
     columns = (
         Column("", is_number=False),
-        *(Column(joined(swatch(colour), team.abbrev), begins_group=True) for team, colour in teams),
+        *(Column(team_mark(colour, team.abbrev), begins_group=True) for team, colour in teams),
     )
     rows = [Row((line.reason.capitalize(), str(line.away), str(line.home))) for line in lines]
     total = [sum(getattr(line, side) for line in lines) for side in ("away", "home")]
