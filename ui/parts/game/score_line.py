@@ -86,8 +86,8 @@ def _team(team: TeamTotals, colour: str, side: str, below: str, goals: str | Non
 def _sums(report: GameReport, team: TeamTotals) -> str:
     below = " · ".join(filter(None, (difference_words(team.counted), pending_words(team.counted))))
     return (
-        f'<div><span class="xg-label">xG (goals)</span> <span class="xg-xg">{xg_and_goals(team.counted)}</span>'
-        f' <span class="xg-beside">{escape(beside_words(team, report.count))}</span></div>'
+        f'<div><span class="xg-label">xG (goals)</span> <span class="xg-xg">{xg_and_goals(team.counted)}</span></div>'
+        + _line("xg-beside", beside_words(team, report.count))
         + _line("xg-difference", below)
         + _line("xg-attempts", attempts_words(team))
     )
