@@ -134,8 +134,8 @@ def pages_of(
                 click(page, "Ping game")
             clock.seconds = done = second + delay_s
             st.cache_data.clear()
-            titles.clear()
-            found[second] = [*everything(open_view(page, VIEWS[second])), *everything(tonight.run()), *titles]
+            found[second] = [*everything(open_view(page, VIEWS[second])), titles[-1]]
+            found[second] += [*everything(tonight.run()), titles[-1]]
     return found
 
 
