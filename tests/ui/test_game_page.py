@@ -124,7 +124,7 @@ def test_page_reads_a_game_once_and_once_more_after_a_ping(
     assert notice(page) == "1 new attempt"
     page.segmented_control(key="count").set_value(Count.FIVE_ON_FIVE)
     assert reads_of(page.run) == 1
-    assert "at 5v5; " in words(page.markdown)
+    assert any("at 5v5; " in element.proto.body for element in page.get("html"))
 
 
 @pytest.mark.parametrize(
