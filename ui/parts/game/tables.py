@@ -60,8 +60,5 @@ def _strength_and_score(history: History, report: GameReport, colours: TeamColou
         return
     st.caption(f"{COUNTED[report.count]}.")
     league = league_rates(history, report)
-    left, right = st.columns((3, 2), gap="large")
-    with left:
-        draw_strength(report, league, colours)
-    with right:
-        draw_score_states(report, colours)
+    draw_strength(report, league, colours)
+    draw_score_states(report, colours)
