@@ -26,12 +26,39 @@ SELECT game_id, start_s, end_s, iif(is_home, 'home', 'away'), start_s FROM power
 
 DROP TABLE power_plays;
 
--- The game seconds between which one team had more skaters than the other.
+-- The game seconds between which one team had more skaters than the other, as `GameReport.power_plays`: by the situation,
+-- so until the clock of the penalty ends; where it is unknown, by the codes of plays alone. One that follows another at
+-- once, as after a goal, has another `power_play_since`. Without GROUP BY, a query of one game reads that game alone.
 CREATE VIEW power_plays AS
-SELECT game_id, power_play_since AS start_s, max(end_s) AS end_s, power_play = 'home' AS is_home
-FROM manpower WHERE power_play IS NOT NULL
-GROUP BY game_id, power_play_since, power_play
-HAVING max(end_s) > power_play_since;
+SELECT game_id, start_s, end_s, side = 'home' AS is_home
+FROM (
+    SELECT game_id, start_s, side, is_first,
+        iif(is_last, end_s, lead(end_s) OVER (PARTITION BY game_id ORDER BY start_s)) AS end_s
+    FROM (
+        SELECT game_id, start_s, end_s, side,
+            lag(side) OVER stretches IS NOT side OR lag(end_s) OVER stretches <> start_s
+                OR (lag(power_play_since) OVER stretches <> power_play_since) IS TRUE AS is_first,
+            lead(side) OVER stretches IS NOT side OR lead(start_s) OVER stretches <> end_s
+                OR (lead(power_play_since) OVER stretches <> power_play_since) IS TRUE AS is_last
+        FROM (
+            SELECT game_id, start_s, end_s, power_play_since,
+                CASE
+                    WHEN situation IS NULL THEN power_play
+                    WHEN away > home THEN 'away'
+                    WHEN away < home THEN 'home'
+                END AS side
+            FROM (
+                SELECT game_id, start_s, end_s, situation, power_play, power_play_since,
+                    substr(situation, 2, 1) - (substr(situation, 1, 1) = '0') AS away,
+                    substr(situation, 3, 1) - (substr(situation, 4, 1) = '0') AS home
+                FROM manpower
+            )
+        )
+        WINDOW stretches AS (PARTITION BY game_id ORDER BY start_s)
+    )
+    WHERE side IS NOT NULL AND (is_first OR is_last)
+)
+WHERE is_first AND end_s > start_s;
 
 ALTER TABLE shots ADD COLUMN reason TEXT;  -- of a miss, in the league's words, which differ between seasons
 

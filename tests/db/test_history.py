@@ -289,7 +289,7 @@ def test_manpower_is_that_of_the_latest_answer(history: TwoStepHistory) -> None:
     assert stored(history).manpower == rows
     assert history._read("SELECT * FROM power_plays") == [
         {"game_id": GAME.game_id, "start_s": 10, "end_s": 120, "is_home": 1},
-        {"game_id": GAME.game_id, "start_s": 130, "end_s": 210, "is_home": 0},
+        {"game_id": GAME.game_id, "start_s": 120, "end_s": 210, "is_home": 0},
     ]
 
 
@@ -386,7 +386,8 @@ def test_query_of_one_game_reads_no_other(history: TwoStepHistory) -> None:
     for view in ("attempts", "attempts_by_team", "power_plays"):
         plan = history._read(f"EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE game_id = 1")
         scans = [row["detail"] for row in plan if row["detail"].startswith("SCAN")]
-        assert set(scans) <= {"SCAN a", f"SCAN {view}"}, view  # what was found of the game
+        of_tables = [scan for scan in scans if not scan.startswith("SCAN (subquery")]
+        assert set(of_tables) <= {"SCAN a", f"SCAN {view}"}, view  # what was found of the game
 
 
 def test_own_goal_is_no_shot_on_goal_once_the_game_is_official(history: TwoStepHistory) -> None:

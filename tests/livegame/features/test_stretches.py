@@ -165,8 +165,8 @@ def by_the_code_alone(shown: Game) -> list[tuple[int, int, bool]]:
     return [stretch for stretch in found if stretch[1] > stretch[0]]
 
 
-def by_the_view(rows: tuple[ManpowerRow, ...]) -> list[tuple[int, int, bool]]:
-    """What the view `power_plays` makes of these rows."""
+def by_the_columns(rows: tuple[ManpowerRow, ...]) -> list[tuple[int, int, bool]]:
+    """What the columns `power_play` and `power_play_since` make of these rows."""
     with_more = [row for row in rows if row.power_play]
     groups = groupby(with_more, key=lambda row: (row.power_play_since or 0, row.power_play == "home"))
     found = [(since, max(row.end_s for row in group), is_home) for (since, is_home), group in groups]
@@ -178,7 +178,7 @@ def test_recorded_games_have_the_power_plays_of_the_code_and_clocks_that_hold(re
     for path in find_recordings(recordings / "games").values():
         shown = read_recording(path)
         rows = manpower(shown)
-        assert by_the_view(rows) == by_the_code_alone(shown), path.name
+        assert by_the_columns(rows) == by_the_code_alone(shown), path.name
         assert all(one.end_s == other.start_s for one, other in pairwise(rows)), path.name
         for row in rows:
             if row.situation in ("1451", "1541", "1351", "1531"):

@@ -165,3 +165,21 @@ def test_power_play_that_a_clock_begins_is_the_one_that_a_play_shows_later() -> 
 
 def test_power_play_of_an_earlier_version_has_no_situation_but_is_one() -> None:
     assert power_plays([ManpowerRow(100, 220, None, (), (), "away", 100)]) == (PowerPlay(100, 220, is_home=False),)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [replace(EVEN, start_s=0), MINOR, TWO, ManpowerRow(150, 250, "1551", (), (), "home", 100)],
+        [EVEN, replace(MINOR, end_s=160), ManpowerRow(160, 280, "1451", (280,), (), "home", 160)],
+        [ManpowerRow(0, 60, "1441", (60,), (90,)), ManpowerRow(60, 90, "1541", (), (90,)), replace(EVEN, start_s=90)],
+        [ManpowerRow(0, 60, "1560"), ManpowerRow(60, 90, "1460", (180,), (), "home", 60)],
+        [ManpowerRow(100, 220, None, (), (), "away", 100), ManpowerRow(220, 300, None, (), (), "away", 220)],
+        [ManpowerRow(0, 60, None), replace(EVEN, start_s=60), ManpowerRow(100, 100, "1451", (220,), (), "home", 100)],
+    ],
+)
+def test_view_has_the_power_plays_of_the_page(tmp_path: Path, rows: list[ManpowerRow]) -> None:
+    history = History(tmp_path / "history.db")
+    history.record_all([replace(game_update(game()), manpower=rows)])
+    found = history._read("SELECT start_s, end_s, is_home FROM power_plays WHERE game_id = ?", (GAME_ID,))
+    assert [PowerPlay(row["start_s"], row["end_s"], bool(row["is_home"])) for row in found] == list(power_plays(rows))
