@@ -160,3 +160,11 @@ def test_game_opened_before_its_first_ping_is_read_at_once(open_page: OpenPage, 
     page.run()
     assert "Washington Capitals" in score_line(page)
     assert asked(feed) == {str(GAME_ID): 1}
+
+
+@pytest.mark.usefixtures("open_page")
+def test_days_of_no_league_and_an_empty_count_are_left_out(feed: FeedServer) -> None:
+    schedule(feed)
+    for day in ("0001-01-01", "9999-12-31"):
+        assert visit(day=day).title[0].value == "Tonight"
+    assert visit(count="").title[0].value == "Tonight"

@@ -14,14 +14,16 @@ from livegame.plays import Day
 # a feed that hangs times out before that.
 KEPT_S: Final = 45
 _NAME: Final = "day"  # in the address
+_DAYS: Final = (date(1917, 1, 1), date(2999, 12, 31))  # the calendar shows ten years more on each side
 
 
 def chosen_day() -> date | None:
-    """Return the day that the address names; None for the league's own today."""
+    """Return the day that the address names; None for the league's own today, and for days of no league."""
     try:
-        return date.fromisoformat(st.query_params.get(_NAME, ""))
+        day = date.fromisoformat(st.query_params.get(_NAME, ""))
     except ValueError:
         return None
+    return day if _DAYS[0] <= day <= _DAYS[1] else None
 
 
 def day_name(day: date | None) -> str:

@@ -49,7 +49,7 @@ def choose_count() -> Count:
         persist_state="session",
         label_visibility="collapsed",
     )
-    return Count(chosen)
+    return Count(chosen or COUNT)  # an address may say "count=" and nothing more
 
 
 def choose_interval(report: GameReport, *, is_demo: bool) -> None:
