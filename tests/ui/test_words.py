@@ -70,3 +70,11 @@ def test_sentence_has_one_final_mark(text: str, said: str) -> None:
 )
 def test_note_on_the_feed_has_no_field_names(note: str, text: str) -> None:
     assert words.league_words(note) == text
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0.0, "0%"), (0.004, "<1%"), (0.006, "1%"), (0.5, "50%"), (0.994, "99%"), (0.996, ">99%"), (1.0, "100%")],
+)
+def test_chance_that_is_not_certain_is_neither_0_nor_100_percent(probability: float, text: str) -> None:
+    assert words.chance_words(probability) == text

@@ -9,7 +9,7 @@ from typing import Final
 from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, Team
 from livegame.reports.tonight import Attempt, Line, Numbers
 from ui.colours import TeamColours
-from ui.words import local_time, period_name
+from ui.words import chance_words, local_time, period_name
 
 WIDTH: Final = 300  # of the small race, in units of its own
 HEIGHT: Final = 58
@@ -61,13 +61,6 @@ def _columns(line: Line) -> tuple[tuple[str, str], tuple[str, str], tuple[str, s
         for season in (line.away_season, line.home_season)
     )
     return (("xG for", "against") if away[0] or home[0] else ("", "")), away, home
-
-
-def chance_words(probability: float) -> str:
-    """Return a probability as a whole percentage that is 0 or 100 only if it is certain: "<1%"."""
-    if 0.0 < probability < 0.01:
-        return "<1%"
-    return ">99%" if 0.99 < probability < 1.0 else f"{probability:.0%}"
 
 
 def when(line: Line) -> str:
