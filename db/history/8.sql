@@ -234,6 +234,44 @@ CREATE TABLE shot_versions (
     FOREIGN KEY (game_id, event_id) REFERENCES shots (game_id, event_id)
 ) STRICT, WITHOUT ROWID;
 
+-- The same of blocked attempts.
+CREATE TABLE blocked_versions (
+    game_id INTEGER NOT NULL,
+    event_id INTEGER NOT NULL,
+    replaced_at TEXT NOT NULL,
+    period INTEGER NOT NULL,
+    seconds INTEGER NOT NULL,
+    is_home INTEGER NOT NULL CHECK (is_home IN (0, 1)),
+    shooter_id INTEGER,
+    shooter TEXT,
+    blocker_id INTEGER,
+    blocker TEXT,
+    by_teammate INTEGER NOT NULL CHECK (by_teammate IN (0, 1)),
+    x REAL,
+    y REAL,
+    code TEXT,
+    strength TEXT,
+    retracted_at TEXT,
+    PRIMARY KEY (game_id, event_id, replaced_at),
+    FOREIGN KEY (game_id, event_id) REFERENCES blocked_attempts (game_id, event_id)
+) STRICT, WITHOUT ROWID;
+
+-- Stretches of `manpower` until `replaced_at`, when a ping found others in their place: a penalty that is reported late
+-- changes earlier ones. A new end alone is no change.
+CREATE TABLE manpower_versions (
+    game_id INTEGER NOT NULL REFERENCES games (game_id),
+    start_s INTEGER NOT NULL,
+    replaced_at TEXT NOT NULL,
+    end_s INTEGER NOT NULL,
+    situation TEXT,
+    away_until TEXT NOT NULL CHECK (json_valid(away_until)),
+    home_until TEXT NOT NULL CHECK (json_valid(home_until)),
+    power_play TEXT CHECK (power_play IN ('away', 'home')),
+    power_play_since INTEGER,
+    first_seen_at TEXT NOT NULL,
+    PRIMARY KEY (game_id, start_s, replaced_at)
+) STRICT, WITHOUT ROWID;
+
 -- When a game was pinged during the five minutes before its last ping: most pings change nothing and leave no state.
 CREATE TABLE recent_pings (
     game_id INTEGER NOT NULL REFERENCES games (game_id),

@@ -44,10 +44,19 @@ _TABLES: Final = """
     game_models AS (
         SELECT DISTINCT game_id, model FROM main.predictions WHERE game_id = :game_id AND predicted_at <= :wall
     ),
-    blocked_attempts AS (
-        SELECT {blocked}, iif(retracted_at <= :wall, retracted_at, NULL) AS retracted_at FROM main.blocked_attempts
-        WHERE game_id = :game_id AND first_seen_at <= :wall AND (period - 1) * 1200 + seconds <= :game_s
+    replaced_blocked AS MATERIALIZED (
+        SELECT *, min(replaced_at) FROM main.blocked_versions
+        WHERE game_id = :game_id AND replaced_at > :wall GROUP BY event_id
     ),
+    known_blocked AS (
+        SELECT {blocked_now} FROM main.blocked_attempts s
+        WHERE s.game_id = :game_id AND s.first_seen_at <= :wall
+            AND s.event_id NOT IN (SELECT event_id FROM replaced_blocked)
+        UNION ALL
+        SELECT {blocked_then} FROM replaced_blocked v JOIN main.blocked_attempts s USING (game_id, event_id)
+        WHERE s.first_seen_at <= :wall
+    ),
+    blocked_attempts AS (SELECT * FROM known_blocked WHERE (period - 1) * 1200 + seconds <= :game_s),
     corrections AS (SELECT * FROM main.corrections WHERE game_id = :game_id AND corrected_at <= :wall)
 """
 _HEAD_OF_VIEW: Final = re.compile(r"^CREATE VIEW \w+ AS")
@@ -98,7 +107,8 @@ class AsOf:
         kept = ("position", "first_seen_at")
         tables = _TABLES.format(
             now=", ".join(f"s.{column}" for column in columns),
-            blocked=", ".join(column for column in of_blocked if column != "retracted_at"),
+            blocked_now=", ".join(f"s.{column}" for column in of_blocked),
+            blocked_then=", ".join(f"{'s' if column in kept else 'v'}.{column}" for column in of_blocked),
             then=", ".join(f"{'s' if column in kept else 'v'}.{column}" for column in columns),
         )
         self._values |= {f"game_{column}": value for column, value in game.items()}

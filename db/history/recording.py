@@ -6,6 +6,7 @@ All functions write inside the caller's transaction.
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -40,12 +41,22 @@ _INSERT_VERSION: Final = f"""
     SELECT ?, {_VERSION_COLUMNS} FROM shots WHERE game_id = ? AND event_id = ?
 """  # noqa: S608
 _MANPOWER_COLUMNS: Final = tuple(field.name for field in fields(ManpowerRow))
-_MANPOWER_OF_GAME: Final = f"""
-    SELECT {", ".join(_MANPOWER_COLUMNS)} FROM manpower
-    WHERE game_id = ? AND (? IS NULL OR first_seen_at <= ?) ORDER BY start_s
+_MANPOWER_OF_GAME: Final = (
+    f"SELECT {', '.join(_MANPOWER_COLUMNS)} FROM manpower WHERE game_id = :game_id ORDER BY start_s"  # noqa: S608
+)
+_MANPOWER_OF_THEN: Final = f"""
+    SELECT {", ".join(_MANPOWER_COLUMNS)} FROM manpower WHERE game_id = :game_id AND first_seen_at <= :wall
+    UNION ALL
+    SELECT {", ".join(_MANPOWER_COLUMNS)} FROM manpower_versions
+    WHERE game_id = :game_id AND first_seen_at <= :wall AND replaced_at > :wall
+    ORDER BY start_s
 """  # noqa: S608 - names are ours
 _MANPOWER_SEEN: Final = "SELECT start_s, first_seen_at FROM manpower WHERE game_id = ?"
 _DELETE_MANPOWER: Final = "DELETE FROM manpower WHERE game_id = ? AND start_s = ?"
+_INSERT_MANPOWER_VERSION: Final = f"""
+    INSERT OR IGNORE INTO manpower_versions (game_id, replaced_at, first_seen_at, {", ".join(_MANPOWER_COLUMNS)})
+    SELECT game_id, ?, first_seen_at, {", ".join(_MANPOWER_COLUMNS)} FROM manpower WHERE game_id = ? AND start_s = ?
+"""  # noqa: S608 - names are ours
 _INSERT_MANPOWER: Final = (
     f"INSERT INTO manpower (game_id, first_seen_at, {', '.join(_MANPOWER_COLUMNS)})"  # noqa: S608
     f" VALUES (?, ?{', ?' * len(_MANPOWER_COLUMNS)})"
@@ -59,6 +70,11 @@ _STORE_BLOCKED: Final = (
     + ", ".join(f"{column} = excluded.{column}" for column in _BLOCKED_COLUMNS[1:])
 )
 _RETRACT_BLOCKED: Final = "UPDATE blocked_attempts SET retracted_at = ? WHERE game_id = ? AND event_id = ?"
+_INSERT_BLOCKED_VERSION: Final = f"""
+    INSERT OR IGNORE INTO blocked_versions (game_id, replaced_at, {", ".join(_BLOCKED_COLUMNS)}, retracted_at)
+    SELECT game_id, ?, {", ".join(_BLOCKED_COLUMNS)}, retracted_at FROM blocked_attempts
+    WHERE game_id = ? AND event_id = ?
+"""  # noqa: S608 - names are ours
 _SUMMED_BY: Final = ("season", "game_type", "home_abbrev", "away_abbrev")  # columns of `games` that separate sums
 
 # the first `trained_on` that a card states is kept
@@ -345,21 +361,35 @@ def _store_blocked(
     """Add and correct blocked attempts; retract those missing from the answer, and restore those that return."""
     stored = {row["event_id"]: tuple(row) for row in connection.execute(_BLOCKED_OF_GAME, (game_id,))}
     present = {row.event_id: (*_of_blocked(row), None) for row in blocked}
-    changed = [values[:-1] for event_id, values in present.items() if stored.get(event_id) != values]
-    connection.executemany(_STORE_BLOCKED, [(game_id, now, *values) for values in changed])
-    if unreadable is not None:
-        gone = stored.keys() - present.keys() - set(unreadable)
-        retracted = [(now, game_id, event_id) for event_id in gone if stored[event_id][-1] is None]
-        connection.executemany(_RETRACT_BLOCKED, retracted)
+    changed = [event_id for event_id, values in present.items() if stored.get(event_id) != values]
+    gone = set() if unreadable is None else stored.keys() - present.keys() - set(unreadable)
+    retracted = [event_id for event_id in gone if stored[event_id][-1] is None]
+    replaced = [*(event_id for event_id in changed if event_id in stored), *retracted]
+    connection.executemany(_INSERT_BLOCKED_VERSION, [(now, game_id, event_id) for event_id in replaced])
+    connection.executemany(_STORE_BLOCKED, [(game_id, now, *present[event_id][:-1]) for event_id in changed])
+    connection.executemany(_RETRACT_BLOCKED, [(now, game_id, event_id) for event_id in retracted])
 
 
 def stored_manpower(connection: sqlite3.Connection, game_id: int, wall: str | None = None) -> tuple[ManpowerRow, ...]:
-    """Return a game's rows of `manpower` that were first seen by `wall` (None: all), in order."""
-    found = connection.execute(_MANPOWER_OF_GAME, (game_id, wall, wall))
-    return tuple(
+    """Return a game's rows of `manpower` in order, as they were at `wall` (None: now).
+
+    The last one of then may have become longer since.
+    """
+    values = {"game_id": game_id} if wall is None else {"game_id": game_id, "wall": wall}
+    rows = [
         ManpowerRow(start, end, situation, _until(away), _until(home), *power_play)
-        for start, end, situation, away, home, *power_play in found
-    )
+        for start, end, situation, away, home, *power_play in connection.execute(
+            _MANPOWER_OF_GAME if wall is None else _MANPOWER_OF_THEN, values
+        )
+    ]
+    if wall is not None:  # there were no gaps, except between power plays of an unknown situation
+        ends = [row.end_s if row.situation is None else after.start_s for row, after in pairwise(rows)]
+        rows = [*map(_ending, rows, ends), *rows[-1:]]
+    return tuple(rows)
+
+
+def _ending(row: ManpowerRow, end_s: int) -> ManpowerRow:
+    return row if row.end_s == end_s else replace(row, end_s=end_s)
 
 
 def _store_manpower(connection: sqlite3.Connection, game_id: int, manpower: Sequence[ManpowerRow], now: str) -> bool:
@@ -370,7 +400,11 @@ def _store_manpower(connection: sqlite3.Connection, game_id: int, manpower: Sequ
     stored = set(stored_manpower(connection, game_id))
     seen_at = dict(tuple(row) for row in connection.execute(_MANPOWER_SEEN, (game_id,)))
     begun = {replace(row, end_s=row.start_s): seen_at[row.start_s] for row in stored}
-    connection.executemany(_DELETE_MANPOWER, [(game_id, row.start_s) for row in stored.difference(manpower)])
+    kept = {replace(row, end_s=row.start_s) for row in manpower}
+    gone = stored.difference(manpower)
+    replaced = [(now, game_id, row.start_s) for row in gone if replace(row, end_s=row.start_s) not in kept]
+    connection.executemany(_INSERT_MANPOWER_VERSION, replaced)
+    connection.executemany(_DELETE_MANPOWER, [(game_id, row.start_s) for row in gone])
     new = [(begun.get(replace(row, end_s=row.start_s), now), row) for row in manpower if row not in stored]
     connection.executemany(_INSERT_MANPOWER, [(game_id, seen, *_manpower_values(row)) for seen, row in new])
     return stored != set(manpower)

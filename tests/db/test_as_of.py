@@ -13,7 +13,7 @@ import pytest
 
 from db import times
 from db.connection import open_reader
-from db.history import GameRow, GameUpdate, History, ManpowerRow, Moment, Scores, ShotRow, StoredGame
+from db.history import BlockedRow, GameRow, GameUpdate, History, ManpowerRow, Moment, Scores, ShotRow, StoredGame
 from db.history.schema import MIGRATIONS
 
 MODELS = ("bundled/a:1@sha256:000000000000", "bundled/b:1@sha256:111111111111")
@@ -176,6 +176,8 @@ def test_versions_have_the_columns_of_shots(history: History) -> None:
             row["name"] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
         }
         assert columns("shot_versions") == columns("shots") - {"position", "first_seen_at"} | {"replaced_at"}
+        assert columns("blocked_versions") == columns("blocked_attempts") - {"first_seen_at"} | {"replaced_at"}
+        assert columns("manpower_versions") == columns("manpower") | {"replaced_at"}
         assert columns("game_states") - columns("games") == {"seen_at", "is_complete"}
 
 
@@ -194,6 +196,32 @@ def test_stretch_of_manpower_is_there_once_a_ping_has_seen_it(history: History, 
         assert read is not None
         begun[at] = [row.start_s for row in read.manpower]
     assert begun == {first: [0], second: [0, 518], third: [0, 518]}
+
+
+def test_replaced_manpower_and_blocked_attempts_are_those_of_then(history: History, clock: _Clock) -> None:
+    """A penalty is reported late and taken back; a blocked attempt is changed, taken back and there again."""
+    block = BlockedRow(7, 1, 60, True, 1, "A", None, None, False, 60.0, 5.0, "1551", "5v5")
+    even, late = [ManpowerRow(0, 500, "1551")], [ManpowerRow(0, 90, "1551"), ManpowerRow(90, 500, "1451", (210,))]
+    answers = [
+        ([block], even),
+        ([replace(block, blocker_id=2, blocker="B", is_home=False)], late),
+        ([], [*late, ManpowerRow(500, 510, "1551")]),
+        ([block], even),
+        ([block], [ManpowerRow(0, 600, "1551")]),
+    ]
+    seen = []
+    for blocked, manpower in answers:
+        clock.wait(10)
+        history.record_all([GameUpdate(GAME, [], manpower, blocked=blocked)])
+        seen.append((times.now(), history.read_game(GAME.game_id)))
+    for wall, then in seen:
+        read = history.read_game(GAME.game_id, moment=Moment(wall=wall))
+        assert read is not None
+        assert then is not None
+        assert (read.attempts, read.blocked) == (then.attempts, then.blocked), wall
+        # the last stretch of then may have become longer: whoever reads it cuts it at the clock of then
+        assert read.manpower[:-1] == then.manpower[:-1], wall
+        assert replace(read.manpower[-1], end_s=0) == replace(then.manpower[-1], end_s=0), wall
 
 
 def test_list_of_games_is_as_of_then(history: History, clock: _Clock) -> None:
