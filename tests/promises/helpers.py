@@ -72,13 +72,25 @@ def contents(database: Path, *but: str) -> dict[str, set[tuple[Any, ...]]]:
 
 
 def is_sound(database: Path) -> bool:
-    """Return whether the file passes SQLite's checks, foreign keys included, and its sums over all games are right."""
+    """Return whether the file passes SQLite's checks, foreign keys included, and its sums and states are right."""
     with closing(sqlite3.connect(database)) as connection:
         return (
             connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             and connection.execute("PRAGMA foreign_key_check").fetchall() == []
             and sums_are_true(connection)
+            and states_are_true(connection)
         )
+
+
+def states_are_true(connection: sqlite3.Connection) -> bool:
+    """Return whether each game's newest state is that of its row; True for a file that has no states."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'game_states'").fetchall():
+        return True
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(game_states)")}
+    shared = sorted(columns & {row[1] for row in connection.execute("PRAGMA table_info(games)")})
+    newest = "seen_at = (SELECT max(seen_at) FROM game_states o WHERE o.game_id = s.game_id)"
+    states = connection.execute(f"SELECT {', '.join(shared)} FROM game_states s WHERE {newest}").fetchall()
+    return set(connection.execute(f"SELECT {', '.join(shared)} FROM games")) == set(states)
 
 
 def sums_are_true(connection: sqlite3.Connection) -> bool:
