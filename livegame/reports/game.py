@@ -224,6 +224,8 @@ def game_report(
     shots = _shots_frame(stored.shots)
     present = _present_frame(shots, rows, count)
     attempts = attempts_by_team(stored.attempts, Count.ALL)
+    is_at_end = second is not None and bool(game["in_intermission"])  # the next period's first face-off has this second
+    stretches = [row for row in stored.manpower if row.start_s < played or not is_at_end]
     return GameReport(
         game_id=game_id,
         title=f"{game['away_name']} at {game['home_name']}",
@@ -253,7 +255,7 @@ def game_report(
         corrections=pd.DataFrame(stored.corrections),
         attempts=attempts_by_team(stored.attempts, count),
         blocked=blocked_frame(stored.blocked, stored.attempts, count),
-        manpower=manpower_until(stored.manpower, played),
+        manpower=manpower_until(stretches, played),
         problems=game["problems"],
         row=game,
         start_is_known=bool(game["start_is_known"]),

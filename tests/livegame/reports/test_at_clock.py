@@ -71,3 +71,12 @@ def test_game_at_its_last_second_is_the_whole_game(tmp_path: Path, service: Serv
     assert (last and last.moment, shown(last)) == (None, shown(now))
     assert now is not None
     assert now.length_s == 3701
+
+
+def test_last_second_of_a_period_has_not_the_skaters_of_the_next(tmp_path: Path, service: Service) -> None:
+    client = make_client(tmp_path, NOWHERE, service.url)
+    overtime = play(7, "faceoff", 0, period=4, period_type="OT", situation="1331")
+    record(client, game(*PLAYS[:6], overtime, *PLAYS[7:], state=GameState.FINAL, period=4, period_type="OT"))
+    at = {second: client.report(GAME_ID, moment=Moment(second)) for second in (3600, 3601)}
+    skaters = {second: report and report.now and report.now.home_skaters for second, report in at.items()}
+    assert skaters == {3600: 5, 3601: 3}
