@@ -19,7 +19,7 @@ from tests.helpers import NOWHERE
 from tests.histories import SAMPLE, small_history
 from tests.reports import SHOTS, report_of
 from tests.ui.page_session import page_opener
-from ui.charts.picture import HEIGHT, WIDTH, picture_of, picture_svg
+from ui.charts.picture import HEIGHT, WIDTH, picture_name, picture_of, picture_svg
 from ui.colours import BACKGROUNDS, Theme, team_colours
 from ui.words import EN_DASH
 
@@ -103,6 +103,13 @@ def test_live_game_has_its_clock_and_win_probability_and_names_are_escaped(servi
     assert said[said.index("win probability") - 1] == f"38% {EN_DASH} 62%"
     assert "5v5" in said
     assert "<script>" not in svg and "<script> & co" in said
+
+
+def test_abbreviation_cannot_break_the_charts_or_name_a_folder(service: Service, tmp_path: Path) -> None:
+    report = report_of(tmp_path, service.url, *SHOTS)
+    object.__setattr__(report.away, "abbrev", "../W'\"\\")
+    assert "../W'\"\\" in words(drawn(report))
+    assert picture_name(report) == "2021-11-28_W-CAR_xg.png"
 
 
 def test_picture_of_an_earlier_moment_holds_nothing_later(history: History) -> None:

@@ -44,7 +44,8 @@ Anchor = Literal["start", "middle", "end"]
 
 def picture_name(report: GameReport) -> str:
     """Return the name of the picture's file: "2023-11-24_NSH-STL_xg.png"."""
-    return f"{report.date}_{report.away.abbrev}-{report.home.abbrev}_xg.png"
+    away, home = (re.sub(r"\W", "", team.abbrev) for team in (report.away, report.home))  # it names no folder
+    return f"{report.date}_{away}-{home}_xg.png"
 
 
 def picture_of(history: History, report: GameReport, theme: Theme) -> bytes:

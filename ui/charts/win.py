@@ -1,5 +1,6 @@
 """Who will win from here, over game time: the away team's probability above a line at one half, the home's below."""
 
+import json
 from typing import Any, Final
 
 import altair as alt
@@ -48,10 +49,10 @@ def win_curve_chart(curve: pd.DataFrame, report: GameReport, colours: TeamColour
 
 def _axis(field: str, report: GameReport, colours: TeamColours) -> alt.Y:
     """Return the axis, with each team's name where it is certain to win."""
-    away, home = report.away.abbrev, report.home.abbrev
+    away, home = json.dumps(report.away.abbrev), json.dumps(report.home.abbrev)  # quoted for the expression
     axis = alt.Axis(
         values=[0, 0.5, 1], domain=False, ticks=False, labelFontSize=FONT, labelColor=colours.ink, labelOpacity=0.75,
-        gridOpacity=0.5, labelExpr=f"datum.value == 1 ? '{away}' : datum.value == 0 ? '{home}' : '50%'",
+        gridOpacity=0.5, labelExpr=f"datum.value == 1 ? {away} : datum.value == 0 ? {home} : '50%'",
     )  # fmt: skip
     return alt.Y(f"{field}:Q", title=None, scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
 
