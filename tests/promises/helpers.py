@@ -60,14 +60,18 @@ def start_script(env: dict[str, str], *arguments: object) -> "subprocess.Popen[s
 
 
 def contents(database: Path, *but: str) -> dict[str, set[tuple[Any, ...]]]:
-    """Return all rows of the history by table, without the times of writing and the columns in `but`."""
+    """Return all rows of the history by table, without the times of writing and the columns in `but`.
+
+    Numbers are rounded: the last digit of a probability depends on how many rows were rated with it.
+    """
     found = {}
     with closing(sqlite3.connect(database)) as connection:
         for table in TABLES:
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             left_out = ("correction_id", "model_id", *but)
             wanted = ", ".join(c for c in columns if not c.endswith("_at") and c not in left_out)
-            found[table] = set(connection.execute(f"SELECT {wanted} FROM {table}"))
+            rows = connection.execute(f"SELECT {wanted} FROM {table}")
+            found[table] = {tuple(round(v, 9) if isinstance(v, float) else v for v in row) for row in rows}
     return found
 
 
