@@ -12,6 +12,7 @@ Exit codes: 0 stopped, 2 usage or setting, 3 it cannot listen or Datasette is no
 
 import asyncio
 import socket
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -37,6 +38,8 @@ SETTINGS: Final = {
     "allow_download": False,  # a file that is being written is no copy: scripts/backup.py makes one
     "max_returned_rows": 5_000,
 }
+# SQLite looks at the clock between steps, not within a function: randomblob(900000000) takes half a minute.
+LONGEST_VALUE: Final = 1_000_000  # bytes
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -91,8 +94,18 @@ async def _serve(
     """Serve the history, opened read-only, until SIGINT or SIGTERM."""
     import uvicorn  # both are the extra `explore`
     from datasette import app as datasette_app
-    from datasette import handle_exception  # after app, which registers it
+    from datasette import handle_exception, hookimpl  # after app, which registers it
+    from datasette.plugins import pm
 
+    class Bounds:
+        """A plugin that bounds the length of values."""
+
+        @staticmethod
+        @hookimpl
+        def prepare_connection(conn: sqlite3.Connection) -> None:
+            conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+
+    pm.register(Bounds)
     handle_exception.rich = None  # where it is installed, each query that takes too long would fill the log
 
     titles = {name: described[name] for name in ("title", "description")}
