@@ -60,7 +60,7 @@ def _wait_for_the_active_model() -> None:
 
 def _choices(history: History, models: list[str]) -> tuple[str, int | None, str]:
     """Draw the lists; return the model, the season (None: all) and the competition."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="choices"):
         chosen = str(_choose_model(models))
         season = st.selectbox("Season", [None, *history.seasons()], format_func=season_name, width=140, key="season")
         return chosen, season, _choose_competition(history.competitions(chosen))

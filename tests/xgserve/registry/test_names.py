@@ -51,13 +51,13 @@ def listed(registry: Registry) -> list[tuple[str, str, str]]:
 
 
 def test_listed_models_can_all_be_loaded_and_kept(tmp_path: Path, comet: StandIn) -> None:
-    for number, name in enumerate(NAMES[:5]):  # each is downloaded and tried
+    for number, name in enumerate(NAMES[:3]):  # each is downloaded and tried
         comet.add("My team", name, "1.0.0", hostile.zipped(hostile.good(number / 10)))
     registry = open_registry(settings(tmp_path, comet))
     offered = listed(registry)
-    assert {model for _, model, _ in offered} == set(NAMES[:5])
+    assert {model for _, model, _ in offered} == set(NAMES[:3])
     made = {asked: registry.activate(*asked).model.id for asked in offered}
-    assert len(set(made.values())) == len({digest.rpartition(":")[2] for digest in made.values()}) == 5
+    assert len(set(made.values())) == len({digest.rpartition(":")[2] for digest in made.values()}) == 3
 
     offline = open_registry(settings(tmp_path))
     assert offline.active is not None and offline.active.id == made[offered[-1]]
