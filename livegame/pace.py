@@ -5,14 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from db import times
-from livegame.plays import GameState, GameSummary
+from livegame.plays import BEGUN, GameState, GameSummary
 
 SELDOM_S: Final = 3600.0  # a postponement or a new start time is noticed within an hour
 EARLY_S: Final = 600.0  # before the start: line-ups arrive, and some games start a little early
 LINGER_S: Final = 900.0  # after a ping saw the end: wrong states and first corrections of late shots take minutes
 _OFFICIAL_S: Final = 3600.0  # after the horn; most games become official within that time
 _LATE_S: Final = 3 * 3600.0  # after the start: a longer delay is checked for once an hour
-_HAS_PLAYS: Final = (GameState.LIVE, GameState.OVER, GameState.FINAL)
 INCOMPLETE_DAYS: Final = 7  # for the rest of a game's plays; what is missing by then never arrives
 
 
@@ -58,12 +57,12 @@ def is_watched_due(
     game of the last days that was never pinged is pinged once, for its shots.
     """
     now = now or times.utc_now()
-    if listed.state not in _HAS_PLAYS:
+    if listed.state not in BEGUN:
         return False
     if game is None:
         is_recent = now - datetime.fromisoformat(listed.start_time) < timedelta(days=INCOMPLETE_DAYS)
         return is_recent or listed.state is GameState.LIVE
-    if GameState(game["state"]) not in _HAS_PLAYS:
+    if GameState(game["state"]) not in BEGUN:
         return is_stale(game, at_least_s, now)  # the list is newer
     return is_due(game, at_least_s, now)
 

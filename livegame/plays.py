@@ -113,6 +113,7 @@ def class_of(kind: str) -> type[Play]:
 
 
 _CLASSES: Final[Mapping[str, type[Play]]] = {"blocked-shot": BlockedAttempt, "penalty": Penalty}
+BEGUN: Final = (GameState.LIVE, GameState.OVER, GameState.FINAL)  # states of games in which play has begun
 NO_MORE_INPUTS: Final = (GameState.FINAL, GameState.CANCELLED)  # states in which no missing input of a shot will come
 
 

@@ -22,7 +22,7 @@ from livegame.feed import Feed
 from livegame.game_id import valid_game_id
 from livegame.notices.addresses import subscribe
 from livegame.notices.courier import PING_S, deliver_due
-from livegame.plays import GameState
+from livegame.plays import BEGUN
 from livegame.settings import ClientSettings
 from scripts.arguments import command_parser, whole_number
 from scripts.command import OUR_ERRORS, exit_code, fail, print_line, run, write_stderr
@@ -110,9 +110,8 @@ def _games(client: GameClient, settings: ClientSettings, options: argparse.Names
     """Return the games to ping: the named ones unless they are far away, or today's and incomplete ones."""
     if not options.today:
         return [game_id for game_id in map(valid_game_id, options.game_id) if not client.is_far(game_id)]
-    begun = (GameState.LIVE, GameState.OVER, GameState.FINAL)
     games = Feed(settings.feed_url, settings.user_agent).day().games
-    today = [game.game_id for game in games if game.state in begun]
+    today = [game.game_id for game in games if game.state in BEGUN]
     return [*today, *(game_id for game_id in client.incomplete_games() if game_id not in today)]
 
 

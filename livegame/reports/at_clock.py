@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from db.history import History, Moment
-from livegame.plays import PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length
+from livegame.plays import BEGUN, PERIOD_SECONDS, REGULATION_PERIODS, GameState, overtime_length
 
 _LONG_OVER: Final = timedelta(hours=12)  # since the start; every game has ended by then
-_BEGUN: Final = (GameState.LIVE, GameState.OVER, GameState.FINAL)
 
 
 def played_seconds(game: Mapping[str, Any], last_shot: int) -> int:
@@ -18,7 +17,7 @@ def played_seconds(game: Mapping[str, Any], last_shot: int) -> int:
     `game` is its row in the history, `last_shot` the second of its last shot; 0 if it has none.
     """
     state = GameState(game["state"])
-    if game["period"] == 0 or state not in _BEGUN:
+    if game["period"] == 0 or state not in BEGUN:
         return last_shot
     is_over = state is not GameState.LIVE
     overtime = overtime_length(game["overtime_seconds"], game["game_type"])
@@ -69,7 +68,7 @@ def before_first_ping(history: History, game_id: int, wall: str) -> Moment:
     if first is None:
         return Moment(wall=wall)
     at = datetime.fromisoformat(wall)
-    has_begun = GameState(first.game["state"]) in _BEGUN
+    has_begun = GameState(first.game["state"]) in BEGUN
     is_long_ago = at - datetime.fromisoformat(first.game["start_time"]) > _LONG_OVER
     if not has_begun or is_long_ago:
         return Moment(wall=first_seen)

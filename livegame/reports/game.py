@@ -10,7 +10,7 @@ import pandas as pd
 from db.history import History, ManpowerRow, Moment
 from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
-from livegame.plays import GameState
+from livegame.plays import BEGUN, GameState
 from livegame.reports.at_clock import before_first_ping, played_seconds, row_at
 from livegame.reports.attempts import AttemptCounts, attempts_by_team, attempts_of, blocked_frame
 from livegame.reports.counting import EMPTY_NET, Count, strength_of
@@ -132,7 +132,7 @@ class GameReport:
     @property
     def has_begun(self) -> bool:
         """Whether play has begun."""
-        return self.state in (GameState.LIVE, GameState.OVER, GameState.FINAL) or not self.shots.empty
+        return self.state in BEGUN or not self.shots.empty
 
     @property
     def power_plays(self) -> tuple[PowerPlay, ...]:

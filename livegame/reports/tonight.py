@@ -11,7 +11,7 @@ import pandas as pd
 from db import times
 from db.history import History, Moment
 from livegame.parsing.common import season_of
-from livegame.plays import GameState, GameSummary, Team
+from livegame.plays import BEGUN, GameState, GameSummary, Team
 from livegame.reports.counting import Count
 from livegame.reports.game import GameReport, game_report, stored_status
 from livegame.reports.manpower import Now
@@ -25,7 +25,6 @@ LATELY_S: Final = 300  # of game time
 _LONG_AGO: Final = timedelta(hours=8)  # since the start of a game that has ended, whatever the reader's delay
 _ORDER: Final = {GameState.LIVE: 0, GameState.NOT_STARTED: 1, GameState.OVER: 2, GameState.FINAL: 2}
 _PUT_OFF: Final = 3
-_PLAYED: Final = (GameState.LIVE, GameState.OVER, GameState.FINAL)
 _OF_ATTEMPT: Final = ("game_seconds", "period", "time", "team", "shooter", "outcome", "probability")
 _KEPT: Final = 512  # games, each under one model as of one ping
 
@@ -136,7 +135,7 @@ class Evening:
         return {line.team: line for line in team_lines(self._history, chosen, season)} if chosen else {}
 
     def _stored(self, row: Mapping[str, Any], count: Count, models: Mapping[int, str | None] | None) -> Line:
-        if row["state"] not in _PLAYED:
+        if row["state"] not in BEGUN:
             return _line(row, None)
         model = (models or {}).get(row["game_id"])
         return _line(row, self._numbers(row["game_id"], model, count, row["pinged_at"]))
@@ -153,7 +152,7 @@ class Evening:
 
 def line_of(report: GameReport) -> Line:
     """Return the line of a game as a report shows it, without its win probability."""
-    numbers = _numbers(report, None) if report.state in _PLAYED else None
+    numbers = _numbers(report, None) if report.state in BEGUN else None
     return _line(report.row, numbers)
 
 
@@ -167,7 +166,7 @@ def _line(row: Mapping[str, Any], numbers: Numbers | None) -> Line:
         short_status=stored_status(row, short_status),
         away=_team(row, "away"),
         home=_team(row, "home"),
-        has_score=state in _PLAYED,
+        has_score=state in BEGUN,
         numbers=numbers,
         pinged_at=row["pinged_at"],
     )
@@ -222,7 +221,7 @@ def _attempt(row: Mapping[Any, Any]) -> Attempt:
 
 def _listed(game: GameSummary, moment: Moment | None) -> Line:
     """Return the line of a game that no ping has seen by then. With a delay the league's list may say too much."""
-    has_begun = game.state in _PLAYED
+    has_begun = game.state in BEGUN
     is_hidden = has_begun and moment is not None and not _began_long_ago(game, moment)
     state = GameState.LIVE if is_hidden else game.state
     return Line(
@@ -241,7 +240,7 @@ def _listed(game: GameSummary, moment: Moment | None) -> Line:
 
 def _is_outdated(row: Mapping[str, Any], game: GameSummary, moment: Moment | None) -> bool:
     """Return whether the league's list knows more of a game than its last ping, which was before its start."""
-    return row["state"] not in _PLAYED and (moment is None or game.state not in _PLAYED)
+    return row["state"] not in BEGUN and (moment is None or game.state not in BEGUN)
 
 
 def _began_long_ago(game: GameSummary, moment: Moment) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from db.history import History, ManpowerRow
-from livegame.plays import PLAYOFFS, REGULAR_SEASON, GameState
+from livegame.plays import BEGUN, PLAYOFFS, REGULAR_SEASON, GameState
 from livegame.reports.counting import FIVE_ON_FIVE
 from livegame.reports.game import GameReport
 from livegame.reports.sums import GOAL
@@ -18,7 +18,7 @@ from livegame.win_probability.strength import SeasonSums, game_strength, season_
 
 STEP_S: Final = 20  # between two points of a curve in which nothing happens
 _MODELLED: Final = (REGULAR_SEASON, PLAYOFFS)
-_PLAYED: Final = (GameState.NOT_STARTED, GameState.LIVE, GameState.OVER, GameState.FINAL)
+_PLAYED: Final = (GameState.NOT_STARTED, *BEGUN)
 _SHOOTOUT: Final = "SO"
 _UNKNOWN: Final = ManpowerRow(0, 0, None)
 
