@@ -18,7 +18,7 @@ from livegame.reports.teams import season_lines
 from livegame.reports.win_probability import WinProbability, game_prior, win_now
 from ui import address, moment
 from ui.clients import Clients, active_model, connect
-from ui.colours import Theme, team_colours
+from ui.colours import team_colours
 from ui.game_words import game_title, ping_words
 from ui.parts.day import forget_days
 from ui.parts.day_strip import day_strip, keep_open_game
@@ -34,6 +34,7 @@ from ui.parts.game.time_machine import play_on, playing_every_s, time_machine
 from ui.parts.notices import Notice, NoticeLine, keep, kept
 from ui.shown_model import keep_model, model_for
 from ui.tab import set_title
+from ui.theme import reader_theme
 from ui.words import ago, plain, sentence
 from xgserve.client import ServingError
 
@@ -166,14 +167,14 @@ def _game(clients: Clients, first: list[Read]) -> None:
         game_controls.choose_interval(read, is_demo=is_demo)
         game_controls.choose_model(read)
         if read.has_begun:
-            offer_picture(clients.history, read, _theme())
+            offer_picture(clients.history, read, reader_theme())
     if keep_model(read):
         st.rerun()
     keep_open_game(read)
     set_title("game", game_title(read))
     with places.newer:
         game_controls.offer_newer_model(read)
-    colours = team_colours(read.away.abbrev, read.home.abbrev, _theme())
+    colours = team_colours(read.away.abbrev, read.home.abbrev, reader_theme())
     with places.score:
         season = None if read.has_begun else season_lines(clients.history, read)
         st.html(score_line(read, colours, season, _win_now(clients.history, read, read.content)))
@@ -199,10 +200,6 @@ def _game(clients: Clients, first: list[Read]) -> None:
     places.line.say([*notices, *(model_notices(read, model) if read.has_begun else [])])
     with places.updated:
         _keep_watch(clients, read)
-
-
-def _theme() -> Theme:
-    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)

@@ -16,6 +16,7 @@ from ui.parts.delay import delay_control
 from ui.parts.game.controls import choose_count
 from ui.shown_model import models_of
 from ui.tab import set_title
+from ui.theme import reader_theme
 from ui.words import league_words, plain, sentence
 
 EVERY_S: Final = 5  # how often the page compares itself with the history
@@ -63,7 +64,7 @@ def _tonight(clients: Clients) -> None:
     set_title("", " · ".join([day_name(asked), *([f"{live} live"] if live else [])]))
     if not lines:
         st.info("No games on this day.")
-    theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
+    theme = reader_theme()
     for title, games in sections(lines).items():
         with st.container(key=f"games_{title.split()[0].lower()}", gap="xsmall"):
             st.header(f"{title} · {len(games)}", anchor=False)
