@@ -1,5 +1,6 @@
 """Publish a trained model: to the service's own cache, or to Comet's registry."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ LOCAL: Final = "local"  # the workspace of models that were trained here
 
 
 def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
-    """Move the model in `folder` into the cache of the service that uses this data folder.
+    """Copy the model in `folder` into the cache of the service that uses this data folder.
 
     The service compiles it in a child process before it first loads it, like every model from outside.
 
@@ -23,7 +24,9 @@ def keep(data_dir: Path, folder: Path, name: str, version: str) -> Path:
         OSError: the data folder cannot be written.
     """
     cache = ModelCache(data_dir / "models")
-    kept = cache.publish(folder, ModelName(LOCAL, name, version), "model.skops")
+    with cache.temporary() as room:  # a model appears by a rename, and `folder` may be on another file system
+        copied = shutil.copytree(folder, room / folder.name)
+        kept = cache.publish(copied, ModelName(LOCAL, name, version), "model.skops")
     return kept.artifact.parent
 
 
