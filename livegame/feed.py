@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
+from db import times
 from livegame.dates import LEAGUE_ZONE
 from livegame.deadline import DeadlineAdapter
 from livegame.errors import FeedError, FeedMalformed, FeedUnavailable, GameNotFound
@@ -124,7 +125,7 @@ class Feed:
         What the league calls "now" is yesterday's list until about noon in New York, so today's list is appended.
         """
         listed = self._day(day.isoformat() if day else "now")
-        if day is not None or listed.next is None or listed.next > datetime.now(LEAGUE_ZONE).date():
+        if day is not None or listed.next is None or listed.next > times.utc_now().astimezone(LEAGUE_ZONE).date():
             return listed
         try:
             today = self._day(listed.next.isoformat())

@@ -14,9 +14,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TextIO
 
+from db import times
 from db.connection import Connection, DatabaseError
 from db.serving import DELETE_BATCH, LogQuery, LogRow, insert_logs, open_serving, read_logs, trim_logs
-from db.times import timestamp
 from xgserve.contract import LEVELS
 from xgserve.request_id import request_id
 from xgserve.settings import ServiceSettings
@@ -165,7 +165,7 @@ class LogHandler(logging.Handler):
         record, exception = logged.record, None
         if record.exc_info and record.exc_info[0] is not None:
             exception = self._clean(logging.Formatter().formatException(record.exc_info))
-        at = timestamp(datetime.fromtimestamp(record.created, UTC))
+        at = times.timestamp(datetime.fromtimestamp(record.created, UTC))
         return LogRow(at, record.levelno, record.name, self._clean(logged.message), logged.request_id, exception)
 
     def _redact(self, text: str) -> str:
@@ -202,7 +202,7 @@ class LogHandler(logging.Handler):
 
     def _trim(self, connection: Connection) -> tuple[Connection | None, bool]:
         """Delete old rows; return the connection (None on failure), and whether new rows interrupted the deletion."""
-        oldest = timestamp(datetime.now(UTC) - timedelta(days=self._settings.log_max_days))
+        oldest = times.timestamp(times.utc_now() - timedelta(days=self._settings.log_max_days))
         try:
             while trim_logs(connection, max_rows=self._settings.log_max_rows, oldest=oldest) == DELETE_BATCH:
                 if self._logged:

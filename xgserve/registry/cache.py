@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from db import times
 from xgserve.names import COMPILED, MANIFEST, SAFE_NAME, ModelName, folder_name, is_name
 
 TEMPORARY_PREFIX = ".temporary-"
@@ -112,7 +112,7 @@ class ModelCache:
             "version": name.version,
             "artifact": artifact,
             "files": files,
-            "downloaded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "downloaded_at": times.utc_now().isoformat(timespec="seconds"),
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in (*folder.rglob("*"), folder):

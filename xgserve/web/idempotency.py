@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from db import times
 from db.connection import DatabaseError
 from db.serving import DELETE_BATCH, READ_TIMEOUT_S, ROW_BYTES, StoredAnswers, open_serving
-from db.times import timestamp
 from xgserve.errors import DatabaseUnavailable
 from xgserve.single_flight import SingleFlight
 
@@ -111,7 +111,7 @@ class Answers:
             self._problem = None
 
     def _trim(self) -> None:
-        oldest = timestamp(datetime.now(UTC) - timedelta(days=KEPT_DAYS))
+        oldest = times.timestamp(times.utc_now() - timedelta(days=KEPT_DAYS))
         is_full = self._kept_bytes > MAX_KEPT_BYTES
         if self._store.trim(oldest, int(MAX_KEPT_BYTES * (KEPT_WHEN_FULL if is_full else 1))) < DELETE_BATCH:
             self._trim_at = time.monotonic() + TRIM_EVERY_S
