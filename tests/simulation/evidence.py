@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from db.history import GameRow
 from livegame.reports.game import GameReport
 from livegame.scoring.open_requests import ShotId
 
@@ -82,11 +83,22 @@ class Stored:
     at_s: float
     process: str
     game_id: int
-    state: str | None  # of the game; None if only predictions were added
-    shots: frozenset[int]
-    blocked: frozenset[int]
     predictions: Mapping[tuple[int, str], tuple[float, Inputs]]  # by event and model: the first answer is kept
-    is_told: bool = False  # whether the same transaction wrote notices for what changed, if there are addresses
+    game: GameRow | None = None  # None if only predictions were added
+    digest: str | None = None  # of the feed's answer
+    shots: Mapping[int, Inputs] = field(default_factory=dict)  # their features by event id
+    blocked: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How long a call of the product took, and how long it may take by its own constants."""
+
+    at_s: float
+    process: str
+    what: str
+    took_s: float  # without the time that its process was stopped, or the disk slow
+    allowed_s: float
 
 
 @dataclass(slots=True)
@@ -241,6 +253,7 @@ class Evidence:
     kept: list[KeptAnswer] = field(default_factory=list)
     forgotten: list[Forgotten] = field(default_factory=list)
     stored: list[Stored] = field(default_factory=list)
+    waits: list[Waited] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
@@ -271,6 +284,25 @@ class Evidence:
     def scored(self, incarnation: int, model: str, key: str, rows: int) -> None:
         """Note rows that the caller, a service, has scored."""
         self.scorings.append(Scoring(self.now(), self.who() or NOWHERE, incarnation, model, key, rows))
+
+    @contextmanager
+    def waiting(self, what: str, allowed_s: float) -> Iterator[None]:
+        """Note how long the caller waits inside, however that ends, unless its process dies."""
+        if (process := self.who()) is None:
+            yield
+            return
+        begin_s, held_up = self.now(), self.held_up()
+        try:
+            yield
+        except Exception:
+            self._waited(process, what, begin_s, held_up, allowed_s)
+            raise
+        else:
+            self._waited(process, what, begin_s, held_up, allowed_s)
+
+    def _waited(self, process: str, what: str, begin_s: float, held_up: float, allowed_s: float) -> None:
+        took_s = self.now() - begin_s - (self.held_up() - held_up)
+        self.waits.append(Waited(begin_s, process, what, took_s, allowed_s))
 
     def saw(self, report: GameReport) -> None:
         """Note what the caller, a reader, saw of a game."""

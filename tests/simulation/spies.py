@@ -4,12 +4,16 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from unittest.mock import patch
 
-from db.connection import DatabaseError
-from db.history import GameUpdate, History, Outbox
+from db.connection import BUSY_TIMEOUT_S, DatabaseError
+from db.history import GameUpdate, History, Outbox, Scores
 from db.serving import StoredAnswers
+from livegame import lock
+from livegame.deadline import DEADLINE_S
+from livegame.feed import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, RETRIES, Feed
 from livegame.scoring.open_requests import DerivedKeyRequests, PendingRequests, Request
 from tests.simulation.evidence import (
     NOWHERE,
@@ -17,11 +21,25 @@ from tests.simulation.evidence import (
     Complaint,
     Evidence,
     Forgotten,
+    Inputs,
     KeptAnswer,
     Noted,
     Stored,
 )
+from xgserve import client as serving_client
+from xgserve.client import ServingClient
 from xgserve.web.idempotency import Answers
+
+_DATABASE_S: Final = 4 * BUSY_TIMEOUT_S  # to open a file, choose its journal, begin and commit may each wait
+_FEED_S: Final = (1 + RETRIES) * (CONNECT_TIMEOUT_S + READ_TIMEOUT_S + 1.0) + DEADLINE_S + READ_TIMEOUT_S
+_WAITS: Final = (
+    (Feed, "answer", "an answer of the feed", _FEED_S),
+    *(
+        (History, name, f"History.{name}", _DATABASE_S)
+        for name in ("game_row", "confirm", "scored", "record_all", "add_scores", "note_ping", "read_game")
+    ),
+    *((Outbox, name, f"Outbox.{name}", _DATABASE_S) for name in ("next", "begin", "accept", "fail", "drop_late")),
+)
 
 
 @contextmanager
@@ -41,6 +59,10 @@ def watching(evidence: Evidence) -> Iterator[None]:
             (Outbox, "accept", spies.accept(Outbox.accept)),
         ):
             patches.enter_context(patch.object(where, name, spy))
+        for owner, name, what, allowed_s in _WAITS:
+            patches.enter_context(patch.object(owner, name, spies.timed(getattr(owner, name), what, allowed_s)))
+        patches.enter_context(patch("livegame.client.game_lock", spies.lock(lock.game_lock)))
+        patches.enter_context(patch.object(ServingClient, "_call", spies.call(ServingClient._call)))
         handler = _Complaints(evidence)
         logging.getLogger().addHandler(handler)
         patches.callback(logging.getLogger().removeHandler, handler)
@@ -112,27 +134,46 @@ class _Spies:
             updates = list(updates)
             found = real(history, updates, news)
             if (process := self._evidence.who()) is not None:
-                for update in updates:
-                    self._evidence.stored.append(
-                        _stored(update, self._evidence.now(), process, is_told=news is not None)
-                    )
+                self._evidence.stored += [_stored(update, self._evidence.now(), process) for update in updates]
             return found
 
         return spy
 
     def add_scores(self, real: Callable[..., int]) -> Callable[..., int]:
-        def spy(history: History, scores: Any) -> int:
+        def spy(history: History, scores: Mapping[int, Scores]) -> int:
             count = real(history, scores)
             if (process := self._evidence.who()) is not None:
-                for game_id, of_game in scores.items():
-                    predictions = {
-                        (event, of_game.model): (p, dict(inputs)) for event, p, inputs in of_game.predictions
-                    }
-                    nothing: frozenset[int] = frozenset()
-                    self._evidence.stored.append(
-                        Stored(self._evidence.now(), process, game_id, None, nothing, nothing, predictions)
-                    )
+                at_s = self._evidence.now()
+                self._evidence.stored += [Stored(at_s, process, game, _by(of)) for game, of in scores.items()]
             return count
+
+        return spy
+
+    def timed(self, real: Callable[..., Any], what: str, allowed_s: float) -> Callable[..., Any]:
+        def spy(*arguments: Any, **named: Any) -> Any:
+            with self._evidence.waiting(what, allowed_s):
+                return real(*arguments, **named)
+
+        return spy
+
+    def lock(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        @contextmanager
+        def spy(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool = False) -> Iterator[None]:
+            lock = real(data_dir, game_id, timeout_s, is_ping=is_ping)
+            with ExitStack() as held:
+                with self._evidence.waiting(f"the lock of game {game_id}", timeout_s):
+                    held.enter_context(lock)
+                yield
+
+        return spy
+
+    def call(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def spy(serving: ServingClient, kind: Any, method: str, path: str, **named: Any) -> Any:
+            timeout = named.get("timeout") or serving.timeout
+            connect_s, retries = min(serving_client.CONNECT_TIMEOUT_S, timeout), 2
+            read_s = timeout * (1 + retries) if method == "GET" else timeout
+            with self._evidence.waiting(f"{method} {path}", (1 + retries) * (connect_s + 1.0) + read_s):
+                return real(serving, kind, method, path, **named)
 
         return spy
 
@@ -145,22 +186,23 @@ class _Spies:
         return spy
 
 
-def _stored(update: GameUpdate, at_s: float, process: str, *, is_told: bool) -> Stored:
-    predictions = {
-        (event, scores.model): (probability, dict(inputs))
-        for scores in (*((update.scores,) if update.scores else ()), *update.challengers)
-        for event, probability, inputs in scores.predictions
-    }
+def _stored(update: GameUpdate, at_s: float, process: str) -> Stored:
+    given = (*((update.scores,) if update.scores else ()), *update.challengers)
+    predictions = {key: prediction for scores in given for key, prediction in _by(scores).items()}
     return Stored(
         at_s,
         process,
         update.game.game_id,
-        str(update.game.state),
-        frozenset(shot.event_id for shot in update.shots),
-        frozenset(row.event_id for row in update.blocked or ()),
         predictions,
-        is_told=is_told,
+        update.game,
+        update.digest,
+        {shot.event_id: shot.features for shot in update.shots},
+        frozenset(row.event_id for row in update.blocked or ()),
     )
+
+
+def _by(scores: Scores) -> dict[tuple[int, str], tuple[float, Inputs]]:
+    return {(event, scores.model): (probability, inputs) for event, probability, inputs in scores.predictions}
 
 
 class _Complaints(logging.Handler):
