@@ -1,0 +1,202 @@
+"""The league of the simulation: what it holds true, what its feed answers, and what a ping can know of that."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from db.history import GameUpdate
+from livegame.errors import FeedMalformed, FeedUnavailable, GameNotFound
+from livegame.features.rows import SeenPlays, game_update
+from livegame.feed import Feed
+from livegame.parsing.parse import parse_game
+from livegame.plays import Game, GameState
+from livegame.staleness import MOST_TAKEN_BACK, believed
+from tests.games import wsgi_server
+from tests.helpers import fetched
+from tests.simulation.league import FAULTS, UNUSABLE, League, as_answer
+from tests.simulation.sheet import FRAME
+from tests.simulation.truth import SOURCES, GamePlan, Version, clock, is_recognizable, versions
+
+GAME = 2025020001
+SEEDS = range(40)
+
+
+@dataclass(frozen=True)
+class Fault:
+    kind: str
+    target: str = str(GAME)
+    steps: int = 1
+    seconds: float = 0.0
+
+
+@cache
+def made(seed: int) -> tuple[Version, ...]:
+    return versions(GamePlan(GAME + seed % 10, "made", 60.0, 300.0, seed))
+
+
+def a_league(now: Callable[[], float], seed: int = 1, source: str = "made") -> League:
+    return League(Random(seed), (GamePlan(GAME, source, 60.0, 300.0, seed),), now)
+
+
+@contextmanager
+def served(seed: int = 1, source: str = "made") -> Iterator[tuple[League, list[float], Callable[[], Game]]]:
+    """Yield a league, its clock, and what a new feed shows of its game."""
+    now = [0.0]
+    league = a_league(lambda: now[0], seed, source)
+    with wsgi_server(league.app) as url:
+        yield league, now, lambda: fetched(Feed(url), GAME)
+
+
+def test_every_version_is_what_its_answer_says() -> None:
+    for seed in SEEDS:
+        for version in made(seed):
+            assert parse_game(as_answer(version)) == version.game
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_feed_shows_each_version_from_its_time_on_and_the_final_one_after_the_end(source: str) -> None:
+    with served(seed=3, source=source) as (league, now, shown):
+        for version in league.versions(GAME):
+            now[0] = version.at_s
+            assert shown() == league.truth(GAME, version.at_s).game == version.game
+        now[0] = 100.0
+        assert shown() != league.final(GAME).game
+        league.end()
+        assert shown() == league.final(GAME).game
+
+
+def test_one_feed_that_keeps_its_answers_shows_the_truth() -> None:
+    with served(seed=2) as (league, now, _), wsgi_server(league.app) as url:
+        feed = Feed(url)
+        for version in league.versions(GAME):
+            for now[0] in (version.at_s, version.at_s + 0.01):
+                assert fetched(feed, GAME) == version.game
+        assert {answer.status for answer in league.answers} == {200, 304}
+
+
+def test_games_are_whole_in_the_end_and_their_times_rise() -> None:
+    for seed in SEEDS:
+        every = made(seed)
+        assert all(before.at_s < after.at_s for before, after in pairwise(every))
+        assert every[-1].game.state is GameState.FINAL
+        assert every[-1].game.has_end
+        assert parse_game(as_answer(every[-1])).problems == ()
+        played = [version for version in every if version.code not in ("FUT", "PRE")]
+        assert played[0].at_s == 60.0
+        assert played[-1].at_s == pytest.approx(360.0)
+    assert {version.game.period_type for seed in SEEDS for version in made(seed)} == {"REG", "OT", "SO"}
+
+
+def test_all_kinds_of_corrections_happen() -> None:
+    words = Counter(word for seed in range(150) for version in made(seed) for word in version.what.split()[:2])
+    wanted = {"removed", "restored", "goal", "moved", "swapped", "hit", "false", "clock", "postponed", "came"}
+    texts = " ".join(version.what for seed in range(150) for version in made(seed))
+    for text in (*wanted, "is a goal", "given again", "is a missed-shot", "is a blocked-shot", "is by player"):
+        assert text in texts, words
+
+
+def test_rows_of_different_shots_differ() -> None:
+    for seed in SEEDS:
+        places: dict[tuple[float, float], int] = {}
+        for version in made(seed):
+            for shot in game_update(version.game).shots:
+                x, y = shot.features["x"], shot.features["y"]
+                if isinstance(x, int | float) and isinstance(y, int | float):
+                    assert places.setdefault((abs(x), abs(y)), shot.event_id) == shot.event_id
+
+
+def test_same_seed_makes_the_same_league() -> None:
+    one, two = (a_league(lambda: 0.0, seed=5) for _ in range(2))
+    assert one.versions(GAME) == two.versions(GAME)
+    assert one.versions(GAME) != a_league(lambda: 0.0, seed=6).versions(GAME)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_each_fault_spoils_its_answers_and_no_other(kind: str) -> None:
+    errors = {"404": GameNotFound, "cut": FeedMalformed, "HTML": FeedMalformed, "429": FeedUnavailable}
+    with served(seed=4) as (league, now, shown):
+        now[0] = 250.0
+        true = league.truth(GAME, now[0]).game
+        league.arm(Fault(kind, seconds=0.0 if kind == "slow" else 60.0))
+        if kind in errors:
+            with pytest.raises(errors[kind]):
+                shown()
+        elif kind == "stale":
+            assert shown() == league.truth(GAME, 190.0).game != true
+        elif kind == "slow" or kind in UNUSABLE:  # a server's error is not the end: the client tries again
+            assert shown() == true
+        else:
+            assert shown() != true
+        assert league.answers[0].spoiled == kind
+        assert shown() == true
+        assert not any(answer.spoiled for answer in league.answers[1:])
+
+
+def test_fault_of_one_game_leaves_the_list_and_the_end_alone() -> None:
+    with served(seed=4) as (league, now, shown), wsgi_server(league.app) as url:
+        now[0] = 150.0
+        league.arm(Fault("429", seconds=7))
+        (listed,) = Feed(url).day().games
+        assert (listed.game_id, listed.state) == (GAME, league.truth(GAME, 150.0).game.state)
+        with pytest.raises(FeedUnavailable, match="wait 7 s"):
+            shown()
+        league.arm(Fault("HTML", target="score"))
+        with pytest.raises(FeedMalformed):
+            Feed(url).day()
+        league.arm(Fault("404"))
+        league.end()
+        assert shown() == league.final(GAME).game
+
+
+def test_stored_game_agrees_with_its_own_version() -> None:
+    for seed in SEEDS[:8]:
+        league = League(Random(seed), (GamePlan(GAME, "made", 60.0, 300.0, seed),), lambda: 0.0)
+        for version in league.versions(GAME):
+            update = game_update(version.game)
+            shots = [asdict(shot) | {"retracted_at": None} for shot in update.shots]
+            assert version.number in league.agreeing(asdict(update.game), shots)
+            gone = [shot | {"retracted_at": "now"} for shot in shots[:1]] + shots[1:]
+            assert (version.number in league.agreeing(asdict(update.game), gone)) is (not shots)
+
+
+def test_product_recognizes_old_answers_exactly_where_the_documented_rules_say_so() -> None:
+    verdicts: Counter[bool] = Counter()
+    for seed in SEEDS[:20]:
+        every = made(seed)
+        updates = [GameUpdate(game_update(version.game).game, ()) for version in every]
+        seen: frozenset[int] = frozenset()
+        for newer in every:
+            seen |= newer.event_ids
+            row = stored(newer, seen)
+            for older in every[max(newer.number - 8, 0) : newer.number]:
+                is_kept_out = believed(updates[older.number], row) is None
+                must_be = is_recognizable(older, newer, seen)
+                verdicts[must_be] += 1
+                assert is_kept_out or not must_be, (seed, older, newer)
+                is_cut = not older.event_ids or len(newer.event_ids - older.event_ids) > MOST_TAKEN_BACK
+                may_be_wrong = newer.game.state in (GameState.OVER, GameState.FINAL) and not newer.game.has_end
+                if not is_cut and not may_be_wrong:
+                    assert is_kept_out is must_be, (seed, older, newer)
+    assert min(verdicts.values()) > 500
+
+
+def stored(version: Version, seen: frozenset[int]) -> dict[str, Any]:
+    """Return the row of a game of which this version was stored last, after others with these plays."""
+    present = version.event_ids
+    row = game_update(version.game).game
+    return asdict(row) | {"events": SeenPlays(present, seen - present, clock(version.game)).as_json()}
+
+
+def test_frame_of_a_game_is_never_corrected() -> None:
+    for seed in SEEDS:
+        every = made(seed)
+        for before, after in pairwise(every):
+            frames = [{p.event_id: p for p in v.game.plays if p.kind in FRAME} for v in (before, after)]
+            assert frames[0].items() <= frames[1].items()
