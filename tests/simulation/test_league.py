@@ -1,5 +1,6 @@
 """The league of the simulation: what it holds true, what its feed answers, and what a ping can know of that."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -200,3 +201,31 @@ def test_frame_of_a_game_is_never_corrected() -> None:
         for before, after in pairwise(every):
             frames = [{p.event_id: p for p in v.game.plays if p.kind in FRAME} for v in (before, after)]
             assert frames[0].items() <= frames[1].items()
+
+
+def ask(league: League, etag: str = "") -> tuple[str, dict[str, str], bytes]:
+    began: list[Any] = []
+    environ: Any = {"PATH_INFO": f"/v1/gamecenter/{GAME}/play-by-play", "HTTP_IF_NONE_MATCH": etag}
+    (body,) = league.app(environ, lambda status, headers, *_: began.extend((status, dict(headers))))  # type: ignore[arg-type]
+    return began[0], began[1], body
+
+
+def test_cached_answers_stay_the_same_for_as_long_as_they_say() -> None:
+    ways = set()
+    for seed in range(30):
+        now = [0.0]
+        league = a_league(lambda now=now: now[0], seed)  # type: ignore[misc]
+        answers = []
+        for now[0] in (100.0, 104.9, 105.0, 119.9, 120.0):
+            answers.append(ask(league))
+        ages = {headers.get("Cache-Control", "") for _, headers, _ in answers}
+        (age,) = ages
+        has_etag = "ETag" in answers[0][1]
+        ways.add((age, has_etag))
+        grid = {"": 0, "max-age=4": 5, "max-age=19": 20}[age]
+        shown_at = [at - at % grid if grid else at for at in (100.0, 104.9, 105.0, 119.9, 120.0)]
+        assert [json.loads(body) for *_, body in answers] == [as_answer(league.truth(GAME, at)) for at in shown_at]
+        if has_etag:
+            status, _, body = ask(league, answers[-1][1]["ETag"])
+            assert (status[:3], body) == ("304", b"")
+    assert ways == {("", True), ("", False), ("max-age=4", True), ("max-age=19", True), ("max-age=19", False)}
