@@ -7,6 +7,7 @@ Ordinary threads get what they always get.
 import queue
 import random
 import secrets
+import sys
 import threading
 import time
 import uuid
@@ -22,7 +23,7 @@ import livegame.watch
 import xgserve.registry.follow
 import xgserve.request_id
 from db import times
-from tests.simulation.scheduler import Scheduler, Thread, current
+from tests.simulation.scheduler import Killed, Scheduler, Thread, current
 
 _REAL_LOCK: Final = threading.Lock
 _REAL_RLOCK: Final = threading.RLock
@@ -45,7 +46,7 @@ class Lock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as `threading.Lock.acquire`."""
         thread = current()
-        if thread is not None:
+        if thread is not None and not thread.process.is_dead:  # what a dead process cleans up may take free locks
             thread.scheduler.step("")
         if not self._is_locked:
             self._is_locked = True
@@ -69,7 +70,7 @@ class Lock:
 
     def release(self) -> None:
         """Give the lock back, as `threading.Lock.release`."""
-        if not self._is_locked:
+        if not self._is_locked and not _is_unwinding():
             raise RuntimeError("release unlocked lock")
         self._is_locked = False
         if self._waiting:
@@ -85,6 +86,12 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _is_unwinding() -> bool:
+    """Return whether the caller's process is dead: a thread that died in `Condition.wait` has no lock any more."""
+    thread = current()
+    return thread is not None and thread.process.is_dead
 
 
 class RLock:
@@ -109,6 +116,8 @@ class RLock:
     def release(self) -> None:
         """Give it back, as `threading.RLock.release`."""
         if not self._is_owned():
+            if _is_unwinding():
+                return
             raise RuntimeError("cannot release un-acquired lock")
         self._count -= 1
         if not self._count:
@@ -226,7 +235,13 @@ def installed(scheduler: Scheduler, clock: Clock, chance: Random) -> Iterator[No
         (xgserve.request_id, "getrandbits", chance.getrandbits),
         (xgserve.registry.follow, "token_hex", lambda n=32: chance.randbytes(n).hex()),
     ]
+
+    def unraisable(error: Any) -> None:
+        if error.exc_type is not Killed:  # a finalizer may be where a thread dies
+            sys.__unraisablehook__(error)
+
     with ExitStack() as patches:
+        patches.enter_context(patch.object(sys, "unraisablehook", unraisable))
         for module, name, simulated in replaced:
             patches.enter_context(patch.object(module, name, instead(getattr(module, name), simulated)))
         for module, name, either in (

@@ -186,10 +186,10 @@ class Scheduler:
         if self.steps > MAX_STEPS:
             self._give_up(f"{thread.process}, {thread.name}: still at work after {MAX_STEPS} steps")
         self.now += STEP_S
-        if what:
+        if what:  # a lock or a pause is no contact with the world
             self._log(thread, what)
-        if self._armed:
-            self._count_down(process)
+            if self._armed:
+                self._count_down(process)
         if seconds > 0:
             self.park(seconds)
         elif (
@@ -285,6 +285,10 @@ class Scheduler:
     def arm(self, name: str | None, steps: int, fire: Callable[[Process], None]) -> None:
         """Have something happen after so many steps of the processes of this name (None: of all processes)."""
         self._armed.append(_Armed(name, steps, fire))
+
+    def disarm(self) -> None:
+        """Forget what has not happened."""
+        self._armed.clear()
 
     def stop(self, process: Process, seconds: float) -> None:
         """Stop a process for some time, as SIGSTOP and SIGCONT do."""
