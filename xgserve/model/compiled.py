@@ -8,7 +8,6 @@ import hashlib
 import math
 import platform
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from db import times
 from xgserve.contract import LibraryVersions, Scalar
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.graph import GraphScorer
@@ -178,7 +178,7 @@ def load_compiled(folder: Path, name: ModelName, digest: str, start_worker: Star
         columns=description.columns,
         golden_row={column: values[0] for column, values in golden.rows.items()},
         golden_probability=golden.probabilities[0],
-        loaded_at=datetime.now(UTC),
+        loaded_at=times.utc_now(),
         scorer=scorer,
         served_by="worker" if description.graph is None else "graph",
         library=description.library,
