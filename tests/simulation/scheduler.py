@@ -75,7 +75,8 @@ class Thread:
         except Killed:
             pass
         except BaseException as error:  # noqa: BLE001 - whatever a thread dies of is what the simulation looks for
-            self.scheduler.note_crash(self, error)
+            if not self.process.is_dead:  # while it unwinds, one error may take the place of another
+                self.scheduler.note_crash(self, error)
         finally:
             _local.thread = None
             self.scheduler.leave(self)
@@ -106,6 +107,7 @@ class Scheduler:
         self._slice_end = SLICE_S
         self._armed: list[_Armed] = []
         self._reapers: list[Any] = []  # the batons of those who wait until a dead thread has unwound
+        self._director: Thread | None = None
         self._ended = _thread.allocate_lock()
         self._ended.acquire()
         self._failure: Exception | None = None  # of the run itself
@@ -138,6 +140,7 @@ class Scheduler:
         """
         world = Process("world", 0)
         thread = self.spawn(world, lambda: self._direct(director, world), "director")
+        self._director = thread
         self._ready.remove(thread)
         thread.baton.release()
         self._ended.acquire()
@@ -165,7 +168,7 @@ class Scheduler:
             return
         for other in thread.joining:
             self.unpark(other)
-        if thread.process.number == 0:  # the director: everything else has been killed
+        if thread is self._director:  # everything else has been killed
             self._ended.release()
             return
         self._next().baton.release()
