@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from livegame.dates import league_date
+from livegame.parsing.parse import parse_game
+from livegame.plays import Game
 from tests.games import as_feed
 from tests.simulation.truth import BEGAN, GamePlan, Version, versions
 
@@ -52,6 +54,7 @@ class Answer:
     version: int | None  # its number; None where no game was shown
     status: int
     spoiled: str = ""  # by which fault
+    digest: str | None = None  # SHA-256 of the game that it shows, as the product computes it
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class _Armed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Caching:
+class Caching:
     """How a game's answers are cached."""
 
     grid_s: int = 0  # answers change this often, and say so in max-age; 0: at once, without max-age
@@ -75,8 +78,10 @@ class League:
         self.answers: list[Answer] = []
         self._clock = clock
         self._versions = {plan.game_id: versions(plan) for plan in games}
-        ways = (_Caching(), _Caching(has_etag=False), _Caching(5), _Caching(20), _Caching(20, has_etag=False))
-        self._caching = {game_id: random.choice(ways) for game_id in self._versions}
+        seed = random.random()  # a game's caching does not depend on what other games there are
+        ways = (Caching(), Caching(has_etag=False), Caching(5), Caching(20), Caching(20, has_etag=False))
+        self.caching = {game_id: Random(f"{seed} {game_id}").choice(ways) for game_id in self._versions}
+        self._bodies: dict[str, bytes] = {}  # of games, by digest
         self._armed: list[_Armed] = []
         self._ended_at: float | None = None
 
@@ -118,6 +123,11 @@ class League:
             if stored == _shots(version) and all(game[name] == value for name, value in _header(version).items())
         ]
 
+    def shown(self, digest: str) -> Game | None:
+        """Return the game that the answer with this digest shows, as the product reads it; None if none was sent."""
+        body = self._bodies.get(digest)
+        return parse_game(json.loads(body)) if body is not None else None
+
     # -- what is sent -------------------------------------------------------------------------------------------------
 
     def arm(self, fault: FeedFault) -> None:
@@ -149,21 +159,23 @@ class League:
         now = self._clock()
         fault = self._due(str(game_id))
         kind = fault.kind if fault else ""
-        caching = self._caching[game_id]
+        caching = self.caching[game_id]
         slot_s = now - now % caching.grid_s if caching.grid_s and self._ended_at is None else now
         version = self.truth(game_id, slot_s - (fault.seconds if fault and kind == "stale" else 0.0))
         if fault and kind in UNUSABLE:
             self.answers.append(Answer(now, game_id, None, _status(kind), kind))
             return _unusable(fault, _body(version))
-        body = _body(version) if fault is None else json.dumps(_spoiled(as_answer(version), fault)).encode()
-        etag = f'"{sha256(body).hexdigest()[:16]}"'
+        body = _body(version) if fault is None else json.dumps(spoiled(as_answer(version), fault)).encode()
+        digest = sha256(body).hexdigest()
+        self._bodies[digest] = body
+        etag = f'"{digest[:16]}"'
         if caching.grid_s and self._ended_at is None:  # as the league's: the hex time of a grid, not of the content
             etag = f'"{int(BEGAN.timestamp() + slot_s - (fault.seconds if fault and kind == "stale" else 0)):x}"'
         headers = {"ETag": etag} if caching.has_etag else {}
         if caching.grid_s:
             headers["Cache-Control"] = f"max-age={caching.grid_s - 1}"
         is_known = known is not None and known == headers.get("ETag")
-        self.answers.append(Answer(now, game_id, version.number, 304 if is_known else 200, kind))
+        self.answers.append(Answer(now, game_id, version.number, 304 if is_known else 200, kind, digest))
         if fault and kind == "slow":
             time.sleep(fault.seconds)
         if is_known:
@@ -216,7 +228,8 @@ def _body(version: Version) -> bytes:
     return json.dumps(as_answer(version)).encode()
 
 
-def _spoiled(answer: dict[str, Any], fault: FeedFault) -> dict[str, Any]:
+def spoiled(answer: dict[str, Any], fault: FeedFault) -> dict[str, Any]:
+    """Return the answer as a fault leaves it; a stale or slow one is only late."""
     in_order = sorted(answer["plays"], key=lambda play: play["sortOrder"])
     match fault.kind:
         case "empty":

@@ -1,6 +1,6 @@
 """What is true of a simulated game over virtual time: a sequence of versions, made from a seed."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from livegame.plays import BEGUN, OVERTIME_SECONDS, PERIOD_SECONDS, Game, GameState, Play, Player, Team
+from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, Game, GameState, Play, Player, Team
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
 from tests.games import GAME_ID, play
 from tests.simulation.sheet import SHOT_TYPES, Entry, Place, Sheet
@@ -31,7 +31,6 @@ _KINDS: Final = {
     "faceoff": 1,
     "stoppage": 1,
 }
-_STAGES: Final = {GameState.NOT_STARTED: 0, GameState.LIVE: 1, GameState.OVER: 2, GameState.FINAL: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,29 +281,3 @@ def _places(game_id: int, random: Random) -> Iterator[Place]:
     for x, y in own:
         yield x, random.choice((y, -y))
     raise AssertionError(f"game {game_id} needs more places")
-
-
-# -- what a ping can know ---------------------------------------------------------------------------------------------
-
-
-def is_recognizable(older: Version, newer: Version, seen: Set[int]) -> bool:
-    """Return whether an answer with `older` must change nothing where `newer` is stored, by docs/promises.md.
-
-    `seen` are the event ids of all plays in answers that were stored so far. False also where it depends on more than
-    the two: an end without its play may be wrong.
-    """
-    old, new = older.game, newer.game
-    if not new.plays or not older.event_ids <= seen or not {old.state, new.state} <= _STAGES.keys():
-        return False
-    if _STAGES[old.state] > _STAGES[new.state]:
-        return False
-    if old.state is not GameState.LIVE:
-        return _STAGES[old.state] < _STAGES[new.state]
-    if new.state in BEGUN and new.state is not GameState.LIVE and not new.has_end:
-        return bool(newer.event_ids - older.event_ids) and clock(old) <= clock(new)
-    return clock(old) < clock(new) if new.state is GameState.LIVE else clock(old) <= clock(new)
-
-
-def clock(game: Game) -> tuple[int, bool, int]:
-    """Return the game's clock; a later one is greater."""
-    return game.period, game.in_intermission, -game.seconds_left
