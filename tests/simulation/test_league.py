@@ -65,7 +65,7 @@ def test_every_version_is_what_its_answer_says() -> None:
 @pytest.mark.parametrize("source", SOURCES)
 def test_feed_shows_each_version_from_its_time_on_and_the_final_one_after_the_end(source: str) -> None:
     with served(seed=3, source=source) as (league, now, shown):
-        for version in league.versions(GAME):
+        for version in league.versions(GAME)[:: 1 if source == "made" else 9]:
             now[0] = version.at_s
             assert shown() == league.truth(GAME, version.at_s).game == version.game
         now[0] = 100.0
@@ -105,7 +105,7 @@ def test_all_kinds_of_corrections_happen() -> None:
 
 
 def test_rows_of_different_shots_differ() -> None:
-    for seed in SEEDS:
+    for seed in SEEDS[:10]:
         places: dict[tuple[float, float], int] = {}
         for version in made(seed):
             for shot in game_update(version.game).shots:
@@ -158,7 +158,7 @@ def test_fault_of_one_game_leaves_the_list_and_the_end_alone() -> None:
 
 
 def test_stored_game_agrees_with_its_own_version() -> None:
-    for seed in SEEDS[:8]:
+    for seed in SEEDS[:3]:
         league = League(Random(seed), (GamePlan(GAME, "made", 60.0, 300.0, seed),), lambda: 0.0)
         for version in league.versions(GAME):
             update = game_update(version.game)
@@ -170,7 +170,7 @@ def test_stored_game_agrees_with_its_own_version() -> None:
 
 def test_product_recognizes_old_answers_exactly_where_the_documented_rules_say_so() -> None:
     verdicts: Counter[bool] = Counter()
-    for seed in SEEDS:
+    for seed in SEEDS[:20]:
         random, every = Random(seed), made(seed)
         believed_now, row = Believed(), None
         for number in range(len(every)):
@@ -183,7 +183,7 @@ def test_product_recognizes_old_answers_exactly_where_the_documented_rules_say_s
             verdicts[must_be_accepted] += 1
             assert (update is not None) is must_be_accepted, (seed, number, version.number, fault)
             row = asdict(update.game) if update else row
-    assert min(verdicts.values()) > 150
+    assert min(verdicts.values()) > 80
 
 
 def test_what_an_answer_showed_is_found_by_its_digest() -> None:
