@@ -22,8 +22,8 @@ from tests.games import wsgi_server
 from tests.helpers import fetched
 from tests.simulation.league import FAULTS, UNUSABLE, Caching, League, as_answer, spoiled
 from tests.simulation.sheet import FRAME
-from tests.simulation.staleness import Believed
-from tests.simulation.truth import SOURCES, GamePlan, Version, versions
+from tests.simulation.staleness import Believed, clock
+from tests.simulation.truth import SOURCES, GamePlan, Version, is_recognizable, versions
 
 GAME = 2025020001
 SEEDS = range(40)
@@ -184,6 +184,14 @@ def test_product_recognizes_old_answers_exactly_where_the_documented_rules_say_s
             assert (update is not None) is must_be_accepted, (seed, number, version.number, fault)
             row = asdict(update.game) if update else row
     assert min(verdicts.values()) > 80
+
+
+def test_version_before_the_last_play_is_recognizable_unless_the_clock_was_set_back() -> None:
+    for seed in SEEDS[:20]:
+        for older, newer in pairwise(v for v in made(seed) if v.code in ("LIVE", "CRIT") and v.game.plays):
+            runs_on = clock(older.game) < clock(newer.game)
+            assert is_recognizable(older, newer, older.event_ids) is runs_on
+            assert not is_recognizable(newer, older, frozenset()) or clock(newer.game) < clock(older.game)
 
 
 def test_what_an_answer_showed_is_found_by_its_digest() -> None:

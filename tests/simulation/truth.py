@@ -1,6 +1,6 @@
 """What is true of a simulated game over virtual time: a sequence of versions, made from a seed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,6 +14,7 @@ from livegame.plays import OVERTIME_SECONDS, PERIOD_SECONDS, Game, GameState, Pl
 from livegame.recordings.files import SAMPLE_FOLDER, read_recording
 from tests.games import GAME_ID, play
 from tests.simulation.sheet import SHOT_TYPES, Entry, Place, Sheet
+from tests.simulation.staleness import Believed
 
 BEGAN: Final = datetime(2026, 1, 10, 18, tzinfo=UTC)  # the league's clock when a simulation begins
 SOURCES: Final = ("made", "sample")
@@ -281,3 +282,14 @@ def _places(game_id: int, random: Random) -> Iterator[Place]:
     for x, y in own:
         yield x, random.choice((y, -y))
     raise AssertionError(f"game {game_id} needs more places")
+
+
+def is_recognizable(older: Version, newer: Version, seen: Set[int]) -> bool:
+    """Return whether an answer with `older` must change nothing where `newer` is stored, by docs/promises.md.
+
+    `seen` are the event ids of all plays in answers that were stored so far. False also where more than that decides.
+    """
+    known = Believed()
+    known.accept(newer.game)
+    known.seen |= seen
+    return not known.accept(older.game)
