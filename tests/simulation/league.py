@@ -72,11 +72,20 @@ class Caching:
 
 
 class League:
-    """Games and their feed. All that is true of them is decided when it is made; `clock` is virtual seconds."""
+    """Games and their feed. All that is true of them is decided when it is made; `clock` is virtual seconds.
 
-    def __init__(self, random: Random, games: Iterable[GamePlan], clock: Callable[[], float]) -> None:
+    `took_effect` is called with the kind and the target of a fault whenever it spoils an answer.
+    """
+
+    def __init__(
+        self,
+        random: Random,
+        games: Iterable[GamePlan],
+        clock: Callable[[], float],
+        took_effect: Callable[[str, str], None] = lambda *_: None,
+    ) -> None:
         self.answers: list[Answer] = []
-        self._clock = clock
+        self._clock, self._took_effect = clock, took_effect
         self._versions = {plan.game_id: versions(plan) for plan in games}
         seed = random.random()  # a game's caching does not depend on what other games there are
         ways = (Caching(), Caching(has_etag=False), Caching(5), Caching(20), Caching(20, has_etag=False))
@@ -207,6 +216,7 @@ class League:
                 armed.left -= 1
                 if not armed.left:
                     self._armed.remove(armed)
+                self._took_effect(armed.fault.kind, target)
                 return armed.fault
         return None
 

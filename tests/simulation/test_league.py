@@ -42,15 +42,17 @@ def made(seed: int) -> tuple[Version, ...]:
     return versions(GamePlan(GAME + seed % 10, "made", 60.0, 300.0, seed))
 
 
-def a_league(now: Callable[[], float], seed: int = 1, source: str = "made") -> League:
-    return League(Random(seed), (GamePlan(GAME, source, 60.0, 300.0, seed),), now)
+def a_league(now: Callable[[], float], seed: int = 1, source: str = "made", **more: Any) -> League:
+    return League(Random(seed), (GamePlan(GAME, source, 60.0, 300.0, seed),), now, **more)
 
 
 @contextmanager
-def served(seed: int = 1, source: str = "made") -> Iterator[tuple[League, list[float], Callable[[], Game]]]:
+def served(
+    seed: int = 1, source: str = "made", **more: Any
+) -> Iterator[tuple[League, list[float], Callable[[], Game]]]:
     """Yield a league, its clock, and what a new feed shows of its game."""
     now = [0.0]
-    league = a_league(lambda: now[0], seed, source)
+    league = a_league(lambda: now[0], seed, source, **more)
     league.caching[GAME] = Caching()
     with wsgi_server(league.app) as url:
         yield league, now, lambda: fetched(Feed(url), GAME)
@@ -142,13 +144,19 @@ def test_each_fault_spoils_its_answers_and_no_other(kind: str) -> None:
 
 
 def test_fault_of_one_game_leaves_the_list_and_the_end_alone() -> None:
-    with served(seed=4) as (league, now, shown), wsgi_server(league.app) as url:
+    effects: list[tuple[str, str]] = []
+    with (
+        served(seed=4, took_effect=lambda *effect: effects.append(effect)) as (league, now, shown),
+        wsgi_server(league.app) as url,
+    ):
         now[0] = 150.0
         league.arm(Fault("429", seconds=7))
+        assert effects == []
         (listed,) = Feed(url).day().games
         assert (listed.game_id, listed.state) == (GAME, league.truth(GAME, 150.0).game.state)
         with pytest.raises(FeedUnavailable, match="wait 7 s"):
             shown()
+        assert effects == [("429", str(GAME))]
         league.arm(Fault("HTML", target="score"))
         with pytest.raises(FeedMalformed):
             Feed(url).day()
