@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from db.history import GameRow
 from livegame.reports.game import GameReport
 from livegame.scoring.open_requests import ShotId
+from xgserve.client import ModelDescription
 
 NOWHERE: Final = "outside"  # the process of what no simulated thread does
 Inputs = Mapping[str, Any]
@@ -184,6 +185,26 @@ class AcceptedNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """The begin of an attempt to send a notice to an address (its digest)."""
+
+    at_s: float
+    process: str
+    notice_id: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The models that the service has loaded, as it answers to a client."""
+
+    at_s: float
+    process: str
+    active: ModelDescription
+    challengers: tuple[str, ...]  # their ids
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
     """A change of models that an operator was told of with HTTP 200: what is loaded from then on."""
 
@@ -257,7 +278,10 @@ class Evidence:
     acts: list[Act] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
     accepted: list[AcceptedNotice] = field(default_factory=list)
+    loaded: list[Loaded] = field(default_factory=list)
+    described: dict[str, ModelDescription] = field(default_factory=dict)  # all models that the service described, by id
     acknowledged: list[Acknowledged] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)

@@ -18,11 +18,13 @@ from livegame.scoring.open_requests import DerivedKeyRequests, PendingRequests, 
 from tests.simulation.evidence import (
     NOWHERE,
     AcceptedNotice,
+    Attempt,
     Complaint,
     Evidence,
     Forgotten,
     Inputs,
     KeptAnswer,
+    Loaded,
     Noted,
     Stored,
 )
@@ -56,7 +58,10 @@ def watching(evidence: Evidence) -> Iterator[None]:
             (StoredAnswers, "questions", spies.questions(StoredAnswers.questions)),
             (History, "record_all", spies.record_all(History.record_all)),
             (History, "add_scores", spies.add_scores(History.add_scores)),
+            (Outbox, "begin", spies.begin(Outbox.begin)),
             (Outbox, "accept", spies.accept(Outbox.accept)),
+            (ServingClient, "model", spies.model(ServingClient.model)),
+            (ServingClient, "challengers", spies.challengers(ServingClient.challengers)),
         ):
             patches.enter_context(patch.object(where, name, spy))
         for owner, name, what, allowed_s in _WAITS:
@@ -174,6 +179,33 @@ class _Spies:
             read_s = timeout * (1 + retries) if method == "GET" else timeout
             with self._evidence.waiting(f"{method} {path}", (1 + retries) * (connect_s + 1.0) + read_s):
                 return real(serving, kind, method, path, **named)
+
+        return spy
+
+    def model(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def spy(serving: ServingClient) -> Any:
+            found = real(serving)
+            if (process := self._evidence.who()) is not None:
+                self._evidence.described[found.id] = found
+                self._evidence.loaded.append(Loaded(self._evidence.now(), process, found, tuple(found.challengers)))
+            return found
+
+        return spy
+
+    def challengers(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def spy(serving: ServingClient, **named: Any) -> Any:
+            found = real(serving, **named)
+            if self._evidence.who() is not None:
+                self._evidence.described |= {model.id: model for model in found.challengers}
+            return found
+
+        return spy
+
+    def begin(self, real: Callable[..., None]) -> Callable[..., None]:
+        def spy(outbox: Outbox, due: Any, address: str) -> None:
+            if (process := self._evidence.who()) is not None:
+                self._evidence.attempts.append(Attempt(self._evidence.now(), process, due.notice_id, address))
+            real(outbox, due, address)
 
         return spy
 

@@ -1,0 +1,39 @@
+"""The rules that every run must keep, whatever was killed, lost, stopped and spoiled in it.
+
+`check` compares what was seen in a run with what docs/promises.md says. Exceptions that it admits are recognized from
+the evidence, and counted as "admitted: ...".
+"""
+
+from tests.simulation.rules import bounds, figures, keeping, models, notices, requests, soundness
+from tests.simulation.rules.run import Night, Run, Violation, copied
+
+__all__ = ["Night", "Run", "Violation", "check", "check_files"]
+
+_RULES = (
+    soundness.sound,
+    requests.once,
+    requests.closed,
+    keeping.kept,
+    figures.undisturbed,
+    figures.sums,
+    keeping.forward,
+    notices.told,
+    models.recorded_model,
+    bounds.bounded,
+    bounds.clean,
+)
+
+
+def check(world: Night) -> list[Violation]:
+    """Return how the run broke rules; its processes have ended."""
+    with copied(world.data_dir) as data_dir:
+        run = Run(world.evidence, world.league, world.counts, data_dir)
+        if broken := soundness.sound(run):  # the others could not read it
+            return [*broken, *bounds.bounded(run), *bounds.clean(run)]
+        return [violation for rule in _RULES[1:] for violation in rule(run)]
+
+
+def check_files(world: Night) -> list[Violation]:
+    """Return how the files broke rules, right after processes have died."""
+    with copied(world.data_dir) as data_dir:
+        return soundness.sound(Run(world.evidence, world.league, world.counts, data_dir))

@@ -1,0 +1,100 @@
+"""The rule `recorded model`: what an operator was told is loaded stays loaded, whatever dies; the bundled models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+from livegame.scoring.inputs import ModelInputs
+from tests.simulation.evidence import Acknowledged, Act
+from tests.simulation.rules.run import Run, Violation
+from xgserve.client import ModelDescription
+from xgserve.model.model import Model
+from xgserve.registry.bundle import bundled_models, load_bundled
+
+CHANGES = ("swap", "load", "promote", "promote and keep", "drop", "roll back")
+
+
+@cache
+def bundled() -> dict[str, Model]:
+    """Return the bundled models by id."""
+    loaded = [load_bundled(name.name, name.version) for name in bundled_models("xg-default")]
+    return {model.id: model for model in loaded}
+
+
+@cache
+def inputs_of(model: Model) -> ModelInputs:
+    """Return what a bundled model expects."""
+    return ModelInputs.from_model(model.describe(), {})
+
+
+def inputs_from(description: ModelDescription) -> ModelInputs:
+    """Return what a model expects."""
+    return ModelInputs.from_model(description, {})
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What must be loaded; None: not known."""
+
+    active: str | None
+    challengers: frozenset[str] | None
+
+
+def recorded_model(run: Run) -> list[Violation]:
+    """Compare the record, and what is loaded at the end, with the last change that was acknowledged."""
+    changes = sorted(run.evidence.acknowledged, key=lambda change: change.at_s)
+    if not changes or not run.loaded or _is_uncertain(run, changes):
+        return []
+    recorded = next(iter(run.rows("SELECT * FROM activations ORDER BY id DESC LIMIT 1", file="serving.db")), None)
+    active = _last_active(changes)
+    found = []
+    if active is not None and (recorded is None or not active.startswith(_name(recorded))):
+        said = f"{active} was acknowledged as active at the end of {len(changes)} changes"
+        found.append(Violation("recorded model", f"{said}, recorded is {recorded and _name(recorded)}"))
+    if active is not None and run.loaded[0] != active:
+        found.append(Violation("recorded model", f"{active} was acknowledged as active, {run.loaded[0]} is"))
+    for model_id, is_there in _challengers(changes).items():
+        if (model_id in run.loaded[1:]) is not is_there:
+            said = "was acknowledged as a challenger" if is_there else "was acknowledged as dropped"
+            found.append(Violation("recorded model", f"{model_id} {said}; loaded are {', '.join(run.loaded)}"))
+    return found
+
+
+def _name(recorded: dict[str, object]) -> str:
+    return f"{recorded['workspace']}/{recorded['model']}:{recorded['version']}@"
+
+
+def _last_active(changes: Sequence[Acknowledged]) -> str | None:
+    return next((change.active for change in reversed(changes) if change.active is not None), None)
+
+
+def _challengers(changes: Sequence[Acknowledged]) -> dict[str, bool]:
+    """Return which models must be challengers at the end, and which must not."""
+    known: dict[str, bool] = {}
+    for change in changes:
+        if change.challengers is not None:
+            known = dict.fromkeys(known, False) | dict.fromkeys(change.challengers, True)
+        if change.active is not None:
+            known[change.active] = False
+    return known
+
+
+def _is_uncertain(run: Run, changes: Sequence[Acknowledged]) -> bool:
+    """Return whether changes overlapped, or one was asked for and not acknowledged: it may come about at any time."""
+    acts = [act for act in run.evidence.acts if act.actor == "operator" and act.what in CHANGES]
+    asked = [act for act in acts if act.error is not None or act.end_s is None]
+    overlapping = any(later.begin_s < earlier.at_s for earlier, later in pairwise(changes))
+    return overlapping or any(_may_come_about(run, act, changes[-1]) for act in asked)
+
+
+def _may_come_about(run: Run, act: Act, last: Acknowledged) -> bool:
+    """Return whether a change that was not acknowledged may have come about after the last one that was."""
+    is_refusal = act.error is not None and getattr(act.error, "status", 0) not in (0, 500, 502, 503, 504)
+    if is_refusal:
+        return False
+    return not any(
+        death.process.startswith("service#") and act.begin_s < death.at_s < last.begin_s
+        for death in run.evidence.deaths
+        if act.end_s is None or death.at_s > act.end_s
+    )

@@ -1,0 +1,121 @@
+"""The rule `told`: each notice is told once to each address, and none is lost."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from livegame.notices.news import AWAY_S
+from tests.simulation.rules.run import Run, Violation
+
+Row = dict[str, Any]
+_REISSUED_S = 2  # as livegame.notices.news
+
+
+def told(run: Run) -> list[Violation]:
+    """Check deliveries, what was sent again, and that each goal has its notice."""
+    return [Violation("told", said) for said in (*_again(run), *_open(run), *_untrue(run), *_unnoticed(run))]
+
+
+def _again(run: Run) -> Iterator[str]:
+    """Yield notices that were sent once more after they had been accepted."""
+    accepted: dict[tuple[int, str], float] = {}
+    for noted in run.evidence.accepted:
+        accepted.setdefault((noted.notice_id, noted.address), noted.at_s)
+    tries = Counter[tuple[int, str]]()
+    for attempt in run.evidence.attempts:
+        sent = (attempt.notice_id, attempt.address)
+        tries[sent] += 1
+        if attempt.at_s > accepted.get(sent, attempt.at_s):
+            said = f"was accepted at {accepted[sent]:.3f} s, and is sent again at {attempt.at_s:.3f} s"
+            yield f"notice {attempt.notice_id} to {attempt.address} {said}"
+    received = Counter((delivery.address, delivery.title, delivery.body) for delivery in run.evidence.deliveries)
+    repeats = sum(received.values()) - len(received)
+    if repeats:
+        run.counts["admitted: a notice was sent again, its acceptance was lost"] += repeats
+    if len(run.evidence.deliveries) > sum(tries.values()) + run.counts["repeated request"]:
+        yield f"{len(run.evidence.deliveries)} messages arrived, {sum(tries.values())} were sent"
+
+
+def _open(run: Run) -> Iterator[str]:
+    rows = run.rows(
+        """
+        SELECT n.*, d.* FROM deliveries d JOIN notices n USING (notice_id)
+        WHERE d.accepted_at IS NULL ORDER BY n.notice_id, d.address
+        """
+    )
+    for row in rows:
+        if row["dropped_at"] is None:
+            said = f"{row['kind']} of game {row['game_id']}, noticed at {row['noticed_at']}, was never told to"
+            yield f"notice {row['notice_id']}: {said} {row['address']} ({row['attempts']} attempts, {row['problem']})"
+        elif row["kind"] != "final" or row["attempts"]:
+            run.admit("a notice was given up, too late to be told")
+
+
+def _untrue(run: Run) -> Iterator[str]:
+    """Yield notices of something that the history does not have."""
+    changes: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for row in run.rows("SELECT * FROM corrections WHERE what <> 'amended'"):
+        changes[row["game_id"], row["event_id"]].append(row["what"])
+    for row in run.rows("SELECT * FROM notices WHERE event_id IS NOT NULL"):
+        shot = (row["game_id"], row["event_id"])
+        if shot not in run.shots:
+            yield f"the notice {row['key']} of game {row['game_id']} is of a shot that is not stored"
+        elif row["kind"] in ("taken back", "restored") and not changes[shot]:
+            yield f"the notice {row['key']} of game {row['game_id']}, though nothing of the shot was corrected"
+
+
+def _unnoticed(run: Run) -> Iterator[str]:
+    """Yield goals that a ping saw first while the game was watched, and that have no notice."""
+    wishes = run.rows("SELECT * FROM addresses")
+    everything = [w for w in wishes if "goals" in json.loads(w["topics"]) and not json.loads(w["teams"])]
+    if not everything or any(fault.kind == "clock" for fault in run.evidence.faults):
+        return  # when things were seen is not known with a clock that jumps
+    remembered = min(datetime.fromisoformat(wish["seen_at"]) for wish in everything)
+    noticed = {(row["game_id"], row["event_id"]) for row in run.rows("SELECT * FROM notices")}
+    for game_id in run.league.game_ids:
+        pings = _pings(run, game_id)
+        for shot in _first_goals(run, game_id):
+            seen_at = datetime.fromisoformat(shot["first_seen_at"])
+            before = [ping for ping in pings if ping < seen_at]
+            is_watched = bool(before) and (seen_at - before[-1]).total_seconds() <= AWAY_S
+            is_known = remembered < min(before, default=remembered)
+            if is_watched and is_known and (game_id, shot["event_id"]) not in noticed and not _is_reissued(run, shot):
+                yield f"the goal {shot['event_id']} of game {game_id}, seen at {shot['first_seen_at']}, has no notice"
+
+
+def _pings(run: Run, game_id: int) -> list[datetime]:
+    """Return when states of a game were stored: not all of its pings, so that fewer goals count as watched."""
+    rows = run.rows("SELECT seen_at FROM game_states WHERE game_id = ? ORDER BY seen_at", game_id)
+    return [datetime.fromisoformat(row["seen_at"]) for row in rows]
+
+
+def _first_goals(run: Run, game_id: int) -> list[Row]:
+    """Return the shots of a game that were goals when a ping saw them first."""
+    first: dict[int, str] = {}
+    query = "SELECT * FROM corrections WHERE game_id = ? AND what = 'outcome' ORDER BY correction_id"
+    for row in run.rows(query, game_id):
+        first.setdefault(row["event_id"], row["before"])
+    imported = {
+        event
+        for stored in run.evidence.stored
+        if stored.process.startswith("backfill") and stored.game_id == game_id
+        for event in stored.shots
+    }
+    return [
+        shot
+        for (game, event), shot in run.shots.items()
+        if game == game_id and first.get(event, shot["outcome"]) == "goal" and event not in imported
+    ]
+
+
+def _is_reissued(run: Run, shot: Row) -> bool:
+    """Return whether it is like another shot that the league may have replaced with it in one answer."""
+    return any(
+        other["event_id"] != shot["event_id"]
+        and game == shot["game_id"]
+        and (other["is_home"], other["period"]) == (shot["is_home"], shot["period"])
+        and abs(other["seconds"] - shot["seconds"]) <= _REISSUED_S
+        for (game, _), other in run.shots.items()
+    )
