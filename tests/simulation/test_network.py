@@ -168,6 +168,19 @@ def test_each_fault_hits_one_request_and_a_repeated_one_is_scored_once(
     assert net.counts == {kind: 1}
 
 
+def test_a_repeated_request_without_a_key_is_scored_twice(net: Net) -> None:
+    def director() -> None:
+        net.start()
+        columns = [column.name for column in ServingClient(URL).model().features]
+        net.network.arm(Fault("repeated request", seconds=2.0))
+        ServingClient(URL).predict_rows(columns, [[None] * len(columns)])
+        assert net.rows == [(1, "", 1)]
+        net.scheduler.sleep(3)
+
+    net.play(director)
+    assert net.rows == [(1, "", 1)] * 2
+
+
 def test_connections_are_refused_for_some_seconds_and_by_what_does_not_run(net: Net) -> None:
     def director() -> None:
         assert net.ask(lambda: ServingClient(URL).model()).code == "unreachable"
@@ -260,8 +273,7 @@ def test_a_restarted_service_knows_its_model_challengers_and_answers(net: Net) -
 def test_the_log_has_what_the_service_logged_and_nothing_of_other_processes(net: Net) -> None:
     def director() -> None:
         net.start()
-        net.network.serve("feed.sim", game_feed([("503 x", {}, b"")]), net.scheduler.process("feed"))
-        net.ask(lambda: Feed("http://feed.sim").day())  # urllib3 logs that it tries again
+        net.ask(lambda: Feed("http://feed.sim").day())  # nothing listens there, and urllib3 logs each try
         net.ask(predict)
         net.service.stop()
         assert net.service.wait_until(lambda: not net.service.is_running, 10)
@@ -322,17 +334,24 @@ def test_notices_are_sent_by_apprise(net: Net) -> None:
         start_response("200 OK", [])
         return [b""]
 
-    def director() -> None:
-        net.network.serve("receiver.sim", app, net.scheduler.process("receiver"))
+    def notify(message: str) -> str | None:
         sender = opened("json://receiver.sim")
         assert sender is not None
-        assert send(sender, "title", "first") is None
+        return send(sender, "title", message)
+
+    def director() -> None:
+        net.network.serve("receiver.sim", app, net.scheduler.process("receiver"))
+        net.network.arm(Fault("late answer", "receiver.sim", 3))
+        first, _ = net.client(lambda: notify("first"), "notifier")
+        net.scheduler.sleep(1)
+        net.scheduler.kill(first)
+        assert net.ask(lambda: notify("second")) is None
         net.network.arm(Fault("lost answer", "receiver.sim"))
-        assert send(sender, "title", "second") is not None
+        assert net.ask(lambda: notify("third")) is not None
 
     opened("json://receiver.sim")
     net.play(director)
-    assert read == ["first", "second"]
+    assert read == ["first", "second", "third"]
 
 
 def test_faults_that_have_hit_nothing_are_forgotten(net: Net) -> None:
