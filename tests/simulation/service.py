@@ -82,6 +82,15 @@ class Service:
         return is_so()
 
     def _run(self, process: Process) -> None:
+        """Serve until told to stop, then end the process, whatever other threads it has."""
+        try:
+            self._serve(process)
+        except Exception as error:  # noqa: BLE001 - a service that cannot start ends with a traceback
+            self._scheduler.note_crash(process.threads[0], error)
+        self._evidence.died(process, "ended")
+        self._scheduler.kill(process)
+
+    def _serve(self, process: Process) -> None:
         settings = ServiceSettings.from_env({"XG_DATA_DIR": str(self._data_dir), "XG_ALLOWED_HOSTS": HOST})
         app = create_app(settings)
         self._spy_on(app, process)
@@ -91,8 +100,6 @@ class Service:
         listener.close()
         self._drain(listener)
         app.close()
-        self._evidence.died(process, "ended")
-        self._scheduler.kill(process)
 
     def _drain(self, listener: Listener) -> None:
         give_up = self._scheduler.now + DRAIN_S

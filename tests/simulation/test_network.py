@@ -15,7 +15,7 @@ import pytest
 from livegame.errors import FeedMalformed, FeedUnavailable
 from livegame.feed import Feed
 from livegame.notices.addresses import opened, send
-from tests.simulation import machine, network, spies
+from tests.simulation import machine, network, service, spies
 from tests.simulation.evidence import Evidence, called
 from tests.simulation.network import NETWORK_FAULTS, Network
 from tests.simulation.scheduler import Process, Scheduler, Thread, current
@@ -43,6 +43,7 @@ class Net:
         self.evidence = Evidence(lambda: self.scheduler.now, _caller)
         self.service = Service(self.scheduler, self.network, self.evidence, folder, Random(seed + 2))
         self.found: list[Any] = []
+        self.crashes: list[Exception] = []  # that are expected
 
     def _log(self, thread: Thread, what: str) -> None:
         self.lines.append(f"{self.scheduler.now:.6f} {thread.process} {thread.name} {what}")
@@ -63,7 +64,7 @@ class Net:
             ):
                 patches.enter_context(installed)
             self.scheduler.run(director)
-        assert self.scheduler.crashes == []
+        assert [error for _, error in self.scheduler.crashes] == self.crashes
         assert self.evidence.complaints == []
         assert self.evidence.bad_answers == []
         return self
@@ -268,6 +269,25 @@ def test_a_restarted_service_knows_its_model_challengers_and_answers(net: Net) -
 
     net.play(director)
     assert net.rows == [(1, "key", 2)]
+
+
+def test_a_service_that_cannot_start_ends(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    net.crashes = [RuntimeError("cannot start")]
+
+    def fail(_settings: object) -> None:
+        thread = current()
+        assert thread is not None
+        net.scheduler.spawn(thread.process, lambda: net.scheduler.sleep(1000), "log writer")
+        raise net.crashes[0]
+
+    monkeypatch.setattr(service, "create_app", fail)
+
+    def director() -> None:
+        net.service.start()
+        assert net.service.wait_until(lambda: not net.service.is_running, 10)
+
+    net.play(director)
+    assert [death.how for death in net.evidence.deaths] == ["ended"]
 
 
 def test_the_log_has_what_the_service_logged_and_nothing_of_other_processes(net: Net) -> None:
