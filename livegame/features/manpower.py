@@ -49,7 +49,7 @@ def manpower(game: Game) -> tuple[ManpowerRow, ...]:
             boxes.call(play)
             turns = _WITH_CALLS
         elif play.kind == "faceoff":
-            boxes.face_off()
+            boxes.face_off(now)
             turns = _TURNS
         clock.advance(play)
         if play.situation is not None and play.situation not in PENALTY_SHOT_SITUATIONS:

@@ -52,7 +52,7 @@ def situations(facts: Sequence[Fact], *, home_id: int, away_id: int, is_long_ove
             if fact.severity == "PS":
                 alone = home_id if fact.team_id == away_id else away_id
         elif fact.kind == "faceoff":
-            penalties.face_off()
+            penalties.face_off(now)
         if fact.kind in ("faceoff", "period-start"):
             alone = None
             # At 3v3 the other team gains a player instead (Rule 84), and a served player stays on until a stoppage.

@@ -125,12 +125,15 @@ class PenaltyBoxes:
         """Add a penalty of the present stoppage."""
         self._called.append(penalty)
 
-    def face_off(self) -> bool:
-        """Begin the penalties of the stoppage that ends; return whether there were any."""
+    def face_off(self, now: int) -> None:
+        """Begin the penalties of the stoppage that ends.
+
+        One that is served by the game second `now` is over: the feed may lack the face-off that followed it.
+        """
         called, self._called = self._called, []
         if called:
             self._assess(called)
-        return bool(called)
+            self.advance(now)
 
     def goal(self, scorers: int | None, now: int) -> dict[int, int]:
         """End a minor of the team that the goal was scored against, if it was short-handed.

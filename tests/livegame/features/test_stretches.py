@@ -42,6 +42,20 @@ def test_minor_runs_from_the_face_off_until_its_clock_ends_it() -> None:
     ]
 
 
+def test_penalty_whose_face_off_the_feed_lacks_is_over_once_it_is_served() -> None:
+    """Its end is before the next face-off, so that no stretch may begin there."""
+    later = [at(300, "1451"), at(330, "1451", "hit"), at(400, "1551", "hit")]
+    assert stretches(at(0, "1551"), called(100, AWAY), *later) == [
+        (0, 300, "1551", (), ()),
+        (300, 400, "1451", (), ()),
+        (400, 400, "1551", (), ()),
+    ]
+    assert stretches(at(0, "1551"), called(100, AWAY), at(150, "1451"), at(160, "1451"))[-1] == (
+        *(150, 160, "1451"),
+        *((220,), ()),
+    )
+
+
 def test_running_penalty_is_known_at_the_last_play() -> None:
     assert stretches(at(0, "1551"), called(100, HOME), at(100, "1541"), at(130, "1541"))[-1] == (
         *(100, 130, "1541"),
