@@ -1,0 +1,247 @@
+import fcntl
+import os
+import shutil
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from db.connection import DatabaseError, open_writer
+from db.history import History
+from db.history.schema import MIGRATIONS
+from livegame.features.rows import game_update
+from tests.games import game, play
+from tests.promises.helpers import contents, is_sound
+from tests.simulation import durability
+from tests.simulation.disk import Disk
+from tests.simulation.scheduler import Process, Scheduler
+
+TRIED = int(os.environ.get("XG_TEST_DISK_STEPS", "8"))  # how many of a transaction's steps
+SHOTS = [play(event_id, "shot-on-goal", 60 * event_id) for event_id in range(1, 6)]
+JOURNALS = ("truncate", "wal")
+
+
+class Machine:
+    """A machine with one disk."""
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        self.random = Random(seed)
+        self.counts: Counter[str] = Counter()
+        self.log: list[str] = []
+        self.scheduler = Scheduler(self.random, 0.2, lambda thread, what: self.log.append(f"{thread.process} {what}"))
+        self.disk = Disk(self, folder)
+
+    def run(self, *jobs: Callable[[], object], after: Callable[[], object] = lambda: None) -> None:
+        """Run each job in a process of its own, all at the same time, and then `after`."""
+
+        def all_of_them() -> None:
+            threads = [self.scheduler.spawn(self.scheduler.process("job"), job, "main") for job in jobs]
+            for thread in threads:
+                self.scheduler.join(thread)
+            after()
+
+        with self.disk.installed():
+            self.scheduler.run(all_of_them)
+        assert self.disk.errors == []
+        for _, error in self.scheduler.crashes:
+            raise error
+
+    def cut_power(self, process: Process) -> None:
+        self.scheduler.kill(process, then=lambda: self.disk.power_cut(self.random))
+
+    def kill(self, process: Process) -> None:
+        self.scheduler.kill(process)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as made:
+        yield Path(made)
+
+
+@pytest.fixture(params=JOURNALS)
+def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("db.connection.wal_is_safe", lambda _version: request.param == "wal")
+    return str(request.param)
+
+
+def record(database: Path, shots: int) -> None:
+    History(database).record_all([game_update(game(*SHOTS[:shots]))])
+
+
+def rows(database: Path) -> dict[str, object]:
+    # through a copy, so that looking at it repairs nothing
+    with TemporaryDirectory(dir=database.parent) as copy:
+        for file in database.parent.glob("history.db*"):
+            shutil.copy(file, copy)
+        if not (Path(copy) / database.name).exists():
+            return {}
+        open_writer(Path(copy) / database.name, MIGRATIONS).close()
+        assert is_sound(Path(copy) / database.name)
+        return dict(contents(Path(copy) / database.name))
+
+
+def outcomes_of_a_record(folder: Path, end: Callable[[Machine, Process], None], first: int) -> Iterator[str]:
+    """Record two more shots, and end that at some steps or each; yield what is left of them."""
+    shots, expected = (first, first + 2), []
+    for number in shots:
+        made = folder / f"{number}" / "history.db"
+        made.parent.mkdir()
+        if number:
+            record(made, number)
+        expected.append(rows(made) if number else {})
+    undisturbed = Machine(folder / f"{first}-undisturbed")
+    shutil.copytree(folder / f"{first}", undisturbed.disk.root)
+    undisturbed.run(lambda: record(Path(undisturbed.disk.root) / "history.db", shots[1]))
+    total = undisturbed.scheduler.steps
+    chosen = range(1, total + 1)
+    for steps in chosen if total <= TRIED else sorted(Random(TRIED).sample(chosen, TRIED)):
+        root = folder / f"after-{steps}"
+        shutil.copytree(folder / f"{first}", root)
+        machine, acknowledged = Machine(root, steps), []
+        machine.scheduler.arm("job", steps, lambda process, machine=machine: end(machine, process))
+        machine.run(
+            lambda root=root, acknowledged=acknowledged: acknowledged.append(record(root / "history.db", shots[1]))
+        )
+        left = rows(root / "history.db")
+        shutil.rmtree(root)
+        is_empty = first == 0 and not any(left.values())
+        assert is_empty or left in expected, f"half a transaction after {steps} of {total} steps"
+        kept = left == expected[1]
+        assert kept or not acknowledged, f"acknowledged and lost after {steps} of {total} steps"
+        yield f"{'kept' if kept else 'lost'}, {'acknowledged' if acknowledged else 'unacknowledged'}"
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize("first", [0, 2])
+@pytest.mark.parametrize("end", [Machine.kill, Machine.cut_power])
+def test_transaction_is_whole_or_absent_wherever_it_ends(
+    folder: Path, end: Callable[[Machine, Process], None], first: int
+) -> None:
+    found = Counter(outcomes_of_a_record(folder, end, first))
+    assert found["lost, unacknowledged"] >= 3
+
+
+def power_cut_after_a_record(root: Path, seed: int) -> dict[str, object]:
+    root.mkdir()
+    machine = Machine(root, seed)
+    machine.run(lambda: record(root / "history.db", 2), after=lambda: machine.disk.power_cut(machine.random))
+    return rows(root / "history.db")
+
+
+@pytest.mark.usefixtures("journal")
+def test_acknowledged_transaction_outlives_a_power_cut(folder: Path) -> None:
+    left = [power_cut_after_a_record(folder / str(seed), seed) for seed in range(3)]
+    assert all(state == left[0] for state in left) and len(left[0]["shots"]) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize("lie", ["File", "Tree"])
+def test_disk_that_lies_about_a_sync_loses_what_was_acknowledged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+) -> None:
+    monkeypatch.setattr(getattr(durability, lie), "synced", lambda *_: None)
+    lost = 0
+    for seed in range(6):
+        try:
+            lost += len(power_cut_after_a_record(folder / str(seed), seed).get("shots", ())) < 2  # type: ignore[arg-type]
+        except (AssertionError, DatabaseError):
+            lost += 1
+    assert lost >= 2
+
+
+def test_killed_process_has_written_what_it_wrote_and_no_more(folder: Path) -> None:
+    machine = Machine(folder)
+
+    def write() -> None:
+        with (folder / "notes").open("wb") as file, (folder / "text").open("w") as text:
+            for number in range(10):
+                file.write(b"%d" % number)
+                text.write(f"{number}\n")
+
+    machine.scheduler.arm("job", 7, machine.kill)
+    machine.run(write)
+    assert ((folder / "notes").read_bytes(), (folder / "text").read_text()) == (b"01", "0\n1\n")
+
+
+@pytest.mark.parametrize("is_synced", [False, True])
+def test_new_name_is_safe_once_its_folder_is_synced(folder: Path, is_synced: bool) -> None:
+    found = set()
+    for seed in range(20):
+        root = folder / str(seed)
+        root.mkdir()
+        (root / "note").write_text("old")
+        machine = Machine(root, seed)
+
+        def replace(root: Path = root) -> None:
+            with (root / "part").open("wb") as file:
+                file.write(b"new")
+                os.fsync(file)
+            (root / "part").replace(root / "note")
+            if is_synced:
+                number = os.open(root, os.O_RDONLY)
+                os.fsync(number)
+                os.close(number)
+
+        machine.run(replace, after=lambda machine=machine: machine.disk.power_cut(machine.random))
+        found.add((root / "note").read_text())
+    assert found == ({"new"} if is_synced else {"old", "new"})
+
+
+def test_unsynced_write_loses_sectors_one_by_one(folder: Path) -> None:
+    found = set()
+    for seed in range(30):
+        machine, file = Machine(folder, seed), folder / f"{seed}"
+        file.write_bytes(b"old!" * 512)
+        machine.run(
+            lambda file=file: file.open("r+b", buffering=0).write(b"new!" * 512),
+            after=lambda machine=machine: machine.disk.power_cut(machine.random),
+        )
+        left = file.read_bytes()
+        found.add(tuple(left[at : at + 512] for at in range(0, 2048, 512)))
+    assert {sector for left in found for sector in left} == {b"old!" * 128, b"new!" * 128}
+    assert len(found) > 5
+
+
+def test_lock_of_a_dead_process_is_free_though_its_file_is_never_closed(folder: Path) -> None:
+    machine, kept, taken = Machine(folder), [], []
+
+    def hold() -> None:
+        kept.append((folder / "lock").open("ab"))
+        fcntl.flock(kept[0], fcntl.LOCK_EX)
+        kept.append(sqlite3.connect(folder / "history.db", isolation_level=None))
+        kept[1].execute("BEGIN EXCLUSIVE")
+        time.sleep(0)
+        machine.scheduler.sleep(60)
+
+    def want() -> None:
+        machine.scheduler.sleep(1)
+        with (folder / "lock").open("ab") as file:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                sqlite3.connect(folder / "history.db", timeout=1).execute("BEGIN EXCLUSIVE")
+            machine.scheduler.kill(machine.scheduler.processes[0])
+            fcntl.flock(file, fcntl.LOCK_EX)
+            taken.append(sqlite3.connect(folder / "history.db").execute("BEGIN EXCLUSIVE"))
+
+    machine.run(hold, want)
+    assert taken and 2 <= machine.scheduler.now < 3
+
+
+@pytest.mark.usefixtures("journal")
+def test_two_writers_at_the_same_time_are_the_same_night_again(folder: Path) -> None:
+    logs = []
+    for night in ("one", "other"):
+        (folder / night).mkdir()
+        machine = Machine(folder / night, 3)
+        database = folder / night / "history.db"
+        machine.run(*[lambda number=number, database=database: record(database, number) for number in (2, 3, 4)])
+        assert len(rows(database)["shots"]) >= 2  # type: ignore[arg-type]
+        logs.append(machine.log)
+    assert logs[0] == logs[1] and len({line.split()[0] for line in logs[0]}) == 3
