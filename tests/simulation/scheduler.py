@@ -163,11 +163,11 @@ class Scheduler:
     def leave(self, thread: Thread) -> None:
         """Hand the token on for the last time."""
         thread.is_done = True
+        for other in thread.joining:
+            self.unpark(other)
         if self._reapers and thread.process.is_dead:
             self._reapers.pop().release()
             return
-        for other in thread.joining:
-            self.unpark(other)
         if thread is self._director:  # everything else has been killed
             self._ended.release()
             return
