@@ -2,12 +2,14 @@ import fcntl
 import os
 import shutil
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -70,8 +72,10 @@ def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return str(request.param)
 
 
-def record(database: Path, shots: int) -> None:
+def record(database: Path, shots: int, acknowledged: list[int] | None = None) -> None:
     History(database).record_all([game_update(game(*SHOTS[:shots]))])
+    if acknowledged is not None:
+        acknowledged.append(shots)
 
 
 def rows(database: Path) -> dict[str, object]:
@@ -103,11 +107,10 @@ def outcomes_of_a_record(folder: Path, end: Callable[[Machine, Process], None], 
     for steps in chosen if total <= TRIED else sorted(Random(TRIED).sample(chosen, TRIED)):
         root = folder / f"after-{steps}"
         shutil.copytree(folder / f"{first}", root)
-        machine, acknowledged = Machine(root, steps), []
-        machine.scheduler.arm("job", steps, lambda process, machine=machine: end(machine, process))
-        machine.run(
-            lambda root=root, acknowledged=acknowledged: acknowledged.append(record(root / "history.db", shots[1]))
-        )
+        machine = Machine(root, steps)
+        acknowledged: list[int] = []
+        machine.scheduler.arm("job", steps, partial(end, machine))
+        machine.run(partial(record, root / "history.db", shots[1], acknowledged))
         left = rows(root / "history.db")
         shutil.rmtree(root)
         is_empty = first == 0 and not any(left.values())
@@ -188,9 +191,14 @@ def test_new_name_is_safe_once_its_folder_is_synced(folder: Path, is_synced: boo
                 os.fsync(number)
                 os.close(number)
 
-        machine.run(replace, after=lambda machine=machine: machine.disk.power_cut(machine.random))
+        machine.run(replace, after=partial(machine.disk.power_cut, machine.random))
         found.add((root / "note").read_text())
     assert found == ({"new"} if is_synced else {"old", "new"})
+
+
+def overwrite(file: Path) -> None:
+    with file.open("r+b", buffering=0) as opened:
+        opened.write(b"new!" * 512)
 
 
 def test_unsynced_write_loses_sectors_one_by_one(folder: Path) -> None:
@@ -198,10 +206,7 @@ def test_unsynced_write_loses_sectors_one_by_one(folder: Path) -> None:
     for seed in range(30):
         machine, file = Machine(folder, seed), folder / f"{seed}"
         file.write_bytes(b"old!" * 512)
-        machine.run(
-            lambda file=file: file.open("r+b", buffering=0).write(b"new!" * 512),
-            after=lambda machine=machine: machine.disk.power_cut(machine.random),
-        )
+        machine.run(partial(overwrite, file), after=partial(machine.disk.power_cut, machine.random))
         left = file.read_bytes()
         found.add(tuple(left[at : at + 512] for at in range(0, 2048, 512)))
     assert {sector for left in found for sector in left} == {b"old!" * 128, b"new!" * 128}
@@ -209,14 +214,15 @@ def test_unsynced_write_loses_sectors_one_by_one(folder: Path) -> None:
 
 
 def test_lock_of_a_dead_process_is_free_though_its_file_is_never_closed(folder: Path) -> None:
-    machine, kept, taken = Machine(folder), [], []
+    machine = Machine(folder)
+    kept: list[Any] = []
+    taken: list[object] = []
 
     def hold() -> None:
         kept.append((folder / "lock").open("ab"))
         fcntl.flock(kept[0], fcntl.LOCK_EX)
         kept.append(sqlite3.connect(folder / "history.db", isolation_level=None))
         kept[1].execute("BEGIN EXCLUSIVE")
-        time.sleep(0)
         machine.scheduler.sleep(60)
 
     def want() -> None:
@@ -235,13 +241,14 @@ def test_lock_of_a_dead_process_is_free_though_its_file_is_never_closed(folder: 
 
 
 @pytest.mark.usefixtures("journal")
-def test_two_writers_at_the_same_time_are_the_same_night_again(folder: Path) -> None:
+def test_writers_at_the_same_time_go_the_same_way_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.times.utc_now", lambda: datetime(2021, 11, 28, tzinfo=UTC))
     logs = []
     for night in ("one", "other"):
         (folder / night).mkdir()
         machine = Machine(folder / night, 3)
         database = folder / night / "history.db"
-        machine.run(*[lambda number=number, database=database: record(database, number) for number in (2, 3, 4)])
+        machine.run(*(partial(record, database, number) for number in (2, 3, 4)))
         assert len(rows(database)["shots"]) >= 2  # type: ignore[arg-type]
         logs.append(machine.log)
     assert logs[0] == logs[1] and len({line.split()[0] for line in logs[0]}) == 3
