@@ -6,6 +6,7 @@ SQLite. No exception may pass through C, so a dead process's operation fails, an
 """
 
 import _sqlite3
+import atexit
 import ctypes
 import os
 import sqlite3
@@ -97,7 +98,11 @@ class _Handle:
 
 _handles: dict[int, _Handle] = {}  # by the address of SQLite's file object
 _ours_by_address: dict[int, "_Ours"] = {}  # by the address of SQLite's table of methods
-_kept: list[Any] = []  # callbacks that SQLite may call as long as it lives
+
+
+def _keep(kept: Any) -> None:
+    """Keep something as long as the process lives: SQLite may use it until the very end."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
 
 
 def _guarded(prototype: Any, failure: int, function: Callable[..., int]) -> int:
@@ -114,7 +119,7 @@ def _guarded(prototype: Any, failure: int, function: Callable[..., int]) -> int:
             return failure
 
     callback = prototype(guarded)
-    _kept.append(callback)
+    _keep(callback)
     return ctypes.cast(callback, c_void_p).value or 0
 
 
@@ -145,7 +150,9 @@ class _Ours:
             table.xShmMap = _guarded(_ShmMap, sqlite3.SQLITE_IOERR_SHMMAP, self._shm_map)
             table.xShmLock = _guarded(_ShmLock, sqlite3.SQLITE_IOERR_SHMLOCK, self._shm_lock)
             table.xShmUnmap = _guarded(_Flag, sqlite3.SQLITE_IOERR_CLOSE, self._shm_unmap)
+        _keep(table)
         self.address = ctypes.addressof(table)
+        self.address_of_theirs = address
 
     def _close(self, file: int) -> int:
         _handles.pop(file)
@@ -248,6 +255,7 @@ class _Shim:
         self._open_theirs, self._delete_theirs = _Open(theirs.xOpen), _Delete(theirs.xDelete)
         self._sleep_theirs, self._random_theirs = _Sleep(theirs.xSleep), _Random(theirs.xRandomness)
         self._vfs = _Vfs.from_buffer_copy(theirs)
+        _keep(self._vfs)
         self._vfs.pNext = None
         self._vfs.zName = b"simulated"
         self._vfs.xOpen = _guarded(_Open, sqlite3.SQLITE_CANTOPEN, self._open)
@@ -333,6 +341,16 @@ _vfs = _Shim()
 def use(disk: "Disk | None") -> None:
     """Let a disk see what SQLite does; None: no disk."""
     _vfs.use(disk)
+
+
+def _leave_all_to_sqlite() -> None:
+    """Give the files that are still open back to SQLite, before Python forgets what our methods need."""
+    _vfs.use(None)
+    for file, handle in _handles.items():
+        c_void_p.from_address(file).value = handle.methods.address_of_theirs
+
+
+atexit.register(_leave_all_to_sqlite)
 
 
 def release(process: Process) -> None:
