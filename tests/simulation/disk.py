@@ -45,7 +45,7 @@ class Disk:
         self._scheduler = world.scheduler
         self._counts = world.counts
         self._inside = self.root + "/"
-        self._failing: list[tuple[str, str]] = []  # operation, part of the file's name
+        self._failing: list[list[Any]] = []  # operation, part of the file's name, how many go well before it
         self._files = Files(self)
         self._watched: set[Process] = set()
 
@@ -61,9 +61,9 @@ class Disk:
         finally:
             vfs.use(None)
 
-    def fail(self, operation: str, name: str = "", times: int = 1) -> None:
-        """Let the next operations ("read", "write" or "sync") on files with `name` in their name fail with EIO."""
-        self._failing += [(operation, name)] * times
+    def fail(self, operation: str, name: str = "", skipping: int = 0) -> None:
+        """Let one operation ("read", "write" or "sync") on a file with `name` in its name fail with EIO, after some."""
+        self._failing.append([operation, name, skipping])
 
     def end_faults(self) -> None:
         """Be a good disk from now on."""
@@ -108,9 +108,11 @@ class Disk:
         if self._failing and current() is not None:
             for failing in self._failing:
                 if failing[0] == operation and failing[1] in name:
-                    self._failing.remove(failing)
-                    self._counts[f"disk {operation} failed"] += 1
-                    return True
+                    failing[2] -= 1
+                    if failing[2] < 0:
+                        self._failing.remove(failing)
+                        self._counts[f"disk {operation} failed"] += 1
+                        return True
         return False
 
     def has_no_room(self, path: str, length: int) -> bool:
