@@ -7,6 +7,7 @@ a look at what it would make.
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -118,6 +119,7 @@ class Cast:
                 (apprise.apprise, "get_shared_executor", lambda: executor),
                 (livegame.notices.courier, "subprocess", Commands(self)),
                 (livegame.rescore, "FIRST_BATCH", BATCH),
+                (sys, "argv", ["ping_game"]),
                 (ping_game, "signal", alarm),
                 (ping_game, "print_line", self._print),
                 (ping_game, "write_stderr", self._print),
