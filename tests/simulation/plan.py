@@ -3,36 +3,20 @@
 A seed becomes a plan, and a plan becomes a run. Leaving acts or faults out of a plan leaves the others as they were.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Final
 
+from tests.simulation import scenes
+from tests.simulation.events import Act, Fault
+from tests.simulation.scenes import CRON_S, any_size
 from tests.simulation.truth import GamePlan
+
+__all__ = ["Act", "Fault", "Plan"]
 
 FIRST_GAME: Final = 2025020601
 DAY_S: Final = 86_400.0
-BUNDLED: Final = ("xg-default", "xg-distance", "xg-distance-angle")
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What an actor does at a virtual second; `about` says to what, such as a game id or the name of a model."""
-
-    at_s: float
-    actor: str
-    what: str
-    about: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What goes wrong: from `at_s` on, after `steps` steps of `target` where it strikes a process, for `seconds`."""
-
-    at_s: float
-    kind: str
-    target: str = ""
-    steps: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +36,20 @@ class Plan:
         random = Random(seed)
         length_s = random.uniform(60, 240)
         games = tuple(_game(random, FIRST_GAME + number, length_s) for number in range(random.choice((1, 1, 2, 3))))
+        ids = [game.game_id for game in games]
         span_s = length_s * 1.4
+        acts, faults = _acts(random, ids, span_s), _faults(random, ids, span_s)
+        for _ in range(random.choice((0, 1, 1, 2, 3))):
+            scene = scenes.play(random, ids, random.uniform(10, span_s))
+            acts += scene.acts
+            faults += scene.faults
         return cls(
             seed,
             random.choice(("truncate", "wal")),
             random.choice((0.0, 0.002, 0.02, 0.2)),
             games,
-            _acts(random, [game.game_id for game in games], span_s),
-            _faults(random, [game.game_id for game in games], span_s),
+            tuple(sorted(acts, key=lambda act: act.at_s)),
+            tuple(sorted(faults, key=lambda fault: fault.at_s)),
         )
 
 
@@ -68,54 +58,82 @@ def _game(random: Random, game_id: int, length_s: float) -> GamePlan:
     return GamePlan(game_id, source, random.uniform(5, 30), length_s * random.uniform(0.6, 1.0), random.getrandbits(32))
 
 
-def _acts(random: Random, games: list[int], span_s: float) -> tuple[Act, ...]:
+def _acts(random: Random, games: list[int], span_s: float) -> list[Act]:
     acts = []
-    for _ in range(random.randint(6, 20)):
-        actor, what, about = _act(random, games)
-        acts.append(Act(round(random.uniform(0, span_s), 3), actor, what, about))
-    return tuple(sorted(acts, key=lambda act: act.at_s))
+    if random.random() < 0.4:
+        acts.append(Act(round(random.uniform(1, 20), 3), "operator", "load", random.choice(scenes.CHAMPIONS[1:])))
+    if random.random() < 0.4:
+        acts.append(Act(round(random.uniform(0, span_s), 3), "page", "watch", round(random.uniform(15, 60), 1)))
+    for _ in range(random.randint(3, 10)):
+        make = random.choices(list(_ACTS), list(_ACTS.values()))[0]
+        acts.append(make(random, round(random.uniform(0, span_s), 3), games))
+    return acts
 
 
-def _act(random: Random, games: list[int]) -> tuple[str, str, Any]:
-    match random.choices(("cron", "operator", "reader"), (10, 3, 1))[0]:
-        case "operator":
-            return "operator", "swap", random.choice(BUNDLED)
-        case "reader":
-            return "reader", "report", random.choice(games)
-    return "cron", "ping", random.choice(games)
+def _cron(random: Random, at_s: float, games: list[int]) -> Act:
+    chosen = random.choice(((), (random.choice(games),), (random.choice(games),), tuple(games)))
+    return Act(at_s, "cron", "run", (CRON_S, *chosen))
 
 
-def _faults(random: Random, games: list[int], span_s: float) -> tuple[Fault, ...]:
+def _operator(random: Random, at_s: float, games: list[int]) -> Act:
+    if random.random() < 0.3:
+        return Act(at_s, "operator", random.choice(("look", "read the log", "restart")))
+    scene = scenes.Scene(random, games, at_s)
+    scene.change(0)
+    return scene.acts[0]
+
+
+def _reader(random: Random, at_s: float, games: list[int]) -> Act:
+    game = random.choice(games)
+    about = {"report": game, "report of earlier": (game, round(random.uniform(1, 60), 1))}
+    what = random.choice(("report", "report of earlier", "games", "evening"))
+    return Act(at_s, "reader", what, about.get(what))
+
+
+def _other(random: Random, at_s: float, games: list[int]) -> Act:
+    database = random.choice(("history.db", "serving.db"))
+    return random.choice(
+        (
+            Act(at_s, "backfill", "import", tuple(games)),
+            Act(at_s, "backup", "copy", database),
+            Act(at_s, "notifier", "deliver", 5.0),
+            Act(at_s, "rescore", "rescore"),
+            Act(at_s, "retraining", "publish", (random.choice(scenes.VERSIONS), random.randrange(6))),
+            Act(at_s, "shell", random.choice(("read", "write")), (database, random.choice((1.0, 4.0, 14.0)))),
+        )
+    )
+
+
+_ACTS: Final[dict[Callable[[Random, float, list[int]], Act], int]] = {_cron: 8, _operator: 2, _reader: 1, _other: 2}
+
+
+def _faults(random: Random, games: list[int], span_s: float) -> list[Fault]:
     kinds = {_process: 6, _machine: 1, _disk: 2, _network: 3, _feed: 5}
     if random.random() < 0.1:
-        return ()
-    chosen = random.choices(list(kinds), list(kinds.values()), k=random.randint(1, 10))
-    faults = [make(random, round(random.uniform(0, span_s), 3), games) for make in chosen]
-    return tuple(sorted(faults, key=lambda fault: fault.at_s))
-
-
-def _steps(random: Random) -> int:
-    """Return after how many steps: any size is as likely as any other."""
-    return int(2 ** random.uniform(0, 10))
+        return []
+    chosen = random.choices(list(kinds), list(kinds.values()), k=random.randint(1, 8))
+    return [make(random, round(random.uniform(0, span_s), 3), games) for make in chosen]
 
 
 def _process(random: Random, at_s: float, _games: list[int]) -> Fault:
-    target = random.choice(("cron", "cron", "page", "service", "service", "notifier", "rescore", "backfill"))
+    target = random.choice(
+        ("cron", "cron", "page", "service", "service", "notifier", "rescore", "backfill", "operator")
+    )
     if random.random() < 0.25:
-        return Fault(at_s, "stop", target, _steps(random), round(random.choice((0.5, 5, 25, 60)), 1))
-    return Fault(at_s, "kill", target, _steps(random))
+        return Fault(at_s, "stop", target, any_size(random), round(random.choice((0.5, 5, 25, 60)), 1))
+    return Fault(at_s, "kill", target, any_size(random))
 
 
 def _machine(random: Random, at_s: float, _games: list[int]) -> Fault:
     if random.random() < 0.4:
         seconds = random.choice((-1, 1)) * random.choice((0.5, 30, 3_600, 2 * DAY_S))
         return Fault(at_s, "clock", "", 0, seconds)
-    return Fault(at_s, "power cut", "", _steps(random))
+    return Fault(at_s, "power cut", "", any_size(random))
 
 
 def _disk(random: Random, at_s: float, _games: list[int]) -> Fault:
     kind = random.choice(("disk full", "disk read-only", "disk slow", "disk error"))
-    return Fault(at_s, kind, "", _steps(random), round(random.uniform(0.1, 20), 1))
+    return Fault(at_s, kind, "", any_size(random), round(random.uniform(0.1, 20), 1))
 
 
 def _network(random: Random, at_s: float, _games: list[int]) -> Fault:
