@@ -52,6 +52,22 @@ def may_be_written(path: Path) -> str:
     return f"let uid {us} write its folder (XG_DATA_DIR)"
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files outlive a power cut, as `os.fsync` has their contents.
+
+    Raises:
+        OSError: what `os.fsync` raises, except on file systems that cannot sync a folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def open_no_link(path: Path | str, flags: int) -> int:
     """Open an ordinary file, as the `opener` of `open`. Do not follow links, nor wait for pipes and devices.
 

@@ -7,13 +7,14 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from db.connection import DatabaseError
 from db.environment import SettingsError
-from db.files import open_no_link, why
+from db.files import open_no_link, sync_folder, why
 from db.history import Outbox, Wish
 from livegame.settings import ClientSettings
 
@@ -136,10 +137,11 @@ def _create(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        try:
+            file.flush()
+            os.fsync(file.fileno())  # with another key, nothing would be told of what waits for the same address
+        with suppress(FileExistsError):
             os.link(unfinished, path)
-        except FileExistsError:
-            return
+        sync_folder(path.parent)
     finally:
         unfinished.unlink()
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from db.connection import DatabaseError
-from db.files import open_no_link, why
+from db.files import open_no_link, sync_folder, why
 
 RESCORE: Final = "rescore"  # holds the open requests of all games that a rescore sends
 ShotId = tuple[int, int]  # game id, event id
@@ -162,6 +162,7 @@ class PendingRequests:
                 file.flush()
                 os.fsync(file.fileno())  # the service's answer outlives a power cut, and so must its key
             part.replace(self._path)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise self._unusable("write", error) from error
 
