@@ -1,23 +1,20 @@
 """Those who act on a night. Each act runs the product's own code in a simulated process of its own.
 
 What cannot run in one is replaced: the subprocess that sends notices by a simulated process, the alarm of
-`scripts/ping_game.py` by virtual time, the executor of Apprise by threads of the caller, and the compiler of models by
-a look at what it would make.
+`scripts/ping_game.py` by virtual time, and the compiler of models by a look at what it would make.
 """
 
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 from unittest.mock import patch
-
-import apprise.apprise
 
 import livegame.notices.courier
 import livegame.reports.tonight
@@ -32,7 +29,7 @@ from scripts import ping_game
 from tests.simulation.actors import notices, operators, pings, readers
 from tests.simulation.actors.alarm import Alarm
 from tests.simulation.actors.models import TRAINED, compiler, trained
-from tests.simulation.actors.notices import ADDRESSES, Commands, Receiver, Threads
+from tests.simulation.actors.notices import ADDRESSES, Commands, Receiver
 from tests.simulation.actors.stage import FEED_URL, SERVING_URL, Act, Stage, exit_process, noted, settings
 from tests.simulation.scheduler import current
 
@@ -41,6 +38,15 @@ CLEAN: Final = "clean"  # the process that does what makes everything complete
 BATCH: Final = 2  # games that a rescore begins with: a night has few
 _NOTICES_TRIES: Final = 40
 _PAUSE_S: Final = 60.0
+REPORTED: Final = 0.1  # the share of a cron's lines for which a whole report is made, which takes longer than its ping
+# Messages take the longest, so that few nights have all of them.
+_NOTIFY: Final[tuple[tuple[Sequence[str], str], ...]] = (
+    ((), ""),
+    (ADDRESSES[:1], "goals finals"),
+    (ADDRESSES[:1], "goals leads periods"),
+    (ADDRESSES, "goals"),
+    (ADDRESSES, "goals chances leads periods finals"),
+)
 
 
 class Cast:
@@ -112,17 +118,17 @@ class Cast:
         alarm = Alarm(self.scheduler)
         with ExitStack() as patches:
             self.desk = Path(patches.enter_context(tempfile.TemporaryDirectory()))
-            patches.enter_context(_environment(self.data_dir))
+            patches.enter_context(_environment(self.data_dir, *self.chance.choice(_NOTIFY)))
             patches.enter_context(alarm.installed())
-            executor = Threads()
             for where, name, value in (
-                (apprise.apprise, "get_shared_executor", lambda: executor),
                 (livegame.notices.courier, "subprocess", Commands(self)),
                 (livegame.rescore, "FIRST_BATCH", BATCH),
                 (sys, "argv", ["ping_game"]),
                 (ping_game, "signal", alarm),
                 (ping_game, "print_line", self._print),
                 (ping_game, "write_stderr", self._print),
+                (ping_game, "_report", self._sometimes(ping_game._report)),
+                (ping_game, "_as_line", _line(ping_game._as_line)),
                 (scripts.command, "write_stderr", self._print),
                 (xgserve.registry.sources, "compile_artifact", compiler(self)),
                 (GameClient, "ping", self._ping(GameClient.ping)),
@@ -138,6 +144,10 @@ class Cast:
     def _print(self, text: str) -> int:
         self.scheduler.step(f"prints: {text}")
         return 0
+
+    def _sometimes(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that returns None for most calls."""
+        return lambda *args: real(*args) if self.chance.random() < REPORTED else None
 
     def _names(self, real: Callable[[], Iterator[str]]) -> Callable[[], Iterator[str]]:
         """Return a source of names for temporary files."""
@@ -183,19 +193,24 @@ class Cast:
 
 
 @contextmanager
-def _environment(data_dir: Path) -> Iterator[None]:
+def _environment(data_dir: Path, addresses: Sequence[str], about: str) -> Iterator[None]:
     """Set what the settings are read from."""
     ours = {
         "XG_DATA_DIR": str(data_dir),
         "XG_FEED_URL": FEED_URL,
         "XG_SERVING_URL": SERVING_URL,
-        "XG_NOTIFY": " ".join(ADDRESSES),
-        "XG_NOTIFY_ABOUT": "goals chances leads periods finals",
+        "XG_NOTIFY": " ".join(addresses),
+        "XG_NOTIFY_ABOUT": about,
     }
     with patch.dict(os.environ, ours):
         for name in [name for name in os.environ if name.startswith(("XG_", "COMET_")) and name not in ours]:
             del os.environ[name]
         yield
+
+
+def _line(real: Callable[..., str]) -> Callable[..., str]:
+    """Return what makes cron's line of a ping, where there is no report as well."""
+    return lambda report, ping: real(report, ping) if report else f"{ping.game_id}: {ping.scored} rated"
 
 
 def _number(real: Callable[[], int]) -> Callable[[], int]:

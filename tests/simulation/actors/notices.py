@@ -2,10 +2,8 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from livegame.notices.delivery import deliver
@@ -125,22 +123,3 @@ class Command:
         """Wait until it has ended. Raises `TimeoutExpired`."""
         if not self._stage.scheduler.join(self._thread, timeout):
             raise subprocess.TimeoutExpired("notifier", timeout)
-
-
-class Threads(Executor):
-    """An executor with a new thread for each call, in the process of the caller: Apprise's would be one for all."""
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> "Future[Any]":
-        """Call the function in a thread."""
-        future: Future[Any] = Future()
-
-        def call() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(function(*args, **named))
-            except Exception as error:  # noqa: BLE001 - an executor hands every error to the one who waits
-                future.set_exception(error)
-
-        threading.Thread(target=call, name="sender").start()
-        return future
