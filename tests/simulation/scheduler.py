@@ -96,7 +96,7 @@ class Scheduler:
         """`handover` is the share of steps at which the token is handed to another thread."""
         self.now = 0.0  # virtual seconds
         self.steps = 0
-        self.at_end: Callable[[Thread], None] = lambda thread: None  # is called for each thread that has ended
+        self.at_end: Callable[[Thread], None] = lambda _thread: None  # is called for each thread that has ended
         self.crashes: list[tuple[Thread, BaseException]] = []  # threads that ended with an exception
         self.processes: list[Process] = []
         self._random = random.random
