@@ -97,13 +97,15 @@ class World:
         self.evidence = Evidence(lambda: self.scheduler.now, _who, _held_up)
         self.disk = Disk(self, self.root)
         self.network = Network(self.scheduler, self.random("network"), self.took_effect)
-        self.league = League(self.random("league"), self.plan.games, lambda: self.scheduler.now)
+        self.league = League(self.random("league"), self.plan.games, lambda: self.scheduler.now, self.took_effect)
         self.service = Service(self.scheduler, self.network, self.evidence, self.data_dir, self.random("service"))
         self.states = States(self.data_dir, copies)
         self.cast = Cast(self, self.random("cast"))
         self.scheduler.at_end = self._note_state
         self.nature = self.scheduler.process("nature")
         self._is_night_over = False
+        self._was_cut = False
+        self._broken: list[Violation] = []  # files that a power cut has damaged
 
     def random(self, stream: str) -> Random:
         """Return chance of its own for a part of the world."""
@@ -138,7 +140,7 @@ class World:
                     self.scheduler.run(self._direct)
                 except Stuck as error:
                     stuck.append(Violation("bounded", str(error)))
-                found = stuck or rules.check(self)
+                found = self._broken + (stuck or rules.check(self))
                 gc.collect()  # while its files are still those of the simulated disk
         finally:
             gc.enable()
@@ -250,9 +252,17 @@ class World:
         dying = [p for p in self.scheduler.processes if p.name not in _OUTSIDE and not p.is_dead and p.is_running]
         for process in dying:
             self.evidence.died(process, "power cut")
-        self.scheduler.kill(*dying, then=lambda: self.disk.power_cut(self.random(f"power {self.scheduler.steps}")))
+
+        def lose() -> None:
+            self.disk.power_cut(self.random(f"power {self.scheduler.steps}"))
+            self._was_cut = True
+
+        self.scheduler.kill(*dying, then=lose)
 
     def _note_state(self, thread: Thread) -> None:
+        if self._was_cut:
+            self._was_cut = False
+            self._broken += rules.check_files(self)
         if thread.name == "main" and thread.process.name != "nature":
             self.states.note(service_is_up=self.service.is_listening)
 
