@@ -88,7 +88,8 @@ class League:
         self._clock, self._took_effect = clock, took_effect
         self._versions = {plan.game_id: versions(plan) for plan in games}
         seed = random.random()  # a game's caching does not depend on what other games there are
-        ways = (Caching(), Caching(has_etag=False), Caching(5), Caching(20), Caching(20, has_etag=False))
+        # mostly short: a simulated game lasts some minutes
+        ways = (Caching(), Caching(), Caching(has_etag=False), Caching(2), Caching(5), Caching(5, False), Caching(20))
         self.caching = {game_id: Random(f"{seed} {game_id}").choice(ways) for game_id in self._versions}
         self._bodies: dict[str, bytes] = {}  # of games, by digest
         self._armed: list[_Armed] = []

@@ -246,4 +246,4 @@ def test_cached_answers_stay_the_same_for_as_long_as_they_say() -> None:
         if has_etag:
             status, _, body = ask(league, answers[-1][1]["ETag"])
             assert (status[:3], body) == ("304", b"")
-    assert len(ways) == 5
+    assert len(ways) == 6
