@@ -22,50 +22,12 @@ from livegame.features.rows import game_update
 from tests.games import game, play
 from tests.promises.helpers import contents, is_sound
 from tests.simulation import durability
-from tests.simulation.disk import Disk
-from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.one_disk import Machine
+from tests.simulation.scheduler import Process
 
 TRIED = int(os.environ.get("XG_TEST_DISK_STEPS", "8"))  # how many of a transaction's steps
 SHOTS = [play(event_id, "shot-on-goal", 60 * event_id) for event_id in range(1, 6)]
 JOURNALS = ("truncate", "wal")
-
-
-class Machine:
-    """A machine with one disk."""
-
-    def __init__(self, folder: Path, seed: int = 0) -> None:
-        self.random = Random(seed)
-        self.counts: Counter[str] = Counter()
-        self.log: list[str] = []
-        self.scheduler = Scheduler(self.random, 0.2, lambda thread, what: self.log.append(f"{thread.process} {what}"))
-        self.disk = Disk(self, folder)
-
-    def run(self, *jobs: Callable[[], object], after: Callable[[], object] = lambda: None) -> None:
-        """Run each job in a process of its own, all at the same time, and then `after`."""
-
-        def all_of_them() -> None:
-            threads = [self.scheduler.spawn(self.scheduler.process("job"), job, "main") for job in jobs]
-            for thread in threads:
-                self.scheduler.join(thread)
-            after()
-
-        with self.disk.installed():
-            self.scheduler.run(all_of_them)
-        assert self.disk.errors == []
-        for _, error in self.scheduler.crashes:
-            raise error
-
-    def cut_power(self, process: Process) -> None:
-        self.scheduler.kill(process, then=lambda: self.disk.power_cut(self.random))
-
-    def kill(self, process: Process) -> None:
-        self.scheduler.kill(process)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as made:
-        yield Path(made)
 
 
 @pytest.fixture(params=JOURNALS)
