@@ -125,7 +125,8 @@ class ModelCache:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._discard(target)
             folder.rename(target)
-            _sync(target.parent)
+            for above in (*target.parents[:3], self._root.parent):  # each may be new
+                _sync(above)
         return _cached(target, name, manifest)
 
     def keep_compiled(self, model: CachedModel, files: Iterable[Path]) -> None:
