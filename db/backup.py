@@ -7,7 +7,7 @@ from secrets import token_hex
 from typing import Final
 
 from db.connection import DAMAGED, Connection, DatabaseError, connect, explained, open_reader
-from db.files import why
+from db.files import sync_folder, why
 
 ABANDONED_AFTER_S: Final = 86_400  # seconds since the last write to an unfinished copy
 
@@ -34,6 +34,7 @@ def backup(source: Path, target: Path) -> None:
                 connection.backup(copy)
             _check(copy, source)
         part.rename(target)
+        sync_folder(target.parent)
     except OSError as error:
         raise DatabaseError(f"cannot copy {source} to {target}: {why(target, error)}") from error
     finally:
