@@ -1,4 +1,4 @@
-"""Files of the data folder: advice on one that cannot be used, and how to open one without following links."""
+"""Files of the data folder: advice on one that cannot be used, how to open and to sync one."""
 
 import errno
 import os

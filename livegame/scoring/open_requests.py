@@ -162,7 +162,8 @@ class PendingRequests:
                 file.flush()
                 os.fsync(file.fileno())  # the service's answer outlives a power cut, and so must its key
             part.replace(self._path)
-            sync_folder(self._path.parent)
+            for folder in (self._path.parent, self._path.parent.parent):  # its name too, in a folder that may be new
+                sync_folder(folder)
         except OSError as error:
             raise self._unusable("write", error) from error
 

@@ -30,7 +30,7 @@ def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, l
 def test_note_of_a_request_is_synced_with_its_name(tmp_path: Path, synced: list[tuple[str, list[str]]]) -> None:
     (tmp_path / "locks").mkdir()
     PendingRequests(tmp_path, 1).next("model", {(1, 2): {"distance": 3.0}})
-    assert synced == [("file", ["1.part"]), ("folder", ["1.questions"])]
+    assert synced == [("file", ["1.part"]), ("folder", ["1.questions"]), ("folder", ["locks"])]
 
 
 def test_key_of_addresses_is_synced_with_its_name(tmp_path: Path, synced: list[tuple[str, list[str]]]) -> None:
