@@ -17,7 +17,6 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from db import times
 from xgserve.contract import LibraryVersions, Scalar
 from xgserve.errors import InvalidFrame, ModelError
 from xgserve.model.graph import GraphScorer
@@ -159,6 +158,8 @@ def load_compiled(folder: Path, name: ModelName, digest: str, start_worker: Star
         ModelError: it is missing or damaged, was compiled from another artifact, or gives other probabilities than it
             gave when it was compiled.
     """
+    from db import times  # not at the top: the process that compiles imports this module, and may not read db/
+
     description = read_description(folder)
     if description is None:
         raise ModelError(f"{name} has no readable compiled model; python -m xgserve.compiler {folder.parent} makes it")
