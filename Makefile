@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo serve ui explore replay test lint bench format lock clean
+.PHONY: help demo serve ui explore replay test simulate lint bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -28,6 +28,11 @@ replay: $(VENV)/.installed  ## the replay feed alone
 test: $(VENV)/.installed-dev  ## all tests
 	$(BIN)/python -m pytest --numprocesses=2
 
+simulate: $(VENV)/.installed-dev  ## nights played by chance, with crashes (SEEDS=1000); SEED=7 plays one again and prints it
+	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
+		$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(SEED),--seed $(SEED)) $(if $(PLAN),--plan $(PLAN)) \
+		$(if $(VERBOSE),--verbose)
+
 lint: $(VENV)/.installed-dev  ## style, spelling, types, and which package imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,7 +52,7 @@ lock:  ## pin the newest versions of everything in requirements/*.in but dask (n
 		$(patsubst %,requirements/%.in,base serving dashboard explore train boosters dev) -o requirements.txt
 
 clean:  ## remove the virtual environment and the caches, not the data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .simulation *.egg-info
 
 $(VENV)/.installed: requirements.txt $(wildcard requirements/*.in) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
