@@ -11,9 +11,10 @@ from unittest.mock import patch
 from db.connection import BUSY_TIMEOUT_S, DatabaseError
 from db.history import GameUpdate, History, Outbox, Scores
 from db.serving import StoredAnswers
-from livegame import lock
+from livegame import client
 from livegame.deadline import DEADLINE_S
 from livegame.feed import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, RETRIES, Feed
+from livegame.lock import LOCK_WAIT_S
 from livegame.scoring.open_requests import DerivedKeyRequests, PendingRequests, Request
 from tests.simulation.evidence import (
     NOWHERE,
@@ -66,7 +67,7 @@ def watching(evidence: Evidence) -> Iterator[None]:
             patches.enter_context(patch.object(where, name, spy))
         for owner, name, what, allowed_s in _WAITS:
             patches.enter_context(patch.object(owner, name, spies.timed(getattr(owner, name), what, allowed_s)))
-        patches.enter_context(patch("livegame.client.game_lock", spies.lock(lock.game_lock)))
+        patches.enter_context(patch("livegame.client.game_lock", spies.lock(vars(client)["game_lock"])))
         patches.enter_context(patch.object(ServingClient, "_call", spies.call(ServingClient._call)))
         handler = _Complaints(evidence)
         logging.getLogger().addHandler(handler)
@@ -166,7 +167,7 @@ class _Spies:
         def spy(data_dir: Path, game_id: int, timeout_s: float, *, is_ping: bool = False) -> Iterator[None]:
             lock = real(data_dir, game_id, timeout_s, is_ping=is_ping)
             with ExitStack() as held:
-                with self._evidence.waiting(f"the lock of game {game_id}", timeout_s):
+                with self._evidence.waiting(f"the lock of game {game_id}", min(timeout_s, LOCK_WAIT_S)):
                     held.enter_context(lock)
                 yield
 

@@ -27,7 +27,7 @@ _RULES = (
 def check(world: Night) -> list[Violation]:
     """Return how the run broke rules; its processes have ended."""
     with copied(world.data_dir) as data_dir:
-        run = Run(world.evidence, world.league, world.counts, data_dir)
+        run = Run(world.evidence, world.league, world.counts, data_dir, world.scheduler.crashes)
         if broken := soundness.sound(run):  # the others could not read it
             return [*broken, *bounds.bounded(run), *bounds.clean(run)]
         return [violation for rule in _RULES[1:] for violation in rule(run)]

@@ -1,5 +1,6 @@
 """The rules `bounded` and `clean`: nobody waits longer than the product's own constants say, and no traceback shows."""
 
+import traceback
 from collections.abc import Iterator
 
 from db.connection import DatabaseError
@@ -10,6 +11,7 @@ from tests.simulation.rules.run import Run, Violation
 from xgserve.client import ServingError
 
 SLACK_S = 3.0  # for steps of others meanwhile
+_OURS = ("db", "livegame", "root", "scripts", "training", "xgserve")  # urllib3 logs what our own errors report
 _KNOWN = (LiveGameError, ServingError, DatabaseError, SettingsError)
 
 
@@ -48,8 +50,11 @@ def _unforeseen(run: Run) -> Iterator[str]:
         error = act.error
         if error is not None and (not isinstance(error, _KNOWN) or isinstance(error, UnexpectedError)):
             yield f"{act.process}: {act.what} {act.about} ended with {type(error).__name__}: {error}"
+    for thread, crash in run.crashes:
+        where = "".join(traceback.format_exception(crash)).strip().splitlines()[-8:]
+        yield f"{thread.process}, thread {thread.name}, ended with {crash!r}: {' / '.join(map(str.strip, where))}"
     for complaint in run.evidence.complaints:
-        if complaint.traceback:
+        if complaint.traceback and complaint.logger.startswith(_OURS):
             last = complaint.traceback.strip().splitlines()[-1]
             said = f"{complaint.logger}: {complaint.message}: {last}"
             yield f"at {complaint.at_s:.3f} s {complaint.process} logged a traceback, {said}"

@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from tests.simulation.evidence import Evidence
 from tests.simulation.league import League
+from tests.simulation.scheduler import Scheduler, Thread
 
 _FILES = ("history.db", "serving.db")
 _ENDINGS = ("", "-journal", "-wal")  # of files that a reader needs; SQLite makes -shm again
@@ -34,6 +35,8 @@ class Night(Protocol):
     @property
     def league(self) -> League: ...
     @property
+    def scheduler(self) -> Scheduler: ...
+    @property
     def counts(self) -> Counter[str]: ...
     @property
     def data_dir(self) -> Path: ...
@@ -47,6 +50,7 @@ class Run:
     league: League
     counts: Counter[str]
     data_dir: Path  # a copy, outside of the simulated disk
+    crashes: Sequence[tuple[Thread, BaseException]] = ()  # threads that ended with an exception
 
     @property
     def history(self) -> Path:
