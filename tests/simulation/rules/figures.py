@@ -198,10 +198,14 @@ class _Shown:
 
 def sums(run: Run) -> list[Violation]:
     """Compare stored sums with their rows, and what readers saw with the rows that they saw."""
-    found = [Violation("sums", f"a reader's report: {said}") for said in _seen_sums(run)]
+    return [*(Violation("sums", f"a reader's report: {said}") for said in _seen_sums(run)), *sums_of_files(run)]
+
+
+def sums_of_files(run: Run) -> list[Violation]:
+    """Compare stored sums with their rows."""
     key = ("game_id", "model", "is_home")
     kept, true = ({tuple(r[k] for k in key): r for r in run.rows(query)} for query in (_OF_TOTALS, _OF_ROWS))
-    found += [Violation("sums", f"game_totals: {said}") for said in _unequal(kept, true)]
+    found = [Violation("sums", f"game_totals: {said}") for said in _unequal(kept, true)]
     with closing(sqlite3.connect(run.history)) as connection:
         if not sums_are_true(connection):
             found.append(Violation("sums", "the sums over all games are not those of the games"))
