@@ -15,13 +15,13 @@ from livegame.errors import LiveGameError, PingedMeanwhile, UnexpectedError
 from livegame.features.rows import game_update
 from livegame.feed import MAX_FRESH_S, Answer, Feed
 from livegame.game_id import valid_game_id
-from livegame.lock import LOCK_WAIT_S, game_lock, rescore_lock
+from livegame.lock import LOCK_WAIT_S, batch_lock, game_lock, rescore_lock
 from livegame.pace import INCOMPLETE_DAYS, is_due, is_stale, is_watched_due
 from livegame.plays import GameState, GameSummary
 from livegame.reports.counting import Count
 from livegame.scoring.challengers import BATCH_S, PING_S
 from livegame.scoring.inputs import ModelInputs, read_feature_map
-from livegame.scoring.open_requests import RESCORE, DerivedKeyRequests, PendingRequests
+from livegame.scoring.open_requests import BACKFILL, RESCORE, PendingRequests
 from livegame.scoring.scorer import Scorer
 from livegame.settings import ClientSettings
 from livegame.staleness import believed
@@ -146,14 +146,17 @@ class GameClient:
     def record(self, updates: Sequence[GameUpdate], timeout_s: float) -> list[Recorded]:
         """Store many recorded games as `ping` does a live one, with one request to the service and one transaction.
 
-        Wait `timeout_s` seconds for each game's lock. Raise the errors of `ping` except the feed's.
+        Wait `timeout_s` seconds for each game's lock. Raise the errors of `ping` except the feed's, and `BackfillBusy`.
         """
         by_game = {update.game.game_id: update for update in updates}
         found: list[Recorded] = []
         together: list[GameUpdate] = []
         with ExitStack() as locks:
+            locks.enter_context(batch_lock(self._data_dir))
             for game_id in sorted(by_game):
                 locks.enter_context(game_lock(self._data_dir, game_id, timeout_s))
+            batch = PendingRequests(self._data_dir, BACKFILL)
+            self._scorer.settle(batch)
             stored = self._history.game_rows(by_game)
             rescored = PendingRequests(self._data_dir, RESCORE).waiting_games
             for game_id, update in sorted(by_game.items()):
@@ -166,7 +169,7 @@ class GameClient:
                     self._scorer.settle(requests)
                 else:
                     together.append(fresh)
-            return found + self._scorer.record(together, DerivedKeyRequests(), BATCH_S)
+            return found + self._scorer.record(together, batch, BATCH_S)
 
     @known_errors()
     def rescore(self, game_ids: Sequence[int], model: ModelInputs, timeout_s: float) -> int:
@@ -182,14 +185,15 @@ class GameClient:
         with ExitStack() as locks:
             for game_id in sorted(game_ids):
                 locks.enter_context(game_lock(self._data_dir, game_id, timeout_s))
-            open_of_ping = {
+            backfilled = PendingRequests(self._data_dir, BACKFILL).waiting_games
+            open_of_others = {
                 game_id: requests
                 for game_id in game_ids
-                if (requests := PendingRequests(self._data_dir, game_id)).are_open
+                if (requests := PendingRequests(self._data_dir, game_id)).are_open or game_id in backfilled
             }
-            # a ping died; its requests must be repeated as they were
-            stored = sum(self._scorer.rescore([game], model, requests) for game, requests in open_of_ping.items())
-            together = [game_id for game_id in game_ids if game_id not in open_of_ping]
+            # a ping or a backfill died; its requests must be repeated as they were
+            stored = sum(self._scorer.rescore([game], model, requests) for game, requests in open_of_others.items())
+            together = [game_id for game_id in game_ids if game_id not in open_of_others]
             return stored + self._scorer.rescore(together, model, PendingRequests(self._data_dir, RESCORE))
 
     @known_errors()

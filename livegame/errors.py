@@ -12,6 +12,7 @@
     ├── ModelKeepsChanging      4
     ├── GameBusy                6
     ├── RescoreRunning          6
+    ├── BackfillBusy            6
     ├── WorkersUnavailable      6
     └── UnexpectedError         7
 
@@ -100,6 +101,15 @@ class RescoreRunning(LiveGameError):
 
     def __init__(self) -> None:
         super().__init__("another rescore is running on this data folder; wait for its end, or stop it")
+
+
+class BackfillBusy(LiveGameError):
+    """Another backfill has been storing games of this data folder for longer than we wait."""
+
+    exit_code = 6
+
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(f"another backfill has been storing games for {waited_s:g} s; try again when it is done")
 
 
 class WorkersUnavailable(LiveGameError):

@@ -1,4 +1,4 @@
-"""Locks of the data folder: one ping of a game at a time, one rescore, one delivery of notices to an address.
+"""Locks of the data folder: one ping of a game at a time, one rescore, one batch of backfills, one delivery of notices.
 
 They hold among threads, processes and containers that share the folder.
 """
@@ -12,9 +12,10 @@ from typing import BinaryIO, Final
 
 from db.connection import DatabaseError
 from db.files import open_no_link, why
-from livegame.errors import GameBusy, PingedMeanwhile, RescoreRunning
+from livegame.errors import BackfillBusy, GameBusy, PingedMeanwhile, RescoreRunning
 
 LOCK_WAIT_S: Final = 20.0  # for a game that another process pings
+BATCH_WAIT_S: Final = 60.0  # for the batch of another backfill
 _LOCK_POLL_S: Final = 0.05
 
 
@@ -61,6 +62,24 @@ def rescore_lock(data_dir: Path) -> Iterator[None]:
     with _opened(path) as file:
         if not _locked(file, path):
             raise RescoreRunning
+        yield
+
+
+@contextmanager
+def batch_lock(data_dir: Path) -> Iterator[None]:
+    """Hold the lock of a backfill's batch, whose open requests are in one file for all games.
+
+    Raises:
+        BackfillBusy: another backfill has held it for `BATCH_WAIT_S` seconds.
+        DatabaseError: as `game_lock`.
+    """
+    path = data_dir / "locks" / "backfill.lock"
+    give_up = time.monotonic() + BATCH_WAIT_S
+    with _opened(path) as file:
+        while not _locked(file, path):
+            if time.monotonic() >= give_up:
+                raise BackfillBusy(BATCH_WAIT_S)
+            time.sleep(_LOCK_POLL_S)
         yield
 
 

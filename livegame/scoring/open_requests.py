@@ -5,12 +5,11 @@ repeats the request under the same key, and the service answers without scoring 
 of its rows is stored: the league may retract a shot before its answer is stored, and restore it later.
 """
 
-import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +17,7 @@ from db.connection import DatabaseError
 from db.files import open_no_link, sync_folder, why
 
 RESCORE: Final = "rescore"  # holds the open requests of all games that a rescore sends
+BACKFILL: Final = "backfill"  # and those that a backfill sends
 ShotId = tuple[int, int]  # game id, event id
 Rows = Mapping[ShotId, Mapping[str, Any]]  # the model's inputs
 
@@ -27,19 +27,6 @@ class Request(NamedTuple):
 
     key: str
     rows: Rows
-
-
-class ScoringRequests(Protocol):
-    """Decides which rows to send, and under which key."""
-
-    def next(self, model_id: str, ready: Rows) -> Request:
-        """Return what to send now, which may be more or less than what is `ready`."""
-
-    def close(self, answered: Mapping[str, Set[ShotId]]) -> None:
-        """Note that the answers to these rows are stored, by the key of their request."""
-
-    def drop(self, request: Request) -> None:
-        """Forget a request that the service will never answer."""
 
 
 class _Open(NamedTuple):
@@ -56,14 +43,16 @@ class _Open(NamedTuple):
 
 
 class PendingRequests:
-    """The open requests of one game, or those for many games that a rescore sends, for the holder of the lock.
+    """The open requests of one game, or of many games of a rescore or a backfill, for the holder of the lock.
 
     The file is replaced as a whole: whenever its writer dies, it holds either the old requests or the new ones.
     """
 
     def __init__(self, data_dir: Path, holder: int | str) -> None:
         self._path = data_dir / "locks" / f"{holder}.questions"
-        self._rescores = None if holder == RESCORE else PendingRequests(data_dir, RESCORE)
+        others = () if holder in (RESCORE, BACKFILL) else (RESCORE, BACKFILL)
+        self._of_many = [PendingRequests(data_dir, other) for other in others]
+        self._dropped: set[str] = set()  # keys, also of requests that only another holder may forget
 
     @property
     def are_open(self) -> bool:
@@ -83,16 +72,16 @@ class PendingRequests:
     def next(self, model_id: str, ready: Rows) -> Request:
         """Return an open request if one of its rows is needed, else a new one for all that is `ready`.
 
-        An open request of a rescore that died is repeated as well; the next rescore closes it. The league may have
-        changed the inputs meanwhile, but a shot keeps the first answer that it was given.
+        An open request of a rescore or a backfill that died is repeated as well; the next one closes it. The league may
+        have changed the inputs meanwhile, but a shot keeps the first answer that it was given.
 
         Raises:
             DatabaseError: the request cannot be noted, and must not be sent.
         """
         noted = self._read()
-        for other in [*noted, *(self._rescores._read() if self._rescores else [])]:
+        for other in [*noted, *(of_many for holder in self._of_many for of_many in holder._read())]:
             wanted = other.model_id == model_id and not other.waiting.isdisjoint(ready)
-            if wanted and other.is_answerable(ready):
+            if wanted and other.is_answerable(ready) and other.request.key not in self._dropped:
                 return other.request
         request = Request(secrets.token_hex(16), ready)
         # rows of the new request no longer wait for an older one
@@ -118,6 +107,7 @@ class PendingRequests:
         Raises:
             DatabaseError: the file cannot be written.
         """
+        self._dropped.add(request.key)
         self._write(other for other in self._read() if other.request.key != request.key)
 
     def drop_all(self) -> None:
@@ -169,18 +159,3 @@ class PendingRequests:
 
     def _unusable(self, what: str, error: OSError) -> DatabaseError:
         return DatabaseError(f"cannot {what} {self._path}: {why(self._path, error)}")
-
-
-class DerivedKeyRequests:
-    """Requests for recorded games, which do not change: the key is derived from the rows, so nothing need be noted."""
-
-    def next(self, model_id: str, ready: Rows) -> Request:
-        """Return a request for all that is `ready`."""
-        shots = hashlib.sha256(msgspec.json.encode([model_id, list(ready)]))
-        return Request(shots.hexdigest(), ready)
-
-    def close(self, answered: Mapping[str, Set[ShotId]]) -> None:
-        """Do nothing: nothing was noted."""
-
-    def drop(self, request: Request) -> None:
-        """Do nothing: nothing was noted."""

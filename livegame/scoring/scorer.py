@@ -14,7 +14,7 @@ from livegame.features.fingerprint import code_fingerprint
 from livegame.notices.news import news
 from livegame.scoring.challengers import Challengers, Turn
 from livegame.scoring.inputs import ModelInputs
-from livegame.scoring.open_requests import PendingRequests, Request, Rows, ScoringRequests
+from livegame.scoring.open_requests import PendingRequests, Request, Rows
 from xgserve.client import (
     ModelChanged,
     ModelDescription,
@@ -95,7 +95,7 @@ class Scorer:
     def record(
         self,
         updates: Sequence[GameUpdate],
-        requests: ScoringRequests,
+        requests: PendingRequests,
         challengers_s: float,
         models: Models | None = None,
     ) -> list[Recorded]:
@@ -135,7 +135,7 @@ class Scorer:
             f"the service's model changed {_SWAPS_FOLLOWED} times while games were being rated; try again"
         )
 
-    def rescore(self, game_ids: Sequence[int], model: ModelInputs, requests: ScoringRequests) -> int:
+    def rescore(self, game_ids: Sequence[int], model: ModelInputs, requests: PendingRequests) -> int:
         """Have a loaded model score the stored shots of games that it has not scored; return how many were stored.
 
         Nothing else of the games changes, neither the model that they are shown by nor the time of their last ping.
@@ -192,7 +192,7 @@ class Scorer:
         ]
 
     def _ask_challengers(
-        self, ids: Sequence[str], updates: Sequence[GameUpdate], requests: ScoringRequests, turn: Turn
+        self, ids: Sequence[str], updates: Sequence[GameUpdate], requests: PendingRequests, turn: Turn
     ) -> Iterator[_Answer]:
         """Yield the answers of the challengers, each of which gets an equal share of the time that is left."""
         if not ids:
@@ -207,7 +207,7 @@ class Scorer:
         self,
         model: ModelInputs,
         updates: Sequence[GameUpdate],
-        requests: ScoringRequests,
+        requests: PendingRequests,
         turn: Turn,
         leave_s: float,
     ) -> Iterator[_Answer]:
@@ -225,7 +225,7 @@ class Scorer:
         self,
         model: ModelInputs,
         updates: Sequence[GameUpdate],
-        requests: ScoringRequests,
+        requests: PendingRequests,
         timeout: float | None = None,
     ) -> _Answer:
         """Have a model score what it has not scored: the active one, or with `timeout`, whatever it is by now."""
@@ -247,6 +247,8 @@ class Scorer:
             )
         except RowsRefused:
             requests.drop(request)
+            if request.rows is not ready:  # the refused ones may be others
+                return self._ask(model, updates, requests, timeout)
             raise
         except ModelNotLoaded:
             if request.rows is ready:  # it is new, so nothing of it was ever scored

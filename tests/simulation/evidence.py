@@ -43,7 +43,6 @@ class Noted:
     key: str
     model: str
     rows: Mapping[ShotId, Inputs]
-    is_derived: bool  # from its rows, so that nothing was written
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from livegame import client
 from livegame.deadline import DEADLINE_S
 from livegame.feed import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, RETRIES, Feed
 from livegame.lock import LOCK_WAIT_S
-from livegame.scoring.open_requests import DerivedKeyRequests, PendingRequests, Request
+from livegame.scoring.open_requests import PendingRequests, Request
 from tests.simulation.evidence import (
     NOWHERE,
     AcceptedNotice,
@@ -51,8 +51,7 @@ def watching(evidence: Evidence) -> Iterator[None]:
     spies = _Spies(evidence)
     with ExitStack() as patches:
         for where, name, spy in (
-            (PendingRequests, "next", spies.next(PendingRequests.next, is_derived=False)),
-            (DerivedKeyRequests, "next", spies.next(DerivedKeyRequests.next, is_derived=True)),
+            (PendingRequests, "next", spies.next(PendingRequests.next)),
             (Answers, "once", spies.once(Answers.once)),
             (StoredAnswers, "keep", spies.keep(StoredAnswers.keep)),
             (StoredAnswers, "trim", spies.trim(StoredAnswers.trim)),
@@ -82,12 +81,12 @@ class _Spies:
         self._evidence = evidence
         self._keys: dict[bytes, tuple[str, str]] = {}  # by question: key and model
 
-    def next(self, real: Callable[..., Request], *, is_derived: bool) -> Callable[..., Request]:
+    def next(self, real: Callable[..., Request]) -> Callable[..., Request]:
         def spy(requests: Any, model_id: str, ready: Any) -> Request:
             request = real(requests, model_id, ready)
             if (process := self._evidence.who()) is not None:
                 self._evidence.requests.append(
-                    Noted(self._evidence.now(), process, request.key, model_id, request.rows, is_derived)
+                    Noted(self._evidence.now(), process, request.key, model_id, request.rows)
                 )
             return request
 

@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def ask(run: Run, at_s: float, process: str, key: str) -> None:
-    run.evidence.requests.append(Noted(at_s, "cron#1", key, MODEL, SHOTS, is_derived=False))
+    run.evidence.requests.append(Noted(at_s, "cron#1", key, MODEL, SHOTS))
     run.evidence.scorings.append(Scoring(at_s, process, int(process[-1]), MODEL, key, len(SHOTS)))
 
 

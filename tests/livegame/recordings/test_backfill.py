@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from db.connection import DatabaseError
 from db.history import History
 from livegame.client import GameClient
-from livegame.errors import FeedMalformed
+from livegame.errors import BackfillBusy, FeedMalformed
+from livegame.features.rows import game_update
 from livegame.feed import Feed
-from livegame.lock import game_lock
+from livegame.lock import batch_lock, game_lock
 from livegame.plays import Game, GameState
 from livegame.recordings.backfill import BATCH, Backfill, Progress, find_sources
 from livegame.recordings.files import SAMPLE_FOLDER, dump_compact, load_recording
@@ -332,6 +333,37 @@ def test_rows_answered_but_not_stored_are_not_scored_again(tmp_path: Path) -> No
         process.communicate(timeout=60)
         stored = contents(tmp_path / "data")["predictions"]
         assert len(stored) == service.rows_scored() == 3 * BATCH * SHOTS
+
+
+def test_ping_or_rescore_after_a_killed_backfill_repeats_its_request(tmp_path: Path) -> None:
+    season = write_season(tmp_path / "2022-23.jsonl.xz", 3)
+    victims: list[subprocess.Popen[str]] = []
+    data_dir = tmp_path / "data"
+    with running_service(tmp_path, killer_of(victims)) as service, feed_server() as feed:
+        victims.append(start(data_dir, service.url, season))
+        assert victims[0].wait(60) == -signal.SIGKILL
+        client = client_with_feed(data_dir, feed.url, service.url)
+        first, second = (replace(finished(0), game_id=2022020000 + number) for number in (1, 2))
+        feed.show(first)
+        assert client.ping(first.game_id).scored == SHOTS
+        History(data_dir / "history.db").record_all([game_update(second)])
+        assert client.rescore([second.game_id], client.inputs_of(client.loaded_models()[0]), 1) == SHOTS
+        assert service.rows_scored() == 3 * SHOTS
+        process = start(data_dir, service.url, season)
+        process.communicate(timeout=60)
+        assert len(contents(data_dir)["predictions"]) == service.rows_scored() == 3 * SHOTS
+    assert not list((data_dir / "locks").glob("*.questions"))
+
+
+def test_backfill_waits_for_the_batch_of_another(
+    tmp_path: Path, service: Service, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livegame.lock.BATCH_WAIT_S", 0.2)
+    season = write_season(tmp_path / "2022-23.jsonl.xz", 1, first=3000)
+    with batch_lock(tmp_path), pytest.raises(BackfillBusy, match="another backfill"):
+        run(make_client(tmp_path, service.url), workers, season)
+    progress, _ = run(make_client(tmp_path, service.url), workers, season)
+    assert progress.stored == 1
 
 
 def test_busy_service_database_does_not_change_the_batches(tmp_path: Path, workers: Workers) -> None:

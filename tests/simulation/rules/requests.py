@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from livegame.scoring.open_requests import BACKFILL, RESCORE
 from tests.simulation.evidence import Noted, Scoring
 from tests.simulation.rules.run import Run, Violation
 
@@ -78,7 +79,7 @@ def closed(run: Run) -> list[Violation]:
 def _wrong(run: Run, holder: str, model: str, waiting: list[tuple[int, int]]) -> Iterator[str]:
     for shot in waiting:
         is_stored = (*shot, model) in run.predictions
-        if is_stored and holder != "rescore":  # the next rescore closes it
+        if is_stored and holder not in (RESCORE, BACKFILL):  # the next one closes it
             yield f"{shot}, whose answer is stored"
         elif (
             not is_stored and model in run.loaded and run.shots.get(shot, {"retracted_at": ""})["retracted_at"] is None
