@@ -62,6 +62,7 @@ class Cast:
         self.data_dir: Path = world.data_dir
         self.desk = Path()
         self.chance = chance
+        self._seed: int = world.plan.seed
         self.receiver = Receiver(self, world.took_effect)
         self._pages = pings.Pages()
         self._actors: dict[str, Actor] = {
@@ -118,7 +119,7 @@ class Cast:
         alarm = Alarm(self.scheduler)
         with ExitStack() as patches:
             self.desk = Path(patches.enter_context(tempfile.TemporaryDirectory()))
-            patches.enter_context(_environment(self.data_dir, *self.chance.choice(_NOTIFY)))
+            patches.enter_context(_environment(self.data_dir, *_NOTIFY[self._seed % len(_NOTIFY)]))
             patches.enter_context(alarm.installed())
             for where, name, value in (
                 (livegame.notices.courier, "subprocess", Commands(self)),
