@@ -104,7 +104,7 @@ class World:
         self.scheduler.at_end = self._note_state
         self.nature = self.scheduler.process("nature")
         self._is_night_over = False
-        self._was_cut = False
+        self._has_died = False
         self._broken: list[Violation] = []  # files that a power cut has damaged
 
     def random(self, stream: str) -> Random:
@@ -239,7 +239,7 @@ class World:
     def _kill(self, process: Process) -> None:
         self.took_effect("kill", process.name)
         self.evidence.died(process, "killed")
-        self.scheduler.kill(process)
+        self.scheduler.kill(process, then=self._note_death)
 
     def _stop(self, process: Process, seconds: float) -> None:
         self.took_effect("stop", process.name, seconds)
@@ -255,13 +255,16 @@ class World:
 
         def lose() -> None:
             self.disk.power_cut(self.random(f"power {self.scheduler.steps}"))
-            self._was_cut = True
+            self._note_death()
 
         self.scheduler.kill(*dying, then=lose)
 
+    def _note_death(self) -> None:
+        self._has_died = True
+
     def _note_state(self, thread: Thread) -> None:
-        if self._was_cut:
-            self._was_cut = False
+        if self._has_died:
+            self._has_died = False
             self._broken += rules.check_files(self)
         if thread.name == "main" and thread.process.name != "nature":
             self.states.note(service_is_up=self.service.is_listening)
