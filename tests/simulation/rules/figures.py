@@ -166,31 +166,34 @@ def _predictions(run: Run) -> Iterator[Violation]:
 
 
 class _Shown:
-    """The features of all shots in the league's versions, and in what else pings have stored."""
+    """The features of all shots in the league's versions, and in what else pings have stored; read as far as needed."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._of_game: dict[int, dict[int, list[Mapping[str, Any]]]] = {}
+        self._read: dict[int, list[Mapping[int, Mapping[str, Any]]]] = {}  # by game: the features by event
+        self._unread: dict[int, Iterator[Mapping[int, Mapping[str, Any]]]] = {}
 
     def has(self, game_id: int, event: int, given: Mapping[str, Any], inputs: ModelInputs) -> bool:
         row = self._run.shots.get((game_id, event))
         if row is not None and inputs.inputs_of(json.loads(row["features"])) == given:
             return True
-        if game_id not in self._of_game:
-            self._of_game[game_id] = self._collect(game_id)
-        return any(inputs.inputs_of(features) == given for features in self._of_game[game_id].get(event, ()))
+        return any(
+            event in features and inputs.inputs_of(features[event]) == given for features in self._features(game_id)
+        )
 
-    def _collect(self, game_id: int) -> dict[int, list[Mapping[str, Any]]]:
-        found: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    def _features(self, game_id: int) -> Iterator[Mapping[int, Mapping[str, Any]]]:
+        if game_id not in self._read:
+            self._read[game_id], self._unread[game_id] = [], self._collect(game_id)
+        yield from self._read[game_id]
+        for features in self._unread[game_id]:
+            self._read[game_id].append(features)
+            yield features
+
+    def _collect(self, game_id: int) -> Iterator[Mapping[int, Mapping[str, Any]]]:
         for version in self._run.league.versions(game_id):
-            for shot in final_update(version).shots:
-                found[shot.event_id].append(shot.features)
+            yield {shot.event_id: shot.features for shot in final_update(version).shots}
         if any(answer.game_id == game_id and answer.spoiled for answer in self._run.league.answers):
-            for stored in self._run.evidence.stored:
-                if stored.game_id == game_id:
-                    for event, features in stored.shots.items():
-                        found[event].append(features)
-        return found
+            yield from (stored.shots for stored in self._run.evidence.stored if stored.game_id == game_id)
 
 
 # -- sums --------------------------------------------------------------------------------------------------------------
