@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from hashlib import sha256
 
+from livegame.plays import Game
 from tests.simulation.evidence import Stored
 from tests.simulation.league import as_answer
 from tests.simulation.rules.run import Run, Violation
@@ -94,14 +95,13 @@ def forward(run: Run) -> list[Violation]:
 
 
 def _steps_back(run: Run, game_id: int, steps: list[Stored]) -> Iterator[str]:
-    imported = {digest(version): version.game for version in run.league.versions(game_id)}
     believed, before = Believed(), steps[0]
     for stored in steps:
         if _may_have_died_unseen(run, game_id, before, stored):
             believed = Believed()
         if stored is not steps[0] and stored.digest == before.digest:
             continue
-        shown = run.league.shown(stored.digest or "") or imported.get(stored.digest or "")
+        shown = run.league.shown(stored.digest or "") or _imported(run, game_id, stored.digest)
         if shown is None:
             believed = Believed()
         elif not believed.accept(shown):
@@ -110,6 +110,11 @@ def _steps_back(run: Run, game_id: int, steps: list[Stored]) -> Iterator[str]:
                 " had all of its plays and a later clock"
             )
         before = stored
+
+
+def _imported(run: Run, game_id: int, stored: str | None) -> Game | None:
+    """Return the game of a version that was imported from a file, and never sent."""
+    return next((version.game for version in run.league.versions(game_id) if digest(version) == stored), None)
 
 
 def digest(version: Version) -> str:
