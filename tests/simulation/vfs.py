@@ -90,7 +90,7 @@ class _Handle:
         thread = current()
         if thread is not None and thread.process is process:  # else another thread picked it up as garbage
             try:
-                self.disk.step(what)
+                thread.scheduler.step(what, self.disk.slow_s)
             except Killed:
                 return True
         return process.is_dead

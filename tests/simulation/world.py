@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -51,16 +52,13 @@ class Log:
     """What happened, in order. What the disk does only matters to somebody who looks closely."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[float, str, str]] = []
-
-    def add(self, now: float, who: str, what: str) -> None:
-        """Add a line."""
-        self._entries.append((now, who, what))
+        self._entries: list[tuple[float, str | Process, str]] = []
+        self.add = self._entries.append  # thousands of times in each run
 
     def lines(self, *, all_steps: bool = False) -> list[str]:
         """Return the lines: virtual seconds, process, what happened."""
         return [
-            f"{now:12.6f}  {who:<12}  {what}"
+            f"{now:12.6f}  {who!s:<12}  {what}"
             for now, who, what in self._entries
             if all_steps or not what.startswith("disk ")
         ]
@@ -92,6 +90,8 @@ class World:
         copies.mkdir()
         self.data_dir = self.root / "data"
         self.data_dir.mkdir(parents=True)
+        for name in ("history.db", "serving.db"):
+            (self.data_dir / name).write_bytes(_new_file(name, self.plan.journal))
         self.scheduler = Scheduler(self.random("scheduler"), self.plan.handover, self._note_step)
         self.clock = WallClock(self.scheduler)
         self.evidence = Evidence(lambda: self.scheduler.now, _who, _held_up)
@@ -115,11 +115,11 @@ class World:
         """Note a fault that took effect."""
         self.counts[kind] += 1
         self.evidence.fault(kind, target, seconds)
-        self.log.add(self.scheduler.now, "fault", f"{kind} {target} {seconds:g} s".replace(" 0 s", ""))
+        self.log.add((self.scheduler.now, "fault", f"{kind} {target} {seconds:g} s".replace(" 0 s", "")))
 
     def note(self, what: str) -> None:
         """Add a line to the log in the name of the calling process."""
-        self.log.add(self.scheduler.now, _who() or "world", what)
+        self.log.add((self.scheduler.now, _who() or "world", what))
 
     def run(self) -> Result:
         """Play the plan, end all faults, ping each game once, and judge what was seen."""
@@ -151,9 +151,6 @@ class World:
     # -- the night -----------------------------------------------------------------------------------------------------
 
     def _direct(self) -> None:
-        for name, migrations in (("history.db", HISTORY), ("serving.db", SERVING)):
-            with closing(open_writer(self.data_dir / name, migrations)) as connection:
-                connection.execute(f"PRAGMA journal_mode = {self.plan.journal}")
         self.network.serve("feed.sim", self.league.app, self.scheduler.process("league"))
         self.cast.receiver.start()
         self._start_service()
@@ -225,7 +222,7 @@ class World:
     def _spoil_disk(self, kind: str, seconds: float) -> None:
         """Have the disk be full, read-only or slow for some seconds."""
         self.evidence.fault(kind, "", seconds)
-        self.log.add(self.scheduler.now, "fault", f"{kind} {seconds:g} s")
+        self.log.add((self.scheduler.now, "fault", f"{kind} {seconds:g} s"))
         self.disk.is_full |= kind == "disk full"
         self.disk.is_read_only |= kind == "disk read-only"
         self.disk.slow_s += SLOW_S if kind == "disk slow" else 0.0
@@ -248,7 +245,7 @@ class World:
     def _cut_power(self) -> None:
         """Kill every process of the machine at once; its disk keeps what was synced, and chance decides on the rest."""
         self.evidence.fault("power cut")
-        self.log.add(self.scheduler.now, "fault", "power cut")
+        self.log.add((self.scheduler.now, "fault", "power cut"))
         dying = [p for p in self.scheduler.processes if p.name not in _OUTSIDE and not p.is_dead and p.is_running]
         for process in dying:
             self.evidence.died(process, "power cut")
@@ -270,7 +267,7 @@ class World:
             self.states.note(service_is_up=self.service.is_listening)
 
     def _note_step(self, thread: Thread, what: str) -> None:
-        self.log.add(self.scheduler.now, called(thread.process), what)
+        self.log.add((self.scheduler.now, thread.process, what))
 
 
 def _who() -> str | None:
@@ -281,6 +278,16 @@ def _who() -> str | None:
 def _held_up() -> float:
     thread = current()
     return thread.process.stopped_s if thread is not None else 0.0
+
+
+@cache
+def _new_file(name: str, journal: str) -> bytes:
+    """Return a database as it is before anything happens."""
+    with tempfile.TemporaryDirectory(dir=_fast_disk()) as folder:
+        path = Path(folder) / name
+        with closing(open_writer(path, HISTORY if name == "history.db" else SERVING)) as connection:
+            connection.execute(f"PRAGMA journal_mode = {journal}")
+        return path.read_bytes()
 
 
 def _fast_disk() -> str | None:
