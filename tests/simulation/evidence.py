@@ -208,7 +208,7 @@ class Acknowledged:
     """A change of models that an operator was told of with HTTP 200: what is loaded from then on."""
 
     at_s: float
-    what: str  # swap, load, promote, drop, roll back
+    what: str  # swap, load, promote, promote and keep, drop, roll back
     active: str | None  # the id of the active model after it; None if the answer does not say
     challengers: tuple[str, ...] | None  # their ids after it; None if the answer does not say
     begin_s: float = 0.0

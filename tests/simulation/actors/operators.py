@@ -78,7 +78,7 @@ class Operator:
 
     def _promote(self, name: str, *, keep: bool) -> object:
         active = self._client.promote(self._challenger(name).id, keep=keep).model.id
-        return self._acknowledged("promote", name, active, None)
+        return self._acknowledged("promote and keep" if keep else "promote", name, active, None)
 
     def _challenger(self, name: str) -> ModelDescription:
         """Return the challenger of this name; the oldest one if there is none."""
