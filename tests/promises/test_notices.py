@@ -306,6 +306,21 @@ def test_attempt_that_was_killed_is_repeated_after_pauses_that_grow(
     assert outbox.next(digest) is not None
 
 
+def test_attempt_by_a_clock_that_was_ahead_is_repeated_once_it_is_right(
+    tmp_path: Path, service: Service, feed: FeedServer, later: Later
+) -> None:
+    (address,) = subscribe(settings_of(notified(environment(tmp_path), DEAD)))
+    outbox, digest = Outbox(tmp_path / "history.db"), address.wish.address
+    later.wait(hours=2)
+    ping_goals(make_client(tmp_path, feed.url, service.url), feed, 1)
+    due = outbox.next(digest)
+    assert due is not None
+    outbox.begin(due, digest)
+    assert outbox.next(digest) is None
+    later.wait(hours=-2)
+    assert outbox.next(digest) is not None
+
+
 def test_two_deliveries_at_once_send_each_message_once(
     tmp_path: Path, service: Service, feed: FeedServer, told: Receiver
 ) -> None:
