@@ -112,14 +112,16 @@ class GameClient:
             if update := self._believed(game_id, answer, stale_at, stored):
                 self._scorer.store([update])  # the shots are shown as pending
             raise
-        if self._history.confirm(game_id, self._scorer.fingerprint(answer.digest, models), stale_at):
-            return Recorded(game_id)
-        update = self._believed(game_id, answer, stale_at, stored)
-        if update is None:
-            return self._pass_over(game_id, stale_at)
         requests = PendingRequests(self._data_dir, game_id)
-        (recorded,) = self._scorer.record([update], requests, PING_S, models)
-        self._scorer.settle(requests)  # a ping may have died between storing its answers and closing their requests
+        if self._history.confirm(game_id, self._scorer.fingerprint(answer.digest, models), stale_at):
+            recorded = Recorded(game_id)
+        else:
+            update = self._believed(game_id, answer, stale_at, stored)
+            if update is None:
+                return self._pass_over(game_id, stale_at)
+            (recorded,) = self._scorer.record([update], requests, PING_S, models)
+        # a ping may have died between storing its answers and closing their requests, and a power cut opens them again
+        self._scorer.settle(requests)
         return recorded
 
     def _is_fresh(self, row: Mapping[str, Any] | None) -> bool:

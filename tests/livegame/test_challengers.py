@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from livegame.client import GameClient
 from livegame.features.rows import game_update
-from livegame.plays import Game, GameState
+from livegame.plays import Game, GameState, Play
 from livegame.scoring.open_requests import PendingRequests
 from tests.conftest import Service, running_service
 from tests.games import AWAY, GAME_ID, FeedServer, game, play
@@ -111,14 +111,15 @@ def test_each_shot_is_scored_once_by_the_active_model_and_by_each_challenger(
     assert not list((tmp_path / "locks").glob("*.questions"))
 
 
+@pytest.mark.parametrize("shown", [SHOTS, (*SHOTS, LATE)], ids=["the same", "one more shot"])
 def test_request_whose_answers_were_stored_before_its_ping_died_is_closed_by_the_next(
-    tmp_path: Path, client: GameClient, feed: FeedServer, service: Service
+    tmp_path: Path, client: GameClient, feed: FeedServer, service: Service, shown: Sequence[Play]
 ) -> None:
     (challenger,) = load(service, "xg-distance")
     feed.show(game(*SHOTS))
     client.ping(GAME_ID)
     PendingRequests(tmp_path, GAME_ID).next(challenger, {(GAME_ID, 812): {"distance": 1.0}})
-    feed.show(game(*SHOTS, LATE))
+    feed.show(game(*shown))
     client.ping(GAME_ID)
     assert not list((tmp_path / "locks").glob("*.questions"))
 
