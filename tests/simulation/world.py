@@ -220,12 +220,15 @@ class World:
             self.scheduler.arm(None, fault.steps, lambda _: self._spoil_disk(fault.kind, fault.seconds))
 
     def _spoil_disk(self, kind: str, seconds: float) -> None:
-        """Have the disk be full, read-only or slow for some seconds."""
+        """Have the disk be full, read-only or slow for some seconds, or let one of its operations fail in them."""
         self.evidence.fault(kind, "", seconds)
         self.log.add((self.scheduler.now, "fault", f"{kind} {seconds:g} s"))
         self.disk.is_full |= kind == "disk full"
         self.disk.is_read_only |= kind == "disk read-only"
         self.disk.slow_s += SLOW_S if kind == "disk slow" else 0.0
+        if kind == "disk error":
+            random = self.random(f"disk error {self.scheduler.steps}")
+            self.disk.fail(random.choice(("read", "write", "sync")), skipping=random.choice((0, 0, 1, 3, 10, 30)))
 
         def heal() -> None:
             self.scheduler.sleep(seconds)
