@@ -1,12 +1,13 @@
 """All attempts of a game, blocked ones too: what no model rates is counted here as well."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
 from livegame.reports.counting import Count
+from livegame.reports.frames import frame_of
 
 SHORT: Final = "short"  # the reason of a miss that did not reach the net: half of the public sites leave such out
 BLOCKED: Final = "blocked-shot"
@@ -16,6 +17,11 @@ _BLOCKED_COLUMNS: Final = (
     *("event_id", "period", "seconds", "time", "team", "is_home", "shooter", "shooter_id", "blocker", "blocker_id"),
     *("by_teammate", "x", "y", "code", "strength", "situation", "counts"),
 )
+_BLOCKED_TYPES: Final = {
+    **dict.fromkeys(("shooter_id", "blocker_id"), "Int64"),
+    **dict.fromkeys(("is_home", "by_teammate", "counts"), "bool"),
+}
+Counted = Mapping[tuple[str, bool, int], Sequence[int]]  # by team, whether it is the home team, and period: `_COUNTS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +34,8 @@ class AttemptCounts:
     attempts: int  # blocked or not
 
 
-def attempts_by_team(attempts: Iterable[Mapping[str, Any]], count: Count) -> pd.DataFrame:
-    """Count the attempts that `count` takes, by period and team; `attempts` are rows of the view of that name.
-
-    Returns:
-        One row per period and team that has any, the away team first: team, is_home, period, goals, on_goal (as the
-        league counts shots on goal: goals are among them, own goals are not), unblocked, unblocked_without_short
-        (misses that fell short left out; the league names them since 2023-24), blocked, attempts.
-    """
+def counted_attempts(attempts: Iterable[Mapping[str, Any]], count: Count) -> Counted:
+    """Count the attempts that `count` takes; `attempts` are rows of the view of that name."""
     sums: dict[tuple[str, bool, int], list[int]] = {}
     for row in attempts:
         if count.takes(row["situation"]):
@@ -46,14 +46,29 @@ def attempts_by_team(attempts: Iterable[Mapping[str, Any]], count: Count) -> pd.
             )
             key = (row["team"], bool(row["is_home"]), row["period"])
             sums[key] = [total + one for total, one in zip(sums.get(key, [0] * len(_COUNTS)), found, strict=True)]
-    rows = [(*key, *counts) for key, counts in sorted(sums.items(), key=lambda entry: (entry[0][2], entry[0][1]))]
-    return pd.DataFrame.from_records(rows, columns=[*_GROUP, *_COUNTS])
+    return sums
 
 
-def attempts_of(attempts: pd.DataFrame, *, is_home: bool) -> AttemptCounts:
-    """Return one team's attempts of the whole game; `attempts` are those of `attempts_by_team`."""
-    own = attempts[attempts["is_home"] == is_home]
-    return AttemptCounts(*(int(own[column].sum()) for column in ("on_goal", "unblocked", "blocked", "attempts")))
+def attempts_frame(counted: Counted) -> pd.DataFrame:
+    """Return the counts as a frame.
+
+    Returns:
+        One row per period and team that has any, the away team first: team, is_home, period, goals, on_goal (as the
+        league counts shots on goal: goals are among them, own goals are not), unblocked, unblocked_without_short
+        (misses that fell short left out; the league names them since 2023-24), blocked, attempts.
+    """
+    rows = [(*key, *counts) for key, counts in sorted(counted.items(), key=lambda entry: (entry[0][2], entry[0][1]))]
+    return frame_of(rows, [*_GROUP, *_COUNTS])
+
+
+def attempts_of(counted: Counted, *, is_home: bool) -> AttemptCounts:
+    """Return one team's attempts of the whole game."""
+    own = [
+        dict(zip(_COUNTS, counts, strict=True))
+        for (_, is_of_home, _), counts in counted.items()
+        if is_of_home is is_home
+    ]
+    return AttemptCounts(*(sum(of[name] for of in own) for name in ("on_goal", "unblocked", "blocked", "attempts")))
 
 
 def blocked_frame(
@@ -72,7 +87,4 @@ def blocked_frame(
             "counts": count.takes(attempt["situation"]),
         }
         records.append(tuple(values[column] for column in _BLOCKED_COLUMNS))
-    frame = pd.DataFrame.from_records(records, columns=_BLOCKED_COLUMNS)
-    return frame.astype(
-        {"shooter_id": "Int64", "blocker_id": "Int64", "is_home": bool, "by_teammate": bool, "counts": bool}
-    )
+    return frame_of(records, _BLOCKED_COLUMNS, _BLOCKED_TYPES)

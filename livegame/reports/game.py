@@ -12,8 +12,16 @@ from livegame.features.features import FEATURE_NAMES
 from livegame.pace import is_due, is_stale, pause_s
 from livegame.plays import BEGUN, GameState
 from livegame.reports.at_clock import before_first_ping, played_seconds, row_at
-from livegame.reports.attempts import AttemptCounts, attempts_by_team, attempts_of, blocked_frame
+from livegame.reports.attempts import (
+    AttemptCounts,
+    Counted,
+    attempts_frame,
+    attempts_of,
+    blocked_frame,
+    counted_attempts,
+)
 from livegame.reports.counting import EMPTY_NET, Count, strength_of
+from livegame.reports.frames import frame_of
 from livegame.reports.manpower import Now, PowerPlay, manpower_until, power_plays, what_is_on
 from livegame.reports.sums import GOAL, PENDING, RETRACTED, Rows, Sums, by_goalie, by_shooter, sum_up
 from livegame.status import short_status, status_line
@@ -23,6 +31,7 @@ SHOT_COLUMNS: Final = (
     *("event_id", "time", "team", "shooter", "shooter_id", "goalie", "goalie_id"),
     *("outcome", "status", "missing", "situation", "strength", "reason"),
 )
+_IDS: Final = {"shooter_id": "Int64", "goalie_id": "Int64"}  # whole numbers, though some shots have none
 _OF_PINGS: Final = ("pinged_at", "stale_at", "fingerprint", "time_stamp")  # of a game's row: they show nothing of it
 
 
@@ -223,7 +232,7 @@ def game_report(
     state = GameState(game["state"])
     shots = _shots_frame(stored.shots)
     present = _present_frame(shots, rows, count)
-    attempts = attempts_by_team(stored.attempts, Count.ALL)
+    attempts = counted_attempts(stored.attempts, Count.ALL)
     is_at_end = second is not None and bool(game["in_intermission"])  # the next period's first face-off has this second
     stretches = [row for row in stored.manpower if row.start_s < played or not is_at_end]
     return GameReport(
@@ -253,7 +262,7 @@ def game_report(
         by_goalie=pd.DataFrame(by_goalie(counted)),
         goals=pd.DataFrame(stored.goals),
         corrections=pd.DataFrame(stored.corrections),
-        attempts=attempts_by_team(stored.attempts, count),
+        attempts=attempts_frame(counted_attempts(stored.attempts, count)),
         blocked=blocked_frame(stored.blocked, stored.attempts, count),
         manpower=manpower_until(stretches, played),
         problems=game["problems"],
@@ -275,7 +284,7 @@ def stored_status(game: Mapping[str, Any], words: Callable[..., str] = status_li
     )
 
 
-def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, attempts: pd.DataFrame, count: Count) -> TeamTotals:
+def _team_totals(game: Mapping[str, Any], side: str, rows: Rows, attempts: Counted, count: Count) -> TeamTotals:
     own = [row for row in rows if bool(row["is_home"]) is (side == "home")]
     beside = [row for row in own if not count.takes(row["situation"])]
     return TeamTotals(
@@ -320,9 +329,7 @@ def _shots_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         (*(row[column] for column in SHOT_COLUMNS), *_values(row["features"]), row["running_xg"], row["probability"])
         for row in named
     ]
-    columns = [*SHOT_COLUMNS, *FEATURE_NAMES, "running_xg", "probability"]
-    ids = {"shooter_id": "Int64", "goalie_id": "Int64"}  # whole numbers, though some shots have none
-    return pd.DataFrame.from_records(records, columns=columns).astype(ids)
+    return frame_of(records, [*SHOT_COLUMNS, *FEATURE_NAMES, "running_xg", "probability"], _IDS)
 
 
 def _values(features: str) -> tuple[Any, ...]:
