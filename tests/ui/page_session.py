@@ -1,7 +1,9 @@
 """A session of the page without a browser, and what tests do with it."""
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,23 @@ def score_line(page: AppTest) -> list[str]:
 def totals(page: AppTest) -> list[str]:
     """Return what the score line says of xG and goals: two texts per team, the away team first."""
     return [text for text in score_line(page) if re.match(r"\d+\.\d\d \(\d+\)$|.* goals (than|as) expected", text)]
+
+
+def stored_totals(database: Path, game_id: int) -> list[str]:
+    """Return what the score line must say of all shots in the history."""
+    with closing(sqlite3.connect(database)) as connection:
+        sums = connection.execute(
+            """
+            SELECT total(probability), sum(outcome = 'goal') FROM shots JOIN predictions USING (game_id, event_id)
+            WHERE game_id = ? AND retracted_at IS NULL GROUP BY is_home ORDER BY is_home
+            """,
+            (game_id,),
+        ).fetchall()
+    return [text for xg, goals in sums for text in (f"{xg:.2f} ({goals})", _than_expected(xg - goals))]
+
+
+def _than_expected(difference: float) -> str:
+    return f"{abs(difference):.2f} {'fewer' if difference > 0 else 'more'} goals than expected"
 
 
 def said(page: AppTest, *kinds: str) -> str:

@@ -1,9 +1,8 @@
 """The page in a real browser, with the real service and the replayed sample game behind it."""
 
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -14,16 +13,13 @@ from playwright.sync_api import TimeoutError as TooLate
 
 from bench import servers
 from bench.browser import CHROMIUM, WAIT_MS, Clock, chromium, replay, visit
-from db.history import History
-from livegame.client import GameClient
 from livegame.features.rows import game_update
-from livegame.feed import Feed
 from livegame.plays import GameState
-from livegame.recordings.files import read_recording
 from tests.conftest import Service
 from tests.games import GAME_ID, game, hanging_server, wsgi_server
-from tests.helpers import make_client, record
+from tests.helpers import make_client
 from tests.reports import SHOTS
+from tests.ui.page_session import stored_totals
 
 pytestmark = [
     pytest.mark.browser,
@@ -43,6 +39,9 @@ WATCH_SHIFTS = """() => {
             window.shifts.push([entry.value, entry.sources.map(source => source.node?.className ?? "?").join("; ")]);
     }).observe({type: "layout-shift"});
 }"""
+
+CHARTS_FIT: Final = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart] canvas")]
+    .every(chart => chart.getBoundingClientRect().right <= window.innerWidth)"""
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -131,8 +130,10 @@ def totals(page: Page) -> list[str]:
     return shown.all_inner_texts()
 
 
-def than_expected(difference: float) -> str:
-    return f"{abs(difference):.2f} {'fewer' if difference > 0 else 'more'} goals than expected"
+def resize(page: Page, width: int) -> None:
+    """Change the width of the window, and wait until no chart is wider."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function(CHARTS_FIT)
 
 
 def assert_fits(page: Page) -> None:
@@ -166,8 +167,8 @@ def complaints(page: Page) -> list[str]:
     return found
 
 
-def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
-    browser: Browser, dashboard: Dashboard, clock: Clock, service: Service
+def test_game_from_first_ping_to_final_shows_every_shot_rated_once_and_shows_it_while_feed_and_service_hang(
+    browser: Browser, dashboard: Dashboard, clock: Clock, service: Service, tmp_path: Path
 ) -> None:
     page = visit(browser, f"{dashboard.url}/game")
     strangers: list[str] = []
@@ -211,12 +212,27 @@ def test_game_from_first_ping_to_final_shows_every_shot_rated_once(
     expect(page.get_by_text(ALL_ATTEMPTS)).to_be_visible()  # the address holds the view
     assert strangers == []
     assert found == []
+    page.get_by_role("radio", name="All", exact=True).click()
+    expect(page).to_have_url(re.compile("count=All"))
+    wanted = stored_totals(tmp_path / "history.db", GAME_ID)
+    expect(page.locator(".xg-xg").first).to_have_text(wanted[0])
+    settle(page)
+    assert totals(page) == wanted
+
     dashboard.stop()
-    dashboard.start()
-    phone = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", 390, 844, color_scheme="dark")
-    assert totals(phone) == shown
-    expect(phone.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
-    assert_fits(phone)
+    with hanging_server() as hanging:  # the stored game is shown all the same
+        dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
+        dashboard.start()
+        phone = visit(browser, f"{dashboard.url}/game?game={GAME_ID}&view=Every+attempt", 390, 844, color_scheme="dark")
+        given_up = phone.get_by_text(re.compile("schedule is not available|did not answer"))
+        assert totals(phone) == shown
+        expect(phone.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
+        expect(phone.locator(".xg-table").first).to_be_visible()
+        assert given_up.count() == 0
+        phone.goto(f"{dashboard.url}/history")
+        expect(phone.get_by_text("1 game, newest first.")).to_be_visible()
+        assert phone.get_by_role("heading", name="Teams").count() == 1  # drawn before, from the history alone
+        dashboard.stop()
     assert service.rows_scored() == 89
 
 
@@ -241,26 +257,6 @@ def test_game_clicked_in_the_strip_opens_and_other_tabs_follow(
     clock.seconds = 445
     ping(page)
     expect(other.locator(".xg-status")).to_have_text("Period 1 \N{EN DASH} 12:35 left")  # without a click
-
-
-def test_stored_game_is_shown_while_feed_and_service_hang(browser: Browser, dashboard: Dashboard, clock: Clock) -> None:
-    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}")
-    ping_twice(page, clock, 445, "Period 1 \N{EN DASH} 12:35 left")
-    stored = totals(page)
-    dashboard.stop()
-    with hanging_server() as hanging:
-        dashboard.environment |= {"XG_FEED_URL": hanging.url, "XG_SERVING_URL": hanging.url}
-        dashboard.start()
-        given_up = page.get_by_text(re.compile("schedule is not available|did not answer"))
-        page.goto(f"{dashboard.url}/game?game={GAME_ID}&view=Every+attempt")
-        assert totals(page) == stored
-        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
-        expect(page.locator(".xg-table").first).to_be_visible()
-        assert given_up.count() == 0
-        page.goto(f"{dashboard.url}/history")
-        expect(page.get_by_text("1 game, newest first.")).to_be_visible()
-        assert page.get_by_role("heading", name="Teams").count() == 1  # drawn before, from the history alone
-        dashboard.stop()
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -358,21 +354,42 @@ def test_every_page_and_view_opens_and_can_be_left(browser: Browser, dashboard: 
 
 
 @pytest.mark.parametrize(("widths", "scheme"), [((390, 820, 1024), "light"), ((1440, 720), "dark")])
-def test_page_at_any_width_fits_the_window(
+def test_page_after_pings_has_not_moved_and_fits_the_window_at_any_width(
     browser: Browser, dashboard: Dashboard, clock: Clock, widths: tuple[int, ...], scheme: Literal["light", "dark"]
 ) -> None:
-    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", widths[0], color_scheme=scheme)
+    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", widths[0], 900, color_scheme=scheme)
     ping_twice(page, clock, 2_000, IN_THE_SECOND)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
+    page.reload()
+    expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
+    expect(page.get_by_text("Rated by bundled")).to_be_visible()
+    page.get_by_role("tab", name="Goals").wait_for()
+    assert_fits(page)
+    page.wait_for_timeout(1_000)  # the pictures find their size
+    page.evaluate(WATCH_SHIFTS)
+    for seconds in (2_060, 2_060, 2_400):  # the first note of a ping, another in its place, and new attempts
+        clock.seconds = seconds
+        ping(page)
+        expect(page.get_by_text(re.compile(r"^(\d+ new attempts?|Nothing new)\.$"))).to_be_visible()
+        settle(page)
+    page.get_by_role("radio", name="5v5").click()
+    expect(page).to_have_url(re.compile("count=5v5"))
+    expect(page.get_by_text(re.compile("at 5v5; "))).to_be_visible()
+    settle(page)
+    shifts = page.evaluate("window.shifts")
+    assert sum(value for value, _ in shifts) < 0.01, shifts
     for width in widths:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.goto(f"{dashboard.url}/game?game={GAME_ID}")
-        expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
+        resize(page, width)
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
         assert_fits(page)
-        for path, heading in (("history", "Games"), ("service", "Last swaps")):
-            page.goto(f"{dashboard.url}/{path}?game={GAME_ID}")
-            # by its role: a table may have a hidden column of the same name
-            expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    for path, heading in (("history", "Games"), ("service", "Last swaps")):
+        page.set_viewport_size({"width": widths[0], "height": 900})
+        page.goto(f"{dashboard.url}/{path}?game={GAME_ID}")
+        # by its role: a table may have a hidden column of the same name
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        for width in widths:
+            resize(page, width)
             assert_fits(page)
 
 
@@ -403,32 +420,6 @@ def test_comparison_of_models_fits_the_window_and_games_below_it_do_not_move(
     assert after is not None
     assert after["y"] == before["y"]
     assert found == []
-
-
-@pytest.mark.parametrize("width", [390, 1440])
-def test_page_after_pings_has_not_moved(browser: Browser, dashboard: Dashboard, clock: Clock, width: int) -> None:
-    page = visit(browser, f"{dashboard.url}/game?game={GAME_ID}", width)
-    ping_twice(page, clock, 2_000, IN_THE_SECOND)
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
-    page.reload()
-    expect(page.locator(".xg-status")).to_have_text(IN_THE_SECOND)
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(CHARTS)
-    expect(page.get_by_text("Rated by bundled")).to_be_visible()
-    page.get_by_role("tab", name="Goals").wait_for()
-    settle(page)
-    page.wait_for_timeout(1_000)  # the pictures find their size
-    page.evaluate(WATCH_SHIFTS)
-    for seconds in (2_060, 2_060, 2_400):  # the first note of a ping, another in its place, and new attempts
-        clock.seconds = seconds
-        ping(page)
-        expect(page.get_by_text(re.compile(r"^(\d+ new attempts?|Nothing new)\.$"))).to_be_visible()
-        settle(page)
-    page.get_by_role("radio", name="5v5").click()
-    expect(page).to_have_url(re.compile("count=5v5"))
-    expect(page.get_by_text(re.compile("at 5v5; "))).to_be_visible()
-    settle(page)
-    shifts = page.evaluate("window.shifts")
-    assert sum(value for value, _ in shifts) < 0.01, shifts
 
 
 def test_tonight_does_not_move_when_games_go_on_and_opens_them_by_keyboard(
@@ -463,26 +454,3 @@ def test_tonight_does_not_move_when_games_go_on_and_opens_them_by_keyboard(
     page.go_back()
     expect(card).to_contain_text("P2 9:40")
     assert found == []
-
-
-@pytest.mark.recordings
-def test_score_line_numbers_equal_sums_over_the_stored_rows(
-    browser: Browser, dashboard: Dashboard, service: Service, recordings: Path, tmp_path: Path
-) -> None:
-    client = GameClient(Feed("http://127.0.0.1:9"), service.client, History(tmp_path / "history.db"), tmp_path)
-    games = (2022020007, 2022020052, 2022030311, 2018020001, 2024020001)
-    for game_id in games:
-        record(client, read_recording(recordings / "games" / "new" / f"{game_id}.json.gz"))
-    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
-        for game_id in games:
-            sums = connection.execute(
-                """
-                SELECT total(probability), sum(outcome = 'goal') FROM shots JOIN predictions USING (game_id, event_id)
-                WHERE game_id = ? AND retracted_at IS NULL GROUP BY is_home ORDER BY is_home
-                """,
-                (game_id,),
-            ).fetchall()
-            wanted = [words for xg, goals in sums for words in (f"{xg:.2f} ({goals})", than_expected(xg - goals))]
-            page = visit(browser, f"{dashboard.url}/game?game={game_id}&count=All")
-            assert totals(page) == wanted
-            page.close()

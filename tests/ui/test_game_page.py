@@ -16,9 +16,11 @@ from db.connection import open_writer
 from db.history import History, StoredGame
 from db.history.schema import MIGRATIONS
 from livegame.plays import GameState, Player, Shot, Team
+from livegame.recordings.files import read_recording
 from livegame.reports.counting import Count
 from tests.conftest import Service
 from tests.games import AWAY, GAME_ID, HOME, FeedServer, as_feed, game, play
+from tests.helpers import NOWHERE, make_client, record
 from tests.reports import SHOTS
 from tests.ui.page_session import (
     OpenPage,
@@ -32,6 +34,7 @@ from tests.ui.page_session import (
     restart,
     said,
     score_line,
+    stored_totals,
     totals,
     words,
 )
@@ -406,6 +409,22 @@ def test_goals_players_and_goalies_views_show_the_reports_sums(open_page: OpenPa
     assert (ovechkin_line["Unblocked attempts faced"], ovechkin_line["Goals against"]) == ("2", "1")
     assert ovechkin_line["Goals saved above expected"] == f"\N{MINUS SIGN}{1 - xg:.2f}"
     assert "Small sample" in words(page.caption)
+
+
+@pytest.mark.recordings
+def test_score_line_numbers_equal_sums_over_the_stored_rows(
+    open_page: OpenPage, service: Service, recordings: Path, tmp_path: Path
+) -> None:
+    client = make_client(tmp_path, NOWHERE, service.url)
+    games = (2022020007, 2022020052, 2022030311, 2018020001, 2024020001)
+    for game_id in games:
+        record(client, read_recording(recordings / "games" / "new" / f"{game_id}.json.gz"))
+    page = open_page()
+    page.query_params["count"] = "All"
+    for game_id in games:
+        page.query_params["game"] = str(game_id)
+        page.run()
+        assert totals(page) == stored_totals(tmp_path / "history.db", game_id)
 
 
 def test_event_search_finds_every_word(open_page: OpenPage, feed: FeedServer) -> None:
