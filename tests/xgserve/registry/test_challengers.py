@@ -26,6 +26,8 @@ from xgserve.model.model import Model
 from xgserve.names import ModelName
 from xgserve.registry.registry import Registry, open_registry
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 ROWS = {str(name): column.tolist() for name, column in hostile.ROWS.items()}
 
 

@@ -17,6 +17,8 @@ from tests.xgserve.registry.helpers import bytes_below, refusal, settings
 from xgserve.contract import RegistryProblem
 from xgserve.registry.registry import Registry, open_registry
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 GOOD = hostile.zipped(hostile.good())
 CLIMBING = {
     "parent": "../climbed.skops",

@@ -23,6 +23,8 @@ from xgserve.registry.follow import Follower, delay_s, follower, is_due
 from xgserve.registry.registry import Registry, open_registry
 from xgserve.settings import ServiceSettings
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 PRODUCTION = ModelName("acme", "shots", "Production")
 INTERVAL_S = 300.0
 ARCHIVE = hostile.zipped({})  # of versions that are in the cache already, so that nobody downloads it

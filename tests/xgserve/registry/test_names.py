@@ -15,6 +15,8 @@ from xgserve.contract import ModelEntry, RegistryProblem
 from xgserve.names import folder_name, is_name, tag
 from xgserve.registry.registry import Registry, open_registry
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 NAMES = [
     "Shot Quality",
     "shots",

@@ -20,6 +20,8 @@ from xgserve.registry.cache import ModelCache
 from xgserve.registry.registry import open_registry
 from xgserve.settings import ServiceSettings
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 DISTANCE = ModelName("bundled", "xg-distance", "1.0.0")
 SHOTS = ModelName("acme", "shots", "1.0.0")
 

@@ -12,7 +12,7 @@ from tests.xgserve.registry.comet_standin import StandIn, slowly
 from tests.xgserve.registry.helpers import put_in_cache, refusal, settings
 from xgserve.registry.registry import open_registry
 
-pytestmark = pytest.mark.usefixtures("three_versions")
+pytestmark = pytest.mark.usefixtures("three_versions", "compiled_once")
 
 
 def test_download_is_kept_and_its_second_activation_sends_no_request(tmp_path: Path, comet: StandIn) -> None:

@@ -19,6 +19,8 @@ from xgserve.client import ServingClient
 from xgserve.errors import RegistryError
 from xgserve.registry.registry import Registry, open_registry
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 # A thousand take minutes: XG_TEST_SWAPS=1000 pytest tests/xgserve/registry/test_swap.py -k production -s --timeout=1200
 SWAPS = int(os.environ.get("XG_TEST_SWAPS", "30"))
 CLIENTS = 8

@@ -5,6 +5,7 @@ import io
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from xgserve.names import ModelName
 from xgserve.registry.cache import ModelCache
 from xgserve.sandbox.confine import unbounded
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 KNN = ("acme", "neighbours", "1.0.0")
 
 
@@ -44,6 +47,13 @@ def neighbours() -> Pipeline:
     )
     frame = with_gaps(shots())
     return make_pipeline(encode, KNeighborsClassifier(25)).fit(frame, goals(frame))
+
+
+@cache
+def neighbours_file() -> bytes:
+    """Return the same bytes each time; a zip file holds the time when it was written."""
+    content: bytes = skops.io.dumps(neighbours())
+    return content
 
 
 def put_in_cache(data_dir: Path, name: tuple[str, str, str], file: str, content: bytes) -> None:
@@ -92,11 +102,10 @@ def frame_json(frame: pd.DataFrame) -> str:
 
 
 def test_worker_gives_the_librarys_own_probabilities(tmp_path: Path) -> None:
-    model = neighbours()
-    put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(model))
+    put_in_cache(tmp_path, KNN, "model.skops", neighbours_file())
     asked = with_gaps(shots(1_000, seed=9))
     asked.loc[3::50, "shot_type"] = "bat"  # unknown
-    expected: npt.NDArray[np.float64] = model.predict_proba(asked)[:, 1]
+    expected: npt.NDArray[np.float64] = neighbours().predict_proba(asked)[:, 1]
     with running(tmp_path) as service:
         assert activate(service, KNN)["model"]["served_by"] == "worker"
         found = service.post("/predict", frame_json(asked)).json()["predictions"]
@@ -107,7 +116,7 @@ def test_worker_gives_the_librarys_own_probabilities(tmp_path: Path) -> None:
 
 
 def test_ready_does_not_wait_for_a_worker_that_hangs(tmp_path: Path) -> None:
-    put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(neighbours()))
+    put_in_cache(tmp_path, KNN, "model.skops", neighbours_file())
     with running(tmp_path, worker_timeout_s=3600) as service:
         model_id = activate(service, KNN)["model"]["id"]
         pid = only_worker()
@@ -119,7 +128,7 @@ def test_ready_does_not_wait_for_a_worker_that_hangs(tmp_path: Path) -> None:
 
 
 def test_others_are_served_while_a_worker_hangs(tmp_path: Path) -> None:
-    put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(neighbours()))
+    put_in_cache(tmp_path, KNN, "model.skops", neighbours_file())
     row = frame_json(shots(1))
     with running(tmp_path, threads=4, worker_timeout_s=3600) as service, ThreadPoolExecutor(8) as pool:
         activate(service, KNN)
@@ -141,7 +150,7 @@ def test_others_are_served_while_a_worker_hangs(tmp_path: Path) -> None:
 
 def test_predictions_that_may_wait_for_a_worker_never_get_the_last_thread(tmp_path: Path) -> None:
     """With two threads, one of which a prediction occupies, the other one stays for quick requests."""
-    put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(neighbours()))
+    put_in_cache(tmp_path, KNN, "model.skops", neighbours_file())
     row = frame_json(shots(1))
     with running(tmp_path, threads=2, worker_timeout_s=3600) as service, ThreadPoolExecutor(8) as pool:
         activate(service, KNN)
@@ -157,7 +166,7 @@ def test_predictions_that_may_wait_for_a_worker_never_get_the_last_thread(tmp_pa
 
 
 def test_worker_that_hangs_is_an_error_that_says_so(tmp_path: Path) -> None:
-    put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(neighbours()))
+    put_in_cache(tmp_path, KNN, "model.skops", neighbours_file())
     with running(tmp_path, worker_timeout_s=5) as service:
         activate(service, KNN)
         os.kill(only_worker(), signal.SIGSTOP)
@@ -169,7 +178,7 @@ def test_worker_that_hangs_is_an_error_that_says_so(tmp_path: Path) -> None:
 
 
 def test_worker_killed_in_mid_request_costs_the_caller_nothing(tmp_path: Path) -> None:
-    put_in_cache(tmp_path, KNN, "model.skops", skops.io.dumps(neighbours()))
+    put_in_cache(tmp_path, KNN, "model.skops", neighbours_file())
     row = frame_json(shots(1))
     with running(tmp_path) as service, ThreadPoolExecutor(1) as pool:
         activate(service, KNN)
@@ -184,7 +193,7 @@ def test_worker_killed_in_mid_request_costs_the_caller_nothing(tmp_path: Path) -
 
 
 def test_worker_is_gone_after_a_kill_of_the_real_service(tmp_path: Path) -> None:
-    put_in_cache(tmp_path / "data", KNN, "model.skops", skops.io.dumps(neighbours()))
+    put_in_cache(tmp_path / "data", KNN, "model.skops", neighbours_file())
     with process(tmp_path) as service:
         ServingClient(service.url).download_registry_model(*KNN)
         (pid,) = children_of(service.popen.pid)
