@@ -4,7 +4,7 @@
 the evidence, and counted as "admitted: ...".
 """
 
-from tests.simulation.rules import bounds, figures, keeping, models, notices, requests, soundness
+from tests.simulation.rules import bounds, corrections, figures, keeping, models, notices, requests, soundness
 from tests.simulation.rules.run import Night, Run, Violation, copied
 
 __all__ = ["Night", "Run", "Violation", "check", "check_files"]
@@ -17,6 +17,7 @@ _RULES = (
     figures.undisturbed,
     figures.sums,
     keeping.forward,
+    corrections.corrected,
     notices.told,
     models.recorded_model,
     bounds.bounded,
