@@ -111,7 +111,7 @@ class Backfill:
         """Yield batches of the recordings from which the history was not made already."""
         game_of = self._client.already_recorded()
         batch: list[Recording] = []
-        for number, recording in enumerate(self._recordings(sources, progress), start=1):
+        for recording in self._recordings(sources, progress):
             game_id = game_of(recording.digest)
             if game_id is None:
                 batch.append(recording)
@@ -120,8 +120,7 @@ class Backfill:
                 self._seen.add(game_id)
                 progress.passed_bytes += recording.disk_bytes
                 progress.done_bytes += recording.disk_bytes
-            # by position among all: a request repeated after a kill must have the same rows, whatever is skipped now
-            if number % BATCH == 0 and batch:
+            if len(batch) == BATCH:
                 yield batch
                 batch = []
         if batch:
