@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from unittest.mock import patch
 
 import apprise.apprise
+import requests.sessions
 import urllib3._collections
 import urllib3.connectionpool
 import urllib3.util.connection
@@ -111,13 +112,14 @@ class Network:
         with ExitStack() as patches:
             for module, name, value in (
                 (urllib3.util.connection, "create_connection", create_connection),
+                (requests.sessions, "get_environ_proxies", lambda *_, **__: {}),  # it reads the whole environment
+                (requests.sessions, "get_netrc_auth", lambda *_, **__: None),
                 (urllib3.connectionpool.ConnectionPool, "QueueCls", _Pool),
                 (urllib3._collections, "RLock", lambda: threading.RLock()),  # it holds on to the one of its import
                 (apprise.apprise, "get_shared_executor", lambda: executor() if current() is None else _Threads()),
                 (apprise.apprise, "_abandoned_futures_lock", nullcontext()),  # one thread at a time has the token
             ):
                 patches.enter_context(patch.object(module, name, value))
-            patches.enter_context(patch.dict(os.environ, {"NO_PROXY": "*"}))
             yield
 
     def _connect(self, host: str, timeout: Any) -> Socket:
