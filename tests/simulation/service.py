@@ -15,6 +15,7 @@ from tests.simulation.evidence import BadAnswer, Evidence, called
 from tests.simulation.network import Listener, Network
 from tests.simulation.scheduler import Process, Scheduler, Thread, current
 from xgserve.app import App, create_app
+from xgserve.log import handler
 from xgserve.log.handler import LogHandler
 from xgserve.model import graph
 from xgserve.model.model import Model
@@ -145,12 +146,16 @@ class Service:
 
         return watched
 
+    def _print(self, text: str, _stream: Any = None) -> None:
+        self._scheduler.step(f"prints: {text.strip()}")
+
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Keep the services of simulated processes apart, in what is global in Python."""
         with ExitStack() as patches:
             for where, name, value in (
                 (web, "LogHandler", _OwnLog),
+                (handler, "_print", self._print),
                 (graph, "_PROCESSORS", 1),  # its other threads are real ones
                 (logging, "logThreads", False),  # it makes objects for threads that it does not know
             ):

@@ -11,10 +11,11 @@ import pytest
 
 from tests.helpers import ROOT
 from tests.simulation import __main__ as command
+from tests.simulation.plan import SHORT_FROM
 from tests.simulation.playing import Outcome, play, play_seed
 from tests.simulation.seeds import KeptSeed, kept_seeds
 
-SCHEDULES = int(os.environ.get("XG_TEST_SCHEDULES", "10"))
+SCHEDULES = int(os.environ.get("XG_TEST_SCHEDULES", "100"))
 CHUNK = 10  # seeds of one test: two processes share the tests
 
 
@@ -24,9 +25,9 @@ def why(outcome: Outcome) -> str:
     return "\n".join([*outcome.log, *lines, f"make simulate SEED={outcome.seed}"])
 
 
-@pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))
+@pytest.mark.parametrize("first", range(SHORT_FROM, SHORT_FROM + SCHEDULES, CHUNK))
 def test_night_with_crashes_breaks_no_rule(first: int) -> None:
-    outcomes = [play_seed(seed) for seed in range(first, min(first + CHUNK, SCHEDULES))]
+    outcomes = [play_seed(seed) for seed in range(first, min(first + CHUNK, SHORT_FROM + SCHEDULES))]
     assert not [outcome.seed for outcome in outcomes if outcome.broken], "\n\n".join(
         why(outcome) for outcome in outcomes if outcome.broken
     )
@@ -39,8 +40,11 @@ def test_night_that_once_broke_a_rule_breaks_none_any_more(kept: KeptSeed) -> No
     assert [kind for kind in kept.faults if not outcome.counts.get(kind)] == [], "no longer tests what it tested"
 
 
-def test_same_seed_is_the_same_night_again_and_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--seed", "3", "--verbose"]
+@pytest.mark.parametrize("seed", [3, SHORT_FROM + 17])
+def test_same_seed_is_the_same_night_again_and_in_another_process(
+    capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    arguments = ["--seed", str(seed), "--verbose"]
     logs = []
     for _ in range(2):
         command.main(arguments)

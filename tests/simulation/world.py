@@ -1,11 +1,12 @@
 """The world of a run: one machine with its disk, clock and processes, the network, the league, and the night's end."""
 
 import gc
+import logging
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -133,6 +134,7 @@ class World:
                 stack.enter_context(self.network.installed())
                 stack.enter_context(self.service.installed())
                 stack.enter_context(self.cast.installed())
+                stack.enter_context(self._logged())
                 self.undo = stack.enter_context(ExitStack())
                 self.prepare(self)
                 stack.enter_context(spies.watching(self.evidence))
@@ -147,6 +149,16 @@ class World:
             gc.unfreeze()
             shutil.rmtree(self._folder, ignore_errors=True)
         return Result(found, self.counts, self.states.found, self.scheduler.now, self.scheduler.steps)
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        """Have warnings of the product in the log of this world, and nowhere else."""
+        handler = _Warnings(self)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)
 
     # -- the night -----------------------------------------------------------------------------------------------------
 
@@ -271,6 +283,20 @@ class World:
 
     def _note_step(self, thread: Thread, what: str) -> None:
         self.log.add((self.scheduler.now, thread.process, what))
+
+
+class _Warnings(logging.Handler):
+    """Puts warnings of simulated threads into the log of their world."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.WARNING)
+        self._world = world
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Note a warning, without the lock of handlers, which simulated threads may not wait for."""
+        if record.levelno >= self.level and current() is not None:
+            self._world.note(f"warns: {record.getMessage()}")
+        return True
 
 
 def _who() -> str | None:

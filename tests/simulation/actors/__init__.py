@@ -17,12 +17,14 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import livegame.notices.courier
+import livegame.notices.delivery
 import livegame.reports.tonight
 import livegame.rescore
 import scripts.command
 import xgserve.registry.sources
-from db.history import Outbox
+from db.history import Due, History, Outbox
 from livegame.client import GameClient
+from livegame.notices import wording
 from livegame.notices.addresses import opened, subscribe
 from livegame.notices.delivery import deliver
 from scripts import ping_game
@@ -34,10 +36,12 @@ from tests.simulation.actors.stage import FEED_URL, SERVING_URL, Act, Stage, exi
 from tests.simulation.scheduler import current
 
 Actor = Callable[[Stage, Act], None]
+Wording = Callable[[Due, History], wording.Message | None]
 CLEAN: Final = "clean"  # the process that does what makes everything complete
 BATCH: Final = 2  # games that a rescore begins with: a night has few
 _NOTICES_TRIES: Final = 40
 _PAUSE_S: Final = 60.0
+WORDED: Final = 5  # of so many notices one is worded with a whole report, which takes longer than all else of it
 REPORTED: Final = 0.1  # the share of a cron's lines for which a whole report is made, which takes longer than its ping
 # Messages take the longest, so that few nights have all of them.
 _NOTIFY: Final[tuple[tuple[Sequence[str], str], ...]] = (
@@ -130,6 +134,7 @@ class Cast:
                 (ping_game, "write_stderr", self._print),
                 (ping_game, "_report", self._sometimes(ping_game._report)),
                 (ping_game, "_as_line", _line(ping_game._as_line)),
+                (livegame.notices.delivery, "message", _in_short(wording.message)),
                 (scripts.command, "write_stderr", self._print),
                 (xgserve.registry.sources, "compile_artifact", compiler(self)),
                 (GameClient, "ping", self._ping(GameClient.ping)),
@@ -207,6 +212,19 @@ def _environment(data_dir: Path, addresses: Sequence[str], about: str) -> Iterat
         for name in [name for name in os.environ if name.startswith(("XG_", "COMET_")) and name not in ours]:
             del os.environ[name]
         yield
+
+
+def _in_short(
+    real: Callable[[Due, History], wording.Message | None],
+) -> Callable[[Due, History], wording.Message | None]:
+    """Return what words a notice: most of them without a whole report, except where that decides whether to tell it."""
+
+    def message(due: Due, history: History) -> wording.Message | None:
+        if current() is None or due.kind == "final" or due.notice_id % WORDED == 0:
+            return real(due, history)
+        return wording.Message(f"game {due.game_id}: {due.kind}", f"notice {due.notice_id}, shot {due.event_id}")
+
+    return message
 
 
 def _line(real: Callable[..., str]) -> Callable[..., str]:

@@ -4,6 +4,8 @@
 the evidence, and counted as "admitted: ...".
 """
 
+from contextlib import closing
+
 from tests.simulation.rules import bounds, corrections, figures, keeping, models, notices, requests, soundness
 from tests.simulation.rules.run import Night, Run, Violation, copied
 
@@ -27,8 +29,8 @@ _RULES = (
 
 def check(world: Night) -> list[Violation]:
     """Return how the run broke rules; its processes have ended."""
-    with copied(world.data_dir) as data_dir:
-        run = Run(world.evidence, world.league, world.counts, data_dir, world.scheduler.crashes)
+    evidence, league, crashes = world.evidence, world.league, world.scheduler.crashes
+    with copied(world.data_dir) as data_dir, closing(Run(evidence, league, world.counts, data_dir, crashes)) as run:
         if broken := soundness.sound(run):  # the others could not read it
             return [*broken, *bounds.bounded(run), *bounds.clean(run)]
         return [violation for rule in _RULES[1:] for violation in rule(run)]
@@ -36,6 +38,6 @@ def check(world: Night) -> list[Violation]:
 
 def check_files(world: Night) -> list[Violation]:
     """Return how the files broke rules, right after processes have died."""
-    with copied(world.data_dir) as data_dir:
-        run = Run(world.evidence, world.league, world.counts, data_dir)
+    evidence, league = world.evidence, world.league
+    with copied(world.data_dir) as data_dir, closing(Run(evidence, league, world.counts, data_dir)) as run:
         return soundness.sound(run) or figures.sums_of_files(run)

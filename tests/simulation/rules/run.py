@@ -5,7 +5,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,14 @@ class Run:
     data_dir: Path  # a copy, outside of the simulated disk
     crashes: Sequence[tuple[Thread, BaseException]] = ()  # threads that ended with an exception
 
+    def __post_init__(self) -> None:
+        self._connections: dict[str, sqlite3.Connection] = {}
+
+    def close(self) -> None:
+        """Close the files that `rows` has opened."""
+        while self._connections:
+            self._connections.popitem()[1].close()
+
     @property
     def history(self) -> Path:
         """The file of the history."""
@@ -63,12 +71,13 @@ class Run:
 
     def rows(self, query: str, *values: object, file: str = "history.db") -> list[dict[str, Any]]:
         """Return the rows of a query; none if there is no such file."""
-        path = self.data_dir / file
-        if not path.exists():
-            return []
-        with closing(sqlite3.connect(path)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query, values)]
+        if file not in self._connections:
+            path = self.data_dir / file
+            if not path.exists():
+                return []
+            self._connections[file] = sqlite3.connect(path)  # one for all queries: each would read the schema again
+            self._connections[file].row_factory = sqlite3.Row
+        return [dict(row) for row in self._connections[file].execute(query, values)]
 
     @cached_property
     def shots(self) -> dict[tuple[int, int], dict[str, Any]]:
