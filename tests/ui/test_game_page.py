@@ -44,6 +44,13 @@ from ui.words import COUNTS
 DASH = "\N{EN DASH}"
 
 
+@pytest.fixture
+def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the charts, most of the work of drawing a page, in tests of its words and tables."""
+    for name in ("draw", "draw_deserved"):
+        monkeypatch.setattr(f"ui.parts.game.charts.{name}", lambda *_: None)
+
+
 def test_first_visit_says_what_to_do(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_page()
     assert page.title[0].value == "Live expected goals"
@@ -75,6 +82,7 @@ def test_first_ping_shows_the_game(open_page: OpenPage, feed: FeedServer) -> Non
     assert table.columns[-1] == "probability"
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_second_ping_adds_only_what_is_new(open_page: OpenPage, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
@@ -86,6 +94,7 @@ def test_second_ping_adds_only_what_is_new(open_page: OpenPage, feed: FeedServer
     assert service.rows_scored() == 5
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_second_reader_sees_the_same_without_a_ping(open_page: OpenPage, feed: FeedServer, service: Service) -> None:
     feed.show(game(*SHOTS))
     first = ping(open_page())
@@ -130,23 +139,23 @@ def test_page_reads_a_game_once_and_once_more_after_a_ping(
     assert any("at 5v5; " in element.proto.body for element in page.get("html"))
 
 
-@pytest.mark.parametrize(
-    ("game_id", "says"),
-    [
+@pytest.mark.usefixtures("without_charts")
+def test_invalid_id_is_reported_beside_the_game(open_page: OpenPage, feed: FeedServer) -> None:
+    feed.show(game(*SHOTS))
+    page = ping(open_page())
+    for game_id, says in (
         ("abc", "'abc' is not a game id"),
         ("2021029999", "No game 2021029999 in the league's feed; check the number."),
         ("", "is not a game id"),
         ("2021020329 or 2021020330", f"Still showing game {GAME_ID}."),
-    ],
-)
-def test_invalid_id_is_reported_beside_the_game(open_page: OpenPage, feed: FeedServer, game_id: str, says: str) -> None:
-    feed.show(game(*SHOTS))
-    page = ping(ping(open_page()), game_id)
-    assert says in said(page, "error")
-    assert len(totals(page)) == 4
-    assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
+    ):
+        ping(page, game_id)
+        assert says in said(page, "error"), game_id
+        assert len(totals(page)) == 4
+        assert page.query_params["game"] in (str(GAME_ID), [str(GAME_ID)])
 
 
+@pytest.mark.usefixtures("without_charts")
 @pytest.mark.parametrize(
     "text", [" 2021 020 329\t", "https://www.nhl.com/gamecenter/wsh-vs-car/2021/11/28/2021020329/playbyplay"]
 )
@@ -155,6 +164,7 @@ def test_text_with_one_id_in_it_is_understood(open_page: OpenPage, feed: FeedSer
     assert notice(ping(open_page(), text)) == "4 new attempts"
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_game_unknown_to_the_feed_has_one_message(open_page: OpenPage, feed: FeedServer) -> None:
     page = ping(open_page("2021029999"), "2021029999")
     assert said(page) == "No game 2021029999 in the league's feed; check the number."
@@ -167,6 +177,7 @@ def test_game_unknown_to_the_feed_has_one_message(open_page: OpenPage, feed: Fee
     assert totals(page) == before
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_model_in_the_address_that_has_not_rated_the_game_is_reported(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
@@ -199,6 +210,7 @@ def test_game_without_play_shows_its_start_and_the_season_only(
     assert not page.get("vega_lite_chart")
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_notice_about_one_game_is_not_shown_with_another(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(ping(open_page()), "abc")
@@ -216,6 +228,7 @@ def test_invalid_id_in_the_address_is_reported_once(open_page: OpenPage, game_id
     assert len(said(page).split("\n")) == 1
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_failing_feed_is_reported_and_the_game_stays(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
@@ -261,6 +274,7 @@ def test_invalid_setting_is_reported(open_page: OpenPage, monkeypatch: pytest.Mo
     assert "XG_FEED_URL" in words(page.error)
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_refresh_ends_a_while_after_the_game(open_page: OpenPage, feed: FeedServer, tmp_path: Path) -> None:
     final = game(*SHOTS, play(990, "game-end", 0, period=3), state=GameState.FINAL, period=3, seconds_left=0)
     feed.show(game(*SHOTS))
@@ -285,6 +299,7 @@ def test_refresh_ends_a_while_after_the_game(open_page: OpenPage, feed: FeedServ
     assert games_asked_for(feed) == asked
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_page_pings_by_itself_after_the_chosen_time_without_a_ping(
     open_page: OpenPage, feed: FeedServer, tmp_path: Path
 ) -> None:
@@ -318,6 +333,7 @@ def long_ago(page: AppTest, data_dir: Path) -> None:
         connection.execute("UPDATE games SET pinged_at = '2021-11-28T18:00:00.000Z'")
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_refresh_interval_is_kept_while_other_pages_are_shown(
     open_page: OpenPage, feed: FeedServer, tmp_path: Path
 ) -> None:
@@ -386,6 +402,7 @@ def test_count_switch_applies_to_the_whole_page(open_page: OpenPage, feed: FeedS
     assert "Features." in words(page.markdown)
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_goals_players_and_goalies_views_show_the_reports_sums(open_page: OpenPage, feed: FeedServer) -> None:
     aho, ovechkin = 8478427, 8471214
     shots = [replace(shot, shooter_id=aho, goalie_id=ovechkin) if isinstance(shot, Shot) else shot for shot in SHOTS]
@@ -427,6 +444,7 @@ def test_score_line_numbers_equal_sums_over_the_stored_rows(
         assert totals(page) == stored_totals(tmp_path / "history.db", game_id)
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_event_search_finds_every_word(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = open_view(ping(open_page()), "Every attempt")
@@ -442,6 +460,7 @@ def test_event_search_finds_every_word(open_page: OpenPage, feed: FeedServer) ->
         assert len(html_table(page, "Every attempt")) == found, search
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_attempts_view_has_blocked_attempts_and_misses_by_reason(open_page: OpenPage, feed: FeedServer) -> None:
     miss = play(810, "missed-shot", 40, reason="short")
     block = play(811, "blocked-shot", 45, team=AWAY, x=-60, shooter_id=8471214, blocker_id=8478427)
@@ -495,6 +514,7 @@ def test_game_is_rated_by_another_model_in_the_tab_itself(
     assert (service.rows_scored(), len(service.client.challengers().challengers)) == (8, 1)
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_correction_is_reported_and_listed(open_page: OpenPage, feed: FeedServer) -> None:
     feed.show(game(*SHOTS))
     page = ping(open_page())
@@ -552,6 +572,7 @@ def events(page: AppTest) -> pd.DataFrame:
     return page.main.dataframe[0].value
 
 
+@pytest.mark.usefixtures("without_charts")
 def test_event_search_ignores_accents_and_case(open_page: OpenPage, feed: FeedServer) -> None:
     shots = [replace(shot, shooter_id=8482116) if isinstance(shot, Shot) else shot for shot in SHOTS]
     feed.show(game(*shots, players={8482116: Player("Tim St\u00fctzle", HOME)}))
