@@ -63,11 +63,11 @@ def test_concurrent_pings_and_page_views_score_each_shot_once(tmp_path: Path, se
             try:
                 pings = [processes.submit(ping_until, *common, seed) for seed in range(LIBRARIES)]
                 pages = [processes.submit(read_until, *common, seed) for seed in range(PAGES)]
+                while len([*tmp_path.glob("ping-*"), *tmp_path.glob("page-*")]) < LIBRARIES + PAGES:
+                    time.sleep(0.05)  # they import for seconds, which scripts beside them would make many
                 scripts = [
                     threads.submit(_run_scripts_until, end, env, often_the_same, seed) for seed in range(SCRIPTS)
                 ]
-                while len([*tmp_path.glob("ping-*"), *tmp_path.glob("page-*")]) < LIBRARIES + PAGES:
-                    time.sleep(0.05)
                 for _ in range(100):
                     time.sleep(SECONDS / 100)
                     clock.seconds += LENGTH_S / 80
