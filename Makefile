@@ -26,7 +26,7 @@ replay: $(VENV)/.installed  ## the replay feed alone
 	@$(BIN)/python -m scripts.replay
 
 test: $(VENV)/.installed-dev  ## all tests
-	$(BIN)/python -m pytest --numprocesses=2
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 simulate: $(VENV)/.installed-dev  ## nights played by chance, with crashes (SEEDS=1000); SEED=7 plays one again and prints it
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
