@@ -249,8 +249,10 @@ class Files:
         """As `os.mkdir`."""
         below = self._below(path, dir_fd)
         if below is not None:
+            if os.path.lexists(below):  # which Linux says even of a file system that is read-only
+                raise _error(errno.EEXIST, below)
             self._change("mkdir", below)
-            if not os.path.lexists(below) and self.disk.has_no_room(below, 1):
+            if self.disk.has_no_room(below, 1):
                 raise _error(errno.ENOSPC, below)
         _real["mkdir"](path, mode, dir_fd=dir_fd)
         if below is not None:

@@ -100,7 +100,10 @@ def backup(stage: Stage, act: Act) -> None:
     """Copy a database as `scripts/backup.py` does. `about` is its file."""
     target = stage.data_dir / "copies" / f"{own_process().number}-{act.about}"
     with noted(stage, "backup", "copy", act.about) as copied:
-        target.parent.mkdir(exist_ok=True)
+        try:
+            target.parent.mkdir(exist_ok=True)
+        except OSError as error:  # the command ends with its text
+            raise DatabaseError(str(error)) from error
         copy_database(stage.data_dir / act.about, target)
         copied.result = target.name
     exit_process(stage)
