@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from db.history import GameRow
 from livegame.reports.game import GameReport
 from livegame.scoring.open_requests import ShotId
+from tests.simulation.scheduler import Killed
 from xgserve.client import ModelDescription
 
 NOWHERE: Final = "outside"  # the process of what no simulated thread does
@@ -317,7 +318,9 @@ class Evidence:
         begin_s, held_up = self.now(), self.held_up()
         try:
             yield
-        except Exception:
+        except Killed:
+            raise
+        except BaseException:  # the alarm of a command may end it
             self._waited(process, what, begin_s, held_up, allowed_s)
             raise
         else:

@@ -112,10 +112,6 @@ def _inputs_of_now(real: Callable[..., Any]) -> Callable[..., Any]:
     return ask
 
 
-def _without_left(real: Callable[..., str]) -> Callable[..., str]:
-    return lambda scorer, digest, models, **_without: real(scorer, digest, models)
-
-
 # -- transactions ------------------------------------------------------------------------------------------------------
 
 
@@ -224,7 +220,7 @@ def _record_later(_real: Callable[..., None]) -> Callable[..., None]:
         name = activation.model.name
 
         def record() -> None:
-            time.sleep(0.2)
+            time.sleep(3.0)
             active.record.record(
                 workspace=name.workspace,
                 model=name.name,
@@ -266,14 +262,13 @@ _LATE: Final = (recording, "_sum_up_again", _later)
 FAULTS: Final[Mapping[str, Fault]] = {
     fault.what: fault
     for fault in (
-        Fault("forgets the lock of a game", ("once",), ((livegame.lock, "_locked", _returning(True)),)),
+        Fault("forgets the lock of a game", ("once", "forward"), ((livegame.lock, "_locked", _returning(True)),)),
         Fault("asks again under another key", ("once",), ((PendingRequests, "next", _new_key),)),
         Fault("does not note its requests", ("once",), ((PendingRequests, "_write", _returning(None)),)),
         Fault("sends no key", ("once",), ((ServingClient, "predict_rows", _no_key),)),
         Fault("does not sync the note of a request", ("once",), ((PendingRequests, "_write", _without_sync),)),
         Fault("never closes a request", ("closed",), ((PendingRequests, "close", _returning(None)),)),
         Fault("stores inputs that were not rated", ("undisturbed",), ((Scorer, "_ask", _inputs_of_now),)),
-        Fault("takes a game for complete too early", ("undisturbed",), ((Scorer, "fingerprint", _without_left),)),
         Fault("commits the sums later", ("sums",), (_LATE, (History, "record_all", _sums_later))),
         Fault("does not add up corrections", ("sums",), ((recording, "_store_shots", _corrections_overlooked),)),
         Fault(

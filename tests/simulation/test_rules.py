@@ -114,7 +114,7 @@ def test_change_that_may_have_come_about_later_leaves_the_model_open(run: Run) -
 
 
 def test_wait_breaks_the_rule_beyond_its_bound(run: Run) -> None:
-    run.evidence.waits.append(Waited(1, "cron#1", "a lock", 22.0, 20.0))
+    run.evidence.waits.append(Waited(1, "cron#1", "a lock", 20.5, 20.0))
     assert bounds.bounded(run) == []
     run.evidence.waits.append(Waited(1, "cron#1", "a lock", 24.0, 20.0))
     assert [found.rule for found in bounds.bounded(run)] == ["bounded"]

@@ -10,7 +10,7 @@ from tests.simulation.evidence import Waited
 from tests.simulation.rules.run import Run, Violation
 from xgserve.client import ServingError
 
-SLACK_S = 3.0  # for steps of others meanwhile
+SLACK_S = 1.0  # for steps of others meanwhile
 _OURS = ("db", "livegame", "root", "scripts", "training", "xgserve")  # urllib3 logs what our own errors report
 _KNOWN = (LiveGameError, ServingError, DatabaseError, SettingsError)
 

@@ -47,11 +47,14 @@ def recorded_model(run: Run) -> list[Violation]:
             found.append(Violation("recorded model", said))
         elif run.loaded[0] != active:  # the service warns of it when it starts
             run.admit("another file was published under the name of the active model")
-    there = {_name(model_id) for model_id in run.loaded[1:]}
+    rows = run.rows("SELECT * FROM challengers", file="serving.db")
+    recorded_ones = {f"{row['workspace']}/{row['model']}:{row['version']}" for row in rows}
+    loaded = {_name(model_id) for model_id in run.loaded[1:]}
     for name, is_challenger in _challengers(changes).items():
-        if (name in there) is not is_challenger:
-            said = "was acknowledged as a challenger" if is_challenger else "is no challenger, by what was acknowledged"
-            found.append(Violation("recorded model", f"{name} {said}; loaded are {', '.join(run.loaded)}"))
+        if is_challenger and name not in recorded_ones:  # it may still be loading
+            found.append(Violation("recorded model", f"{name} was acknowledged as a challenger, and is not recorded"))
+        elif not is_challenger and name in recorded_ones | loaded:
+            found.append(Violation("recorded model", f"{name} is a challenger, against what was acknowledged"))
     return found
 
 

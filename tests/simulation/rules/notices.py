@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from livegame.notices.news import AWAY_S
@@ -11,6 +12,7 @@ from tests.simulation.rules.run import Run, Violation
 
 Row = dict[str, Any]
 _REISSUED_S = 2  # as livegame.notices.news
+_ENDS = ("over", "final")
 
 
 def told(run: Run) -> list[Violation]:
@@ -64,31 +66,55 @@ def _untrue(run: Run) -> Iterator[str]:
             yield f"the notice {row['key']} of game {row['game_id']} is of a shot that is not stored"
         elif row["kind"] in ("taken back", "restored") and not changes[shot]:
             yield f"the notice {row['key']} of game {row['game_id']}, though nothing of the shot was corrected"
+    states = {(row["game_id"], row["seen_at"]) for row in run.rows("SELECT game_id, seen_at FROM game_states")}
+    for row in run.rows("SELECT * FROM notices WHERE kind IN ('final', 'resumed', 'period')"):
+        if (row["game_id"], row["noticed_at"]) not in states:
+            yield f"the notice {row['key']} of game {row['game_id']} is of {row['noticed_at']}, when nothing was stored"
 
 
 def _unnoticed(run: Run) -> Iterator[str]:
-    """Yield goals that a ping saw first while the game was watched, and that have no notice."""
+    """Yield what a ping saw while a game was watched, and what has no notice."""
     wishes = run.rows("SELECT * FROM addresses")
-    everything = [w for w in wishes if "goals" in json.loads(w["topics"]) and not json.loads(w["teams"])]
-    if not everything or any(fault.kind == "clock" for fault in run.evidence.faults):
+    topics = {topic for wish in wishes if not json.loads(wish["teams"]) for topic in json.loads(wish["topics"])}
+    if not topics or any(fault.kind == "clock" for fault in run.evidence.faults):
         return  # when things were seen is not known with a clock that jumps
-    remembered = min(datetime.fromisoformat(wish["seen_at"]) for wish in everything)
-    noticed = {(row["game_id"], row["event_id"]) for row in run.rows("SELECT * FROM notices")}
+    remembered = min(wish["seen_at"] for wish in wishes)
+    imported = {stored.game_id for stored in run.evidence.stored if stored.process.startswith("backfill")}
     for game_id in run.league.game_ids:
-        pings = _pings(run, game_id)
-        for shot in _first_goals(run, game_id):
-            seen_at = datetime.fromisoformat(shot["first_seen_at"])
-            before = [ping for ping in pings if ping < seen_at]
-            is_watched = bool(before) and (seen_at - before[-1]).total_seconds() <= AWAY_S
-            is_known = remembered < min(before, default=remembered)
-            if is_watched and is_known and (game_id, shot["event_id"]) not in noticed and not _is_reissued(run, shot):
-                yield f"the goal {shot['event_id']} of game {game_id}, seen at {shot['first_seen_at']}, has no notice"
+        if game_id not in imported:
+            for said in _unnoticed_of(run, game_id, topics, remembered):
+                yield f"{said} of game {game_id} has no notice"
 
 
-def _pings(run: Run, game_id: int) -> list[datetime]:
-    """Return when states of a game were stored: not all of its pings, so that fewer goals count as watched."""
-    rows = run.rows("SELECT seen_at FROM game_states WHERE game_id = ? ORDER BY seen_at", game_id)
-    return [datetime.fromisoformat(row["seen_at"]) for row in rows]
+def _unnoticed_of(run: Run, game_id: int, topics: set[str], remembered: str) -> Iterator[str]:
+    notices = run.rows("SELECT * FROM notices WHERE game_id = ?", game_id)
+    keys, told_of = {row["key"] for row in notices}, {row["event_id"] for row in notices}
+    goals = _first_goals(run, game_id) if "goals" in topics else []
+    states = run.rows("SELECT * FROM game_states WHERE game_id = ? ORDER BY seen_at", game_id)
+    for before, after in pairwise(states):
+        seen_at = after["seen_at"]
+        if _seconds(before["seen_at"], seen_at) > AWAY_S or remembered >= before["seen_at"]:
+            continue
+        has_ended = before["state"] not in _ENDS and after["state"] in _ENDS
+        if "finals" in topics and has_ended and f"final {seen_at}" not in keys:
+            yield f"the end, seen at {seen_at},"
+        period = _ended_periods(after)
+        has_ended = after["state"] == "live" and period > _ended_periods(before)
+        if "periods" in topics and has_ended and f"period {period}" not in keys:
+            yield f"the end of period {period}, seen at {seen_at},"
+        for shot in goals:
+            if shot["first_seen_at"] == seen_at and shot["event_id"] not in told_of and not _is_reissued(run, shot):
+                yield f"the goal {shot['event_id']}, seen at {seen_at},"
+
+
+def _seconds(since: str, until: str) -> float:
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
+
+
+def _ended_periods(state: Row) -> int:
+    if state["state"] == "live":
+        return max(int(state["period"]) - (not state["in_intermission"]), 0)
+    return int(state["period"]) if state["state"] in _ENDS else 0
 
 
 def _first_goals(run: Run, game_id: int) -> list[Row]:
@@ -97,16 +123,10 @@ def _first_goals(run: Run, game_id: int) -> list[Row]:
     query = "SELECT * FROM corrections WHERE game_id = ? AND what = 'outcome' ORDER BY correction_id"
     for row in run.rows(query, game_id):
         first.setdefault(row["event_id"], row["before"])
-    imported = {
-        event
-        for stored in run.evidence.stored
-        if stored.process.startswith("backfill") and stored.game_id == game_id
-        for event in stored.shots
-    }
     return [
         shot
         for (game, event), shot in run.shots.items()
-        if game == game_id and first.get(event, shot["outcome"]) == "goal" and event not in imported
+        if game == game_id and first.get(event, shot["outcome"]) == "goal"
     ]
 
 
