@@ -93,7 +93,7 @@ def test_operators_change_models_and_a_rescore_and_a_training_follow() -> None:
     said = [(change.what, (change.active or "").partition("@")[0]) for change in world.evidence.acknowledged]
     assert said == [
         ("load", ""),
-        ("promote", DISTANCE),
+        ("promote and keep", DISTANCE),
         ("swap", RETRAINED),
         ("roll back", DISTANCE),
         ("drop", ""),
