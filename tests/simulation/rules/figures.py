@@ -190,8 +190,11 @@ class _Shown:
             yield features
 
     def _collect(self, game_id: int) -> Iterator[Mapping[int, Mapping[str, Any]]]:
-        for version in self._run.league.versions(game_id):
-            yield {shot.event_id: shot.features for shot in final_update(version).shots}
+        versions = self._run.league.versions(game_id)
+        sent = dict.fromkeys(a.version for a in self._run.league.answers if a.game_id == game_id)
+        # few were sent; others may have been imported from a file
+        for number in dict.fromkeys((*(n for n in sent if n is not None), *range(len(versions)))):
+            yield {shot.event_id: shot.features for shot in final_update(versions[number]).shots}
         if any(answer.game_id == game_id and answer.spoiled for answer in self._run.league.answers):
             yield from (stored.shots for stored in self._run.evidence.stored if stored.game_id == game_id)
 
