@@ -11,10 +11,13 @@ from tests.conftest import Service, running_service
 from tests.games import FeedServer, game, play
 from tests.reports import SHOTS
 from tests.ui.page_session import OpenPage, get_model, ping, said, totals, words
-from tests.xgserve.helpers import goals, numeric_model, shots
+from tests.xgserve.helpers import goals, load_model, numeric_model, shots
 from xgserve.names import ModelName
 from xgserve.registry.cache import ModelCache
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
+THEIR_XG = ModelName("others", "their-xg", "2.1.0")
 THEIRS = {"shot_distance": "distance", "shot_angle": "angle"}
 
 
@@ -28,7 +31,8 @@ def service(tmp_path: Path) -> Iterator[Service]:
     with cache.temporary() as room:
         (room / "ready").mkdir()
         skops.io.dump(numeric_model().fit(renamed, goals(frame)), room / "ready" / "model.skops")
-        cache.publish(room / "ready", ModelName("others", "their-xg", "2.1.0"), "model.skops")
+        load_model(room / "ready" / "model.skops", THEIR_XG)  # compiled in this process, which has scikit-learn
+        cache.publish(room / "ready", THEIR_XG, "model.skops")
     with running_service(data_dir) as running:
         yield running
 

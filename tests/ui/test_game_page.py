@@ -44,13 +44,6 @@ from ui.words import COUNTS
 DASH = "\N{EN DASH}"
 
 
-@pytest.fixture
-def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the charts, most of the work of drawing a page, in tests of its words and tables."""
-    for name in ("draw", "draw_deserved"):
-        monkeypatch.setattr(f"ui.parts.game.charts.{name}", lambda *_: None)
-
-
 def test_first_visit_says_what_to_do(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_page()
     assert page.title[0].value == "Live expected goals"

@@ -1,10 +1,13 @@
 """A page keeps the model that it opened a game with, even after a swap, and offers the newer one."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.games import GAME_ID, FeedServer, game, play
 from tests.reports import SHOTS
 from tests.ui.page_session import OpenPage, click, get_model, ping, said, totals
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 
 def buttons(page: AppTest) -> list[str]:

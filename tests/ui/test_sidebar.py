@@ -18,6 +18,8 @@ from tests.ui.page_session import (
 from ui.clients import active_model
 from ui.parts import notices
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 
 def test_loaded_model_rates_at_the_next_ping_and_is_named(
     open_page: OpenPage, feed: FeedServer, service: Service
