@@ -32,7 +32,7 @@ from tests.xgserve.helpers import Process, process
 from xgserve.client import ServingClient
 
 # Hundreds take some minutes: XG_TEST_KILLS=500 pytest tests/promises/test_kill.py -s --timeout=3000
-KILLS = int(os.environ.get("XG_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("XG_TEST_KILLS", "8"))
 KILLS_A_GAME = 30
 PINGS_A_KILL = 4  # roughly as many as one process has time for
 MODELS = ("xg-distance", "xg-default")

@@ -33,7 +33,7 @@ from tests.promises.test_kill import wait_until_it_pings
 from tests.receiver import SECRET, Receiver, receiver
 
 # Hundreds take some minutes: XG_TEST_KILLS=500 pytest tests/promises/test_notices.py -s --timeout=3000
-KILLS = int(os.environ.get("XG_TEST_KILLS", "9"))
+KILLS = int(os.environ.get("XG_TEST_KILLS", "6"))
 KILLS_A_GAME = 60
 DEAD = f"json://user:{SECRET}@127.0.0.1:9"  # nothing listens there
 ALL = "goals chances leads periods finals"

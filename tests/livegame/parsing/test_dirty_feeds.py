@@ -324,7 +324,7 @@ def test_mutated_recording_keeps_its_untouched_shots(recordings: Path, name: str
     text = gzip.decompress((recordings / "games" / f"{name}.json.gz").read_bytes())
     usual = parse_game(json.loads(text))
 
-    @fuzzed(default=25)
+    @fuzzed(default=15)
     @given(mutations=MUTATIONS)
     def check(mutations: Mutations) -> None:
         before, feed = json.loads(text), json.loads(text)
