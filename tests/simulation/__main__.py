@@ -21,6 +21,7 @@ from scripts.progress import ProgressLine, Stop
 from tests.simulation.plan import Plan
 from tests.simulation.playing import Outcome, Players, cores
 from tests.simulation.seeds import of_json, to_json, written
+from tests.simulation.story import story
 from tests.simulation.summary import Total
 from tests.simulation.world import World
 
@@ -52,7 +53,7 @@ def _show(plan: Plan, *, verbose: bool) -> int:
     print(written(plan), end="\n\n")
     world = World(plan)
     result = world.run()
-    for line in world.log.lines(all_steps=verbose):
+    for line in story(world, all_steps=verbose):
         print(line)
     total = Total()
     total.add(Outcome.of(world, result))

@@ -96,17 +96,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = command_parser("coverage", __doc__)
     parser.add_argument("--seeds", type=whole_number(1, 10**6, "a number"), default=200, help="default: %(default)s")
+    parser.add_argument("--from", type=whole_number(0, 10**9, "a number"), default=0, dest="first")
     parser.add_argument("package", nargs="*", type=_folder, help=f"folders, default: {' '.join(PACKAGES)}")
     options = parser.parse_args(arguments)
     folders = options.package or [_folder(package) for package in PACKAGES]
     coverage = Coverage([file for folder in folders for file in sorted(folder.glob("*.py"))])
     line, stop = ProgressLine(), Stop()
     with coverage.measuring():
-        for seed in range(options.seeds):
+        for number in range(options.seeds):
             if stop.is_wanted:
                 break
-            play_seed(seed)
-            line.show(f"{seed + 1} of {options.seeds} schedules")
+            play_seed(options.first + number)
+            line.show(f"{number + 1} of {options.seeds} schedules")
     for folder in folders:
         print(_table(folder, coverage))
     return 0

@@ -17,6 +17,7 @@ from typing import Final
 
 from tests.simulation.plan import Plan
 from tests.simulation.shrinking import shrunk
+from tests.simulation.story import story
 from tests.simulation.world import Result, World
 
 LIMIT_S: Final = 120.0  # of real time for a task; a run takes some tenths of a second
@@ -57,7 +58,7 @@ class Outcome:
             frozenset(result.states),
             result.virtual_s,
             result.steps,
-            tuple(world.log.lines()[-LOG_LINES:]) if broken else (),
+            tuple(story(world)[-LOG_LINES:]) if broken else (),
             world.plan,
         )
 

@@ -53,14 +53,14 @@ class Log:
     """What happened, in order. What the disk does only matters to somebody who looks closely."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[float, str | Process, str]] = []
-        self.add = self._entries.append  # thousands of times in each run
+        self.entries: list[tuple[float, str | Process, str]] = []
+        self.add = self.entries.append  # thousands of times in each run
 
     def lines(self, *, all_steps: bool = False) -> list[str]:
         """Return the lines: virtual seconds, process, what happened."""
         return [
             f"{now:12.6f}  {who!s:<12}  {what}"
-            for now, who, what in self._entries
+            for now, who, what in self.entries
             if all_steps or not what.startswith("disk ")
         ]
 
