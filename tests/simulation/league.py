@@ -19,7 +19,7 @@ from tests.simulation.truth import BEGAN, GamePlan, Version, versions
 # What spoils answers. `steps` is how many answers, `seconds` is how old a stale one is, how long a slow one takes, how
 # long a 429 asks to wait, and how many of the last plays a short one lacks.
 UNUSABLE: Final = ("cut", "HTML", "404", "429", "500", "502", "503")
-BELIEVABLE: Final = ("stale", "empty", "short", "PRE", "FINAL", "no clock", "slow")
+BELIEVABLE: Final = ("stale", "empty", "short", "PRE", "FINAL", "no clock", "unreadable", "no id", "twice", "slow")
 FAULTS: Final = (*BELIEVABLE, *UNUSABLE)
 _MAX_SHORT: Final = 15
 _HTML: Final = b"<html><body>We will be back soon.</body></html>"
@@ -250,9 +250,21 @@ def spoiled(answer: dict[str, Any], fault: FeedFault) -> dict[str, Any]:
             return answer | {"plays": in_order[:-lacking]}
         case "PRE" | "FINAL":
             return answer | {"gameState": fault.kind}
+        case "unreadable":  # a play in three
+            return answer | {
+                "plays": [p | ({"timeInPeriod": "?"} if _one_in_three(p, fault) else {}) for p in in_order]
+            }
+        case "no id":
+            return answer | {"plays": [p | ({"eventId": None} if _one_in_three(p, fault) else {}) for p in in_order]}
+        case "twice":
+            return answer | {"plays": [*in_order, *(p for p in in_order if _one_in_three(p, fault))]}
         case "no clock":
             return {key: value for key, value in answer.items() if key != "clock"}
     return answer
+
+
+def _one_in_three(play: dict[str, Any], fault: FeedFault) -> bool:
+    return int(play["eventId"] + fault.seconds) % 3 == 0
 
 
 def _status(kind: str) -> int:

@@ -27,12 +27,13 @@ class Believed:
 
     def accept(self, shown: Game) -> bool:
         """Take an answer; return False if it must change nothing."""
-        lost = self.present - shown.event_ids
+        missing = self.present - shown.event_ids
+        lost = missing if shown.unreadable is not None else frozenset()  # else any of them may be an unreadable play
         is_cut = len(lost) > MOST_TAKEN_BACK or (bool(lost) and not shown.event_ids)
         if not self._accepts(shown, lost, is_cut=is_cut):
             return False
         is_whole = shown.state is GameState.FINAL and shown.has_end and not shown.problems
-        kept = lost if is_cut and not is_whole else frozenset()
+        kept = missing if shown.unreadable is None or (is_cut and not is_whole) else frozenset()
         self.last, self.present, self.seen = shown, shown.event_ids | kept, self.seen | shown.event_ids
         if self.clock is None or shown.state in _ON or shown.has_end:
             self.clock = clock(shown) if shown.clock_is_known else self.clock

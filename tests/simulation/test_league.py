@@ -183,7 +183,7 @@ def test_product_recognizes_old_answers_exactly_where_the_documented_rules_say_s
         believed_now, row = Believed(), None
         for number in range(len(every)):
             version = every[max(number - random.choice((0, 0, 1, 2, 3, 6, 20)), 0)]
-            kinds = ("empty", "short", "PRE", "FINAL", "no clock")
+            kinds = ("empty", "short", "PRE", "FINAL", "no clock", "unreadable", "no id", "twice")
             fault = Fault(random.choice(kinds), seconds=random.randint(0, 14)) if random.random() < 0.3 else None
             shown = parse_game(spoiled(as_answer(version), fault) if fault else as_answer(version))
             update = believed(game_update(shown), row)
