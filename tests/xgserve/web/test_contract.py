@@ -164,7 +164,8 @@ def test_rollback_answers_as_described(service: Running) -> None:
     check_answer(service.post("/rollback", b""), "/rollback")
 
 
-def test_broken_service_answers_as_described(tmp_path: Path) -> None:
+def test_broken_service_answers_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xgserve.log.handler.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
     (tmp_path / "data").write_text("a file where the folder should be")
     with bundled_models(tmp_path / "none"), running(tmp_path / "data", admin_token="let-me-in") as service:
         for path in ("/model", "/models", "/activations", "/logs", "/ready", "/health", "/metrics"):

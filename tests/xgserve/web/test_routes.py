@@ -311,7 +311,8 @@ def test_ready_lists_each_dependency(service: Running) -> None:
     )
 
 
-def test_ready_without_a_database_is_503(models: Path, tmp_path: Path) -> None:
+def test_ready_without_a_database_is_503(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xgserve.log.handler.CLOSE_WITHIN_S", 0.1)  # for rows that cannot be written
     (tmp_path / "data").write_text("a file where the folder should be")
     with bundled_models(models), running(tmp_path / "data") as service:
         ready, logs, predicted = service.get("/ready"), service.get("/logs"), service.post("/predict", [ROW])
