@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
@@ -158,7 +159,7 @@ def test_rows_beyond_the_maximum_age_are_deleted(tmp_path: Path) -> None:
 def test_locked_database_delays_no_request_and_loses_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("db.connection.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(handler_module, "open_serving", partial(open_serving, timeout_s=0.1))
     monkeypatch.setattr(handler_module, "RETRY_S", 0.05)
     with closing(open_serving(tmp_path / "serving.db")) as other:
         with logging_to(ServiceSettings(data_dir=tmp_path)) as (logger, handler):
