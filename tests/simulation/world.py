@@ -34,6 +34,7 @@ from tests.simulation.states import States
 RESTART_S: Final = (0.5, 5.0)  # in which the container engine starts the service again
 SLOW_S: Final = 0.02  # that each operation of a slow disk takes longer
 ENDS_WITHIN_S: Final = 900.0  # all acts, once the faults are over
+LOADS_WITHIN_S: Final = 15.0  # all challengers after a start, compiled again if need be
 _OUTSIDE: Final = ("league", "receiver", "nature")  # processes of other machines, which never die
 
 
@@ -192,6 +193,7 @@ class World:
         if not self.service.is_running:
             self.service.start()
         self.service.wait_until(lambda: self.service.is_listening, 60.0)
+        self.scheduler.sleep(LOADS_WITHIN_S)
         self.cast.finish()
         self.service.stop()
         self.service.wait_until(lambda: not self.service.is_running, 60.0)
