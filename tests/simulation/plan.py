@@ -155,7 +155,7 @@ def _feed(random: Random, at_s: float, games: list[int]) -> Fault:
     kind = random.choice(
         (
             *("stale", "stale", "stale", "empty", "short", "PRE", "FINAL", "no clock", "slow"),
-            *("cut", "HTML", "404", "429", "500", "503"),
+            *("unreadable", "no id", "twice", "cut", "HTML", "404", "429", "500", "503"),
         )
     )
     target = str(random.choice(games))
