@@ -13,7 +13,7 @@ from math import isclose
 from pathlib import Path
 from typing import Any, Final
 
-from db.connection import open_writer
+from db.connection import DatabaseError, open_writer
 from db.history import GameUpdate, History, Prediction, Scores
 from db.history.schema import MIGRATIONS
 from livegame.errors import UnknownFeatures
@@ -53,7 +53,10 @@ def undisturbed(run: Run) -> list[Violation]:
     finals = [final_update(run.league.final(game_id)) for game_id in run.league.game_ids]
     with tempfile.TemporaryDirectory(dir=run.data_dir) as folder:
         fresh = Path(folder) / "fresh.db"
-        _write_fresh(run, fresh, finals)
+        try:
+            _write_fresh(run, fresh, finals)
+        except DatabaseError as error:
+            return [Violation("undisturbed", f"the final answers cannot be stored: {error.__cause__}")]
         found = [
             Violation("undisturbed", f"{table}: {difference}")
             for table, query in _TABLES.items()
