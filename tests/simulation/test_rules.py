@@ -12,7 +12,7 @@ import pytest
 
 from db.connection import open_writer
 from db.serving import MIGRATIONS
-from tests.simulation.evidence import Acknowledged, Death, Evidence, Forgotten, KeptAnswer, Noted, Scoring, Waited
+from tests.simulation.evidence import Acknowledged, Act, Death, Evidence, Forgotten, KeptAnswer, Noted, Scoring, Waited
 from tests.simulation.league import League
 from tests.simulation.rules import Run, bounds, models, requests
 
@@ -110,6 +110,19 @@ def test_change_that_may_have_come_about_later_leaves_the_model_open(run: Run) -
     run.__dict__.update(loaded=(MODEL,))
     with pytest.raises(ZeroDivisionError), run.evidence.act("operator", "swap", "xg-default"):
         raise ZeroDivisionError
+    assert models.recorded_model(run) == []
+
+
+def test_change_that_nobody_was_told_of_may_have_replaced_an_earlier_one(run: Run) -> None:
+    other = "bundled/xg-distance:1.0.0"
+    run.evidence.acknowledged.append(Acknowledged(1, "load", None, None, 0.5, other))
+    run.evidence.acknowledged.append(Acknowledged(9, "swap", MODEL, None, 8, MODEL.partition("@")[0]))
+    run.__dict__.update(loaded=(MODEL,))
+    with closing(open_writer(run.data_dir / "serving.db", MIGRATIONS)) as connection:
+        record(connection, "xg-default")
+    assert [found.rule for found in models.recorded_model(run)] == ["recorded model"]
+    run.evidence.acts.append(Act(2, "operator#2", "operator", "swap", other))  # it died, and then the service
+    run.evidence.deaths.append(Death(4, "service#1", "killed"))
     assert models.recorded_model(run) == []
 
 

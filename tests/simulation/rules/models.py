@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
+from math import inf
 
 from livegame.scoring.inputs import ModelInputs
 from tests.simulation.evidence import Acknowledged, Act
@@ -34,8 +35,8 @@ def inputs_from(description: ModelDescription) -> ModelInputs:
 
 def recorded_model(run: Run) -> list[Violation]:
     """Compare the record, and what is loaded at the end, with the changes that were acknowledged."""
-    changes = sorted(run.evidence.acknowledged, key=lambda change: change.at_s)
-    if not changes or not run.loaded or _is_uncertain(run, changes):
+    changes = _certain(run)
+    if not changes or not run.loaded:
         return []
     found = []
     active = _last_active(changes)
@@ -83,21 +84,20 @@ def _challengers(changes: Sequence[Acknowledged]) -> dict[str, bool]:
     return known
 
 
-def _is_uncertain(run: Run, changes: Sequence[Acknowledged]) -> bool:
-    """Return whether changes overlapped, or one was asked for and not acknowledged: it may come about at any time."""
+def _certain(run: Run) -> list[Acknowledged]:
+    """Return the changes after the last that was asked for and not acknowledged; none if any overlapped."""
+    changes = sorted(run.evidence.acknowledged, key=lambda change: change.at_s)
+    if any(later.begin_s < earlier.at_s for earlier, later in pairwise(changes)):
+        return []
     acts = [act for act in run.evidence.acts if act.actor == "operator" and act.what in CHANGES]
-    asked = [act for act in acts if act.error is not None or act.end_s is None]
-    overlapping = any(later.begin_s < earlier.at_s for earlier, later in pairwise(changes))
-    return overlapping or any(_may_come_about(run, act, changes[-1]) for act in asked)
+    over_s = max((_over_s(run, act) for act in acts if act.error is not None or act.end_s is None), default=-inf)
+    return [change for change in changes if change.begin_s > over_s]
 
 
-def _may_come_about(run: Run, act: Act, last: Acknowledged) -> bool:
-    """Return whether a change that was not acknowledged may have come about after the last one that was."""
-    is_refusal = act.error is not None and getattr(act.error, "status", 0) not in (0, 500, 502, 503, 504)
-    if is_refusal:
-        return False
-    return not any(
-        death.process.startswith("service#") and act.begin_s < death.at_s < last.begin_s
-        for death in run.evidence.deaths
-        if act.end_s is None or death.at_s > act.end_s
-    )
+def _over_s(run: Run, act: Act) -> float:
+    """Return until when a change that was not acknowledged may have come about: until the service died."""
+    if act.error is not None and getattr(act.error, "status", 0) not in (0, 500, 502, 503, 504):  # it was refused
+        return -inf
+    asked_until = act.begin_s if act.end_s is None else act.end_s
+    deaths = (death.at_s for death in run.evidence.deaths if death.process.startswith("service#"))
+    return min((at_s for at_s in deaths if at_s > asked_until), default=inf)
