@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from ctypes import PYFUNCTYPE, Structure, c_char_p, c_double, c_int, c_int64, c_void_p
+from ctypes import PYFUNCTYPE, Structure, c_char_p, c_int, c_int64, c_void_p
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _OK: Final = sqlite3.SQLITE_OK
 _JOURNALS: Final = 0x0800 | 0x4000 | 0x80000  # SQLITE_OPEN_MAIN_JOURNAL, _SUPER_JOURNAL, _WAL
-_READWRITE, _READONLY, _CREATE = 0x2, 0x1, 0x4  # SQLITE_OPEN_...
-_SHM_UNLOCK, _SHM_SHARED, _SHM_LOCKS = 0x1, 0x4, 8
+_READONLY, _READWRITE, _CREATE = 0x1, 0x2, 0x4  # SQLITE_OPEN_...
+_SHM_UNLOCK, _SHM_SHARED, _SHM_LOCKS = 0x1, 0x4, 8  # flags of xShmLock; how many locks a -shm has
 _JULIAN_DAY_OF_1970_MS: Final = 210_866_760_000_000
 
 
@@ -226,9 +226,8 @@ class _Ours:
         return self.shm_lock(file, first, number, flags)  # type: ignore[no-any-return]
 
     def _shm_unmap(self, file: int, must_delete: int) -> int:
-        handle = _handles[file]
-        is_dead = handle.process is not None and handle.process.is_dead
-        return self.shm_unmap(file, 0 if is_dead else must_delete)  # type: ignore[no-any-return]
+        process = _handles[file].process
+        return self.shm_unmap(file, 0 if process and process.is_dead else must_delete)  # type: ignore[no-any-return]
 
     def release(self, file: int, handle: _Handle) -> None:
         """Free the locks of a dead process's file. Its memory stays: SQLite may still read it before it closes it."""
@@ -262,7 +261,6 @@ class _Shim:
         self._vfs.xDelete = _guarded(_Delete, sqlite3.SQLITE_IOERR_DELETE, self._delete)
         self._vfs.xRandomness = _guarded(_Random, 0, self._randomness)
         self._vfs.xSleep = _guarded(_Sleep, 0, self._sleep)
-        self._vfs.xCurrentTime = _guarded(_Time, sqlite3.SQLITE_ERROR, self._time)
         self._vfs.xCurrentTimeInt64 = _guarded(_Time, sqlite3.SQLITE_ERROR, self._time_in_ms)
 
     def use(self, disk: "Disk | None") -> None:
@@ -326,21 +324,13 @@ class _Shim:
         self.disk.sleep(microseconds / 1e6)
         return microseconds
 
-    def _time(self, _vfs: int, to: int) -> int:
-        c_double.from_address(to).value = (_JULIAN_DAY_OF_1970_MS + time.time() * 1_000) / 86_400_000
-        return _OK
-
     def _time_in_ms(self, _vfs: int, to: int) -> int:
         c_int64.from_address(to).value = _JULIAN_DAY_OF_1970_MS + int(time.time() * 1_000)
         return _OK
 
 
 _vfs = _Shim()
-
-
-def use(disk: "Disk | None") -> None:
-    """Let a disk see what SQLite does; None: no disk."""
-    _vfs.use(disk)
+use = _vfs.use
 
 
 def _leave_all_to_sqlite() -> None:
