@@ -1,6 +1,7 @@
 """The world of a run: one machine with its disk, clock and processes, the network, the league, and the night's end."""
 
 import gc
+import itertools
 import logging
 import shutil
 import tempfile
@@ -33,6 +34,8 @@ from tests.simulation.states import States
 
 RESTART_S: Final = (0.5, 5.0)  # in which the container engine starts the service again
 SLOW_S: Final = 0.02  # that each operation of a slow disk takes longer
+COLLECTS_EVERY: Final = 20  # runs: a world is 4 MB of cycles, which Python collects ever more seldom
+_runs: Final = itertools.count(1)
 ENDS_WITHIN_S: Final = 900.0  # all acts, once the faults are over
 LOADS_WITHIN_S: Final = 15.0  # all challengers after a start, compiled again if need be
 _OUTSIDE: Final = ("league", "receiver", "nature")  # processes of other machines, which never die
@@ -126,6 +129,8 @@ class World:
     def run(self) -> Result:
         """Play the plan, end all faults, ping each game once, and judge what was seen."""
         stuck: list[Violation] = []
+        if not next(_runs) % COLLECTS_EVERY:
+            gc.collect()
         gc.freeze()
         gc.disable()  # what it closes, and when, would depend on the rest of the program
         try:
@@ -153,13 +158,16 @@ class World:
 
     @contextmanager
     def _logged(self) -> Iterator[None]:
-        """Have warnings of the product in the log of this world, and nowhere else."""
+        """Have warnings of the product in the log of this world, and nowhere else; take its handlers away again."""
+        ours = logging.getLogger("livegame")  # each command gives it a handler
+        before = list(ours.handlers)
         handler = _Warnings(self)
         logging.getLogger().addHandler(handler)
         try:
             yield
         finally:
             logging.getLogger().removeHandler(handler)
+            ours.handlers[:] = before
 
     # -- the night -----------------------------------------------------------------------------------------------------
 
