@@ -1,10 +1,12 @@
 """What is true of a simulated game over virtual time: a sequence of versions, made from a seed."""
 
+import os
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import ceil
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ from tests.simulation.sheet import SHOT_TYPES, Entry, Place, Sheet
 from tests.simulation.staleness import Believed
 
 BEGAN: Final = datetime(2026, 1, 10, 18, tzinfo=UTC)  # the league's clock when a simulation begins
-SOURCES: Final = ("made", "sample")
+SOURCES: Final = ("made", "sample", "recorded")  # recorded: one of the folder that XG_RECORDINGS names
 _STEPS: Final = 40  # of a recorded game
 _TEAMS: Final = ("ANA", "BOS", "CAR", "DAL", "EDM", "FLA", "MTL", "NYR", "TOR", "WSH")
 _KINDS: Final = {
@@ -65,10 +67,16 @@ def versions(plan: GamePlan) -> tuple[Version, ...]:
     """Return all versions of a game. The last is official, with the end of its plays."""
     random = Random(plan.seed)
     places = _places(plan.game_id, random)
-    base = _made_game(plan.game_id, random, places) if plan.source == "made" else _recorded_game(plan.game_id)
+    later: list[Game] = []
+    if plan.source == "made":
+        base = _made_game(plan.game_id, random, places)
+    elif plan.source == "sample":
+        base = _as_replayed(read_recording(SAMPLE_FOLDER / f"{GAME_ID}.json"), plan.game_id)
+    else:
+        base, *later = _recorded_games(plan)
     start = (BEGAN + timedelta(seconds=plan.starts_at_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
     base = replace(base, start_time=start, players=dict(sorted(base.players.items())))
-    before, played = _written(base, random, places)
+    before, played = _written(base, later, random, places)
     steps = [random.uniform(0.2, 1.8) for _ in played[1:]]
     times = [plan.starts_at_s + plan.length_s * sum(steps[:end]) / sum(steps) for end in range(len(played))]
     early = [plan.starts_at_s - 10.0 * (len(before) - number) for number in range(len(before))]
@@ -76,7 +84,7 @@ def versions(plan: GamePlan) -> tuple[Version, ...]:
     return tuple(Version(number, at_s, e.game, e.code, e.what) for number, (e, at_s) in enumerate(entries))
 
 
-def _written(base: Game, random: Random, places: Iterator[Place]) -> tuple[list[Entry], list[Entry]]:
+def _written(base: Game, later: list[Game], random: Random, places: Iterator[Place]) -> tuple[list[Entry], list[Entry]]:
     """Return the versions before the start, and those from then on."""
     sheet = Sheet(base, random, places)
     often = random.choice((0.0, 0.1, 0.3, 0.6))
@@ -112,6 +120,9 @@ def _written(base: Game, random: Random, places: Iterator[Place]) -> tuple[list[
         while random.random() < often:
             sheet.correct()
     _end(sheet, end, random, often)
+    for state in later:
+        sheet.plays = list(state.plays)
+        sheet.publish("as it was recorded later", players=state.players)
     return sheet.entries[:early], sheet.entries[early:]
 
 
@@ -146,8 +157,18 @@ def _groups(plays: list[Play], random: Random) -> Iterator[tuple[list[Play], Pla
 # -- games ------------------------------------------------------------------------------------------------------------
 
 
-def _recorded_game(game_id: int) -> Game:
-    return replace(read_recording(SAMPLE_FOLDER / f"{GAME_ID}.json"), game_id=game_id)
+def _recorded_games(plan: GamePlan) -> list[Game]:
+    """Return a recorded game, and its states in later answers of the league."""
+    folder = Path(os.environ["XG_RECORDINGS"])
+    games = [path for path in sorted((folder / "games" / "new").glob("*.json.gz")) if read_recording(path).has_end]
+    chosen = games[plan.seed % len(games)]
+    later = sorted((folder / "refetched" / chosen.name[:10]).glob("*.json.gz"))
+    return [_as_replayed(game, plan.game_id) for game in map(read_recording, (chosen, *later)) if game.has_end]
+
+
+def _as_replayed(game: Game, game_id: int) -> Game:
+    """Return a recorded game under another id, without what our replay of an answer leaves out."""
+    return replace(game, game_id=game_id, overtime_seconds=None, problems=(), unreadable=frozenset())
 
 
 def _made_game(game_id: int, random: Random, places: Iterator[Place]) -> Game:
