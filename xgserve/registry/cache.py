@@ -22,6 +22,7 @@ from db import times
 from xgserve.names import COMPILED, MANIFEST, SAFE_NAME, ModelName, folder_name, is_name
 
 TEMPORARY_PREFIX = ".temporary-"
+REPLACED = "replaced"  # in a temporary folder: a model for which another one is just put in
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ class ModelCache:
                 os.close(lock)
 
     def sweep(self) -> int:
-        """Delete the temporary folders that killed processes left behind, and return how many there were."""
+        """Delete the temporary folders that killed processes left behind, and return how many there were.
+
+        A model that was to be replaced, and was not any more, is put back.
+        """
         swept = 0
         for folder in self._root.glob(f"{TEMPORARY_PREFIX}*"):
             try:
@@ -76,6 +80,7 @@ class ModelCache:
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._put_back(folder / REPLACED)
                 shutil.rmtree(folder, ignore_errors=True)
                 swept += 1
             except BlockingIOError:  # in use by a living process
@@ -88,6 +93,9 @@ class ModelCache:
         """Return the model if it is cached and every byte is as downloaded; record its use."""
         folder = self._folder(name)
         manifest = _read_manifest(folder, name)
+        if manifest is None and folder.parent.exists():  # another process may be replacing it
+            with self._lock():
+                manifest = _read_manifest(folder, name)
         if manifest is None:
             return None
         for file, recorded in manifest["files"].items():
@@ -123,8 +131,10 @@ class ModelCache:
             if here is not None and here["files"] == files and (found := self.find(name)):
                 return found  # another process was faster, and may be loading it
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._discard(target)
-            folder.rename(target)
+            with self.temporary() as away:
+                if target.exists():
+                    target.rename(away / REPLACED)
+                folder.rename(target)
             for above in (*target.parents[:3], self._root.parent):  # each may be new
                 _sync(above)
         return _cached(target, name, manifest)
@@ -184,6 +194,17 @@ class ModelCache:
         if not (is_name(name.workspace) and is_name(name.name) and SAFE_NAME.fullmatch(name.version)):
             raise ValueError(f"{name} cannot be the name of a folder")
         return self._root.joinpath(*map(folder_name, (name.workspace, name.name, name.version)))
+
+    def _put_back(self, replaced: Path) -> None:
+        try:
+            manifest = json.loads((replaced / MANIFEST).read_bytes())
+            target = self._folder(ModelName(manifest["workspace"], manifest["model"], manifest["version"]))
+        except (OSError, ValueError, KeyError, TypeError):  # there is none, or it is damaged
+            return
+        with self._lock():
+            if not target.exists():
+                replaced.rename(target)
+                _sync(target.parent)
 
     def _discard(self, folder: Path) -> None:
         # by a rename first, so that no process ever finds half a model

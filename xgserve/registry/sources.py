@@ -121,8 +121,9 @@ class Sources:
             self._compile_cached(cached)
         try:
             return Activation(self._load(cached), "cache")
-        except ModelError as error:  # damaged, or onnxruntime computes something else
+        except ModelError as error:  # damaged or replaced meanwhile, or onnxruntime computes something else
             logger.warning("%s is compiled again: %s", name, error)
+            cached = self._cache.find(name) or cached
             self._compile_cached(cached)
             return Activation(self._load(cached), "cache")
 

@@ -1,6 +1,8 @@
 """The compiled model beside an artifact: when it is used, and when it is made again."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +11,8 @@ from tests.xgserve.registry import hostile
 from tests.xgserve.registry.helpers import put_in_cache, settings
 from xgserve.model.compiled import DESCRIPTION_FILE, GRAPH_FILE, environment, read_description, write_compiled
 from xgserve.names import COMPILED, ModelName
+from xgserve.registry import compilation
+from xgserve.registry.cache import digest_of
 from xgserve.registry.registry import Registry, open_registry
 
 
@@ -49,6 +53,23 @@ def test_model_compiled_from_another_file_is_compiled_again(tmp_path: Path) -> N
     two = activate(tmp_path, other).active
     assert one is not None and two is not None
     assert one.digest != two.digest and one.check() != pytest.approx(two.check())
+
+
+def test_model_that_is_replaced_while_it_is_compiled_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, real, calls = put_in_cache(tmp_path, "1.0.0", 0.5), compilation.compile_artifact, list[ModelName]()
+
+    def replaced_meanwhile(artifact: Path, *arguments: Any, **named: Any) -> list[Path]:
+        if not calls:
+            calls.append(put_in_cache(tmp_path, "1.0.0", 2.5))
+        return real(artifact, *arguments, **named)
+
+    shutil.rmtree(compiled(tmp_path, name))
+    monkeypatch.setattr("xgserve.registry.sources.compile_artifact", replaced_meanwhile)
+    active = activate(tmp_path, name).active
+    assert active is not None
+    assert active.digest == digest_of(tmp_path / "models" / "acme" / "shots" / "1.0.0" / "model.skops")
 
 
 @pytest.mark.parametrize("file", [DESCRIPTION_FILE, GRAPH_FILE])

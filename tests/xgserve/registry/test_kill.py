@@ -18,6 +18,7 @@ from tests.xgserve.registry.comet_standin import KEY, StandIn
 from tests.xgserve.registry.helpers import put_in_cache, settings
 from xgserve.client import ServingClient, ServingError
 from xgserve.names import MODEL_SUFFIXES
+from xgserve.registry.cache import REPLACED, TEMPORARY_PREFIX, ModelCache
 from xgserve.registry.registry import open_registry
 
 
@@ -104,3 +105,16 @@ def test_service_killed_while_activating_restarts_with_a_whole_model(tmp_path: P
         assert registry.startup_problem is None
         assert registry.active is not None
         assert (registry.active.name.version, registry.active.digest) == (recorded.version, recorded.digest)
+
+
+def test_model_that_a_killed_process_was_to_replace_is_put_back(tmp_path: Path) -> None:
+    name = put_in_cache(tmp_path, "1.0.0", 0.5)
+    cache, unfinished = ModelCache(tmp_path / "models"), tmp_path / "models" / f"{TEMPORARY_PREFIX}killed"
+    found = cache.find(name)
+    assert found is not None
+    unfinished.mkdir()
+    found.artifact.parent.rename(unfinished / REPLACED)
+    assert cache.find(name) is None
+    assert cache.sweep() == 1
+    assert cache.find(name) == found
+    assert not unfinished.exists()
