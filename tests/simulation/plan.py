@@ -47,6 +47,8 @@ class Plan:
             scene = scenes.play(random, ids, random.uniform(10, span_s))
             acts += scene.acts
             faults += scene.faults
+        if not is_short:
+            _add_rarities(Random(f"{seed} rarities"), acts, faults)
         return cls(
             seed,
             random.choice(("truncate", "wal")),
@@ -72,6 +74,21 @@ def _acts(random: Random, games: list[int], span_s: float, number: int) -> list[
         make = random.choices(list(_ACTS), list(_ACTS.values()))[0]
         acts.append(make(random, round(random.uniform(0, span_s), 3), games))
     return acts
+
+
+def _add_rarities(random: Random, acts: list[Act], faults: list[Fault]) -> None:
+    """Have a model there that was trained here, and a clock that is ahead by more than the service keeps answers."""
+    if random.random() < 0.4:
+        version = random.choice(scenes.VERSIONS)
+        acts.append(Act(round(random.uniform(1, 5), 3), "retraining", "publish", (version, random.randrange(6))))
+        if random.random() < 0.5:
+            role = random.choice(("load", "swap"))
+            acts.append(Act(round(random.uniform(6, 20), 3), "operator", role, f"local/xg-default:{version}"))
+    if random.random() < 0.03:
+        at_s, ahead_s = random.uniform(10, 200), 40 * DAY_S
+        faults.append(Fault(round(at_s, 3), "clock", "", 0, ahead_s))
+        acts.append(Act(round(at_s + 1, 3), "operator", "restart"))
+        faults.append(Fault(round(at_s + random.uniform(5, 60), 3), "clock", "", 0, -ahead_s))
 
 
 def _cron(random: Random, at_s: float, games: list[int]) -> Act:
