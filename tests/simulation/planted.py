@@ -33,6 +33,7 @@ from xgserve.registry.active import Active
 
 Change = tuple[Any, str, Callable[[Callable[..., Any]], Callable[..., Any]]]  # owner, name, real function -> faulty one
 FOREVER_S: Final = 1e6
+PATIENT_S: Final = 300.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,9 @@ def _inputs_of_now(real: Callable[..., Any]) -> Callable[..., Any]:
 # -- transactions ------------------------------------------------------------------------------------------------------
 
 
+_LOOKS: Final = 30  # in between, so that a ping may die there
+
+
 def _sums_later(_real: Callable[..., Any]) -> Callable[..., Any]:
     """Have the sums written by a transaction of their own."""
 
@@ -126,6 +130,8 @@ def _sums_later(_real: Callable[..., Any]) -> Callable[..., Any]:
         with history._writing() as writing:
             found = [recording.record(writing, update, now, news) for update in updates]
         del thread.local["late"]
+        for game_id in late * _LOOKS:
+            history.read_game(game_id)
         with history._writing() as writing:
             for game_id in late:
                 recording._sum_up_again(writing, game_id)
@@ -180,8 +186,8 @@ def _notices_before(real: Callable[..., Any]) -> Callable[..., Any]:
             writing.execute("ROLLBACK TO ping")
             if all(row[1] in games for row in written["notices"]):
                 for table, rows in written.items():
-                    places = ", ".join("?" * len(rows[0])) if rows else ""
-                    writing.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows)
+                    for row in rows:
+                        writing.execute(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
         return real(history, updates, news)
 
     return record_all
@@ -220,7 +226,7 @@ def _record_later(_real: Callable[..., None]) -> Callable[..., None]:
         name = activation.model.name
 
         def record() -> None:
-            time.sleep(3.0)
+            time.sleep(30.0)
             active.record.record(
                 workspace=name.workspace,
                 model=name.name,
@@ -245,8 +251,8 @@ def _other_error(real: Callable[..., Any]) -> Callable[..., Any]:
     return read_json
 
 
-def _no_time_limit(real: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arguments, **named: real(*arguments, **named | {"timeout": None})
+def _too_patient(real: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arguments, **named: real(*arguments, **named | {"timeout": PATIENT_S})
 
 
 def _patient_lock(real: Callable[..., AbstractContextManager[None]]) -> Callable[..., AbstractContextManager[None]]:
@@ -280,7 +286,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault("does not sync its databases", ("kept", "sound"), ((connection, "_choose_journal", _without_syncs),)),
         Fault("acknowledges before it records", ("recorded model",), ((Active, "record_and_swap", _record_later),)),
         Fault("waits for a lock without end", ("bounded",), ((livegame.client, "game_lock", _patient_lock),)),
-        Fault("asks without a time limit", ("bounded",), ((requests.Session, "request", _no_time_limit),)),
+        Fault("waits too long for an answer", ("bounded",), ((requests.Session, "request", _too_patient),)),
         Fault("raises what nobody expects", ("clean",), ((livegame.feed, "read_json", _other_error),)),
     )
 }
