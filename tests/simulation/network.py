@@ -22,14 +22,14 @@ import urllib3.connectionpool
 import urllib3.util.connection
 
 from tests.simulation.scheduler import Process, Scheduler, current
-from tests.simulation.sockets import Connection, Socket, environ_of, first_line
+from tests.simulation.sockets import Connection, Socket, environ_of, first_line, may_be_repeated
 
 LATENCY_S: Final = (0.000_2, 0.002)  # of each way
 LOST_REQUEST: Final = "lost request"  # it never arrives
 LOST_ANSWER: Final = "lost answer"  # the server works for nothing
 LATE_REQUEST: Final = "late request"
 LATE_ANSWER: Final = "late answer"
-REPEATED_REQUEST: Final = "repeated request"  # a proxy sends it again after some seconds
+REPEATED_REQUEST: Final = "repeated request"  # a proxy sends it again after some seconds, if it may
 RESET_BEFORE_ANSWER: Final = "reset before the answer"
 RESET_IN_ANSWER: Final = "reset in the answer"
 CUT_ANSWER: Final = "cut answer"  # fewer bytes than it promises, then its end
@@ -147,7 +147,8 @@ class Network:
         self.scheduler.step(f"sends {first_line(request)} to {listener.host}")
         if not listener.is_alive:
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-        fault = next((armed for armed in self._armed if armed.target == listener.host), None)
+        fitting = (armed for armed in self._armed if armed.target == listener.host)
+        fault = next((armed for armed in fitting if armed.kind != REPEATED_REQUEST or may_be_repeated(request)), None)
         kind, seconds = "", 0.0
         if fault is not None:
             self._armed.remove(fault)

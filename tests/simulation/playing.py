@@ -1,6 +1,8 @@
 """Plays plans, here or in processes of their own, and says of each what came of it."""
 
 import faulthandler
+import gc
+import itertools
 import multiprocessing
 import os
 import signal
@@ -23,7 +25,11 @@ from tests.simulation.world import Result, World
 LIMIT_S: Final = 120.0  # of real time for a task; a run takes some tenths of a second
 SHRINK_LIMIT_S: Final = 600.0
 LOG_LINES: Final = 40  # of a run that failed
+COLLECT_EVERY: Final = 8  # runs
 SIMULATOR: Final = "simulator"  # the "rule" that a fault of the simulation itself breaks
+
+
+_plays = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ class Outcome:
 
 def play(plan: Plan) -> Outcome:
     """Play one plan in this process; an error of the simulation itself counts as a broken rule."""
+    if next(_plays) % COLLECT_EVERY == 0:
+        gc.collect()  # a world that has ended is too old for the collector to look at it soon
     try:
         world = World(plan)
         return Outcome.of(world, world.run())
@@ -141,8 +149,8 @@ class _Player:
 
 def _work(tasks: Connection) -> None:
     """Play until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     while True:
         try:
             task, limit_s = tasks.recv()

@@ -115,6 +115,12 @@ def first_line(request: bytes) -> str:
     return request[: request.index(b" HTTP/")].decode("latin-1")
 
 
+def may_be_repeated(request: bytes) -> bool:
+    """Return whether a request that is sent once more changes nothing: it only reads, or has a key."""
+    head = request.partition(b"\r\n\r\n")[0]
+    return head.startswith(b"GET ") or any(name.lower() == "idempotency-key" for name, _ in _headers(head))
+
+
 def _headers(head: bytes) -> Iterator[tuple[str, str]]:
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
