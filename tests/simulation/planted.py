@@ -208,6 +208,10 @@ def _corrections_overlooked(real: Callable[..., Any]) -> Callable[..., Any]:
     return store_shots
 
 
+def _without_notes(real: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arguments: real(*arguments)._replace(corrections=[])
+
+
 def _without_syncs(real: Callable[..., None]) -> Callable[..., None]:
     def choose_journal(opened: sqlite3.Connection, **named: Any) -> None:
         real(opened, **named)
@@ -276,14 +280,15 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault("never closes a request", ("closed",), ((PendingRequests, "close", _returning(None)),)),
         Fault("stores inputs that were not rated", ("undisturbed",), ((Scorer, "_ask", _inputs_of_now),)),
         Fault("commits the sums later", ("sums",), (_LATE, (History, "record_all", _sums_later))),
+        Fault("keeps no notes of corrections", ("corrected",), ((recording, "_compare", _without_notes),)),
         Fault("does not add up corrections", ("sums",), ((recording, "_store_shots", _corrections_overlooked),)),
         Fault(
             "trusts an old answer", ("forward",), ((livegame.client, "believed", lambda _: lambda update, _: update),)
         ),
         Fault("tells after it has committed", ("told",), ((History, "record_all", _notices_after),)),
         Fault("tells before it commits", ("told",), ((History, "record_all", _notices_before),)),
-        Fault("forgets what was accepted", ("told", "kept"), ((Outbox, "accept", _returning(None)),)),
-        Fault("does not sync its databases", ("kept", "sound"), ((connection, "_choose_journal", _without_syncs),)),
+        Fault("forgets what was accepted", ("kept",), ((Outbox, "accept", _returning(None)),)),
+        Fault("does not sync its databases", ("sound",), ((connection, "_choose_journal", _without_syncs),)),
         Fault("acknowledges before it records", ("recorded model",), ((Active, "record_and_swap", _record_later),)),
         Fault("waits for a lock without end", ("bounded",), ((livegame.client, "game_lock", _patient_lock),)),
         Fault("waits too long for an answer", ("bounded",), ((requests.Session, "request", _too_patient),)),

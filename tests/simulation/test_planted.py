@@ -7,6 +7,7 @@ import pytest
 
 from tests.simulation.plan import SHORT_FROM
 from tests.simulation.planted import FAULTS, found_by
+from tests.simulation.rules import RULES
 
 # XG_TEST_PLANTED=100 pytest tests/simulation/test_planted.py -s --timeout=3000: without what is known
 SCHEDULES: Final = int(os.environ.get("XG_TEST_PLANTED", "0"))
@@ -20,6 +21,7 @@ KNOWN: Final = {  # after how many schedules each is found, so that one run of e
     "never closes a request": 1,
     "stores inputs that were not rated": 19,
     "commits the sums later": 51,
+    "keeps no notes of corrections": 58,
     "does not add up corrections": 1,
     "trusts an old answer": 8,
     "tells after it has committed": 5,
@@ -41,3 +43,9 @@ def test_planted_fault_is_found_by_its_rule(what: str) -> None:
             print(f"{what}: found in schedule {seed - SHORT_FROM + 1}: {found}")  # noqa: T201
             return
     pytest.fail("not found")
+
+
+def test_each_rule_has_a_planted_fault() -> None:
+    assert {rule for fault in FAULTS.values() for rule in fault.rules} == {
+        name.replace("_", " ") for name in (rule.__name__ for rule in RULES)
+    }

@@ -5,13 +5,14 @@ the evidence, and counted as "admitted: ...".
 """
 
 from contextlib import closing
+from typing import Final
 
 from tests.simulation.rules import bounds, corrections, figures, keeping, models, notices, requests, soundness
 from tests.simulation.rules.run import Night, Run, Violation, copied
 
-__all__ = ["Night", "Run", "Violation", "check", "check_files"]
+__all__ = ["RULES", "Night", "Run", "Violation", "check", "check_files"]
 
-_RULES = (
+RULES: Final = (
     soundness.sound,
     requests.once,
     requests.closed,
@@ -33,7 +34,7 @@ def check(world: Night) -> list[Violation]:
     with copied(world.data_dir) as data_dir, closing(Run(evidence, league, world.counts, data_dir, crashes)) as run:
         if broken := soundness.sound(run):  # the others could not read it
             return [*broken, *bounds.bounded(run), *bounds.clean(run)]
-        return [violation for rule in _RULES[1:] for violation in rule(run)]
+        return [violation for rule in RULES[1:] for violation in rule(run)]
 
 
 def check_files(world: Night) -> list[Violation]:
