@@ -21,6 +21,7 @@ RULES: Final = (
     figures.sums,
     keeping.forward,
     corrections.corrected,
+    corrections.prompt,
     notices.told,
     models.recorded_model,
     bounds.bounded,

@@ -1,11 +1,14 @@
-"""The rule `corrected`: what is noted of the league's corrections leads from the first state of a shot to its last."""
+"""The rules `corrected` and `prompt`: corrections are noted as they were, and the ping that reads them takes them."""
 
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
+from tests.simulation.evidence import Act, Stored
 from tests.simulation.rules.run import Run, Violation
+from tests.simulation.staleness import Believed
 
 _NOTES = "SELECT game_id, event_id, what, before, after FROM corrections ORDER BY correction_id"
 _AMENDMENTS = "SELECT game_id, event_id, model, inputs, amended_at FROM predictions"
@@ -51,3 +54,49 @@ def _amendments(run: Run) -> Iterator[Violation]:
         if shot["retracted_at"] is None and agrees is not (row["amended_at"] is None):
             where = f"game {row['game_id']}, shot {row['event_id']}, {row['model']}"
             yield Violation("corrected", f"{where}: {'wrongly' if agrees else 'not'} marked as amended")
+
+
+# -- at once -----------------------------------------------------------------------------------------------------------
+
+
+def prompt(run: Run) -> list[Violation]:
+    """Look at each ping that ended well after one answer: unless that is recognizably old, the history has it."""
+    return [
+        Violation("prompt", f"game {game_id}: {problem}")
+        for game_id in run.league.game_ids
+        for problem in _passed_over(run, game_id)
+    ]
+
+
+def _passed_over(run: Run, game_id: int) -> Iterator[str]:
+    """Yield the answers that should have been stored and were not."""
+    pings = [act for act in run.evidence.acts if (act.what, act.about) == ("ping", game_id)]
+    answers = [answer for answer in run.league.answers if answer.game_id == game_id]
+    events: list[tuple[float, Stored | Act]] = [
+        *((s.at_s, s) for s in run.evidence.stored if s.game_id == game_id and s.game is not None),
+        *((ping.end_s, ping) for ping in pings if ping.end_s is not None and ping.error is None),
+    ]
+    believed: Believed | None = None  # None: not known
+    last, last_s = "", 0.0
+    for at_s, event in sorted(events, key=lambda entry: entry[0]):
+        if any(last_s <= death.at_s <= at_s and death.how != "ended" for death in run.evidence.deaths):
+            believed = None  # something may be stored that nobody noted
+        last_s = at_s
+        if isinstance(event, Stored):
+            shown = run.league.shown(event.digest or "")
+            if event.digest != last:
+                last = event.digest or ""
+                believed = (believed or Believed()) if shown else None
+                if believed and shown:
+                    believed.accept(shown)
+            continue
+        own = [answer for answer in answers if event.begin_s <= answer.at_s <= at_s]
+        if len(own) != 1 or own[0].digest in (None, last) or any(_overlap(event, other) for other in pings):
+            continue
+        shown = run.league.shown(own[0].digest or "")
+        if believed and shown and copy(believed).accept(shown):
+            yield f"{event.process} read version {own[0].version} at {own[0].at_s:.3f} s, and has not stored it"
+
+
+def _overlap(one: Act, other: Act) -> bool:
+    return one is not other and other.begin_s <= (one.end_s or 0.0) and one.begin_s <= (other.end_s or one.begin_s)
