@@ -21,7 +21,7 @@ import livegame.client
 import livegame.feed
 import livegame.lock
 from db import connection, times
-from db.history import History, Outbox, recording
+from db.history import GameUpdate, History, Outbox, recording
 from db.history.outbox import seen_game, write_notices
 from livegame.scoring.open_requests import PendingRequests, Request, Rows, _Open
 from livegame.scoring.scorer import Scorer
@@ -263,6 +263,17 @@ def _patient_lock(real: Callable[..., AbstractContextManager[None]]) -> Callable
     return lambda data_dir, game_id, _timeout_s, **named: real(data_dir, game_id, FOREVER_S, **named)
 
 
+def _later_clock(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Have answers of a live game believed only if the clock has moved."""
+    names = ("state", "period", "in_intermission", "seconds_left")
+
+    def believed(update: GameUpdate, stored: Mapping[str, Any] | None) -> GameUpdate | None:
+        stands = stored is not None and all(stored[name] == getattr(update.game, name) for name in names)
+        return None if stands and update.game.state == "live" else real(update, stored)
+
+    return believed
+
+
 def _believed(_real: Callable[..., Any]) -> Callable[..., Any]:
     return lambda update, _stored: update
 
@@ -285,6 +296,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault(
             "trusts an old answer", ("forward",), ((livegame.client, "believed", lambda _: lambda update, _: update),)
         ),
+        Fault("takes no correction in a stoppage", ("prompt",), ((livegame.client, "believed", _later_clock),)),
         Fault("tells after it has committed", ("told",), ((History, "record_all", _notices_after),)),
         Fault("tells before it commits", ("told",), ((History, "record_all", _notices_before),)),
         Fault("forgets what was accepted", ("kept",), ((Outbox, "accept", _returning(None)),)),

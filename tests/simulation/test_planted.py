@@ -24,6 +24,7 @@ KNOWN: Final = {  # after how many schedules each is found, so that one run of e
     "keeps no notes of corrections": 58,
     "does not add up corrections": 1,
     "trusts an old answer": 8,
+    "takes no correction in a stoppage": 62,
     "tells after it has committed": 5,
     "tells before it commits": 5,
     "forgets what was accepted": 5,
