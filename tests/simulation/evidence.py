@@ -279,6 +279,7 @@ class Evidence:
     seen: list[Seen] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    refused: list[Attempt] = field(default_factory=list)  # when they were noted as not accepted
     accepted: list[AcceptedNotice] = field(default_factory=list)
     loaded: list[Loaded] = field(default_factory=list)
     described: dict[str, ModelDescription] = field(default_factory=dict)  # all models that the service described, by id

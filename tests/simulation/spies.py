@@ -60,6 +60,7 @@ def watching(evidence: Evidence) -> Iterator[None]:
             (History, "add_scores", spies.add_scores(History.add_scores)),
             (Outbox, "begin", spies.begin(Outbox.begin)),
             (Outbox, "accept", spies.accept(Outbox.accept)),
+            (Outbox, "fail", spies.fail(Outbox.fail)),
             (ServingClient, "model", spies.model(ServingClient.model)),
             (ServingClient, "challengers", spies.challengers(ServingClient.challengers)),
         ):
@@ -206,6 +207,14 @@ class _Spies:
             if (process := self._evidence.who()) is not None:
                 self._evidence.attempts.append(Attempt(self._evidence.now(), process, due.notice_id, address))
             real(outbox, due, address)
+
+        return spy
+
+    def fail(self, real: Callable[..., None]) -> Callable[..., None]:
+        def spy(outbox: Outbox, due: Any, address: str, problem: str) -> None:
+            real(outbox, due, address, problem)
+            if (process := self._evidence.who()) is not None:
+                self._evidence.refused.append(Attempt(self._evidence.now(), process, due.notice_id, address))
 
         return spy
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from livegame.notices.news import AWAY_S
+from tests.simulation.evidence import Attempt, Complaint, Death
 from tests.simulation.rules.run import Run, Violation
 
 Row = dict[str, Any]
@@ -25,19 +26,30 @@ def _again(run: Run) -> Iterator[str]:
     accepted: dict[tuple[int, str], float] = {}
     for noted in run.evidence.accepted:
         accepted.setdefault((noted.notice_id, noted.address), noted.at_s)
-    tries = Counter[tuple[int, str]]()
+    tries: dict[tuple[int, str], list[Attempt]] = defaultdict(list)
     for attempt in run.evidence.attempts:
-        sent = (attempt.notice_id, attempt.address)
-        tries[sent] += 1
-        if attempt.at_s > accepted.get(sent, attempt.at_s):
-            said = f"was accepted at {accepted[sent]:.3f} s, and is sent again at {attempt.at_s:.3f} s"
-            yield f"notice {attempt.notice_id} to {attempt.address} {said}"
+        tries[attempt.notice_id, attempt.address].append(attempt)
+    for sent, attempts in tries.items():
+        for before, again in pairwise(attempts):
+            said = f"notice {sent[0]} to {sent[1]}, sent at {before.at_s:.3f} s, is sent again at {again.at_s:.3f} s"
+            if again.at_s > accepted.get(sent, again.at_s):
+                yield f"{said}, though it was accepted at {accepted[sent]:.3f} s"
+            elif not _is_unsettled(run, before, again):
+                yield f"{said}, though nothing has failed"
     received = Counter((delivery.address, delivery.title, delivery.body) for delivery in run.evidence.deliveries)
     repeats = sum(received.values()) - len(received)
     if repeats:
         run.counts["admitted: a notice was sent again, its acceptance was lost"] += repeats
-    if len(run.evidence.deliveries) > sum(tries.values()) + run.counts["repeated request"]:
-        yield f"{len(run.evidence.deliveries)} messages arrived, {sum(tries.values())} were sent"
+    if len(run.evidence.deliveries) > len(run.evidence.attempts) + run.counts["repeated request"]:
+        yield f"{len(run.evidence.deliveries)} messages arrived, {len(run.evidence.attempts)} were sent"
+
+
+def _is_unsettled(run: Run, before: Attempt, again: Attempt) -> bool:
+    """Return whether an attempt failed, its process died, or what came of it could not be noted."""
+    sent = (before.notice_id, before.address)
+    failed = any((r.notice_id, r.address) == sent and before.at_s <= r.at_s < again.at_s for r in run.evidence.refused)
+    ends: list[Death | Complaint] = [*run.evidence.deaths, *run.evidence.complaints]
+    return failed or any(end.process == before.process and before.at_s <= end.at_s <= again.at_s for end in ends)
 
 
 def _open(run: Run) -> Iterator[str]:
