@@ -15,6 +15,7 @@ from db.serving import MIGRATIONS
 from tests.simulation.evidence import Acknowledged, Act, Death, Evidence, Forgotten, KeptAnswer, Noted, Scoring, Waited
 from tests.simulation.league import League
 from tests.simulation.rules import Run, bounds, models, requests
+from xgserve.client import ServingError
 
 MODEL = "bundled/xg-default:1.0.0@sha256:98cf8b7087ba"
 SHOTS: dict[tuple[int, int], dict[str, Any]] = {(2021020329, 10): {}, (2021020329, 11): {}}
@@ -123,6 +124,10 @@ def test_change_that_nobody_was_told_of_may_have_replaced_an_earlier_one(run: Ru
     assert [found.rule for found in models.recorded_model(run)] == ["recorded model"]
     run.evidence.acts.append(Act(2, "operator#2", "operator", "swap", other))  # it died, and then the service
     run.evidence.deaths.append(Death(4, "service#1", "killed"))
+    assert models.recorded_model(run) == []
+    run.evidence.acts[-1].error = ServingError("refused", status=409)
+    assert [found.rule for found in models.recorded_model(run)] == ["recorded model"]
+    run.evidence.acts[-1].error = ServingError("the answer was cut off", status=200)
     assert models.recorded_model(run) == []
 
 

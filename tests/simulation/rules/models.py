@@ -106,7 +106,7 @@ def _certain(run: Run) -> list[Acknowledged]:
 
 def _over_s(run: Run, act: Act) -> float:
     """Return until when a change that was not acknowledged may have come about: until the service died."""
-    if act.error is not None and getattr(act.error, "status", 0) not in (0, 500, 502, 503, 504):  # it was refused
+    if 400 <= getattr(act.error, "status", 0) < 500:  # it was refused
         return -inf
     asked_until = act.begin_s if act.end_s is None else act.end_s
     deaths = (death.at_s for death in run.evidence.deaths if death.process.startswith("service#"))
