@@ -275,6 +275,7 @@ def _later_clock(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _believed(_real: Callable[..., Any]) -> Callable[..., Any]:
+    """Have every answer believed."""
     return lambda update, _stored: update
 
 
@@ -293,9 +294,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         Fault("commits the sums later", ("sums",), (_LATE, (History, "record_all", _sums_later))),
         Fault("keeps no notes of corrections", ("corrected",), ((recording, "_compare", _without_notes),)),
         Fault("does not add up corrections", ("sums",), ((recording, "_store_shots", _corrections_overlooked),)),
-        Fault(
-            "trusts an old answer", ("forward",), ((livegame.client, "believed", lambda _: lambda update, _: update),)
-        ),
+        Fault("trusts an old answer", ("forward",), ((livegame.client, "believed", _believed),)),
         Fault("takes no correction in a stoppage", ("prompt",), ((livegame.client, "believed", _later_clock),)),
         Fault("tells after it has committed", ("told",), ((History, "record_all", _notices_after),)),
         Fault("tells before it commits", ("told",), ((History, "record_all", _notices_before),)),
