@@ -280,6 +280,8 @@ class _Threads(Executor):
         future: Future[Any] = Future()
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():  # nobody waits for it any more
+                return
             try:
                 future.set_result(call(*args, **named))
             except Exception as error:  # noqa: BLE001 - raised in the thread that waits
