@@ -169,7 +169,7 @@ def _predictions(run: Run) -> Iterator[Violation]:
 
 
 class _Shown:
-    """The features of all shots in the league's versions, and in what else pings have stored; read as far as needed."""
+    """The features of all shots in the league's versions, and in spoiled answers; read as far as needed."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -198,8 +198,10 @@ class _Shown:
         # few were sent; others may have been imported from a file
         for number in dict.fromkeys((*(n for n in sent if n is not None), *range(len(versions)))):
             yield {shot.event_id: shot.features for shot in final_update(versions[number]).shots}
-        if any(answer.game_id == game_id and answer.spoiled for answer in self._run.league.answers):
-            yield from (stored.shots for stored in self._run.evidence.stored if stored.game_id == game_id)
+        spoiled = [a for a in self._run.league.answers if a.game_id == game_id and a.spoiled]
+        for digest in dict.fromkeys(answer.digest for answer in spoiled):
+            if digest is not None and (shown := self._run.league.shown(digest)) is not None:
+                yield {shot.event_id: shot.features for shot in game_update(shown).shots}
 
 
 # -- sums --------------------------------------------------------------------------------------------------------------
