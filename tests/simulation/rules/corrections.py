@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
+from db.connection import DatabaseError
 from tests.simulation.evidence import Act, Stored
 from tests.simulation.rules.run import Run, Violation
 from tests.simulation.staleness import Believed
@@ -79,7 +80,10 @@ def _passed_over(run: Run, game_id: int) -> Iterator[str]:
     believed: Believed | None = None  # None: not known
     last, last_s = "", 0.0
     for at_s, event in sorted(events, key=lambda entry: entry[0]):
-        if any(last_s <= death.at_s <= at_s and death.how != "ended" for death in run.evidence.deaths):
+        deaths = [death.at_s for death in run.evidence.deaths if death.how != "ended"]
+        # a commit whose last sync fails is reported as failed, and is there
+        failures = [ping.end_s for ping in pings if ping.end_s is not None and isinstance(ping.error, DatabaseError)]
+        if any(last_s <= unsure_s <= at_s for unsure_s in (*deaths, *failures)):
             believed = None  # something may be stored that nobody noted
         last_s = at_s
         if isinstance(event, Stored):
