@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -197,8 +197,11 @@ def _wait_until_serving(popen: "subprocess.Popen[str]", stderr: Path) -> str:
 
 def children_of(pid: int) -> set[int]:
     """Return the processes that a process has started and that are not gone (Linux)."""
-    listed = [(task / "children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
-    return {int(child) for children in listed for child in children}
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since has none
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def connect(url: str) -> socket.socket:
