@@ -15,7 +15,7 @@ from tests.simulation.plan import SHORT_FROM
 from tests.simulation.playing import Outcome, play, play_seed
 from tests.simulation.seeds import KeptSeed, kept_seeds
 
-SCHEDULES = int(os.environ.get("XG_TEST_SCHEDULES", "100"))
+SCHEDULES = int(os.environ.get("XG_TEST_SCHEDULES", "200"))
 CHUNK = 10  # seeds of one test: two processes share the tests
 
 
