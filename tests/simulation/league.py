@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from livegame.dates import league_date
 from livegame.parsing.parse import parse_game
 from livegame.plays import Game
 from tests.games import as_feed
+from tests.simulation.events import Fault
 from tests.simulation.truth import BEGAN, GamePlan, Version, versions
 
 # What spoils answers. `steps` is how many answers, `seconds` is how old a stale one is, how long a slow one takes, how
@@ -23,26 +24,6 @@ BELIEVABLE: Final = ("stale", "empty", "short", "PRE", "FINAL", "no clock", "unr
 FAULTS: Final = (*BELIEVABLE, *UNUSABLE)
 _MAX_SHORT: Final = 15
 _HTML: Final = b"<html><body>We will be back soon.</body></html>"
-
-
-class FeedFault(Protocol):
-    """What spoils the next `steps` answers about the game `target`, or about any game if it names none."""
-
-    @property
-    def kind(self) -> str:
-        """One of FAULTS."""
-
-    @property
-    def target(self) -> str:
-        """A game id, "score" for the lists, or something else for any path."""
-
-    @property
-    def steps(self) -> int:
-        """How many answers."""
-
-    @property
-    def seconds(self) -> float:
-        """See FAULTS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +40,7 @@ class Answer:
 
 @dataclass(slots=True)
 class _Armed:
-    fault: FeedFault
+    fault: Fault
     left: int
 
 
@@ -140,8 +121,8 @@ class League:
 
     # -- what is sent -------------------------------------------------------------------------------------------------
 
-    def arm(self, fault: FeedFault) -> None:
-        """Spoil the next answers that the fault names."""
+    def arm(self, fault: Fault) -> None:
+        """Spoil the next answers about its target: a game id, "score" for the lists; any other text: all of them."""
         if fault.kind not in FAULTS:
             raise ValueError(f"the feed has no fault {fault.kind!r}")
         self._armed.append(_Armed(fault, max(fault.steps, 1)))
@@ -208,7 +189,7 @@ class League:
         self.answers.append(Answer(now, None, None, 200))
         return 200, {"Content-Type": "application/json"}, body
 
-    def _due(self, target: str) -> FeedFault | None:
+    def _due(self, target: str) -> Fault | None:
         """Return the fault that spoils this answer, the first armed first, and count it."""
         names = {"score", *map(str, self._versions)}
         for armed in self._armed:
@@ -239,7 +220,7 @@ def _body(version: Version) -> bytes:
     return json.dumps(as_answer(version)).encode()
 
 
-def spoiled(answer: dict[str, Any], fault: FeedFault) -> dict[str, Any]:
+def spoiled(answer: dict[str, Any], fault: Fault) -> dict[str, Any]:
     """Return the answer as a fault leaves it; a stale or slow one is only late."""
     in_order = sorted(answer["plays"], key=lambda play: play["sortOrder"])
     match fault.kind:
@@ -263,7 +244,7 @@ def spoiled(answer: dict[str, Any], fault: FeedFault) -> dict[str, Any]:
     return answer
 
 
-def _one_in_three(play: dict[str, Any], fault: FeedFault) -> bool:
+def _one_in_three(play: dict[str, Any], fault: Fault) -> bool:
     return int(play["eventId"] + fault.seconds) % 3 == 0
 
 
@@ -271,7 +252,7 @@ def _status(kind: str) -> int:
     return int(kind) if kind.isdecimal() else 200
 
 
-def _unusable(fault: FeedFault, body: bytes) -> tuple[int, dict[str, str], bytes]:
+def _unusable(fault: Fault, body: bytes) -> tuple[int, dict[str, str], bytes]:
     if fault.kind == "cut":
         return 200, {"Content-Type": "application/json"}, body[: len(body) // 2]
     if fault.kind == "HTML":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, nullcontext
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from unittest.mock import patch
 
 import apprise.apprise
@@ -21,6 +21,7 @@ import urllib3._collections
 import urllib3.connectionpool
 import urllib3.util.connection
 
+from tests.simulation.events import Fault
 from tests.simulation.scheduler import Process, Scheduler, current
 from tests.simulation.sockets import Connection, Socket, environ_of, first_line, may_be_repeated
 
@@ -41,22 +42,6 @@ NETWORK_FAULTS: Final = (
 
 _WITHOUT_BODY: Final = ("204", "304")
 Note = Callable[[str, str, float], None]
-
-
-class Fault(Protocol):
-    """What is to happen to a request."""
-
-    @property
-    def kind(self) -> str:
-        """One of `NETWORK_FAULTS`."""
-
-    @property
-    def target(self) -> str:
-        """The host that it is sent to."""
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasts, where that means something."""
 
 
 class Network:
@@ -83,7 +68,7 @@ class Network:
         return self._listeners.get(host)
 
     def arm(self, fault: Fault) -> None:
-        """Have a fault hit the next request to its host that no other fault hits."""
+        """Have a fault hit the next request to its target, a host, that no other fault hits."""
         assert fault.kind in NETWORK_FAULTS, fault.kind
         if fault.kind == REFUSED:
             self._refused_until[fault.target] = (fault.seconds, self.scheduler.now + fault.seconds)

@@ -4,7 +4,6 @@ import gc
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -12,6 +11,7 @@ from typing import Any
 
 from livegame.errors import FeedMalformed, FeedUnavailable
 from tests.simulation import machine, spies
+from tests.simulation.events import Fault
 from tests.simulation.evidence import Evidence, called
 from tests.simulation.network import Network
 from tests.simulation.scheduler import Process, Scheduler, Thread, current
@@ -19,11 +19,8 @@ from tests.simulation.service import URL, Service
 from xgserve.client import ServiceUnavailable, ServingClient
 
 
-@dataclass(frozen=True)
-class Fault:
-    kind: str
-    target: str = "serving.sim"
-    seconds: float = 0.0
+def fault(kind: str, target: str = "serving.sim", seconds: float = 0.0) -> Fault:
+    return Fault(0.0, kind, target, 0, seconds)
 
 
 class Net:

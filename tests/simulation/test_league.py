@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from livegame.plays import Game, GameState
 from livegame.staleness import believed
 from tests.games import wsgi_server
 from tests.helpers import fetched
+from tests.simulation.events import Fault
 from tests.simulation.league import FAULTS, UNUSABLE, Caching, League, as_answer, spoiled
 from tests.simulation.sheet import FRAME
 from tests.simulation.staleness import Believed, clock
@@ -31,12 +32,8 @@ GAME = 2025020001
 SEEDS = range(40)
 
 
-@dataclass(frozen=True)
-class Fault:
-    kind: str
-    target: str = str(GAME)
-    steps: int = 1
-    seconds: float = 0.0
+def fault(kind: str, target: str = str(GAME), seconds: float = 0.0) -> Fault:
+    return Fault(0.0, kind, target, 1, seconds)
 
 
 @cache
@@ -145,7 +142,7 @@ def test_each_fault_spoils_its_answers_and_no_other(kind: str) -> None:
     with served(seed=4) as (league, now, shown):
         now[0] = 250.0
         true = league.truth(GAME, now[0]).game
-        league.arm(Fault(kind, seconds=0.0 if kind == "slow" else 60.0))
+        league.arm(fault(kind, seconds=0.0 if kind == "slow" else 60.0))
         if kind in errors:
             with pytest.raises(errors[kind]):
                 shown()
@@ -167,17 +164,17 @@ def test_fault_of_one_game_leaves_the_list_and_the_end_alone() -> None:
         wsgi_server(league.app) as url,
     ):
         now[0] = 150.0
-        league.arm(Fault("429", seconds=7))
+        league.arm(fault("429", seconds=7))
         assert effects == []
         (listed,) = Feed(url).day().games
         assert (listed.game_id, listed.state) == (GAME, league.truth(GAME, 150.0).game.state)
         with pytest.raises(FeedUnavailable, match="wait 7 s"):
             shown()
         assert effects == [("429", str(GAME))]
-        league.arm(Fault("HTML", target="score"))
+        league.arm(fault("HTML", target="score"))
         with pytest.raises(FeedMalformed):
             Feed(url).day()
-        league.arm(Fault("404"))
+        league.arm(fault("404"))
         league.end()
         assert shown() == league.final(GAME).game
 
@@ -201,12 +198,12 @@ def test_product_recognizes_old_answers_exactly_where_the_documented_rules_say_s
         for number in range(len(every)):
             version = every[max(number - random.choice((0, 0, 1, 2, 3, 6, 20)), 0)]
             kinds = ("empty", "short", "PRE", "FINAL", "no clock", "unreadable", "no id", "twice")
-            fault = Fault(random.choice(kinds), seconds=random.randint(0, 14)) if random.random() < 0.3 else None
-            shown = parse_game(spoiled(as_answer(version), fault) if fault else as_answer(version))
+            broken = fault(random.choice(kinds), seconds=random.randint(0, 14)) if random.random() < 0.3 else None
+            shown = parse_game(spoiled(as_answer(version), broken) if broken else as_answer(version))
             update = believed(game_update(shown), row)
             must_be_accepted = believed_now.accept(shown)
             verdicts[must_be_accepted] += 1
-            assert (update is not None) is must_be_accepted, (seed, number, version.number, fault)
+            assert (update is not None) is must_be_accepted, (seed, number, version.number, broken)
             row = asdict(update.game) if update else row
     assert min(verdicts.values()) > 80
 
@@ -222,7 +219,7 @@ def test_version_before_the_last_play_is_recognizable_unless_the_clock_was_set_b
 def test_what_an_answer_showed_is_found_by_its_digest() -> None:
     with served(seed=4) as (league, now, shown):
         now[0] = 250.0
-        league.arm(Fault("short", seconds=2))
+        league.arm(fault("short", seconds=2))
         for found in (shown(), shown()):
             digest = league.answers[-1 if found == league.truth(GAME, 250.0).game else 0].digest
             assert digest is not None

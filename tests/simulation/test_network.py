@@ -13,7 +13,7 @@ from livegame.feed import Feed
 from livegame.notices.addresses import opened, send
 from tests.simulation import network
 from tests.simulation.network import NETWORK_FAULTS
-from tests.simulation.one_net import Fault, Net, predict
+from tests.simulation.one_net import Net, fault, predict
 from tests.simulation.service import URL
 from xgserve.client import ServiceUnavailable, ServingClient
 
@@ -66,7 +66,7 @@ def test_each_fault_hits_one_request_and_a_repeated_one_is_scored_once(
             finally:
                 net.found.append(net.scheduler.now - began)
 
-        net.network.arm(Fault(kind, seconds=3.0))
+        net.network.arm(fault(kind, seconds=3.0))
         found = ask()
         assert found == code if code else len(found) == 2
         assert net.found.pop() == pytest.approx(
@@ -86,7 +86,7 @@ def test_a_proxy_repeats_what_only_reads_or_has_a_key(net: Net) -> None:
         net.start()
         client = ServingClient(URL)
         columns = [column.name for column in client.model().features]
-        net.network.arm(Fault("repeated request", seconds=2.0))
+        net.network.arm(fault("repeated request", seconds=2.0))
         client.predict_rows(columns, [[None] * len(columns)])
         net.scheduler.sleep(3)
         assert net.counts == {}
@@ -103,7 +103,7 @@ def test_connections_are_refused_for_some_seconds_and_by_what_does_not_run(net: 
     def director() -> None:
         assert net.ask(lambda: ServingClient(URL).model()).code == "unreachable"
         net.start()
-        net.network.arm(Fault("refused connection", seconds=5))
+        net.network.arm(fault("refused connection", seconds=5))
         assert net.ask(predict).code == "unreachable"
         net.scheduler.sleep(5)
         assert len(net.ask(predict)) == 2
@@ -117,7 +117,7 @@ def test_connections_are_refused_for_some_seconds_and_by_what_does_not_run(net: 
 def test_a_client_that_dies_leaves_its_request_to_the_service(net: Net) -> None:
     def director() -> None:
         net.start()
-        net.network.arm(Fault("late request", seconds=2))
+        net.network.arm(fault("late request", seconds=2))
         client, _ = net.client(lambda: ServingClient(URL).model() and None)
         net.scheduler.sleep(1)
         net.scheduler.kill(client)
@@ -148,13 +148,13 @@ def test_the_feed_retries_errors_and_reads_what_has_not_changed(net: Net) -> Non
         net.network.serve("feed.sim", app, net.scheduler.process("feed"))
         feed = Feed("http://feed.sim")
         found.extend(feed.answer(1).body for _ in range(2))
-        net.network.arm(Fault("cut answer", "feed.sim"))
+        net.network.arm(fault("cut answer", "feed.sim"))
         fresh = Feed("http://feed.sim")
         with pytest.raises((FeedUnavailable, FeedMalformed)):
             fresh.read_game(1, fresh.answer(1))
         began = net.scheduler.now
         for _ in range(3):
-            net.network.arm(Fault("late answer", "feed.sim", 11))
+            net.network.arm(fault("late answer", "feed.sim", 11))
         with pytest.raises(FeedUnavailable):
             fresh.answer(1)
         found.append(net.scheduler.now - began)
@@ -183,12 +183,12 @@ def test_notices_are_sent_by_apprise(net: Net) -> None:
 
     def director() -> None:
         net.network.serve("receiver.sim", app, net.scheduler.process("receiver"))
-        net.network.arm(Fault("late answer", "receiver.sim", 3))
+        net.network.arm(fault("late answer", "receiver.sim", 3))
         first, _ = net.client(lambda: notify("first"), "notifier")
         net.scheduler.sleep(1)
         net.scheduler.kill(first)
         assert net.ask(lambda: notify("second")) is None
-        net.network.arm(Fault("lost answer", "receiver.sim"))
+        net.network.arm(fault("lost answer", "receiver.sim"))
         assert net.ask(lambda: notify("third")) is not None
 
     opened("json://receiver.sim")
@@ -200,7 +200,7 @@ def test_faults_that_have_hit_nothing_are_forgotten(net: Net) -> None:
     def director() -> None:
         net.start()
         for kind in NETWORK_FAULTS:
-            net.network.arm(Fault(kind, seconds=100))
+            net.network.arm(fault(kind, seconds=100))
         net.network.disarm()
         assert len(net.ask(predict)) == 2
 
@@ -213,7 +213,7 @@ def test_the_same_seed_gives_the_same_log(tmp_path: Path) -> None:
 
         def director() -> None:
             net.start()
-            net.network.arm(Fault("repeated request", seconds=0.001))
+            net.network.arm(fault("repeated request", seconds=0.001))
             threads = [net.client(lambda: predict("same"))[1] for _ in range(3)]
             net.scheduler.sleep(0.01)
             net.scheduler.arm("service", 20, net.scheduler.kill)

@@ -32,7 +32,8 @@ from tests.simulation.actors import notices, operators, pings, readers
 from tests.simulation.actors.alarm import Alarm
 from tests.simulation.actors.models import TRAINED, compiler, trained
 from tests.simulation.actors.notices import ADDRESSES, Commands, Receiver
-from tests.simulation.actors.stage import FEED_URL, SERVING_URL, Act, Stage, exit_process, noted, settings
+from tests.simulation.actors.stage import FEED_URL, SERVING_URL, Stage, exit_process, noted, settings
+from tests.simulation.events import Act
 from tests.simulation.scheduler import current
 
 Actor = Callable[[Stage, Act], None]

@@ -3,11 +3,12 @@
 import json
 import subprocess
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from livegame.notices.delivery import deliver
-from tests.simulation.actors.stage import Act, Stage, exit_process, noted, settings
+from tests.simulation.actors.stage import Stage, exit_process, noted, settings
+from tests.simulation.events import Act, Fault
 
 HOST: Final = "receiver.sim"
 NAMES: Final = ("one", "two")  # of its addresses
@@ -18,40 +19,20 @@ FORGETS: Final = "takes a message and does not say so"
 RUDE: Final = (REFUSES, HANGS, FORGETS)
 
 
-class Rudeness(Protocol):
-    """What the receiver does with the next `steps` messages to an address."""
-
-    @property
-    def kind(self) -> str:
-        """One of RUDE."""
-
-    @property
-    def target(self) -> str:
-        """The name of the address; any other text: any address."""
-
-    @property
-    def steps(self) -> int:
-        """How many messages."""
-
-    @property
-    def seconds(self) -> float:
-        """How long it hangs."""
-
-
 class Receiver:
     """A server of messages, in a process that never dies. `note` is called with each rudeness that takes effect."""
 
     def __init__(self, stage: Stage, note: Callable[[str, str, float], None] = lambda *_: None) -> None:
         self._stage = stage
         self._note = note
-        self._armed: list[tuple[Rudeness, list[None]]] = []
+        self._armed: list[tuple[Fault, list[None]]] = []
 
     def start(self) -> None:
         """Take messages from now on."""
         self._stage.network.serve(HOST, self._app, self._stage.scheduler.process("receiver"))
 
-    def arm(self, rudeness: Rudeness) -> None:
-        """Be rude."""
+    def arm(self, rudeness: Fault) -> None:
+        """Be rude about the next `steps` messages to its target, the name of an address; any other text: to any."""
         assert rudeness.kind in RUDE, rudeness.kind
         self._armed.append((rudeness, [None] * max(rudeness.steps, 1)))
 
@@ -71,7 +52,7 @@ class Receiver:
         start_response("404 x" if kind in (REFUSES, HANGS) else "200 x", [])
         return [b""]
 
-    def _due(self, name: str) -> Rudeness | None:
+    def _due(self, name: str) -> Fault | None:
         for armed in self._armed:
             rudeness, left = armed
             if rudeness.target not in NAMES or rudeness.target == name:

@@ -8,7 +8,8 @@ from livegame.client import GameClient
 from livegame.rescore import Rescore
 from scripts.rescore import chosen
 from tests.simulation.actors.models import trained
-from tests.simulation.actors.stage import Act, Stage, exit_process, noted, own_process, settings
+from tests.simulation.actors.stage import Stage, exit_process, noted, own_process, settings
+from tests.simulation.events import Act
 from tests.simulation.evidence import Acknowledged
 from training.publish import keep
 from xgserve.client import ModelDescription, ModelNotLoaded, ServingClient

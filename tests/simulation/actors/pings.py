@@ -14,7 +14,8 @@ from livegame.recordings.backfill import Backfill, find_sources
 from livegame.recordings.workers import Workers
 from livegame.watch import Watch
 from scripts import ping_game
-from tests.simulation.actors.stage import Act, Stage, exit_process, noted, own_process, settings
+from tests.simulation.actors.stage import Stage, exit_process, noted, own_process, settings
+from tests.simulation.events import Act
 from tests.simulation.league import as_answer
 
 TICK_S: Final = 5.0  # between two looks of a reader's page

@@ -16,7 +16,8 @@ from livegame.client import GameClient
 from livegame.feed import Feed
 from livegame.reports.counting import Count
 from livegame.reports.tonight import Evening
-from tests.simulation.actors.stage import Act, Stage, exit_process, noted, own_process, settings
+from tests.simulation.actors.stage import Stage, exit_process, noted, own_process, settings
+from tests.simulation.events import Act
 
 _SHELL_WAIT_S: Final = 5.0
 _OF_HISTORY: Final = "SELECT count(*) FROM games"

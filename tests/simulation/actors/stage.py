@@ -18,26 +18,6 @@ FEED_URL: Final = "http://feed.sim"
 SERVING_URL: Final = "http://serving.sim"
 
 
-class Act(Protocol):
-    """What somebody does: when, who, what, and about what."""
-
-    @property
-    def at_s(self) -> float:
-        """Virtual seconds from the beginning."""
-
-    @property
-    def actor(self) -> str:
-        """A key of `actors.ACTORS`."""
-
-    @property
-    def what(self) -> str:
-        """One of the things that this actor does."""
-
-    @property
-    def about(self) -> Any:
-        """Plain data; each actor says what."""
-
-
 class Stage(Protocol):
     """The world, as far as actors see it."""
 
