@@ -12,7 +12,7 @@ from db import serving
 from db.serving import READ_TIMEOUT_S, Activations, LastFollowed, StoredActivation
 from xgserve import contract
 from xgserve.contract import ModelEntry, RegistryProblem, Role
-from xgserve.errors import Busy, NothingToRollBack, RegistryError, UnknownModel
+from xgserve.errors import Busy, NothingToRollBack, RegistryError, StorageFailed, UnknownModel
 from xgserve.model.model import Model
 from xgserve.names import SAFE_NAME, ModelName
 from xgserve.places import place
@@ -29,6 +29,8 @@ from xgserve.settings import ServiceSettings
 from xgserve.single_flight import SingleFlight
 
 logger = logging.getLogger("xgserve.registry")
+
+RETRY_S = 10.0  # between two tries to load the model that was active before the start
 
 
 def open_registry(settings: ServiceSettings) -> "Registry":
@@ -310,7 +312,34 @@ class Registry:
             return self._sources.stored(name)
 
     def _open_latest(self) -> None:
-        """Load the model that was active last; if that fails, the bundled one."""
+        """Load the model that was active last; if that fails, the bundled one.
+
+        If the disk is why it failed, try again in a thread: it may be full or read-only only for a while.
+        """
+        failed = self._load_latest()
+        if self.active is None:
+            self._open_default()
+        if self.active is not None:
+            logger.info("%s is active after the start", self.active.id)
+        if isinstance(failed, StorageFailed):
+            threading.Thread(target=self._try_again, name="stored model", daemon=True).start()
+
+    def _try_again(self) -> None:
+        """Load the model that was active last as soon as the disk can be used, unless another is made active before."""
+        failed: RegistryError | None = StorageFailed("")
+        while isinstance(failed, StorageFailed):
+            time.sleep(RETRY_S)
+            with self._active.swapping:
+                if self.startup_problem is None:  # somebody chose a model
+                    return
+                failed = self._load_latest()
+        if failed is None:
+            logger.info("the disk can be used again, and %s is active", self.active.id if self.active else "no model")
+        if not self.loaded.challengers:
+            self._challengers.open(self._stored)
+
+    def _load_latest(self) -> RegistryError | None:
+        """Load the model that was active last; return why it could not be, which `startup_problem` says as well."""
         what = "the model that was active before"
         try:
             with explained():
@@ -325,12 +354,13 @@ class Registry:
                     if activation.model.digest != latest.digest:
                         logger.warning("%s is not the file that was active before", activation.model.id)
         except RegistryError as error:
-            self._active.startup_problem = f"{what} could not be loaded: {error}"
-            logger.error("%s; the bundled model serves", self.startup_problem)
-        if self.active is None:
-            self._open_default()
-        if self.active is not None:
-            logger.info("%s is active after the start", self.active.id)
+            problem = f"{what} could not be loaded: {error}"
+            if problem != self.startup_problem:  # once, not with every try
+                self._active.startup_problem = problem
+                logger.error("%s; the bundled model serves", problem)
+            return error
+        self._active.startup_problem = None
+        return None
 
     def _open_default(self) -> None:
         try:

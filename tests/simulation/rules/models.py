@@ -44,9 +44,7 @@ def recorded_model(run: Run) -> list[Violation]:
         row = next(iter(run.rows("SELECT * FROM activations ORDER BY id DESC LIMIT 1", file="serving.db")), None)
         recorded = None if row is None else f"{row['workspace']}/{row['model']}:{row['version']}"
         is_active = _name(run.loaded[0]) == _name(active)
-        if recorded == _name(active) and not is_active and _could_not_read_its_record(run):
-            run.admit("the service could not read which model was active when it started")
-        elif recorded != _name(active) or not is_active:
+        if recorded != _name(active) or not is_active:
             said = f"{active} was acknowledged as active; recorded is {recorded}, active is {run.loaded[0]}"
             found.append(Violation("recorded model", said))
         elif run.loaded[0] != active:  # the service warns of it when it starts
@@ -60,13 +58,6 @@ def recorded_model(run: Run) -> list[Violation]:
         elif not is_challenger and name in recorded_ones | loaded:
             found.append(Violation("recorded model", f"{name} is a challenger, against what was acknowledged"))
     return found
-
-
-def _could_not_read_its_record(run: Run) -> bool:
-    """Return whether the last service said so when it started: it serves the bundled model, as /ready says."""
-    services = [death.process for death in run.evidence.deaths if death.process.startswith("service#")]
-    said = [complaint for complaint in run.evidence.complaints if complaint.process in services[-1:]]
-    return any("the record of activations cannot be used" in complaint.message for complaint in said)
 
 
 def _name(model_id: str) -> str:

@@ -161,6 +161,38 @@ def test_record_that_cannot_be_read_leaves_the_bundled_model_active(tmp_path: Pa
     assert "serving.db" in (registry.startup_problem or "")
 
 
+def test_stored_model_is_loaded_once_the_disk_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xgserve.registry.registry.RETRY_S", 0.05)
+    service = settings(tmp_path)
+    before = open_registry(service)
+    before.activate("bundled", "xg-default", None)
+    before.activate("bundled", "xg-distance-angle", None, "challenger")
+    away = service.database.rename(tmp_path / "away")
+    service.database.write_bytes(b"this is no database" * 100)
+    registry = open_registry(service)
+    assert registry.active is not None and registry.active.name.name == "xg-distance"
+    away.replace(service.database)
+    wait_until(lambda: registry.startup_problem is None)
+    assert registry.active.name.name == "xg-default"
+    wait_until(lambda: [model.name.name for model in registry.loaded.challengers] == ["xg-distance-angle"])
+
+
+def test_stored_model_never_replaces_one_that_was_chosen_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xgserve.registry.registry.RETRY_S", 0.05)
+    service = settings(tmp_path)
+    service.database.write_bytes(b"this is no database" * 100)
+    before = threading.enumerate()
+    registry = open_registry(service)
+    (trying,) = [thread for thread in threading.enumerate() if thread.name == "stored model" and thread not in before]
+    service.database.unlink()
+    chosen = registry.activate("bundled", "xg-default", None).model
+    trying.join(60)
+    assert not trying.is_alive()
+    assert registry.active is chosen
+
+
 def test_busy_registry_refuses_at_once_and_local_models_do_not_wait(tmp_path: Path, comet: StandIn) -> None:
     comet.add("acme", "shots", "3.0.0", hostile.zipped(hostile.good()))
     comet.faults["download"] = comet_standin.hang(comet)
