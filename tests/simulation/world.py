@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -85,7 +85,6 @@ class World:
     """Everything that a run consists of. A world is run once."""
 
     plan: Plan
-    prepare: Callable[["World"], None] = lambda _world: None  # such as planting a fault
     counts: Counter[str] = field(default_factory=Counter)
     log: Log = field(default_factory=Log)
 
@@ -141,8 +140,6 @@ class World:
                 stack.enter_context(self.service.installed())
                 stack.enter_context(self.cast.installed())
                 stack.enter_context(self._logged())
-                self.undo = stack.enter_context(ExitStack())
-                self.prepare(self)
                 stack.enter_context(spies.watching(self.evidence))
                 try:
                     self.scheduler.run(self._direct)
