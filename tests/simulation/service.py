@@ -73,6 +73,7 @@ class Service:
     def kill(self) -> None:
         """Kill it, as SIGKILL does."""
         if self.process is not None and self.is_running:
+            self._evidence.died(self.process, "killed")
             self._scheduler.kill(self.process)
 
     def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:
