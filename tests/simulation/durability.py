@@ -118,13 +118,16 @@ class Tree:
 
     def synced(self, folder: Folder) -> None:
         """Note that the names in a folder are safe."""
-        rest = []
+        rest: list[_Names] = []
         for names in self._since:
             if any(place is folder for place, _, _ in names):
                 _rename(names)
+                # what was done to these names before is over: a folder that was moved never comes back
+                done = [(id(place), name) for place, name, _ in names]
+                rest = [tuple(one for one in other if (id(one[0]), one[1]) not in done) for other in rest]
             else:
                 rest.append(names)
-        self._since = rest
+        self._since = [names for names in rest if names]
 
     def power_cut(self, random: Random) -> int:
         """Write all files as they are after a power cut, which is then safe; return how many changes were lost.

@@ -72,7 +72,7 @@ def test_a_restarted_service_knows_its_model_challengers_and_answers(net: Net) -
             assert net.service.wait_until(lambda: client.model().challengers == model.challengers, 10)
             assert client.model().id == model.id
             assert net.ask(predict) == before
-        assert [death.how for death in net.evidence.deaths] == ["ended"]
+        assert [death.how for death in net.evidence.deaths] == ["ended", "killed"]
 
     net.play(director)
     assert net.rows == [(1, "key", 2)]
