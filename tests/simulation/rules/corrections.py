@@ -72,15 +72,16 @@ def prompt(run: Run) -> list[Violation]:
 def _passed_over(run: Run, game_id: int) -> Iterator[str]:
     """Yield the answers that should have been stored and were not."""
     pings = [act for act in run.evidence.acts if (act.what, act.about) == ("ping", game_id)]
+    busy = {act.process for act in run.evidence.acts if act.end_s is None and str(game_id) in str(act.about)}
     answers = [answer for answer in run.league.answers if answer.game_id == game_id]
     events: list[tuple[float, Stored | Act]] = [
         *((s.at_s, s) for s in run.evidence.stored if s.game_id == game_id and s.game is not None),
         *((ping.end_s, ping) for ping in pings if ping.end_s is not None and ping.error is None),
     ]
-    believed: Believed | None = None  # None: not known
+    believed: Believed | None = Believed()  # None: what was stored is not known, nor which plays were ever seen
     last, last_s = "", 0.0
     for at_s, event in sorted(events, key=lambda entry: entry[0]):
-        deaths = [death.at_s for death in run.evidence.deaths if death.how != "ended"]
+        deaths = [death.at_s for death in run.evidence.deaths if death.process in busy]
         # a commit whose last sync fails is reported as failed, and is there
         failures = [ping.end_s for ping in pings if ping.end_s is not None and isinstance(ping.error, DatabaseError)]
         if any(last_s <= unsure_s <= at_s for unsure_s in (*deaths, *failures)):
@@ -90,7 +91,7 @@ def _passed_over(run: Run, game_id: int) -> Iterator[str]:
             shown = run.league.shown(event.digest or "")
             if event.digest != last:
                 last = event.digest or ""
-                believed = (believed or Believed()) if shown else None
+                believed = believed if shown else None
                 if believed and shown:
                     believed.accept(shown)
             continue
