@@ -154,7 +154,7 @@ def _work(tasks: Connection) -> None:
     while True:
         try:
             task, limit_s = tasks.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # the parent has gone
             return
         faulthandler.dump_traceback_later(limit_s * 0.9)  # a run that hangs says where
         outcome = task()
