@@ -1,8 +1,6 @@
 """Plays plans, here or in processes of their own, and says of each what came of it."""
 
 import faulthandler
-import gc
-import itertools
 import multiprocessing
 import os
 import signal
@@ -25,11 +23,7 @@ from tests.simulation.world import Result, World
 LIMIT_S: Final = 120.0  # of real time for a task; a run takes some tenths of a second
 SHRINK_LIMIT_S: Final = 600.0
 LOG_LINES: Final = 40  # of a run that failed
-COLLECT_EVERY: Final = 8  # runs
 SIMULATOR: Final = "simulator"  # the "rule" that a fault of the simulation itself breaks
-
-
-_plays = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -76,8 +70,6 @@ class Outcome:
 
 def play(plan: Plan) -> Outcome:
     """Play one plan in this process; an error of the simulation itself counts as a broken rule."""
-    if next(_plays) % COLLECT_EVERY == 0:
-        gc.collect()  # a world that has ended is too old for the collector to look at it soon
     try:
         world = World(plan)
         return Outcome.of(world, world.run())
