@@ -52,20 +52,30 @@ def may_be_written(path: Path) -> str:
     return f"let uid {us} write its folder (XG_DATA_DIR)"
 
 
+def sync(path: Path, flags: int = 0) -> None:
+    """Have what a file holds, or the names in a folder, outlive a power cut; `flags` are more for `os.open`.
+
+    Raises:
+        OSError: what `os.fsync` raises.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
-    """Have the names of a folder's files outlive a power cut, as `os.fsync` has their contents.
+    """Have the names in a folder outlive a power cut, where the file system can.
 
     Raises:
         OSError: what `os.fsync` raises, except on file systems that cannot sync a folder.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync(folder, os.O_DIRECTORY)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-    finally:
-        os.close(descriptor)
 
 
 def open_no_link(path: Path | str, flags: int) -> int:

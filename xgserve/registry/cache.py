@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from db import times
+from db.files import sync
 from xgserve.names import COMPILED, MANIFEST, SAFE_NAME, ModelName, folder_name, is_name
 
 TEMPORARY_PREFIX = ".temporary-"
@@ -124,7 +125,7 @@ class ModelCache:
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in (*folder.rglob("*"), folder):
-            _sync(path)
+            sync(path)
         target = self._folder(name)
         with self._lock():
             here = _read_manifest(target, name)
@@ -136,7 +137,7 @@ class ModelCache:
                     target.rename(away / REPLACED)
                 folder.rename(target)
             for above in (*target.parents[:3], self._root.parent):  # each may be new
-                _sync(above)
+                sync(above)
         return _cached(target, name, manifest)
 
     def keep_compiled(self, model: CachedModel, files: Iterable[Path]) -> None:
@@ -148,9 +149,9 @@ class ModelCache:
         folder = model.artifact.parent / COMPILED
         folder.mkdir(exist_ok=True)
         for file in files:
-            _sync(file)
+            sync(file)
             file.replace(folder / file.name)
-        _sync(folder)
+        sync(folder)
 
     def models(self) -> list[CachedModel]:
         """Return the cached models, least recently used first; their bytes are not verified."""
@@ -204,7 +205,7 @@ class ModelCache:
         with self._lock():
             if not target.exists():
                 replaced.rename(target)
-                _sync(target.parent)
+                sync(target.parent)
 
     def _discard(self, folder: Path) -> None:
         # by a rename first, so that no process ever finds half a model
@@ -237,11 +238,3 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
