@@ -12,7 +12,7 @@ from xgserve.sandbox.child import run_child
 
 @pytest.fixture(scope="session")
 def compiled_before() -> dict[str, dict[str, bytes]]:
-    """Hold what children have compiled in this session, by all that they were given."""
+    """Hold what children have compiled so far, by all that they were given."""
     return {}
 
 
